@@ -1,0 +1,28 @@
+"""What the configuration says about the corpus (``data.corpus``)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass
+class CorpusConfig:
+    """Which corpus is read, from where, and how its labels are mapped.
+
+    Attributes:
+        name: a shipped definition (see ``speechnet.corpus.shipped_definitions``), or the path of
+            one's own definition, ending in ``.yaml``.
+        root: the folder everything is read from; nothing outside it is.
+        table: for a corpus described by a table, the CSV's path relative to ``root``; by default
+            the one its definition names.
+        columns: for a corpus described by a table, our name for a column -> the CSV's name for it,
+            such as ``{speaker: SubjectID}``. Goes before the definition.
+        labels: per target, applied after the definition's own tables: label -> its new name, or
+            null to drop its rows, such as ``{emotion: {calm: neutral, bored: null}}``.
+    """
+
+    name: str = "synthetic"
+    root: str | None = None
+    table: str | None = None
+    columns: dict[str, str] = field(default_factory=dict)
+    labels: dict[str, dict[str, str | None]] = field(default_factory=dict)

@@ -1,0 +1,226 @@
+"""Read a corpus whose labels stand in a CSV. Times are in seconds."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from speechnet.corpus.config import CorpusConfig
+from speechnet.corpus.definition import Definition, Field, canonical
+from speechnet.corpus.discovery import Found, SetAsideRow, inside, printable, without_ending
+from speechnet.corpus.sheet import Sheet, read_sheet
+from speechnet.corpus.wording import did_you_mean, listing
+from speechnet.errors import ConfigError, DataError, SetAside
+from speechnet.types import CORPUS_COLUMNS, Float64
+
+_NO_LABELS = ("file", "start", "end")
+
+
+def read_manifest(
+    definition: Definition, config: CorpusConfig, *, root: Path, found: Found
+) -> tuple[pd.DataFrame, list[SetAsideRow]]:
+    """Read a corpus's table and find the recordings it lists.
+
+    Args:
+        definition: of kind ``manifest``.
+        config: its ``table`` and ``columns`` go before the definition's.
+        root: the corpus's folder, resolved.
+        found: the audio files below it.
+
+    Returns:
+        The table, a row for each recording that exists: ``file`` (the row id), ``where`` (the line,
+        for messages), ``path``, ``start``, ``end`` (float64, NaN for the whole file), a column for
+        each field, and the CSV's further columns, text or None; and the rows set aside.
+
+    Raises:
+        ConfigError: ``columns`` names a column the CSV doesn't have.
+        DataError: the CSV is missing, malformed, lacks a column, lists a recording twice or under
+            an ambiguous name, or gives times that are none.
+    """
+    sheet = read_sheet(_table_path(config.table or definition.table, root))
+    fields = _fields(definition, config, sheet)
+    start, end = _segments(sheet, fields)
+    paths, set_aside = _find_all(sheet, fields["file"].column or "", _Finder(root, found))
+    files = [
+        None if path is None else printable(path) + _fragment(*times)
+        for path, *times in zip(paths, start, end, strict=True)
+    ]
+    table = pd.DataFrame(
+        {
+            "file": pd.Series(files, dtype=object),
+            "where": [f"line {line}" for line in sheet.lines],
+            "path": pd.Series(paths, dtype=object),
+            "start": start,
+            "end": end,
+            **_label_columns(sheet, fields),
+        }
+    )
+    table = table[table["file"].notna()].reset_index(drop=True)
+    twice = table[table["file"].duplicated(keep=False)].sort_values("file", kind="stable")
+    if len(twice):
+        rows = [
+            f"{where} {file}" for where, file in zip(twice["where"], twice["file"], strict=True)
+        ]
+        raise DataError(f"{sheet.path} lists the same recording twice: {listing(rows)}")
+    return table, set_aside
+
+
+def _table_path(name: str, root: Path) -> Path:
+    """The CSV's path, which must lie below the root."""
+    path = root / name
+    if not inside(root, name):
+        raise DataError(
+            f"data.corpus.table {name!r} lies outside the corpus's folder {printable(str(root))}; "
+            "nothing outside it is read: copy the table there, or choose a folder above both"
+        )
+    if not path.is_file():
+        tables = sorted(printable(p.name) for p in root.iterdir() if p.suffix.lower() == ".csv")
+        there = f"there is {listing(tables, 3)}" if tables else "it holds no CSV"
+        raise DataError(
+            f"the corpus's folder {printable(str(root))} has no table {name!r} ({there}); "
+            "give its path below that folder with --data.corpus.table"
+        )
+    return path
+
+
+def _fields(definition: Definition, config: CorpusConfig, sheet: Sheet) -> dict[str, Field]:
+    """The definition's fields that the CSV has, with the configuration's columns put in."""
+    # A pattern belongs to the definition's column, so of a field only the code table is kept.
+    fields = definition.fields | {
+        name: Field(column=column, map=definition.fields.get(name, Field()).map)
+        for name, column in config.columns.items()
+    }
+    for name, field in list(fields.items()):
+        if field.column is None or field.column in sheet.columns:
+            continue
+        if not field.optional:
+            error = ConfigError if name in config.columns else DataError
+            raise error(
+                f"{sheet.path} has no column {field.column!r} for {name}"
+                f"{did_you_mean(field.column, sheet.columns)}; it has "
+                f"{listing(sheet.columns, 20)}; set --data.corpus.columns.{name}"
+            )
+        del fields[name]
+    further = set(sheet.columns) - {field.column for field in fields.values()}
+    if reserved := sorted({"file", "path"} & (further | (fields.keys() - {"file"}))):
+        raise DataError(
+            f"{sheet.path}: a column that isn't the recording's name can't be called "
+            f"{listing(reserved)}; rename it, or set --data.corpus.columns.file"
+        )
+    own = {name: Field(column=name) for name in CORPUS_COLUMNS if name in further - fields.keys()}
+    return fields | own
+
+
+def _label_columns(sheet: Sheet, fields: dict[str, Field]) -> dict[str, pd.Series]:
+    """A column for each field and each further column of the CSV, text or None."""
+    columns = {
+        name: [field.label(name, row.get(field.column or "")) for row in sheet.rows]
+        for name, field in fields.items()
+        if name not in _NO_LABELS
+    }
+    used = {field.column for field in fields.values()}
+    for column in sheet.columns:
+        if column not in used and column not in columns:
+            cells = [row[column] for row in sheet.rows]
+            columns[column] = [None if cell is None else canonical(cell) for cell in cells]
+    return {name: pd.Series(cells, dtype=object) for name, cells in columns.items()}
+
+
+def _segments(sheet: Sheet, fields: dict[str, Field]) -> tuple[Float64, Float64]:
+    """Start and end of every row in seconds, NaN for the whole file."""
+    start, end = (_seconds(sheet, fields.get(name)) for name in ("start", "end"))
+    start = np.where(np.isnan(start) & ~np.isnan(end), 0.0, start)
+    wrong = (start >= end) | (start < 0)
+    sheet.refuse(wrong.tolist(), "start must be at least 0 and lie before end")
+    return start, end
+
+
+def _seconds(sheet: Sheet, field: Field | None) -> Float64:
+    if field is None or field.column is None:
+        return np.full(len(sheet.rows), np.nan)
+    cells = pd.Series([row[field.column] for row in sheet.rows], dtype=object)
+    seconds = pd.to_numeric(cells, errors="coerce").to_numpy(dtype=np.float64)
+    wrong = cells.notna().to_numpy() & ~np.isfinite(seconds)
+    sheet.refuse(wrong.tolist(), f"{field.column} isn't a number of seconds, such as 1.25")
+    return seconds
+
+
+def _fragment(start: float, end: float) -> str:
+    """The part of a recording as a media fragment (W3C Media Fragments URI 1.0, section 4.2.1)."""
+    times = [np.format_float_positional(t, trim="-") for t in (start, end) if not np.isnan(t)]
+    return "#t=" + ",".join(times) if times else ""
+
+
+def _find_all(
+    sheet: Sheet, column: str, finder: _Finder
+) -> tuple[list[str | None], list[SetAsideRow]]:
+    """The path of every listed recording, None where it is set aside."""
+    names = [row[column] for row in sheet.rows]
+    sheet.refuse([name is None for name in names], f"{column} is empty; name the recording")
+    paths: list[str | None] = []
+    set_aside: list[SetAsideRow] = []
+    for name, line in zip(names, sheet.lines, strict=True):
+        try:
+            paths.append(finder.path(str(name), f"{sheet.path}, line {line}"))
+        except SetAside as reason:
+            paths.append(None)
+            set_aside.append((printable(str(name)), reason.reason, reason.detail))
+    return paths, set_aside
+
+
+class _Finder:
+    """Finds a recording by what a table calls it: its path, or its bare name anywhere."""
+
+    def __init__(self, root: Path, found: Found) -> None:
+        self.root = root
+        self.by_path: dict[str, list[str]] = {}
+        self.by_stem: dict[str, list[str]] = {}
+        for file, path in found.files.items():
+            bare = _composed(without_ending(file))
+            self.by_path.setdefault(bare, []).append(path)
+            self.by_stem.setdefault(bare.rsplit("/", 1)[-1], []).append(path)
+        self.refused: dict[str, SetAsideRow] = {}
+        for row in found.set_aside:
+            bare = _composed(without_ending(row[0]))
+            self.refused |= {bare: row, bare.rsplit("/", 1)[-1]: row}
+
+    def path(self, name: str, where: str) -> str:
+        """The recording's path relative to the root.
+
+        Raises:
+            SetAside: ``missing`` or ``outside_root``.
+            DataError: the name fits several recordings.
+        """
+        root = printable(str(self.root))
+        if "\0" in name:
+            raise SetAside("missing", f"{where}: a name with a zero byte")
+        path = os.path.relpath(self.root / name, self.root)
+        if path.startswith(".."):  # an absolute path may lead to the root by way of a link
+            path = os.path.relpath(os.path.realpath(self.root / name), self.root)
+        if not inside(self.root, path):
+            raise SetAside("outside_root", f"{where}: not below {root}")
+        if os.path.isfile(self.root / path):  # noqa: PTH113 - too long a name is no file, no OSError
+            return path
+        bare = _composed(without_ending(path))
+        candidates = self.by_path if "/" in name else self.by_stem
+        # A table may also hold ids, which differ from the names of files that aren't UTF-8.
+        fits = candidates.get(printable(bare)) or candidates.get(bare) or []
+        if not fits and (refused := self.refused.get(bare)):
+            raise SetAside(refused[1], f"{where}: {refused[2]}")
+        if not fits:
+            raise SetAside("missing", f"{where}: no such audio file below {root}")
+        if len(fits) > 1:
+            raise DataError(
+                f"{where}: {name!r} could be {listing(map(printable, fits), 3)}; "
+                "give the path below the corpus's folder"
+            )
+        return fits[0]
+
+
+def _composed(text: str) -> str:
+    """Letters and their accents as one character: archives from macOS hold them apart."""
+    return unicodedata.normalize("NFC", text)

@@ -1,0 +1,161 @@
+"""Read a corpus into one table: a row for each recording, with its labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from speechnet.corpus.config import CorpusConfig
+from speechnet.corpus.definition import Definition
+from speechnet.corpus.definition_file import load_definition
+from speechnet.corpus.discovery import (
+    AUDIO_ENDINGS,
+    Found,
+    SetAsideRow,
+    discover,
+    printable,
+    resolve_root,
+)
+from speechnet.corpus.labels import apply_labels
+from speechnet.corpus.manifest import read_manifest
+from speechnet.corpus.wording import listing
+from speechnet.errors import ConfigError, DataError
+from speechnet.types import CORPUS_COLUMNS, Targets
+
+_HELPERS = ("file", "where")
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A corpus as the configuration wants it.
+
+    Attributes:
+        name: its definition's name.
+        root: the folder all paths are relative to, links resolved.
+        table: indexed by ``file``, a unique printable id: the path relative to the root, with
+            ``#t=start,end`` where a row is a part of a recording. Columns ``CORPUS_COLUMNS``, then
+            any further ones. ``path`` is what the operating system opens, relative to the root.
+            ``start`` and ``end`` are seconds, float64, NaN for the whole file; the others are text,
+            None where a label is missing.
+        targets: every target with its ordered classes.
+        dropped: ``target, label, count, why`` of the rows dropped by the labels' mapping.
+        set_aside: ``file, reason, detail`` of recordings that can't be used; reasons as in
+            ``speechnet.types.REASONS``.
+        notes: what a user should know, in words.
+    """
+
+    name: str
+    root: Path
+    table: pd.DataFrame
+    targets: Targets
+    dropped: pd.DataFrame
+    set_aside: pd.DataFrame
+    notes: tuple[str, ...]
+
+
+def load_corpus(
+    config: CorpusConfig, targets: Mapping[str, list[str] | None], *, complete: bool = True
+) -> Corpus:
+    """Read a corpus and keep the rows that the targets can use.
+
+    Args:
+        config: which corpus, from where.
+        targets: target -> its classes in order, or None for all that occur.
+        complete: whether every listed class must have rows; not so for a corpus that is only
+            scored.
+
+    Returns:
+        The corpus; its table has at least one row.
+
+    Raises:
+        ConfigError: the configuration or the definition is wrong.
+        DataError: the folder, the table or a label is missing or wrong.
+    """
+    definition = load_definition(config.name)
+    if definition.kind == "files" and (config.table or config.columns):
+        raise ConfigError(
+            f"data.corpus.table and columns are for corpora described by a table; {config.name} "
+            "has its labels in the files' names"
+        )
+    root = resolve_root(config.root)
+    found = discover(root)
+    if definition.kind == "files":
+        table, set_aside = _read_names(definition, found), list(found.set_aside)
+    else:
+        table, set_aside = read_manifest(definition, config, root=root, found=found)
+    if table.empty:
+        raise DataError(_nothing_found(definition, root=root, found=found, set_aside=set_aside))
+    notes = [*found.notes, *_left_over(definition, table, found)]
+    table, classes, dropped = apply_labels(
+        _in_order(table), labels=config.labels, targets=targets, complete=complete
+    )
+    return Corpus(
+        name=definition.name,
+        root=root,
+        table=table.drop(columns="where").set_index("file"),
+        targets=classes,
+        dropped=dropped,
+        set_aside=pd.DataFrame(set_aside, columns=["file", "reason", "detail"], dtype=object),
+        notes=tuple(notes),
+    )
+
+
+def _read_names(definition: Definition, found: Found) -> pd.DataFrame:
+    """A row for each file that the definition's pattern matches."""
+    labels = {file: definition.labels_of_name(file) for file in found.files}
+    named = {file: row for file, row in labels.items() if row is not None}
+    columns = {
+        name: pd.Series([row[name] for row in named.values()], dtype=object)
+        for name in definition.fields
+    }
+    paths = pd.Series([found.files[file] for file in named], dtype=object)
+    nan = np.full(len(named), np.nan)
+    return pd.DataFrame(
+        {"file": list(named), "where": list(named), "path": paths, "start": nan, "end": nan}
+        | columns
+    )
+
+
+def _in_order(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with every column of the contract, in its order, and the further ones behind."""
+    further = [c for c in table.columns if c not in {*_HELPERS, *CORPUS_COLUMNS}]
+    for column in CORPUS_COLUMNS:
+        if column not in table:
+            table = table.assign(**{column: pd.Series([None] * len(table), dtype=object)})
+    return table[[*_HELPERS, *CORPUS_COLUMNS, *further]]
+
+
+def _left_over(definition: Definition, table: pd.DataFrame, found: Found) -> list[str]:
+    """A note on audio files that aren't part of the corpus."""
+    rest = sorted(set(found.files.values()).difference(table["path"]))
+    if not rest:
+        return []
+    are = "1 audio file" if len(rest) == 1 else f"{len(rest)} audio files"
+    if definition.kind == "files":
+        lack = f"without a {definition.name} name (such as {definition.example})"
+    else:
+        lack = "that the table doesn't list"
+    return [f"left out {are} below the root {lack}, the first: {printable(rest[0])}"]
+
+
+def _nothing_found(
+    definition: Definition, *, root: Path, found: Found, set_aside: list[SetAsideRow]
+) -> str:
+    """Why the corpus came out empty, and what to do."""
+    if found.files:
+        there = f"{len(found.files)} other audio files, such as {listing(list(found.files)[:3])}"
+    else:
+        there = f"no file ending in {', '.join(AUDIO_ENDINGS)}"
+    said = f"no recording of {definition.name} below {printable(str(root))}: found {there}"
+    if set_aside:
+        first = set_aside[0]
+        said += f"; {len(set_aside)} set aside, the first: {first[0]} ({first[1]}, {first[2]})"
+    expected = "names" if definition.kind == "files" else "rows"
+    return (
+        f"{said}. Expected {expected} such as {definition.example}; check --data.corpus.root "
+        "and --data.corpus.name"
+    )

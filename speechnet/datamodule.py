@@ -1,0 +1,260 @@
+"""The LightningDataModule: corpus, features and folds in order, and the network's batches."""
+
+from __future__ import annotations
+
+import copy
+import os
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from lightning.pytorch import LightningDataModule
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from speechnet.audio import AudioConfig
+from speechnet.corpus import Corpus, CorpusConfig, load_corpus
+from speechnet.corpus.synthesis import VERSION
+from speechnet.corpus.synthetic import SynthConfig, write_corpus
+from speechnet.denoise import DenoiseConfig
+from speechnet.errors import DataError
+from speechnet.extraction import Extraction, Recipe, extract_features
+from speechnet.features import FeaturesConfig
+from speechnet.files import storage_errors
+from speechnet.progress import progress
+from speechnet.splits import SplitConfig, make_folds
+from speechnet.store import fingerprint
+from speechnet.types import POLICY_REASONS, FeatureMatrix, Float32, Fold, Int64, Targets, encode
+
+
+def default_cache() -> str:
+    """``$SPEECHNET_CACHE``, else ``$XDG_CACHE_HOME/speechnet``, else ``~/.cache/speechnet``."""
+    base = os.environ.get("XDG_CACHE_HOME", "~/.cache")
+    return os.environ.get("SPEECHNET_CACHE", f"{base}/speechnet")
+
+
+@dataclass
+class DataConfig:
+    """From recordings to folds.
+
+    Attributes:
+        corpus: which recordings, and what their labels are called.
+        synthetic: the synthetic corpus that is made when ``corpus.root`` is not given.
+        targets: what is predicted, each with its ordered classes; null takes the classes found.
+            Rows of other classes are left out, and counted.
+        audio: how recordings are read.
+        denoise: spectral gating.
+        features: what is computed.
+        split: who is trained on and who is scored.
+        cache_dir: where features are kept; null for the user's cache folder.
+        max_bad_share: more than this share of unusable recordings ends the run.
+    """
+
+    corpus: CorpusConfig = field(default_factory=CorpusConfig)
+    synthetic: SynthConfig = field(default_factory=lambda: SynthConfig(speakers=40, sentences=5))
+    targets: dict[str, list[str] | None] = field(
+        default_factory=lambda: {"gender": None, "emotion": None}
+    )
+    audio: AudioConfig = field(default_factory=AudioConfig)
+    denoise: DenoiseConfig = field(default_factory=DenoiseConfig)
+    features: FeaturesConfig = field(default_factory=FeaturesConfig)
+    split: SplitConfig = field(default_factory=SplitConfig)
+    cache_dir: str | None = None
+    max_bad_share: float = 0.1
+
+    @property
+    def recipe(self) -> Recipe:
+        """What decides the numbers of a row."""
+        return Recipe(self.audio, self.denoise, self.features)
+
+    @property
+    def cache(self) -> Path:
+        """The cache folder."""
+        return Path(self.cache_dir or default_cache()).expanduser()
+
+
+class SpeechDataModule(LightningDataModule):
+    """Orchestrates corpus, features and folds; no signal processing of its own.
+
+    ``prepare_data`` reads the corpus and computes or looks up the features, ``setup`` makes the
+    folds; both do nothing the second time. ``loaders`` gives a shallow copy that serves chosen rows
+    to a Trainer.
+
+    Args:
+        config: the configuration's ``data``.
+        seed: of every shuffle.
+
+    Attributes:
+        corpus: what was read.
+        extraction: the features, the facts and what was set aside.
+        folds: positions into ``table``.
+    """
+
+    corpus: Corpus
+    extraction: Extraction
+    folds: list[Fold]
+
+    def __init__(self, config: DataConfig, *, seed: int) -> None:
+        super().__init__()
+        self.config = config
+        self.seed = seed
+        self._chosen: tuple[Int64, Int64, int] | None = None
+
+    def prepare_data(self) -> None:
+        """Corpus, audio, denoise, features.
+
+        Raises:
+            DataError: the corpus can't be read, or too many of its files can't.
+        """
+        self.load_corpus()
+        self.extract()
+
+    def load_corpus(self, *, complete: bool = True) -> None:
+        """Read the corpus table; does nothing the second time.
+
+        Args:
+            complete: whether every listed class must have rows; not so to be scored only.
+        """
+        if hasattr(self, "corpus"):
+            return
+        corpus = self.config.corpus
+        if corpus.name == "synthetic" and corpus.root is None:
+            corpus = replace(corpus, root=str(self._synthesise()))
+        self.corpus = load_corpus(corpus, self.config.targets, complete=complete)
+
+    def _synthesise(self) -> Path:
+        """Write the synthetic corpus to the cache, unless it is there."""
+        config = self.config.synthetic
+        folder = self.config.cache / "synthetic" / fingerprint(asdict(config) | {"code": VERSION})
+        total = config.speakers * config.sentences * 4
+        with storage_errors(folder), progress("synthesising speech", total) as advance:
+            write_corpus(folder, config, on_file=lambda: advance(1))
+        return folder
+
+    def extract(self) -> None:
+        """Compute or look up the features; does nothing the second time."""
+        if not hasattr(self, "extraction"):
+            extraction = extract_features(
+                self.corpus.root,
+                self.corpus.table,
+                self.config.recipe,
+                cache_dir=self.config.cache,
+            )
+            self.extraction = extraction
+            self._check_share()
+
+    def setup(self, stage: str | None = None) -> None:
+        """Folds of the recordings that are left; does nothing the second time."""
+        del stage
+        if not hasattr(self, "folds"):
+            self.folds = make_folds(self.table, self.targets, self.config.split, seed=self.seed)
+
+    @property
+    def targets(self) -> Targets:
+        """Each target's ordered classes."""
+        return self.corpus.targets
+
+    @property
+    def matrix(self) -> FeatureMatrix:
+        """The features, one row for each of ``table``."""
+        return self.extraction.matrix
+
+    @property
+    def X(self) -> Float32:  # noqa: N802 - the field's name for it
+        """float32 ``[n, d]``, raw."""
+        return self.matrix.X
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """The corpus table of the usable recordings, ``n`` rows."""
+        return self.corpus.table.loc[list(self.matrix.index)]
+
+    @cached_property
+    def labels(self) -> Int64:
+        """int64 ``[n, targets]``, positions in the classes, -1 where there is no label."""
+        columns = [encode(self.table[target], classes) for target, classes in self.targets.items()]
+        return np.stack(columns, axis=1)
+
+    @property
+    def set_aside(self) -> pd.DataFrame:
+        """All that can't be used: columns file, reason, detail."""
+        return pd.concat([self.corpus.set_aside, self.extraction.set_aside], ignore_index=True)
+
+    def fingerprint(self) -> str:
+        """A hash of the recordings' samples and labels, in order; where files lie plays no part."""
+        labels = self.table[["speaker", *self.targets]].astype(object).fillna("")
+        rows = zip(self.extraction.facts["digest"], labels.to_numpy().tolist(), strict=True)
+        return fingerprint({"rows": sorted([digest, *row] for digest, row in rows)})
+
+    def loaders(self, *, train: Int64, dev: Int64, batch_size: int) -> SpeechDataModule:
+        """A copy that serves these rows; the arrays are shared."""
+        chosen = copy.copy(self)
+        chosen._chosen = (train, dev, batch_size)
+        return chosen
+
+    def train_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:
+        """Shuffled batches of ``(X float32 [b, d], labels int64 [b, targets])``."""
+        train, _, batch_size = self._rows()
+        # A last batch of one row has no variance, and batch normalisation would refuse it.
+        odd = len(train) % batch_size == 1 and len(train) > 1
+        return self._loader(train, batch_size, shuffle=True, drop_last=odd)
+
+    def val_dataloader(self) -> list[DataLoader[tuple[Tensor, Tensor]]]:
+        """The dev rows in one batch; nothing where there are none."""
+        _, dev, _ = self._rows()
+        return [self._loader(dev, len(dev), shuffle=False, drop_last=False)] if len(dev) else []
+
+    def _rows(self) -> tuple[Int64, Int64, int]:
+        if self._chosen is None:
+            raise RuntimeError(
+                "no rows are chosen; use loaders(train=..., dev=..., batch_size=...)"
+            )
+        return self._chosen
+
+    def _loader(
+        self, rows: Int64, batch_size: int, *, shuffle: bool, drop_last: bool
+    ) -> DataLoader[tuple[Tensor, Tensor]]:
+        return DataLoader(
+            _Batches(torch.tensor(self.X[rows]), torch.tensor(self.labels[rows])),
+            batch_size=batch_size,
+            shuffle=shuffle,
+            drop_last=drop_last,
+            collate_fn=_as_is,
+        )
+
+    def _check_share(self) -> None:
+        bad = self.set_aside[~self.set_aside["reason"].isin(POLICY_REASONS)]
+        total = len(self.corpus.table) + len(self.corpus.set_aside)
+        share = len(bad) / total
+        if share > self.config.max_bad_share or self.matrix.X.shape[0] == 0:
+            counts = ", ".join(f"{n} {why}" for why, n in bad["reason"].value_counts().items())
+            first = "; ".join(f"{row.file}: {row.detail}" for row in bad.head(3).itertuples())
+            raise DataError(
+                f"{len(bad)} of {total} recordings can't be used ({counts or 'all by policy'}), "
+                f"more than data.max_bad_share = {self.config.max_bad_share:g} allows. "
+                f"The first: {first}"
+            )
+
+
+class _Batches(Dataset[tuple[Tensor, Tensor]]):
+    """Rows handed out a batch at a time: one index operation, no row by row collation."""
+
+    def __init__(self, X: Tensor, labels: Tensor) -> None:
+        self.X, self.labels = X, labels
+
+    def __len__(self) -> int:
+        return len(self.X)
+
+    def __getitem__(self, row: int) -> tuple[Tensor, Tensor]:
+        return self.X[row], self.labels[row]
+
+    def __getitems__(self, rows: list[int]) -> tuple[Tensor, Tensor]:
+        return self.X[rows], self.labels[rows]
+
+
+def _as_is(batch: Any) -> Any:
+    return batch

@@ -1,0 +1,117 @@
+"""How compact clusters are, and how much they tell about labels.
+
+Scores against a label column (``C`` the labels, ``K`` the clusters, entropies ``H`` in nats):
+    mutual_information: ``I = H(C) - H(C|K)``, 0 to ``H(C)``.
+    adjusted_mutual_information: ``(I - E[I]) / (mean(H(C), H(K)) - E[I])`` with the expectation
+        over random clusters of the same sizes; 0 is chance, 1 is agreement.
+    homogeneity: ``I / H(C)``, 1 if every cluster holds one label only.
+    completeness: ``I / H(K)``, 1 if every label lies in one cluster only.
+    v_measure: the harmonic mean of the last two.
+Scores without labels, by Euclidean distance between the rows that were clustered:
+    silhouette: -1 to 1, higher is better.
+    davies_bouldin: 0 or more, lower is better.
+    calinski_harabasz: 0 or more, higher is better.
+
+References:
+    A. Rosenberg, J. Hirschberg, "V-Measure", EMNLP 2007; N. Vinh, J. Epps, J. Bailey, "Information
+    Theoretic Measures for Clusterings Comparison", JMLR 11, 2010; P. Rousseeuw, 1987; D. Davies,
+    D. Bouldin, 1979; T. Caliński, J. Harabasz, 1974. All computed by scikit-learn.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from sklearn import metrics
+
+from speechnet.types import Float64, Int64
+
+EXTERNAL: Final = (
+    "homogeneity",
+    "completeness",
+    "v_measure",
+    "mutual_information",
+    "adjusted_mutual_information",
+)
+INTERNAL: Final[dict[str, Callable[[Float64, Int64], float]]] = {
+    "silhouette": metrics.silhouette_score,
+    "davies_bouldin": metrics.davies_bouldin_score,
+    "calinski_harabasz": metrics.calinski_harabasz_score,
+}
+
+SILHOUETTE_ROWS: Final = 20_000
+"""The silhouette compares every pair of rows: of more rows than this, a random sample is taken."""
+
+
+def score_clusters(
+    Z: Float64,
+    assigned: Mapping[tuple[str, int], Int64 | None],
+    codes: dict[str, Int64],
+    *,
+    seed: int,
+    notes: list[str],
+) -> pd.DataFrame:
+    """Score every clustering, without labels and against each of them.
+
+    Args:
+        Z: the rows that were clustered, float64 ``[n, p]``.
+        assigned: clusters, int64 ``[n]``, by method and k; None where there are none.
+        codes: label columns by name, int64 ``[n]``, -1 in the rows to leave out.
+        seed: of the sample that the silhouette is taken from.
+        notes: takes a sentence if there was a sample.
+
+    Returns:
+        Columns ``method, k, against, metric, value``; ``against`` is "" where no labels take part.
+    """
+    sample = np.arange(len(Z))
+    if len(Z) > SILHOUETTE_ROWS:
+        sample = np.random.default_rng(seed).choice(len(Z), SILHOUETTE_ROWS, replace=False)
+        notes.append(f"The silhouette is that of {SILHOUETTE_ROWS} rows drawn at random.")
+    rows: list[tuple[str, int, str, str, float]] = []
+    for (method, k), clusters in assigned.items():
+        internal = _internal(Z, clusters, sample)
+        rows += [(method, k, "", metric, value) for metric, value in internal.items()]
+        for column, truth in codes.items():
+            external = _external(truth, clusters)
+            rows += [(method, k, column, metric, value) for metric, value in external.items()]
+    return pd.DataFrame(rows, columns=["method", "k", "against", "metric", "value"])
+
+
+def _internal(Z: Float64, clusters: Int64 | None, sample: Int64) -> dict[str, float]:
+    """The scores without labels; NaN unless there are 2 to n - 1 clusters."""
+    if clusters is None:
+        return dict.fromkeys(INTERNAL, np.nan)
+    scores = {}
+    for metric, function in INTERNAL.items():
+        at = sample if metric == "silhouette" else slice(None)
+        defined = 2 <= len(np.unique(clusters[at])) < len(Z[at])
+        scores[metric] = float(function(Z[at], clusters[at])) if defined else np.nan
+    return scores
+
+
+def _external(truth: Int64, clusters: Int64 | None) -> dict[str, float]:
+    """The scores against labels, of the rows that have one; NaN where there is nothing to tell.
+
+    With one label value all are undefined. With one cluster completeness and the V-measure are
+    (``0 / 0``), which scikit-learn calls 1.
+    """
+    known = truth >= 0
+    if clusters is None or len(np.unique(truth[known])) < 2:
+        return dict.fromkeys(EXTERNAL, np.nan)
+    true, cluster = truth[known], clusters[known]
+    with warnings.catch_warnings():
+        # a remark about regression targets, where a label stands in few rows
+        warnings.filterwarnings("ignore", "The number of unique classes is greater than 50%")
+        values = [
+            *metrics.homogeneity_completeness_v_measure(true, cluster),
+            metrics.mutual_info_score(true, cluster),
+            metrics.adjusted_mutual_info_score(true, cluster),
+        ]
+    scores = {metric: float(value) for metric, value in zip(EXTERNAL, values, strict=True)}
+    if len(np.unique(cluster)) < 2:
+        scores |= {"completeness": np.nan, "v_measure": np.nan}
+    return scores

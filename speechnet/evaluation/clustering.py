@@ -1,0 +1,298 @@
+"""Do the recordings fall into groups by themselves, and do the groups resemble the labels?
+
+A description of the whole data set: the scaling, the principal components and the clusters are
+fitted on all rows, and no label takes part. Nothing of it may go into a classifier.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, get_args
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from sklearn.cluster import KMeans, MiniBatchKMeans, ward_tree
+from sklearn.decomposition import PCA
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.mixture import GaussianMixture
+from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
+from threadpoolctl import threadpool_limits
+
+from speechnet.errors import ConfigError
+from speechnet.evaluation.cluster_scores import score_clusters
+from speechnet.types import Float32, Float64, Int64
+
+Method = Literal["kmeans", "gmm", "agglomerative"]
+
+AGAINST: Final = ("gender", "emotion", "sentence", "speaker")
+"""The label columns that clusters are held against unless the configuration names others."""
+
+CENTROIDS: Final = 1_000
+"""How many centroids stand for the rows where these are too many for Ward's method."""
+
+SCALERS: Final = {
+    "minmax": MinMaxScaler,
+    "standard": StandardScaler,
+    "robust": RobustScaler,
+    "none": None,
+}
+
+
+@dataclass
+class ClusteringConfig:
+    """What is clustered, how, and against what it is held.
+
+    Attributes:
+        enabled: whether a run clusters at all; ``cluster_features`` itself doesn't look at it.
+        pca: principal components to cluster in; at most one less than rows, and no more than
+            features.
+        methods: k-means (10 starts), Gaussian mixture (full covariances), agglomerative (Ward).
+        k: the numbers of clusters, 2 or more each.
+        against: label columns; None for those of gender, emotion, sentence and speaker that have
+            two values or more.
+        scaling: of each feature, before the components.
+        max_agglomerative: Ward's method needs memory for every pair of rows (1.6 GB for 20,000).
+            Of more rows than this, it joins the centroids of a mini-batch k-means.
+
+    Raises:
+        ConfigError: a value outside its range.
+    """
+
+    enabled: bool = True
+    pca: int = 14
+    methods: list[Method] = field(default_factory=lambda: ["kmeans", "gmm", "agglomerative"])
+    k: list[int] = field(default_factory=lambda: [2, 4, 10])
+    against: list[str] | None = None
+    scaling: Literal["minmax", "standard", "robust", "none"] = "standard"
+    max_agglomerative: int = 20_000
+
+    def __post_init__(self) -> None:
+        if self.pca < 1:
+            raise ConfigError(f"evaluation.clustering.pca is {self.pca}, expected 1 or more")
+        if not self.k or min(self.k) < 2:
+            raise ConfigError(f"evaluation.clustering.k is {self.k}, expected numbers from 2")
+        known = [*get_args(Method)]
+        if not self.methods or not set(self.methods) <= set(known):
+            raise ConfigError(
+                f"evaluation.clustering.methods is {self.methods}, expected some of {known}"
+            )
+        if self.scaling not in SCALERS:
+            raise ConfigError(
+                f"evaluation.clustering.scaling is {self.scaling!r}, expected one of {[*SCALERS]}"
+            )
+        if self.max_agglomerative < max(self.k):
+            raise ConfigError(
+                f"evaluation.clustering.max_agglomerative is {self.max_agglomerative}, expected "
+                f"at least the largest k, {max(self.k)}"
+            )
+
+
+@dataclass(frozen=True)
+class Clustering:
+    """What the clustering found.
+
+    Attributes:
+        assignments: columns ``file, method, k, cluster``; cluster is 0 to k - 1.
+        scores: columns ``method, k, against, metric, value``; ``against`` is "" where no labels
+            take part. NaN where undefined.
+        projection: columns ``file, pc1, pc2``, the first two components; ``pc2`` is NaN if there
+            is only one.
+        explained: the shares of the variance along ``pc1`` and ``pc2``, 0 to 1.
+        notes: what was done otherwise than asked for, and why; a sentence each.
+    """
+
+    assignments: pd.DataFrame
+    scores: pd.DataFrame
+    projection: pd.DataFrame
+    explained: tuple[float, float]
+    notes: tuple[str, ...]
+
+
+def cluster_features(
+    X: Float32, index: Sequence[str], labels: pd.DataFrame, config: ClusteringConfig, *, seed: int
+) -> Clustering:
+    """Scale, reduce, cluster by every method and k, and score.
+
+    Everything is fitted on all rows given, see the head of this module. A number of clusters
+    beyond the number of different rows is left out of the assignments, and its scores are NaN.
+
+    Args:
+        X: float32 ``[n, d]``, finite, ``n`` at least 2.
+        index: the ``n`` row ids.
+        labels: indexed by row id, with the columns to compare with. Rows whose label is NA are
+            left out of that comparison.
+        config: what to do.
+        seed: of k-means, the mixture, the component solver and the silhouette's sample.
+
+    Returns:
+        Assignments, scores, projection and notes.
+
+    Raises:
+        ConfigError: ``config.against`` names a column that ``labels`` lacks.
+        ValueError: ``X`` doesn't fit ``index``, is not finite, has fewer than two rows, or no
+            feature that varies; a row without its labels, or with two.
+    """
+    _validate(X, index, labels)
+    notes: list[str] = []
+    codes = _label_codes(labels.loc[list(index)], config.against)
+    # One thread: sums in one order on every machine, and no waiting on small arrays.
+    with threadpool_limits(limits=1):
+        Z, projection, explained = _project(X, config, seed=seed, notes=notes)
+        assigned = _assign(Z, config, seed=seed, notes=notes)
+        scores = score_clusters(Z, assigned, codes, seed=seed, notes=notes)
+    return Clustering(
+        assignments=_assignment_table(index, assigned),
+        scores=scores,
+        projection=pd.DataFrame({"file": list(index)} | projection),
+        explained=explained,
+        notes=tuple(notes),
+    )
+
+
+def _validate(X: Float32, index: Sequence[str], labels: pd.DataFrame) -> None:
+    if X.ndim != 2 or len(X) != len(index):
+        raise ValueError(f"X has shape {X.shape}, expected ({len(index)}, d)")
+    if len(X) < 2:
+        raise ValueError(f"X has {len(X)} rows, expected two or more to find clusters in")
+    if not np.isfinite(X).all():
+        raise ValueError("X holds NaN or infinite values; set those rows aside first")
+    if (X[0] == X).all():
+        raise ValueError(
+            "every feature has the same value in all rows; there is nothing to cluster"
+        )
+    missing = set(index) - set(labels.index)
+    if missing:
+        raise ValueError(
+            f"labels lack {len(missing)} of {len(index)} rows, such as {min(missing)!r}"
+        )
+    if not labels.index.is_unique:
+        twice = labels.index[labels.index.duplicated()][0]
+        raise ValueError(f"labels have row {twice!r} more than once")
+
+
+def _label_codes(labels: pd.DataFrame, against: list[str] | None) -> dict[str, Int64]:
+    """Each column to compare with as int64 ``[n]``, -1 where there is no label."""
+    if against is None:
+        against = [c for c in AGAINST if c in labels and len(labels[c].dropna().unique()) > 1]
+    unknown = [column for column in against if column not in labels]
+    if unknown:
+        raise ConfigError(
+            f"evaluation.clustering.against names {unknown}, expected some of {[*labels]}"
+        )
+    return {column: pd.factorize(labels[column])[0].astype(np.int64) for column in against}
+
+
+def _project(
+    X: Float32, config: ClusteringConfig, *, seed: int, notes: list[str]
+) -> tuple[Float64, dict[str, Float64], tuple[float, float]]:
+    """The rows in ``config.pca`` components, float64 ``[n, p]``, and in the first two by name."""
+    scaler = SCALERS[config.scaling]
+    scaled = np.asarray(X, dtype=np.float64)
+    if scaler is not None:
+        scaled = scaler().fit_transform(scaled)
+    most = min(len(X) - 1, X.shape[1])
+    if config.pca > most:
+        notes.append(
+            f"{config.pca} principal components were asked for; {len(X)} rows of {X.shape[1]} "
+            f"features have {most}."
+        )
+    # Two for the picture, even if clusters are sought in one.
+    pca = PCA(min(max(config.pca, 2), most), random_state=seed)
+    Z = pca.fit_transform(scaled)
+    ratio = pca.explained_variance_ratio_
+    if most == 1:
+        return Z, {"pc1": Z[:, 0], "pc2": np.full(len(Z), np.nan)}, (float(ratio[0]), 0.0)
+    pair = float(ratio[0]), float(ratio[1])
+    return Z[:, : config.pca], {"pc1": Z[:, 0], "pc2": Z[:, 1]}, pair
+
+
+def _assign(
+    Z: Float64, config: ClusteringConfig, *, seed: int, notes: list[str]
+) -> dict[tuple[str, int], Int64 | None]:
+    """Clusters, int64 ``[n]``, by method and k; None where there are too few different rows."""
+    # Rounded, because equal rows may come out of the projection different in the last bit.
+    distinct = len(np.unique(np.round(Z / np.abs(Z).max(), 9), axis=0))
+    ks = [k for k in config.k if k <= distinct]
+    if len(ks) < len(config.k):
+        few = [k for k in config.k if k > distinct]
+        notes.append(f"No clustering into {few}: the rows take only {distinct} different values.")
+    assigned: dict[tuple[str, int], Int64 | None] = {}
+    for method in config.methods:
+        match method:
+            case "kmeans":
+                found = _kmeans(Z, ks, seed=seed)
+            case "gmm":
+                found = _gmm(Z, ks, seed=seed, notes=notes)
+            case "agglomerative":
+                most = config.max_agglomerative
+                found = _agglomerative(Z, ks, most=most, seed=seed, notes=notes)
+        assigned |= {(method, k): found.get(k) for k in config.k}
+    return assigned
+
+
+def _kmeans(Z: Float64, ks: list[int], *, seed: int) -> dict[int, Int64]:
+    return {k: _int64(KMeans(k, n_init=10, random_state=seed).fit_predict(Z)) for k in ks}
+
+
+def _gmm(Z: Float64, ks: list[int], *, seed: int, notes: list[str]) -> dict[int, Int64]:
+    found = {}
+    for k in ks:
+        model = GaussianMixture(k, random_state=seed)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # goes into the notes instead
+            found[k] = _int64(model.fit_predict(Z))
+        if not model.converged_:
+            notes.append(f"The mixture of {k} did not converge: max_iter is {model.max_iter}.")
+    return found
+
+
+def _agglomerative(
+    Z: Float64, ks: list[int], *, most: int, seed: int, notes: list[str]
+) -> dict[int, Int64]:
+    if len(Z) <= most:
+        return _cut_tree(ward_tree(Z)[0], ks)
+    m = min(most, max([CENTROIDS, *ks]))
+    notes.append(
+        f"Agglomerative: {len(Z)} rows are more than max_agglomerative ({most}), so {m} k-means "
+        "centroids were joined in their place."
+    )
+    means = MiniBatchKMeans(m, n_init=3, random_state=seed).fit(Z)
+    of_centroid = _cut_tree(ward_tree(means.cluster_centers_)[0], ks)
+    return {k: clusters[means.labels_] for k, clusters in of_centroid.items()}
+
+
+def _cut_tree(children: NDArray[np.intp], ks: list[int]) -> dict[int, Int64]:
+    """The clusters, int64 ``[n]``, that remain when the first n - k of n - 1 joins are made.
+
+    One tree serves every k, where ``AgglomerativeClustering`` would grow it anew for each.
+    """
+    n = len(children) + 1
+    cuts = {}
+    for k in ks:
+        # join i makes node n + i of two earlier nodes
+        made = children[: n - k].ravel()
+        edges = (np.ones(len(made)), (made, np.repeat(np.arange(n, 2 * n - k), 2)))
+        joined = coo_array(edges, shape=(2 * n - k, 2 * n - k))
+        cuts[k] = _int64(connected_components(joined, directed=False)[1][:n])
+    return cuts
+
+
+def _assignment_table(
+    index: Sequence[str], assigned: dict[tuple[str, int], Int64 | None]
+) -> pd.DataFrame:
+    columns = ["file", "method", "k", "cluster"]
+    frames = [
+        pd.DataFrame({"file": list(index), "method": method, "k": k, "cluster": clusters})
+        for (method, k), clusters in assigned.items()
+        if clusters is not None
+    ]
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
+
+
+def _int64(labels: NDArray[Any]) -> Int64:
+    return labels.astype(np.int64)

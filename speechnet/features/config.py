@@ -1,0 +1,145 @@
+"""Which features, which statistics over time, and the names of the columns they give."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Final, Literal
+
+from speechnet.errors import ConfigError
+
+_FUNCTIONALS: Final = ["mean", "std", "p10", "p50", "p90"]
+
+PRESETS: Final[dict[str, dict[str, list[str]]]] = {
+    # The original experiment's 65 values; needs n_mfcc: 50.
+    "original": {
+        "mfcc": ["mean"],
+        "chroma": ["mean"],
+        "rolloff": ["mean"],
+        "centroid": ["mean"],
+        "zero_crossings": ["count"],
+    },
+    "functionals": {
+        "mfcc": _FUNCTIONALS,
+        "delta": ["mean", "std"],
+        "chroma": ["mean"],
+        "contrast": ["mean", "std"],
+        "centroid": _FUNCTIONALS,
+        "bandwidth": _FUNCTIONALS,
+        "rolloff": _FUNCTIONALS,
+        "flatness": _FUNCTIONALS,
+        "zero_crossing_rate": _FUNCTIONALS,
+        "energy": _FUNCTIONALS,
+        "f0": _FUNCTIONALS,
+    },
+}
+
+_PRESET_N_MFCC: Final = {"original": 50, "functionals": 20}
+_STATISTIC: Final = re.compile(r"mean|std|min|max|p(100|\d{1,2})")
+
+
+@dataclass
+class FeaturesConfig:
+    """What is computed from each clip.
+
+    Attributes:
+        preset: a named set of features and statistics; null to use ``include`` alone.
+        include: feature to statistics (mean, std, min, max, p0 to p100; ``count`` for
+            zero_crossings). Added to the preset, or replacing the preset's entry of that name.
+        n_mfcc: number of coefficients; null for the preset's own (20 without a preset).
+        n_mels: mel bands below the MFCC, the deltas and the tempogram.
+        n_fft: length of a frame in samples.
+        hop_length: samples from one frame to the next.
+        roll_percent: the share of the magnitude that lies below the rolloff frequency.
+        f0_min: lowest fundamental frequency that is looked for, in Hz.
+        f0_max: highest fundamental frequency that is looked for, in Hz.
+        tempogram_lags: lags of the tempogram, in frames.
+        scaling: how columns are scaled, always fitted on training rows: to 0..1, to mean 0 and
+            variance 1, to median 0 and interquartile range 1, or not at all.
+    """
+
+    preset: Literal["original", "functionals"] | None = "functionals"
+    include: dict[str, list[str]] = field(default_factory=dict)
+    n_mfcc: int | None = None
+    n_mels: int = 128
+    n_fft: int = 2048
+    hop_length: int = 512
+    roll_percent: float = 0.85
+    f0_min: float = 65.0
+    f0_max: float = 600.0
+    tempogram_lags: int = 64
+    scaling: Literal["minmax", "standard", "robust", "none"] = "standard"
+
+    def groups(self) -> dict[str, list[str]]:
+        """Features with their statistics, preset and ``include`` together, in column order.
+
+        Raises:
+            ConfigError: an unknown feature or statistic, or nothing to compute.
+        """
+        groups = dict(PRESETS[self.preset]) if self.preset else {}
+        groups.update(self.include)
+        known = list(dimensions(self))
+        for feature, statistics in groups.items():
+            if feature not in known:
+                near = get_close_matches(feature, known, n=1, cutoff=0)[0]
+                raise ConfigError(
+                    f"data.features.include: unknown feature {feature!r}; did you mean {near!r}? "
+                    f"Known: {', '.join(known)}"
+                )
+            _check_statistics(feature, statistics)
+        groups = {feature: groups[feature] for feature in groups if groups[feature]}
+        if not groups:
+            raise ConfigError("data.features: nothing to compute; set a preset or include features")
+        return groups
+
+    def mfcc_count(self) -> int:
+        """The number of MFCC, the preset's own unless set."""
+        return self.n_mfcc or _PRESET_N_MFCC.get(self.preset or "", 20)
+
+    def names(self) -> tuple[str, ...]:
+        """The columns, such as ``mfcc_07_mean``, in the order of the matrix.
+
+        Rows of a feature count from 0, as librosa's do: ``mfcc_00`` is the overall level.
+        """
+        sizes = dimensions(self)
+        names: list[str] = []
+        for feature, statistics in self.groups().items():
+            for statistic in statistics:
+                size = sizes[feature]
+                rows = [feature] if size == 1 else [f"{feature}_{i:02d}" for i in range(size)]
+                names.extend(f"{row}_{statistic}" for row in rows)
+        return tuple(names)
+
+
+def dimensions(config: FeaturesConfig) -> dict[str, int]:
+    """Every feature that can be computed, with its number of rows."""
+    return {
+        "mfcc": config.mfcc_count(),
+        "delta": config.mfcc_count(),
+        "chroma": 12,
+        "contrast": 7,
+        "centroid": 1,
+        "bandwidth": 1,
+        "rolloff": 1,
+        "flatness": 1,
+        "zero_crossing_rate": 1,
+        "zero_crossings": 1,
+        "energy": 1,
+        "f0": 1,
+        "tempogram": config.tempogram_lags,
+    }
+
+
+def _check_statistics(feature: str, statistics: list[str]) -> None:
+    for statistic in statistics:
+        expected = "count" if feature == "zero_crossings" else "mean, std, min, max, p0 to p100"
+        counted = feature == "zero_crossings"
+        known = statistic == "count" if counted else bool(_STATISTIC.fullmatch(statistic))
+        if not known:
+            raise ConfigError(
+                f"data.features.include.{feature}: unknown statistic {statistic!r}; "
+                f"expected {expected}"
+            )
+    if len(set(statistics)) < len(statistics):
+        raise ConfigError(f"data.features.include.{feature}: a statistic is listed twice")

@@ -1,0 +1,174 @@
+"""Features by librosa, which is what defines them; one STFT serves all that stand on one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Final
+
+import librosa
+import numpy as np
+
+from speechnet.errors import SetAside
+from speechnet.features.config import FeaturesConfig
+from speechnet.types import Float32
+
+_DELTA_WIDTH = 9
+"""Frames that librosa fits a local slope over."""
+
+
+class Frames:
+    """One clip's representations, each computed at most once.
+
+    Shapes are ``[rows, frames]`` with ``frames = 1 + n_samples // hop_length``.
+    """
+
+    def __init__(self, y: Float32, sr: int, config: FeaturesConfig) -> None:
+        self.y = y
+        self.sr = sr
+        self.config = config
+
+    @cached_property
+    def magnitude(self) -> Float32:
+        """``|STFT|``, periodic Hann, centred, zero-padded: ``[1 + n_fft / 2, frames]``."""
+        spectrum = librosa.stft(self.y, n_fft=self.config.n_fft, hop_length=self.config.hop_length)
+        return np.asarray(np.abs(spectrum), dtype=np.float32)
+
+    @cached_property
+    def power(self) -> Float32:
+        """The squared magnitude."""
+        return self.magnitude**2
+
+    @cached_property
+    def mel_db(self) -> Float32:
+        """Mel spectrogram in dB, cut 80 dB below this clip's own maximum: ``[n_mels, frames]``."""
+        mel = librosa.feature.melspectrogram(S=self.power, sr=self.sr, n_mels=self.config.n_mels)
+        return np.asarray(librosa.power_to_db(mel), dtype=np.float32)
+
+    @cached_property
+    def mfcc(self) -> Float32:
+        """Mel-frequency cepstral coefficients: ``[n_mfcc, frames]``."""
+        out = librosa.feature.mfcc(S=self.mel_db, sr=self.sr, n_mfcc=self.config.mfcc_count())
+        return np.asarray(out, dtype=np.float32)
+
+
+def extract(y: Float32, sr: int, config: FeaturesConfig) -> Float32:
+    """Compute one row of the feature matrix.
+
+    Args:
+        y: float32 mono ``[n_samples]``.
+        sr: rate in Hz.
+        config: features and statistics.
+
+    Returns:
+        float32 ``[d]``, finite, in the order of ``config.names()``.
+
+    Raises:
+        SetAside: the clip is too short for a feature, or a value came out NaN or infinite.
+    """
+    frames = Frames(y, sr, config)
+    parts: list[Float32] = []
+    for feature, statistics in config.groups().items():
+        values = np.atleast_2d(_COMPUTE[feature](frames))
+        parts.extend(_summarise(values, statistic) for statistic in statistics)
+    row = np.concatenate(parts).astype(np.float32)
+    if not np.isfinite(row).all():
+        bad = [name for name, value in zip(config.names(), row, strict=True) if value - value != 0]
+        raise SetAside("not_finite_features", f"not finite: {', '.join(bad[:5])}")
+    return row
+
+
+def _summarise(values: Float32, statistic: str) -> Float32:
+    """One statistic over time: ``[rows, frames] -> [rows]``."""
+    match statistic:
+        case "mean":
+            out = values.mean(axis=1)
+        case "std":
+            out = values.std(axis=1)
+        case "min":
+            out = values.min(axis=1)
+        case "max":
+            out = values.max(axis=1)
+        case "count":
+            out = values.sum(axis=1)
+        case _:
+            out = np.percentile(values, float(statistic[1:]), axis=1)
+    return np.asarray(out, dtype=np.float32)
+
+
+def _delta(frames: Frames) -> Float32:
+    found = frames.mfcc.shape[1]
+    if found < _DELTA_WIDTH:
+        raise SetAside("too_short", f"{found} frames, a delta needs {_DELTA_WIDTH}")
+    return np.asarray(librosa.feature.delta(frames.mfcc, width=_DELTA_WIDTH), dtype=np.float32)
+
+
+def _chroma(frames: Frames) -> Float32:
+    # The tuning is estimated from the clip itself, as librosa does by default.
+    return np.asarray(librosa.feature.chroma_stft(S=frames.power, sr=frames.sr))
+
+
+def _rolloff(frames: Frames) -> Float32:
+    return np.asarray(
+        librosa.feature.spectral_rolloff(
+            S=frames.magnitude, sr=frames.sr, roll_percent=frames.config.roll_percent
+        )
+    )
+
+
+def _zero_crossing_rate(frames: Frames) -> Float32:
+    return np.asarray(
+        librosa.feature.zero_crossing_rate(
+            frames.y, frame_length=frames.config.n_fft, hop_length=frames.config.hop_length
+        )
+    )
+
+
+def _zero_crossings(frames: Frames) -> Float32:
+    # pad=False: the first sample has nothing before it to cross from.
+    return np.asarray(librosa.zero_crossings(frames.y, pad=False), dtype=np.float32)
+
+
+def _energy(frames: Frames) -> Float32:
+    return np.asarray(librosa.feature.rms(S=frames.magnitude, frame_length=frames.config.n_fft))
+
+
+def _f0(frames: Frames) -> Float32:
+    config = frames.config
+    return np.asarray(
+        librosa.yin(
+            frames.y,
+            fmin=config.f0_min,
+            fmax=config.f0_max,
+            sr=frames.sr,
+            frame_length=config.n_fft,
+            hop_length=config.hop_length,
+        )
+    )
+
+
+def _tempogram(frames: Frames) -> Float32:
+    onsets = librosa.onset.onset_strength(
+        S=frames.mel_db, sr=frames.sr, hop_length=frames.config.hop_length
+    )
+    lags = frames.config.tempogram_lags
+    return np.asarray(
+        librosa.feature.tempogram(onset_envelope=onsets, sr=frames.sr, win_length=lags)
+    )
+
+
+_COMPUTE: Final[dict[str, Callable[[Frames], Float32]]] = {
+    "mfcc": lambda f: f.mfcc,
+    "delta": _delta,
+    "chroma": _chroma,
+    "contrast": lambda f: librosa.feature.spectral_contrast(S=f.magnitude, sr=f.sr),
+    "centroid": lambda f: librosa.feature.spectral_centroid(S=f.magnitude, sr=f.sr),
+    "bandwidth": lambda f: librosa.feature.spectral_bandwidth(S=f.magnitude, sr=f.sr),
+    "rolloff": _rolloff,
+    "flatness": lambda f: librosa.feature.spectral_flatness(S=f.magnitude),
+    "zero_crossing_rate": _zero_crossing_rate,
+    "zero_crossings": _zero_crossings,
+    "energy": _energy,
+    "f0": _f0,
+    "tempogram": _tempogram,
+}

@@ -1,0 +1,63 @@
+"""Writing files whole or not at all, and what is said when that can't be done."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+from uuid import uuid4
+
+from speechnet.errors import StorageError
+
+_ENDING: Final = ".tmp"
+_ABANDONED_AFTER: Final = 3_600.0
+"""Seconds after which a temporary file belongs to nobody any more."""
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all, surviving a crash of the machine.
+
+    The temporary name beside it is unique, so that several processes may write the same file.
+
+    Raises:
+        OSError: there is no space, no permission or no such folder.
+    """
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}{_ENDING}")
+    try:
+        with temporary.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def remove_abandoned(folder: Path) -> None:
+    """Remove temporary files of processes that died; young ones may belong to a living one."""
+    for path in folder.rglob(f".*{_ENDING}"):
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - path.stat().st_mtime > _ABANDONED_AFTER:
+                path.unlink()
+
+
+def is_full(error: OSError) -> bool:
+    """Whether the disk, or the user's share of it, is full."""
+    return error.errno in {errno.ENOSPC, errno.EDQUOT}
+
+
+@contextlib.contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Turn a full disk or a missing permission into a ``StorageError`` that names ``path``."""
+    try:
+        yield
+    except OSError as error:
+        if is_full(error):
+            raise StorageError(f"no space left to write {path}; free some") from error
+        if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
+            raise StorageError(f"no permission to write {path}") from error
+        raise

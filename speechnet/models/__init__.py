@@ -1,0 +1,1 @@
+"""Classifiers: the network, the classical baselines, and their searches."""

@@ -1,0 +1,324 @@
+"""Training the network with Lightning's Trainer, its search, and the classifier made of it."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import numpy as np
+import torch
+from lightning.pytorch import (
+    Callback,
+    LightningDataModule,
+    LightningModule,
+    Trainer,
+    seed_everything,
+)
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from lightning.pytorch.loggers import Logger
+from sklearn.model_selection import ParameterGrid
+
+from speechnet.errors import DataError, SpeechnetError
+from speechnet.models.mlp import MLP, MLPConfig
+from speechnet.models.scaling import affine
+from speechnet.models.search import Candidate, score
+from speechnet.types import Float32, Float64, Int64, Targets
+
+_SEARCHABLE: Final = frozenset(asdict(MLPConfig())) - {
+    "enabled",
+    "grid",
+    "folds",
+    "members",
+    "loss_weights",
+}
+
+_QUIET: Final = (
+    "does not have many workers",
+    "The number of training batches",
+    "GPU available but not used",
+    "Checkpoint directory .* exists and is not empty",
+    "isinstance\\(treespec, LeafSpec\\)",
+)
+"""Lightning's remarks that call for nothing here: the table is in memory, runs are short."""
+
+
+class Rows(Protocol):
+    """What the network is trained from: a table of features and labels.
+
+    Attributes:
+        X: float32 ``[n, d]``, raw.
+        labels: int64 ``[n, targets]``, -1 where there is no label.
+    """
+
+    @property
+    def X(self) -> Float32:  # noqa: N802 - the field's name for it
+        """See above."""
+
+    @property
+    def labels(self) -> Int64:
+        """See above."""
+
+    def loaders(self, *, train: Int64, dev: Int64, batch_size: int) -> LightningDataModule:
+        """Batches of ``(X, labels)`` of those rows."""
+        ...
+
+
+TrainerFactory = Callable[[list[Callback], list[Logger]], Trainer]
+"""Makes a Trainer from the configuration's ``trainer:``, with callbacks and loggers added."""
+
+
+@dataclass(frozen=True)
+class NetworkTrainer:
+    """All that stays the same from one training to the next; picklable.
+
+    Attributes:
+        rows: features and labels.
+        targets: each target's ordered classes.
+        scaling: of the columns.
+        make_trainer: see ``TrainerFactory``.
+    """
+
+    rows: Rows
+    targets: Targets
+    scaling: str
+    make_trainer: TrainerFactory
+
+    def fit(
+        self,
+        config: MLPConfig,
+        *,
+        train: Int64,
+        dev: Int64,
+        seed: int,
+        folder: Path,
+        name: str,
+        loggers: Sequence[Logger] = (),
+        on_epoch: Callable[[int], None] = lambda _: None,
+    ) -> tuple[Path, list[dict[str, float]]]:
+        """Train one network.
+
+        Args:
+            config: its shape and optimiser.
+            train: rows to fit on.
+            dev: rows for early stopping and the best epoch; empty keeps the last epoch.
+            seed: of the weights, the batches and the dropout.
+            folder: where the checkpoint goes.
+            name: of the checkpoint, without ending.
+            loggers: Lightning loggers.
+            on_epoch: told of each finished epoch.
+
+        Returns:
+            The checkpoint, and a record of each epoch: epoch, train_loss, dev_loss, dev_uar,
+            dev_uar_<target>, lr.
+
+        Raises:
+            SpeechnetError: the loss became NaN or infinite.
+            DataError: fewer than two training rows.
+        """
+        if len(train) < 2:
+            raise DataError(f"{len(train)} training rows, a network needs at least two")
+        history = _History(on_epoch)
+        with _quiet():
+            seed_everything(seed, workers=True, verbose=False)
+            network = self._network(config, train)
+            checkpoint = ModelCheckpoint(
+                dirpath=folder,
+                filename=name,
+                monitor="dev_uar" if len(dev) else None,
+                mode="max",
+                save_weights_only=True,
+                enable_version_counter=False,
+            )
+            callbacks: list[Callback] = [history, checkpoint]
+            if len(dev) and config.patience is not None:
+                callbacks.append(
+                    EarlyStopping("dev_uar", mode="max", patience=config.patience, verbose=False)
+                )
+            trainer = self.make_trainer(callbacks, list(loggers))
+            batches = self.rows.loaders(train=train, dev=dev, batch_size=config.batch_size)
+            _fit(trainer, network, batches)
+        return Path(checkpoint.best_model_path), history.records
+
+    def _network(self, config: MLPConfig, train: Int64) -> MLP:
+        X, labels = self.rows.X[train], self.rows.labels[train]
+        plain = asdict(replace(config, grid={}))
+        network = MLP(X.shape[1], {t: list(c) for t, c in self.targets.items()}, plain)
+        centre, scale = affine(self.scaling, X)
+        network.set_scaling(torch.from_numpy(centre), torch.from_numpy(scale))
+        if config.class_weights == "balanced":
+            network.set_class_weights(
+                {
+                    target: balanced_weights(labels[:, column], len(classes))
+                    for column, (target, classes) in enumerate(self.targets.items())
+                }
+            )
+        return network
+
+
+@dataclass(frozen=True)
+class FitAndScoreNetwork:
+    """Trains one candidate on some rows, stopping by the dev part, and scores it on others.
+
+    The score is the mean over the targets. ``folder`` holds the checkpoints for the time being.
+    """
+
+    trainer: NetworkTrainer
+    base: MLPConfig
+    dev: Int64
+    metric: str
+    seed: int
+    folder: Path
+
+    def __call__(self, candidate: Candidate, fit: Int64, held: Int64) -> float:
+        """The score of one candidate on one inner fold."""
+        config = replace(self.base, **candidate)
+        name = uuid.uuid4().hex
+        path, _ = self.trainer.fit(
+            config, train=fit, dev=self.dev, seed=self.seed, folder=self.folder, name=name
+        )
+        network = NetworkClassifier.from_checkpoints([path])
+        path.unlink()
+        probabilities = network.predict_proba(self.trainer.rows.X[held])
+        scores = []
+        for column, target in enumerate(self.trainer.targets):
+            truth = self.trainer.rows.labels[held, column]
+            known = truth >= 0
+            predicted = probabilities[target].argmax(axis=1)
+            scores.append(score(truth[known], predicted[known], self.metric))
+        return float(np.mean(scores))
+
+
+class NetworkClassifier:
+    """One network, or several whose probabilities are averaged, behind the common interface."""
+
+    def __init__(self, networks: Sequence[MLP], paths: Sequence[Path]) -> None:
+        self.networks = [network.eval() for network in networks]
+        self.paths = list(paths)
+        self.targets: Targets = networks[0].targets
+
+    @classmethod
+    def from_checkpoints(cls, paths: Sequence[Path]) -> NetworkClassifier:
+        """Read checkpoints, weights only; nothing in them is executed.
+
+        Raises:
+            DataError: a checkpoint is missing or damaged.
+        """
+        networks = []
+        for path in paths:
+            try:
+                networks.append(
+                    MLP.load_from_checkpoint(path, map_location="cpu", weights_only=True)
+                )
+            except Exception as error:
+                raise DataError(
+                    f"{path} can't be read ({type(error).__name__}: {error})"
+                ) from error
+        return cls(networks, paths)
+
+    @torch.inference_mode()
+    def predict_proba(self, X: Float32) -> dict[str, Float64]:
+        """See ``Classifier``."""
+        x = torch.from_numpy(np.array(X, dtype=np.float32))
+        outputs = [network(x) for network in self.networks]
+        return {
+            target: torch.stack([out[target].double().softmax(dim=1) for out in outputs])
+            .mean(dim=0)
+            .numpy()
+            for target in self.targets
+        }
+
+    def save(self, folder: Path, name: str) -> None:
+        """The checkpoints are written by the training itself: ``<name>_<member>.ckpt``."""
+        for path in self.paths:
+            if path.parent != folder or not path.name.startswith(f"{name}_"):
+                raise ValueError(f"checkpoint {path} is not {folder / name}_<member>.ckpt")
+
+    @classmethod
+    def load(cls, folder: Path, name: str, targets: Targets) -> NetworkClassifier:
+        """Read what training wrote, and compare its classes with those expected.
+
+        Raises:
+            DataError: no checkpoint, or one made for other classes.
+        """
+        paths = sorted(folder.glob(f"{name}_*.ckpt"))
+        if not paths:
+            raise DataError(f"{folder} holds no {name}_<member>.ckpt")
+        classifier = cls.from_checkpoints(paths)
+        for network, path in zip(classifier.networks, paths, strict=True):
+            if network.targets != targets:
+                raise DataError(f"{path} was made for {network.targets}, the run says {targets}")
+        return classifier
+
+
+def network_candidates(config: MLPConfig) -> list[Candidate]:
+    """Every combination of ``config.grid``.
+
+    Raises:
+        ValueError: a key that can't be searched.
+    """
+    unknown = sorted(set(config.grid) - _SEARCHABLE)
+    if unknown:
+        raise ValueError(
+            f"model.grid: {unknown[0]!r} can't be searched; known: {', '.join(sorted(_SEARCHABLE))}"
+        )
+    return [{name: choice[name] for name in config.grid} for choice in ParameterGrid(config.grid)]
+
+
+def balanced_weights(codes: Int64, k: int) -> torch.Tensor:
+    """``n / (k * n_class)`` as scikit-learn's ``balanced``; a class without rows gets 0."""
+    counts = np.bincount(codes[codes >= 0], minlength=k)
+    weights = np.divide(counts.sum(), k * counts, out=np.zeros(k), where=counts > 0)
+    return torch.tensor(weights, dtype=torch.float32)
+
+
+def _fit(trainer: Trainer, network: LightningModule, batches: LightningDataModule) -> None:
+    try:
+        trainer.fit(network, datamodule=batches)
+    except SystemExit as error:
+        # Lightning turns Ctrl-C into exit code 1; SIGTERM arrives with a code of its own.
+        if error.code == 1:
+            raise KeyboardInterrupt from error
+        raise
+
+
+class _History(Callback):
+    """Keeps what is logged, epoch by epoch, and stops a training that diverged."""
+
+    def __init__(self, on_epoch: Callable[[int], None]) -> None:
+        self.records: list[dict[str, float]] = []
+        self._on_epoch = on_epoch
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Runs after the validation of the same epoch."""
+        del pl_module
+        values = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        if not np.isfinite(values.get("train_loss", 0.0)):
+            raise SpeechnetError(
+                f"the network's loss is {values['train_loss']} in epoch {trainer.current_epoch}: "
+                "training diverged. Lower model.lr, or set trainer.gradient_clip_val"
+            )
+        lr = trainer.optimizers[0].param_groups[0]["lr"]
+        self.records.append({"epoch": float(trainer.current_epoch), "lr": float(lr)} | values)
+        self._on_epoch(1)
+
+
+class _quiet(warnings.catch_warnings):  # noqa: N801 - a context manager, read as a verb
+    """Leaves out what Lightning says of every training, and nothing else."""
+
+    def __enter__(self) -> Any:
+        entered = super().__enter__()
+        for message in _QUIET:
+            warnings.filterwarnings("ignore", message=f".*{message}")
+        quiet()
+        return entered
+
+
+def quiet() -> None:
+    """Lightning reports each Trainer's hardware and advertises; once a training is too often."""
+    for name in ("lightning.pytorch", "lightning.fabric", "lightning"):
+        logging.getLogger(name).setLevel(logging.WARNING)

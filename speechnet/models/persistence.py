@@ -1,0 +1,52 @@
+"""scikit-learn models on disk, by skops: nothing is unpickled, only listed types are made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+from skops import io as skops_io
+from skops.io.exceptions import UntrustedTypesFoundException
+
+from speechnet.errors import DataError
+
+TRUSTED: Final = (
+    "sklearn.calibration._CalibratedClassifier",
+    "sklearn.calibration._TemperatureScaling",
+    "sklearn.metrics._dist_metrics.EuclideanDistance64",
+    "sklearn.metrics._dist_metrics.ManhattanDistance64",
+    "sklearn.metrics._dist_metrics.EuclideanDistance32",
+    "sklearn.metrics._dist_metrics.ManhattanDistance32",
+    "sklearn.neighbors._ball_tree.BallTree64",
+    "sklearn.neighbors._ball_tree.BallTree",
+    "sklearn.neighbors._kd_tree.KDTree",
+    "sklearn.neighbors._kd_tree.KDTree64",
+    "sklearn.neighbors._ball_tree.BallTree32",
+    "sklearn.neighbors._kd_tree.KDTree32",
+    "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
+    "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
+)
+"""Types beyond skops' own list that a baseline is made of. A file that needs others is refused."""
+
+
+def dump_sklearn(estimator: Any, path: Path) -> None:
+    """Write a fitted estimator, whole or not at all."""
+    temporary = path.with_name(path.name + ".tmp")
+    skops_io.dump(estimator, temporary)
+    temporary.replace(path)
+
+
+def load_sklearn(path: Path) -> Any:
+    """Read a fitted estimator.
+
+    Raises:
+        DataError: the file is missing, damaged, or would make something that is not listed.
+    """
+    try:
+        return skops_io.load(path, trusted=list(TRUSTED))
+    except FileNotFoundError:
+        raise DataError(f"{path} is missing from the run folder") from None
+    except UntrustedTypesFoundException as error:
+        raise DataError(f"{path} holds types that a speechnet model never has: {error}") from error
+    except Exception as error:
+        raise DataError(f"{path} can't be read ({type(error).__name__}: {error})") from error

@@ -1,0 +1,48 @@
+"""Scaling of the columns, one affine map each, fitted on training rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, RobustScaler, StandardScaler
+
+from speechnet.types import Float32
+
+
+def make_scaler(scaling: str) -> Any:
+    """A scikit-learn transformer for ``minmax``, ``standard``, ``robust`` or ``none``."""
+    match scaling:
+        case "minmax":
+            return MinMaxScaler()
+        case "standard":
+            return StandardScaler()
+        case "robust":
+            return RobustScaler()
+        case "none":
+            return FunctionTransformer()
+    raise ValueError(f"unknown scaling {scaling!r}")
+
+
+def affine(scaling: str, X: Float32) -> tuple[Float32, Float32]:
+    """The same scaling as numbers: ``(X - centre) / scale``.
+
+    Args:
+        scaling: as ``make_scaler`` takes it.
+        X: float32 ``[n, d]``, the training rows.
+
+    Returns:
+        centre and scale, float32 ``[d]`` each.
+    """
+    width = X.shape[1]
+    scaler = make_scaler(scaling).fit(X.astype(np.float64))
+    match scaling:
+        case "minmax":
+            centre, scale = scaler.data_min_, 1 / scaler.scale_
+        case "standard":
+            centre, scale = scaler.mean_, scaler.scale_
+        case "robust":
+            centre, scale = scaler.center_, scaler.scale_
+        case _:
+            centre, scale = np.zeros(width), np.ones(width)
+    return np.asarray(centre, dtype=np.float32), np.asarray(scale, dtype=np.float32)

@@ -1,0 +1,184 @@
+"""Tables for the terminal; each fits 80 columns."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from speechnet.report.names import UNDEFINED, model_name, readable
+from speechnet.report.tables import (
+    POOLED_NOTE,
+    SCORE_COLUMNS,
+    Score,
+    find_score,
+    fold_count,
+    models_of,
+    require_columns,
+)
+from speechnet.types import Targets
+
+_COLUMNS: Final = {
+    "train\naccuracy": ("train", "accuracy"),
+    "test\naccuracy": ("test", "accuracy"),
+    "test\nUAR": ("test", "uar"),
+    "dev\nUAR": ("dev", "uar"),
+    "test\nmacro AUC": ("test", "auc_macro"),
+}
+_DECIDING: Final = ("test", "uar")
+_UNKNOWN: Final = "unknown"
+
+
+def scores_table(scores: pd.DataFrame, targets: Targets, *, protocol: str) -> Table:
+    """Every model's scores in per cent, a section per target, the best test UAR in bold.
+
+    Args:
+        scores: columns ``model, target, part, fold, metric, value``, values in [0, 1].
+        targets: the ordered classes of each target.
+        protocol: how training and test part were divided, in words.
+
+    Raises:
+        DataError: the table lacks a column or has no rows.
+    """
+    require_columns(scores, SCORE_COLUMNS, name="scores")
+    table = _table("Scores in %", gap=0)  # five columns of "100.0 ± 0.0" leave no more
+    table.add_column("")
+    for heading in _COLUMNS:
+        table.add_column(heading, justify="right", no_wrap=True)
+    shown: list[Score] = []
+    for target in targets:
+        rows = _score_rows(scores, target)
+        best = np.nanmax([-math.inf, *(row[_DECIDING].value for row in rows.values())])
+        table.add_row(Text(target, style="bold cyan"))
+        for model, row in rows.items():
+            shown += row.values()
+            bold = {_DECIDING: "bold"} if row[_DECIDING].value == best else {}
+            cells = [Text(score.text(), style=bold.get(key, "")) for key, score in row.items()]
+            table.add_row(model_name(model), *cells)
+        table.add_section()
+    folds = fold_count(scores)
+    notes = [
+        protocol.rstrip("."),
+        *([f"Mean ± standard deviation over {folds} folds"] if folds > 1 else []),
+        *([POOLED_NOTE] if any(score.pooled for score in shown) else []),
+        f"Bold: the best test UAR. {UNDEFINED}: undefined",
+        "Nothing was chosen on the test part",
+    ]
+    table.caption = Text(". ".join(notes) + ".", style="dim italic")
+    return table
+
+
+def _score_rows(scores: pd.DataFrame, target: str) -> dict[str, dict[tuple[str, str], Score]]:
+    """The scores of each model on one target, by part and metric."""
+    return {
+        model: {
+            (part, metric): find_score(scores, model=model, target=target, part=part, metric=metric)
+            for part, metric in _COLUMNS.values()
+        }
+        for model in models_of(scores)
+    }
+
+
+def counts_table(corpus: pd.DataFrame, targets: Targets) -> Table:
+    """Recordings of each class by gender, and how many speakers they come from.
+
+    Args:
+        corpus: indexed by file, with columns ``speaker, gender`` and one for each target; a row
+            without a target's label isn't counted there.
+        targets: the ordered classes of each target.
+
+    Raises:
+        DataError: the table lacks a column.
+    """
+    require_columns(corpus, ("speaker", "gender", *targets), name="the corpus")
+    gender = corpus["gender"].astype("object").where(corpus["gender"].notna(), _UNKNOWN)
+    genders = sorted(gender.unique(), key=lambda name: (name == _UNKNOWN, str(name)))
+    table = _table("Recordings")
+    for heading in ("", *map(readable, genders), "all", "speakers"):
+        table.add_column(heading, justify="right" if heading else "left", no_wrap=bool(heading))
+
+    def add(name: str, rows: pd.Series) -> None:
+        counts = [int((rows & (gender == each)).sum()) for each in genders]
+        speakers = corpus.loc[rows.to_numpy(), "speaker"].nunique()
+        table.add_row(Text(name), *map(str, (*counts, int(rows.sum()), speakers)))
+
+    for target, classes in targets.items():
+        if target == "gender":  # the columns say it already
+            continue
+        table.add_row(Text(target, style="bold cyan"))
+        for label in classes:
+            add(label, (corpus[target] == label).fillna(value=False).astype(bool))
+        table.add_section()
+    add("all recordings", pd.Series(data=True, index=corpus.index))
+    speakers = [
+        str(corpus.loc[(gender == each).to_numpy(), "speaker"].nunique()) for each in genders
+    ]
+    table.add_row("speakers", *speakers, str(corpus["speaker"].nunique()))
+    return table
+
+
+def dropped_table(dropped: pd.DataFrame) -> Table:
+    """The recordings that the configuration left out because of their labels.
+
+    Args:
+        dropped: columns ``target, label, count, why``.
+
+    Raises:
+        DataError: the table lacks a column.
+    """
+    require_columns(dropped, ("target", "label", "count", "why"), name="dropped recordings")
+    table = _table("Left out by the configuration")
+    for heading in ("target", "label", "why"):
+        table.add_column(heading)
+    table.add_column("recordings", justify="right", no_wrap=True)
+    for _, row in dropped.iterrows():
+        cells = [_printable(row[name]) for name in ("target", "label", "why")]
+        table.add_row(*cells, str(row["count"]))
+    return table
+
+
+def set_aside_table(quarantine: pd.DataFrame) -> Table:
+    """How many recordings were set aside for each reason, with the first of them.
+
+    Args:
+        quarantine: columns ``file, reason, detail``.
+
+    Raises:
+        DataError: the table lacks a column.
+    """
+    require_columns(quarantine, ("file", "reason", "detail"), name="recordings set aside")
+    table = _table("Set aside")
+    table.add_column("reason", no_wrap=True)
+    table.add_column("files", justify="right", no_wrap=True)
+    table.add_column("the first of them", overflow="fold")
+    for reason, rows in quarantine.groupby("reason", sort=False):
+        first = rows.iloc[0]
+        example = _printable(first["file"]).append(f"\n{_escaped(first['detail'])}", style="dim")
+        table.add_row(str(reason), str(len(rows)), example)
+    return table
+
+
+def _table(title: str, *, gap: int = 1) -> Table:
+    return Table(
+        title=Text(title, style="bold"),
+        title_justify="left",
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,
+        padding=(0, gap, 0, 0),
+        pad_edge=False,
+    )
+
+
+def _escaped(value: object) -> str:
+    """Text that neither breaks a line nor a terminal: file names may hold any byte."""
+    text = str(value)
+    return text if text.isprintable() else repr(text)
+
+
+def _printable(value: object) -> Text:
+    return Text(_escaped(value))  # as Text, "[red]" in a file's name isn't markup

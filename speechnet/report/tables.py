@@ -1,0 +1,147 @@
+"""The tables that a report is drawn from, and how a score is looked up in them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple, Protocol
+
+import pandas as pd
+
+from speechnet.errors import DataError
+from speechnet.report.names import percent
+from speechnet.types import Float64, Targets
+
+PARTS: Final = ("train", "dev", "test")
+
+SCORE_COLUMNS: Final = ("model", "target", "part", "fold", "metric", "value")
+
+POOLED_NOTE: Final = "* all folds pooled: undefined in at least one of them"
+
+_SUMMARIES: Final = frozenset({"all", "mean", "sd"})
+
+
+class Curve(Protocol):
+    """One ROC curve."""
+
+    @property
+    def fpr(self) -> Float64:
+        """False positive rates, float64 ``[n]``, ascending."""
+
+    @property
+    def tpr(self) -> Float64:
+        """True positive rates, float64 ``[n]``."""
+
+    @property
+    def auc(self) -> float:
+        """The area below; NaN where the curve is undefined."""
+
+
+Curves = Mapping[str, Curve]
+"""The curves of one model and target by name: its classes in order, then ``micro``, ``macro``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tables:
+    """All that the figures of one run show. What is None isn't drawn.
+
+    Attributes:
+        targets: the ordered classes of each target.
+        scores: columns ``model, target, part, fold, metric, value``; ``fold`` holds a number or
+            ``all`` (pooled) and, from two folds on, ``mean`` and ``sd``; NaN is undefined.
+        confusion: columns ``model, target, part, truth, predicted, count``.
+        roc: the test part's curves by model and target.
+        majority: the share of the most frequent class of each target in the test part, the
+            accuracy of always guessing it; without it chance is one over the number of classes.
+        history: the network's log: ``fold, epoch`` and any of ``train_loss, dev_loss, dev_uar,
+            dev_uar_<target>, best_epoch``.
+        best_epoch: the chosen epoch by fold; without it the column of ``history`` counts.
+        clusters: columns ``file, method, k, cluster``.
+        projection: columns ``file, pc1, pc2``.
+        variance: the shares of variance that the two components explain, in [0, 1].
+        corpus: indexed by file, with columns ``speaker, gender`` and one for each target.
+        facts: columns ``file, duration`` (seconds).
+    """
+
+    targets: Targets
+    scores: pd.DataFrame
+    confusion: pd.DataFrame
+    roc: Mapping[tuple[str, str], Curves]
+    majority: Mapping[str, float] | None = None
+    history: pd.DataFrame | None = None
+    best_epoch: Mapping[int, int] | None = None
+    clusters: pd.DataFrame | None = None
+    projection: pd.DataFrame | None = None
+    variance: tuple[float, float] | None = None
+    corpus: pd.DataFrame | None = None
+    facts: pd.DataFrame | None = None
+
+
+class Score(NamedTuple):
+    """A score as it is shown.
+
+    Attributes:
+        value: the mean over folds, or else the score of the only fold; NaN where undefined.
+        sd: the standard deviation over folds; NaN where there is none.
+        pooled: whether the mean is undefined, a fold lacking the score, and ``value`` is that of
+            all folds' rows together instead.
+    """
+
+    value: float
+    sd: float = math.nan
+    pooled: bool = False
+
+    def text(self) -> str:
+        """In per cent, with a star if it is pooled."""
+        return percent(self.value, self.sd, pooled=self.pooled)
+
+
+def require_columns(table: pd.DataFrame, columns: Sequence[str], *, name: str) -> None:
+    """Check that a table has the columns a figure reads.
+
+    Raises:
+        DataError: a column is missing.
+    """
+    missing = [column for column in columns if column not in table.columns]
+    if missing:
+        raise DataError(
+            f"the table of {name} has the columns {', '.join(map(str, table.columns)) or 'none'}, "
+            f"but not {', '.join(missing)}: pass the table as the run folder holds it"
+        )
+
+
+def models_of(table: pd.DataFrame) -> list[str]:
+    """The models of a table of scores or counts, in order of first appearance.
+
+    Raises:
+        DataError: the table is empty.
+    """
+    models = [str(model) for model in table["model"].unique()]
+    if not models:
+        raise DataError("the table has no rows, expected at least one model: score a model first")
+    return models
+
+
+def fold_count(scores: pd.DataFrame) -> int:
+    """How many folds the scores come from."""
+    return len(set(scores["fold"].astype(str)) - _SUMMARIES)
+
+
+def find_score(scores: pd.DataFrame, *, model: str, target: str, part: str, metric: str) -> Score:
+    """One score: the mean over folds with its deviation, or else the only fold's.
+
+    Where a fold lacks the score (it holds one gender, say) the mean is undefined, and the pooled
+    score stands in for it. A score that the table lacks is undefined, as one that it has as NaN.
+    """
+    wanted = {"model": model, "target": target, "part": part, "metric": metric}
+    rows = scores
+    for column, value in wanted.items():
+        rows = rows[rows[column] == value]
+    by_fold = {str(fold): float(value) for fold, value in rows.set_index("fold")["value"].items()}
+    pooled = by_fold.get("all", next(iter(by_fold.values()), math.nan))
+    if "mean" not in by_fold:
+        return Score(pooled)
+    if math.isnan(by_fold["mean"]):
+        return Score(pooled, pooled=not math.isnan(pooled))
+    return Score(by_fold["mean"], by_fold.get("sd", math.nan))

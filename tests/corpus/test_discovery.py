@@ -1,0 +1,130 @@
+"""Finding audio files, on real file systems with hostile names and links."""
+
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from speechnet.corpus.discovery import discover, printable, resolve_root, without_ending
+from speechnet.errors import ConfigError, DataError
+
+
+def touch(root: Path, *names: str) -> Path:
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+    return root.resolve()
+
+
+def test_endings_in_any_case(tmp_path: Path) -> None:
+    """The four endings count in any letter case, other files don't, hidden ones neither."""
+    root = touch(
+        tmp_path,
+        *("b.WAV", "a.flac", "c/d.Mp3", "c/e/f.oGG", "x.txt", "wav", "y.wav.txt"),
+        *("._b.wav", ".h/i.wav", ".wav"),
+    )
+    assert list(discover(root).files) == ["a.flac", "b.WAV", "c/d.Mp3", "c/e/f.oGG"]
+
+
+def test_hostile_names(tmp_path: Path) -> None:
+    """Spaces, Unicode, newlines and bytes that are no UTF-8 are found, each under its own id."""
+    root = touch(tmp_path, "a b.wav", "é 语.wav", "line\nbreak.wav", "back\\slash.wav")
+    (root / os.fsdecode(b"x\xe9.wav")).touch()
+    files = discover(root).files
+    assert list(files) == sorted(
+        ["a b.wav", "é 语.wav", "line\\x0abreak.wav", "back\\\\slash.wav", "x\\xe9.wav"]
+    )
+    assert os.fsencode(files["x\\xe9.wav"]) == b"x\xe9.wav"
+    assert all((root / path).is_file() for path in files.values())
+    assert [file.encode("utf-8") for file in files]
+
+
+@given(st.sets(st.binary(max_size=6).filter(lambda name: b"\0" not in name), max_size=8))
+def test_printable_is_unique(names: set[bytes]) -> None:
+    """No two names share an id, and every id is printable UTF-8."""
+    ids = {printable(os.fsdecode(name)) for name in names}
+    assert len(ids) == len(names)
+    assert all(file.isprintable() and file.encode("utf-8") is not None for file in ids)
+
+
+def test_links(tmp_path: Path) -> None:
+    """A link to a file inside is followed, one that leads outside or nowhere is set aside."""
+    outside = touch(tmp_path / "outside", "secret.wav", "folder/x.wav")
+    root = touch(tmp_path / "root", "real.wav", "sub/y.wav")
+    (root / "inner.wav").symlink_to("real.wav")
+    (root / "leak.wav").symlink_to(outside / "secret.wav")
+    (root / "leak").symlink_to(outside / "folder")
+    (root / "again").symlink_to("sub")
+    (root / "gone.wav").symlink_to("nothing.wav")
+    (root / "self.wav").symlink_to("self.wav")
+    (root / "sub" / "loop").symlink_to(root)
+    (root / "text.txt").symlink_to(outside / "secret.wav")
+    found = discover(root)
+    assert list(found.files) == ["inner.wav", "real.wav", "sub/y.wav"]
+    assert [row[:2] for row in found.set_aside] == [
+        ("gone.wav", "missing"),
+        ("leak", "outside_root"),
+        ("leak.wav", "outside_root"),
+        ("self.wav", "missing"),
+    ]
+
+
+def test_sibling_with_the_same_beginning_is_outside(tmp_path: Path) -> None:
+    """A folder whose name merely begins like the root's isn't below it."""
+    touch(tmp_path / "root2", "x.wav")
+    root = touch(tmp_path / "root", "a.wav")
+    (root / "x.wav").symlink_to(tmp_path / "root2" / "x.wav")
+    assert [row[1] for row in discover(root).set_aside] == ["outside_root"]
+
+
+def test_not_regular_files(tmp_path: Path) -> None:
+    """A pipe, a socket or a folder named like a recording is none; opening one could hang."""
+    root = touch(tmp_path, "a.wav", "folder.wav/b.wav")
+    os.mkfifo(root / "pipe.wav")
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.bind(str(root / "s.wav"))
+    assert list(discover(root).files) == ["a.wav", "folder.wav/b.wav"]
+
+
+def test_unreadable_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder without permission becomes a note (the tests may run as root, who may read all)."""
+    root = touch(tmp_path, "a.wav", "closed/b.wav")
+    scandir = os.scandir
+
+    def refuse(path: str) -> Iterator[os.DirEntry[str]]:
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    found = discover(root)
+    assert list(found.files) == ["a.wav"]
+    assert found.notes == ("no permission to look into closed",)
+
+
+def test_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The root must be given and be a folder; a link to one is as good."""
+    monkeypatch.chdir(tmp_path)
+    touch(tmp_path, "real/a.wav")
+    Path("link").symlink_to("real")
+    assert resolve_root("link") == (tmp_path / "real").resolve()
+    with pytest.raises(ConfigError, match=r"--data\.corpus\.root"):
+        resolve_root(None)
+    with pytest.raises(DataError, match=r"'nowhere' doesn't exist.*--data\.corpus\.root"):
+        resolve_root("nowhere")
+    with pytest.raises(DataError, match=r"'real/a\.wav' is a file"):
+        resolve_root("real/a.wav")
+
+
+def test_without_ending() -> None:
+    """Only an audio ending is taken off."""
+    assert [without_ending(name) for name in ("a.b.WAV", "a.b", "d.x/a.ogg", "a")] == [
+        "a.b",
+        "a.b",
+        "d.x/a",
+        "a",
+    ]

@@ -1,0 +1,282 @@
+"""Corpora described by a CSV, read from real files."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from speechnet.corpus import Corpus, CorpusConfig, load_corpus
+from speechnet.corpus.sheet import read_sheet
+from speechnet.errors import ConfigError, DataError
+
+ORIGINAL = "voice_id,Text_ID,Sex,Age,emotion_ID\n"
+
+
+def corpus(
+    root: Path,
+    text: str | bytes,
+    files: list[str],
+    name: str = "csv",
+    *,
+    targets: dict[str, list[str] | None] | None = None,
+    columns: dict[str, str] | None = None,
+    table: str | None = None,
+) -> Corpus:
+    """Write a table and empty recordings, and read them."""
+    root.mkdir(exist_ok=True)
+    for file in files:
+        (root / file).parent.mkdir(parents=True, exist_ok=True)
+        (root / file).touch()
+    (root / "labels.csv").write_bytes(text.encode() if isinstance(text, str) else text)
+    config = CorpusConfig(name, str(root), table=table, columns=columns or {})
+    return load_corpus(config, targets or {"emotion": None})
+
+
+def test_original(tmp_path: Path) -> None:
+    """The original's table: names without ending anywhere below the root, integer codes."""
+    text = ORIGINAL + "104_3_1,3,0,23,1\n105_1_2,1,1,,2\n106,10.0,1.0,40, 3 \n107,2,0,51,4.0\n"
+    files = ["104_3_1.wav", "deep/er/105_1_2.WAV", "x/106.flac", "107.mp3"]
+    both = {"gender": None, "emotion": None}
+    read = corpus(tmp_path, text, files, "original", targets=both)
+    assert list(read.table.index) == files
+    assert list(read.table["emotion"]) == ["angry", "happy", "sad", "neutral"]
+    assert list(read.table["gender"]) == ["male", "female", "female", "male"]
+    assert list(read.table["sentence"]) == ["3", "1", "10", "2"]
+    assert read.table["speaker"].isna().all()
+    assert list(read.table["Age"].fillna("-")) == ["23", "-", "40", "51"]
+    assert read.table[["start", "end"]].isna().all(axis=None)
+    assert read.targets == {
+        "gender": ["female", "male"],
+        "emotion": ["angry", "happy", "sad", "neutral"],
+    }
+
+
+def test_synthetic_speaker(tmp_path: Path) -> None:
+    """The synthetic corpus's speaker stands before the first underscore of voice_id."""
+    text = ORIGINAL + "s001_03_1,3,0,30,1\nbare,1,1,30,2\n"
+    read = corpus(tmp_path, text, ["s001_03_1.wav", "bare.wav"], "synthetic")
+    assert read.table["speaker"].fillna("-").to_dict() == {"s001_03_1.wav": "s001", "bare.wav": "-"}
+
+
+def test_own_columns(tmp_path: Path) -> None:
+    """Columns are renamed by the configuration; codes of the definition still count."""
+    text = "wav,mood,sex,who\na.wav,Anger,F,1\nb.wav,joy,man,2\n"
+    columns = {"file": "wav", "emotion": "mood", "gender": "sex", "speaker": "who"}
+    targets = {"gender": None, "emotion": None}
+    read = corpus(tmp_path, text, ["a.wav", "b.wav"], columns=columns, targets=targets)
+    assert list(read.table["emotion"]) == ["angry", "happy"]
+    assert list(read.table["gender"]) == ["female", "male"]
+    assert list(read.table["speaker"]) == ["1", "2"]
+    assert "mood" not in read.table
+
+
+def test_segments(tmp_path: Path) -> None:
+    """Parts of a recording are rows of their own, named by media fragments."""
+    text = (
+        "file,start,end,emotion\na.wav,0,1.5,sad\na.wav,1.5,3,happy\na.wav,3,,sad\nb.wav,,2,sad\n"
+    )
+    table = corpus(tmp_path, text + "c.wav,,,sad\n", ["a.wav", "b.wav", "c.wav"]).table
+    assert list(table.index) == [
+        *("a.wav#t=0,1.5", "a.wav#t=1.5,3", "a.wav#t=3", "b.wav#t=0,2", "c.wav")
+    ]
+    assert list(table["path"]) == ["a.wav", "a.wav", "a.wav", "b.wav", "c.wav"]
+    assert table["start"].dtype == table["end"].dtype == np.float64
+    np.testing.assert_array_equal(table["start"], [0, 1.5, 3, 0, np.nan])
+    np.testing.assert_array_equal(table["end"], [1.5, 3, np.nan, 2, np.nan])
+
+
+@pytest.mark.parametrize(
+    ("cells", "message"),
+    [
+        ("2,1", "line 2: start must be at least 0 and lie before end"),
+        ("1,1", "line 2: start must be"),
+        ("-1,1", "line 2: start must be"),
+        ("one,2", "line 2: start isn't a number of seconds"),
+        ("0,inf", "line 2: end isn't a number of seconds"),
+    ],
+)
+def test_wrong_times(tmp_path: Path, cells: str, message: str) -> None:
+    """Times that are no times are refused with their line."""
+    with pytest.raises(DataError, match=message):
+        corpus(tmp_path, f"file,start,end,emotion\na.wav,{cells},sad\n", ["a.wav"])
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_dialects(tmp_path: Path, delimiter: str, encoding: str) -> None:
+    """Comma, semicolon and tab, with and without a byte order mark, Windows line ends."""
+    rows = (
+        ["file", "emotion", "remark"],
+        ["ä.wav", "sad", '"one, two; three"'],
+        ["b.wav", "happy", ""],
+    )
+    text = "\r\n".join(delimiter.join(row) for row in rows).encode(encoding)
+    table = corpus(tmp_path, text, ["ä.wav", "b.wav"]).table
+    assert list(table["emotion"]) == ["sad", "happy"]
+    assert list(table["remark"].fillna("-")) == ["one, two; three", "-"]
+
+
+def test_index_column_of_pandas(tmp_path: Path) -> None:
+    """A nameless column, as pandas writes its index, is left out."""
+    table = corpus(tmp_path, ",file,emotion\n0,a.wav,sad\n1,b.wav,sad\n", ["a.wav", "b.wav"]).table
+    assert "" not in table.columns
+
+
+def test_missing_labels(tmp_path: Path) -> None:
+    """Empty cells and the usual words for nothing are missing labels, not classes."""
+    text = "file,emotion,gender\na.wav,,f\nb.wav,NaN,m\nc.wav,None,m\nd.wav,sad,NA\ne.wav,, \n"
+    both = {"gender": None, "emotion": None}
+    read = corpus(tmp_path, text, [f"{stem}.wav" for stem in "abcde"], targets=both)
+    assert read.targets == {"gender": ["female", "male"], "emotion": ["sad"]}
+    assert list(read.table["emotion"].isna()) == [True, True, True, False]
+    assert read.dropped.to_dict("records") == [
+        {"target": "", "label": "", "count": 1, "why": "no label for any target"}
+    ]
+
+
+def test_missing_files(tmp_path: Path) -> None:
+    """What is listed but not there is set aside; what is there but not listed is noted."""
+    text = "file,emotion\na.wav,sad\ngone.wav,sad\nnowhere,sad\n"
+    read = corpus(tmp_path, text, ["a.wav", "extra.wav"])
+    assert list(read.table.index) == ["a.wav"]
+    assert list(read.set_aside["file"]) == ["gone.wav", "nowhere"]
+    assert set(read.set_aside["reason"]) == {"missing"}
+    assert "line 3" in read.set_aside["detail"][0]
+    assert read.notes == (
+        "left out 1 audio file below the root that the table doesn't list, the first: extra.wav",
+    )
+
+
+def test_outside_root(tmp_path: Path) -> None:
+    """Nothing outside the root is read, by whichever way the table leads there."""
+    (tmp_path / "secret.wav").touch()
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "link").symlink_to(tmp_path)
+    (root / "leak.wav").symlink_to(tmp_path / "secret.wav")
+    names = ["../secret.wav", str(tmp_path / "secret.wav"), "link/secret.wav", "leak.wav", "leak"]
+    text = "file,emotion\na.wav,sad\n" + "".join(f"{name},sad\n" for name in names)
+    read = corpus(root, text, ["a.wav"])
+    assert list(read.table.index) == ["a.wav"]
+    assert list(read.set_aside["file"]) == names
+    assert set(read.set_aside["reason"]) == {"outside_root"}
+
+
+def test_ways_to_name_a_file(tmp_path: Path) -> None:
+    """Absolute paths below the root, dots, another ending and no ending all find the file."""
+    (tmp_path / "real").mkdir()
+    root = tmp_path / "alias"
+    root.symlink_to("real")
+    names = [f"{root}/a.wav", "./b.wav", "sub/../c.wav", "sub/d.wav", "sub/e", "f"]
+    text = "file,emotion\n" + "".join(f"{name},sad\n" for name in names)
+    files = ["a.wav", "b.wav", "c.wav", "sub/d.flac", "sub/e.ogg", "sub/deep/f.wav"]
+    read = corpus(root, text, files)
+    assert list(read.table["path"]) == files
+    assert read.set_aside.empty
+
+
+def test_hostile_names(tmp_path: Path) -> None:
+    """Names with spaces, newlines, accents apart and bytes that are no UTF-8 are found."""
+    (tmp_path / os.fsdecode(b"x\xe9.wav")).touch()
+    text = 'file,emotion\n"a\nb.wav",sad\n" c d.wav",sad\nx\\xe9.wav,sad\né.wav,sad\n'
+    read = corpus(tmp_path, text, ["a\nb.wav", "c d.wav", "e\u0301.wav"])
+    assert list(read.table.index) == ["a\\x0ab.wav", "c d.wav", "x\\xe9.wav", "e\u0301.wav"]
+    assert all((read.root / path).is_file() for path in read.table["path"])
+    assert os.fsencode(read.table.loc["x\\xe9.wav", "path"]) == b"x\xe9.wav"
+
+
+def test_name_with_a_zero_byte(tmp_path: Path) -> None:
+    """A name that no file can have is missing, not a crash."""
+    read = corpus(tmp_path, "file,emotion\na.wav,sad\nb\0.wav,sad\n", ["a.wav"])
+    assert read.set_aside[["file", "reason"]].to_numpy().tolist() == [["b\\x00.wav", "missing"]]
+
+
+def test_table_without_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A table that may not be read is refused (the tests may run as root, who may read all)."""
+
+    def refuse(*_: object, **__: object) -> str:
+        raise PermissionError(13, "Permission denied")
+
+    (tmp_path / "labels.csv").touch()
+    monkeypatch.setattr(Path, "read_text", refuse)
+    with pytest.raises(DataError, match=r"can't read .*labels\.csv: Permission denied"):
+        read_sheet(tmp_path / "labels.csv")
+
+
+def test_ambiguous_name(tmp_path: Path) -> None:
+    """A bare name that fits two recordings is refused with both."""
+    with pytest.raises(DataError, match=r"line 2: 'a' could be one/a\.wav, two/a\.flac"):
+        corpus(tmp_path, "file,emotion\na,sad\n", ["one/a.wav", "two/a.flac"])
+
+
+def test_same_recording_twice(tmp_path: Path) -> None:
+    """The same recording in two rows is refused with their lines, however it is spelt."""
+    text = "file,emotion\na.wav,sad\n\nb.wav,sad\n./a.wav,happy\n"
+    with pytest.raises(DataError, match=r"twice: line 2 a\.wav, line 5 a\.wav"):
+        corpus(tmp_path, text, ["a.wav", "b.wav"])
+
+
+def test_unknown_label(tmp_path: Path) -> None:
+    """An unknown label is refused with its line, its value and the known ones; ten at most."""
+    text = 'file,emotion,note\na.wav,sad,"two\nlines"\nb.wav,hapy,\n'
+    with pytest.raises(DataError, match=r"emotion in line 4: 'hapy' \(did you mean 'happy'\?\)"):
+        corpus(tmp_path, text, ["a.wav", "b.wav"])
+    text = "file,emotion\n" + "".join(f"{i}.wav,odd\n" for i in range(13))
+    with pytest.raises(DataError, match=r"line 11: 'odd' and 3 more\. Known are angry, happy"):
+        corpus(tmp_path, text, [f"{i}.wav" for i in range(13)])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "has no rows"),
+        ("file,emotion\n", "has no rows"),
+        ("file,emotion\na.wav,sad,happy\n", "line 2: 3 cells, but the header has 2"),
+        ("file,emotion,emotion\na.wav,sad,sad\n", "names emotion more than once"),
+        ("fil,emotion\na.wav,sad\n", r"no column 'file' for file \(did you mean 'fil'\?\)"),
+        ("file,emotion\n,sad\n", "line 2: file is empty"),
+        ('file,emotion\n"a.wav,sad\n', "not a CSV"),
+        ("file,path,emotion\na.wav,x,sad\n", "can't be called path"),
+        ("file,emotion\n\xe4.wav,sad\n".encode("latin-1"), r"isn't UTF-8 \(byte 13\)"),
+    ],
+)
+def test_malformed_table(tmp_path: Path, text: str | bytes, message: str) -> None:
+    """A table that can't be read is refused with what is wrong and where."""
+    with pytest.raises(DataError, match=message):
+        corpus(tmp_path, text, ["a.wav"])
+
+
+def test_where_the_table_is(tmp_path: Path) -> None:
+    """The table is looked for below the root only; a missing one is answered with what is there."""
+    text = "file,emotion\na.wav,sad\n"
+    (tmp_path / "outside.csv").write_text(text)
+    root = tmp_path / "root"
+    assert len(corpus(root, text, ["a.wav"], table="./labels.csv").table) == 1
+    with pytest.raises(DataError, match=r"'other\.csv' \(there is labels\.csv\)"):
+        corpus(root, text, ["a.wav"], table="other.csv")
+    with pytest.raises(DataError, match="lies outside the corpus's folder"):
+        corpus(root, text, ["a.wav"], table="../outside.csv")
+
+
+def test_wrong_columns(tmp_path: Path) -> None:
+    """A column the table doesn't have is a mistake of the configuration."""
+    text = "file,mood\na.wav,sad\n"
+    with pytest.raises(ConfigError, match=r"no column 'Moood' for emotion \(did you mean 'mood'"):
+        corpus(tmp_path, text, ["a.wav"], columns={"emotion": "Moood"})
+    with pytest.raises(DataError, match=r"for 'emotion'.*set --data\.corpus\.columns\.emotion"):
+        corpus(tmp_path, text, ["a.wav"])
+
+
+def test_nothing_found(tmp_path: Path) -> None:
+    """A table of which nothing exists is refused with the first row and the folder."""
+    with pytest.raises(DataError, match=r"1 set aside, the first: a\.wav \(missing.*corpus\.root"):
+        corpus(tmp_path, "file,emotion\na.wav,sad\n", [])
+
+
+def test_any_column_can_be_a_target(tmp_path: Path) -> None:
+    """A further column of the table can be a target; its classes are sorted."""
+    text = "file,accent\na.wav,south\nb.wav,north\nc.wav,\n"
+    read = corpus(tmp_path, text, ["a.wav", "b.wav", "c.wav"], targets={"accent": None})
+    assert read.targets == {"accent": ["north", "south"]}
+    assert len(read.table) == 2

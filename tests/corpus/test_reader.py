@@ -1,0 +1,145 @@
+"""Reading whole corpora."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from speechnet.corpus import CorpusConfig, load_corpus
+from speechnet.errors import ConfigError, DataError
+from speechnet.types import CORPUS_COLUMNS, EMOTIONS
+
+BOTH = {"gender": None, "emotion": None}
+
+
+def ravdess_like(root: Path, *names: str) -> CorpusConfig:
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+    return CorpusConfig("ravdess", str(root))
+
+
+def test_ravdess(ravdess: Path) -> None:
+    """The published speech part: 1,440 files, 24 actors, 192 of each emotion, 96 neutral ones."""
+    corpus = load_corpus(CorpusConfig("ravdess", str(ravdess)), BOTH)
+    table = corpus.table
+    assert len(table) == 1440
+    assert table["speaker"].nunique() == 24
+    assert table.groupby("gender")["speaker"].nunique().to_dict() == {"female": 12, "male": 12}
+    counts = {emotion: 96 if emotion == "neutral" else 192 for emotion in EMOTIONS[:-1]}
+    assert table["emotion"].value_counts().to_dict() == counts
+    assert table["sentence"].value_counts().to_dict() == {"01": 720, "02": 720}
+    assert corpus.targets["emotion"] == list(EMOTIONS[:-1])
+    assert corpus.dropped.empty
+    assert corpus.set_aside.empty
+    assert corpus.notes == ()
+    assert all((corpus.root / path).is_file() for path in table["path"])
+
+
+def test_ravdess_four_emotions(ravdess: Path) -> None:
+    """The four emotions of the original experiment: 672 files."""
+    four = ["angry", "happy", "sad", "neutral"]
+    corpus = load_corpus(CorpusConfig("ravdess", str(ravdess)), {"gender": None, "emotion": four})
+    assert len(corpus.table) == 672
+    assert corpus.targets["emotion"] == four
+    assert dict(zip(corpus.dropped["label"], corpus.dropped["count"], strict=True)) == {
+        "calm": 192,
+        "disgust": 192,
+        "fearful": 192,
+        "surprised": 192,
+    }
+
+
+def test_table(tmp_path: Path) -> None:
+    """The table has the columns of the contract, further groups behind, and an index of files."""
+    name = "Actor 07/03-01-05-02-02-01-07.OGG"
+    corpus = load_corpus(ravdess_like(tmp_path, name), BOTH)
+    assert corpus.table.index.name == "file"
+    assert list(corpus.table.columns) == [*CORPUS_COLUMNS, "intensity", "repetition"]
+    row = corpus.table.loc[name]
+    assert row[list(CORPUS_COLUMNS[3:])].to_list() == ["07", "male", "angry", "02"]
+    assert row[["intensity", "repetition", "path"]].to_list() == ["strong", "01", name]
+    assert corpus.table["start"].dtype == np.float64
+    assert corpus.root == tmp_path.resolve()
+    assert corpus.name == "ravdess"
+
+
+def test_other_files_are_noted(tmp_path: Path) -> None:
+    """Audio that isn't the corpus's is left out with a note; a song is not speech."""
+    names = "03-01-05-02-02-01-07.wav", "03-02-05-02-02-01-07.wav", "x.wav", "README.md"
+    corpus = load_corpus(ravdess_like(tmp_path, *names), BOTH)
+    assert list(corpus.table.index) == ["03-01-05-02-02-01-07.wav"]
+    assert corpus.notes == (
+        "left out 2 audio files below the root without a ravdess name "
+        "(such as 03-01-06-01-02-01-12.wav), the first: 03-02-05-02-02-01-07.wav",
+    )
+
+
+def test_links_are_set_aside(tmp_path: Path) -> None:
+    """A link that leaves the root stands among the set-aside recordings."""
+    (tmp_path / "03-01-05-02-02-01-08.wav").touch()
+    config = ravdess_like(tmp_path / "root", "03-01-05-02-02-01-07.wav")
+    (tmp_path / "root" / "03-01-05-02-02-01-08.wav").symlink_to(
+        tmp_path / "03-01-05-02-02-01-08.wav"
+    )
+    corpus = load_corpus(config, BOTH)
+    assert list(corpus.table.index) == ["03-01-05-02-02-01-07.wav"]
+    assert corpus.set_aside[["file", "reason"]].to_numpy().tolist() == [
+        ["03-01-05-02-02-01-08.wav", "outside_root"]
+    ]
+
+
+def test_nothing_found(tmp_path: Path) -> None:
+    """A folder without the corpus is refused with what is there and what was expected."""
+    config = ravdess_like(tmp_path, "notes.txt")
+    with pytest.raises(
+        DataError, match=r"found no file ending in \.wav.*Expected names such as 03-01"
+    ):
+        load_corpus(config, BOTH)
+    ravdess_like(tmp_path, "a.wav", "b.wav", "c.wav", "d.wav")
+    with pytest.raises(DataError, match=r"4 other audio files, such as a\.wav, b\.wav, c\.wav\."):
+        load_corpus(config, BOTH)
+
+
+def test_gender_not_published(tmp_path: Path) -> None:
+    """AESDD doesn't say which speakers are women, so gender can't be a target of it."""
+    (tmp_path / "a01 (1).wav").touch()
+    with pytest.raises(DataError, match="no row has a label for 'gender'"):
+        load_corpus(CorpusConfig("aesdd", str(tmp_path)), BOTH)
+
+
+def test_unknown_folder(tmp_path: Path) -> None:
+    """A folder that is no emotion is refused by name until the configuration says what it is."""
+    for name in ("Happy/1.wav", "Sad/1.wav", "noise/1.wav"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).touch()
+    with pytest.raises(DataError, match=r"unknown emotion in noise/1\.wav: 'noise'\. Known are"):
+        load_corpus(CorpusConfig("folders", str(tmp_path)), {"emotion": None})
+    config = CorpusConfig("folders", str(tmp_path), labels={"emotion": {"noise": None}})
+    assert load_corpus(config, {"emotion": None}).targets == {"emotion": ["happy", "sad"]}
+
+
+def test_columns_need_a_table(tmp_path: Path) -> None:
+    """A corpus whose labels stand in the names has no columns to rename."""
+    config = CorpusConfig("ravdess", str(tmp_path), columns={"speaker": "who"})
+    with pytest.raises(ConfigError, match="for corpora described by a table"):
+        load_corpus(config, BOTH)
+
+
+def test_own_definition(tmp_path: Path) -> None:
+    """A corpus of one's own needs a YAML and no code."""
+    definition = tmp_path / "podcast.yaml"
+    definition.write_text(
+        "title: Mine\nsource: me\nlicence: mine\n"
+        "pattern: '(?P<speaker>[a-z]+)-(?P<emotion>[A-Z]+)-(?P<room>\\d)'\n"
+        "fields: {emotion: {group: emotion, map: {ANG: angry, JOY: happy}}}\n"
+        "example: {name: bo-ANG-1.wav, labels: {speaker: bo, emotion: angry, room: '1'}}\n"
+    )
+    (tmp_path / "root").mkdir()
+    for name in ("bo-ANG-1.wav", "al-JOY-2.flac"):
+        (tmp_path / "root" / name).touch()
+    corpus = load_corpus(
+        CorpusConfig(str(definition), str(tmp_path / "root")), {"emotion": None, "room": None}
+    )
+    assert corpus.name == "podcast"
+    assert corpus.targets == {"emotion": ["angry", "happy"], "room": ["1", "2"]}

@@ -1,0 +1,161 @@
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn import metrics
+from sklearn.preprocessing import label_binarize
+
+from speechnet.evaluation import roc_curve, roc_curves
+from speechnet.types import Float64, Int64
+
+CLASSES = ["angry", "happy", "sad"]
+
+
+def draw(n: int = 300) -> tuple[Int64, Float64]:
+    """Labels and probabilities with many ties; every class is there."""
+    k, rng = 3, np.random.default_rng(0)
+    truth = np.concatenate([np.arange(k), rng.integers(0, k, n - k)])
+    logits = rng.normal(size=(n, k)) + np.eye(k)[truth]
+    probability = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    return truth, np.round(probability, 2)
+
+
+def test_class_curves_match_scikit_learn() -> None:
+    """Every point of every class curve, ties included, and the area."""
+    truth, probability = draw()
+    curves = roc_curves(truth, probability, CLASSES)
+    assert [*curves] == [*CLASSES, "micro", "macro"]
+    for c, name in enumerate(CLASSES):
+        fpr, tpr, _ = metrics.roc_curve(truth == c, probability[:, c], drop_intermediate=False)
+        np.testing.assert_array_equal(curves[name].fpr, fpr)
+        np.testing.assert_array_equal(curves[name].tpr, tpr)
+        assert curves[name].fpr.dtype == curves[name].tpr.dtype == np.float64
+        expected = metrics.roc_auc_score(truth == c, probability[:, c])
+        assert curves[name].auc == pytest.approx(expected, abs=1e-14)
+
+
+def test_micro_matches_scikit_learn() -> None:
+    """The micro average is the curve of all n * k decisions."""
+    truth, probability = draw()
+    micro = roc_curves(truth, probability, CLASSES)["micro"]
+    member = label_binarize(truth, classes=range(3))
+    fpr, tpr, _ = metrics.roc_curve(member.ravel(), probability.ravel(), drop_intermediate=False)
+    np.testing.assert_array_equal(micro.fpr, fpr)
+    np.testing.assert_array_equal(micro.tpr, tpr)
+    expected = metrics.roc_auc_score(member, probability, average="micro")
+    assert micro.auc == pytest.approx(expected, abs=1e-14)
+
+
+def test_macro_is_the_vertical_average() -> None:
+    """Upper side of each step: the mean of interpolated curves; area: the mean of the AUCs."""
+    truth, probability = draw(n=60)
+    curves = roc_curves(truth, probability, CLASSES)
+    per_class = [
+        metrics.roc_curve(truth == c, probability[:, c], drop_intermediate=False)[:2]
+        for c in range(3)
+    ]
+    grid = np.unique(np.concatenate([fpr for fpr, _ in per_class]))
+    mean = np.mean([np.interp(grid, fpr, tpr) for fpr, tpr in per_class], axis=0)
+    macro = curves["macro"]
+    np.testing.assert_array_equal(macro.fpr[1::2], grid)
+    np.testing.assert_allclose(macro.tpr[1::2], mean, atol=1e-15)
+    expected = metrics.roc_auc_score(truth, _normalised(probability), multi_class="ovr")
+    assert macro.auc == pytest.approx(np.mean([curves[c].auc for c in CLASSES]), abs=1e-14)
+    assert roc_curves(truth, _normalised(probability), CLASSES)["macro"].auc == pytest.approx(
+        expected, abs=1e-14
+    )
+
+
+def test_macro_steps_of_two_hand_made_curves() -> None:
+    """A step of one class at fpr 1/2 raises the average by half of it, at that place."""
+    truth = np.array([0, 0, 1, 1])
+    # class 0 ranks its rows 1st and 3rd; class 1 is certain of its own
+    probability = np.array([[0.9, 0.0], [0.4, 0.0], [0.5, 1.0], [0.1, 1.0]])
+    macro = roc_curves(truth, probability, ["a", "b"])["macro"]
+    np.testing.assert_array_equal(macro.fpr, [0, 0, 0.5, 0.5, 1, 1])
+    np.testing.assert_array_equal(macro.tpr, [0, 0.75, 0.75, 1, 1, 1])
+    assert macro.auc == (0.75 + 1) / 2
+
+
+@pytest.mark.parametrize("kept", [[0, 1], [2]])
+def test_a_class_without_rows_or_with_all_is_undefined(kept: list[int]) -> None:
+    """Such a curve is empty with AUC NaN, and so is macro; micro stays defined."""
+    truth, probability = draw()
+    rows = np.isin(truth, kept)
+    curves = roc_curves(truth[rows], probability[rows], CLASSES)
+    absent = CLASSES[2] if kept == [0, 1] else CLASSES[0]
+    for name in (absent, "macro"):
+        assert np.isnan(curves[name].auc)
+        assert curves[name].fpr.size == curves[name].tpr.size == 0
+    member = np.eye(3, dtype=int)[truth[rows]]
+    expected = metrics.roc_auc_score(member.ravel(), probability[rows].ravel())
+    assert curves["micro"].auc == pytest.approx(expected, abs=1e-14)
+
+
+def test_no_rows_leaves_every_curve_undefined() -> None:
+    """An empty part has no curve at all."""
+    curves = roc_curves(np.empty(0, dtype=np.int64), np.empty((0, 3)), CLASSES)
+    assert all(np.isnan(curve.auc) for curve in curves.values())
+
+
+def test_constant_scores_are_chance() -> None:
+    """All rows tie: one straight line, half the area."""
+    curve = roc_curve(np.array([0, 1, 1, 0, 1]), np.full(5, 0.2))
+    np.testing.assert_array_equal([curve.fpr, curve.tpr], [[0, 1], [0, 1]])
+    assert curve.auc == 0.5
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 8)), min_size=1, max_size=60))
+def test_auc_is_the_share_of_pairs_ranked_right(rows: list[tuple[bool, int]]) -> None:
+    """The area is Mann-Whitney's: pairs in the right order, ties a half; the curve is monotone."""
+    positive = np.array([p for p, _ in rows], dtype=np.int64)
+    score = np.array([s for _, s in rows]) / 8
+    curve = roc_curve(positive, score)
+    if len(set(positive)) < 2:
+        assert np.isnan(curve.auc)
+        return
+    difference = score[positive == 1][:, None] - score[positive == 0]
+    assert curve.auc == pytest.approx(((difference > 0) + (difference == 0) / 2).mean(), abs=1e-12)
+    assert (np.diff(curve.fpr) >= 0).all()
+    assert (np.diff(curve.tpr) >= 0).all()
+    assert (curve.fpr[0], curve.tpr[0], curve.fpr[-1], curve.tpr[-1]) == (0, 0, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"classes": ["angry"]}, "two or more"),
+        ({"classes": ["angry", "sad", "sad"]}, "all different"),
+        ({"classes": ["angry", "sad", "micro"]}, "none of them 'micro'"),
+        ({"classes": ["angry", "sad"]}, r"shape \(300, 3\), expected \(300, 2\)"),
+        ({"truth": np.full(300, 3)}, "labels from 3 to 3, expected 0 to 2"),
+        ({"truth": np.full(300, -1)}, "leave rows without a label out"),
+        ({"truth": np.zeros(300)}, "expected int64"),
+        ({"probability": np.full((300, 3), np.nan)}, "holds nan, expected finite"),
+        ({"probability": np.full((300, 3), 1.5)}, "logits"),
+    ],
+)
+def test_what_torchmetrics_would_let_pass_is_refused(change: dict[str, Any], message: str) -> None:
+    """Labels beyond the classes, logits, NaN and misfits are errors that say so."""
+    truth, probability = draw()
+    arguments = {"truth": truth, "probability": probability, "classes": CLASSES} | change
+    with pytest.raises(ValueError, match=message):
+        roc_curves(**arguments)
+
+
+def test_rounding_beyond_one_is_cut_off() -> None:
+    """1 + 1e-9 is a rounding error, not a logit: nothing is squashed."""
+    truth, probability = draw()
+    nudged = probability.copy()
+    nudged[0, 0] = 1 + 1e-9
+    exact = probability.copy()
+    exact[0, 0] = 1.0
+    after, before = (roc_curves(truth, p, CLASSES) for p in (nudged, exact))
+    assert {n: c.auc for n, c in after.items()} == {n: c.auc for n, c in before.items()}
+
+
+def _normalised(probability: Float64) -> Float64:
+    return probability / probability.sum(axis=1, keepdims=True)

@@ -1,0 +1,196 @@
+"""The figures that compare models show the numbers they are given."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.text import Text
+
+from speechnet.errors import DataError
+from speechnet.report import Tables
+from speechnet.report.figures_confusion import count_matrix, draw_confusion
+from speechnet.report.figures_roc import draw_roc
+from speechnet.report.figures_scores import draw_scores
+from speechnet.types import Targets
+
+Build = Callable[..., Tables]
+Texts = Callable[[Figure], list[Text]]
+
+
+def hatched_gaps(figure: Figure) -> list[Rectangle]:
+    """The patches that stand for what is undefined."""
+    return [
+        patch
+        for patch in figure.findobj(Rectangle)
+        if patch.get_hatch() and to_hex(patch.get_facecolor()) == "#ffffff"
+    ]
+
+
+def bar_lengths(figure: Figure, panel: int) -> list[float]:
+    """The lengths of a panel's bars, from top to bottom."""
+    bars = [
+        bar
+        for container in figure.axes[panel].containers
+        if hasattr(container, "patches")
+        for bar in container.patches
+    ]
+    return [bar.get_width() for bar in sorted(bars, key=lambda bar: bar.get_y())]
+
+
+@pytest.mark.parametrize(("folds", "row"), [(1, "0"), (3, "mean")])
+def test_bars_are_as_long_as_the_scores(
+    build: Build, targets: Targets, folds: int, row: str
+) -> None:
+    """Train and test of every model, the mean where there are folds."""
+    scores = build(targets, models=3, folds=folds).scores
+    figure = draw_scores(scores, targets)
+    for panel, target in enumerate(targets):
+        wanted = scores[(scores["target"] == target) & (scores["fold"] == row)]
+        # rows go model by model, train before test
+        wanted = wanted.query("metric == 'accuracy' and part != 'dev'")
+        np.testing.assert_allclose(bar_lengths(figure, panel), wanted["value"])
+
+
+def test_bars_tell_their_values(build: Build, targets: Targets, texts: Texts) -> None:
+    """Each test value is printed with its deviation, and the title counts the folds."""
+    scores = build(targets, models=2, folds=3).scores
+    figure = draw_scores(scores, targets, metric="uar")
+    shown = [text.get_text() for text in texts(figure)]
+    of_fold = scores.query("metric == 'uar' and part == 'test'").groupby("fold")["value"]
+    means, sds = of_fold.get_group("mean"), of_fold.get_group("sd")
+    for mean, sd in zip(means, sds, strict=True):
+        assert f"{100 * mean:.1f} ± {100 * sd:.1f}" in shown
+    assert "mean and sd over 3 folds" in figure.get_suptitle()
+    assert {"MLP (network)", "KNN", "Gender (2 classes)", "chance 25.0", "chance 50.0"} <= {*shown}
+
+
+def test_chance_is_the_level_given(build: Build, targets: Targets, texts: Texts) -> None:
+    """A majority share replaces one over the number of classes."""
+    figure = draw_scores(build(targets).scores, targets, chance={"emotion": 0.4})
+    shown = [text.get_text() for text in texts(figure)]
+    assert "chance 40.0" in shown
+    assert "chance 50.0" in shown
+    assert "chance 25.0" not in shown
+
+
+def test_undefined_score_is_a_gap(build: Build, targets: Targets, texts: Texts) -> None:
+    """A NaN has no bar; a hatch with a word stands in its place."""
+    scores = build(targets, models=3).scores
+    lost = (scores["model"] == "knn") & (scores["part"] == "test")
+    figure = draw_scores(scores.assign(value=scores["value"].mask(lost)), targets)
+    assert len(bar_lengths(figure, 0)) == 5
+    assert len(hatched_gaps(figure)) == len(targets)
+    assert [text.get_text() for text in texts(figure)].count("undefined") == len(targets)
+
+
+def test_pooled_score_is_marked(build: Build, targets: Targets, texts: Texts) -> None:
+    """Where a fold lacks the score the pooled one is drawn, starred and explained."""
+    scores = build(targets, models=2, folds=2).scores
+    lost = (scores["model"] == "knn") & scores["fold"].isin(["1", "mean", "sd"])
+    figure = draw_scores(scores.assign(value=scores["value"].mask(lost)), targets)
+    pooled = scores.query("model == 'knn' and fold == 'all' and metric == 'accuracy'")
+    value = pooled.query("part == 'test' and target == 'emotion'")["value"].item()
+    assert f"{100 * value:.1f}*" in [text.get_text() for text in texts(figure)]
+    assert "* all folds pooled" in " ".join(figure.get_suptitle().split())
+
+
+def test_cells_hold_counts_and_shares(build: Build, targets: Targets, texts: Texts) -> None:
+    """Each cell's text is the count and its share of the row, unlisted pairs count 0."""
+    confusion = build(targets, models=2).confusion
+    classes = targets["emotion"]
+    figure = draw_confusion(confusion, target="emotion", classes=classes, folds=3)
+    for ax, model in zip(figure.axes, ["mlp", "knn"], strict=False):
+        rows = confusion[(confusion["model"] == model) & (confusion["target"] == "emotion")]
+        for i, truth in enumerate(classes):
+            of_truth = rows[rows["truth"] == truth]
+            total = of_truth["count"].sum()
+            for j, predicted in enumerate(classes):
+                count = of_truth[of_truth["predicted"] == predicted]["count"].sum()
+                cell = ax.texts[i * len(classes) + j]
+                assert cell.get_position() == (j, i)
+                assert cell.get_text() == f"{count}\n{100 * count / total:.0f} %"
+                assert ax.images[0].get_array()[i, j] == pytest.approx(count / total)
+    assert {*classes, "KNN", "True class"} <= {text.get_text() for text in texts(figure)}
+    assert "pooled over 3 folds" in figure.get_suptitle()
+
+
+def test_class_without_recordings_is_hatched(build: Build, targets: Targets) -> None:
+    """A row without a truth has no shares and says so."""
+    confusion = build(targets, models=1).confusion
+    confusion = confusion[confusion["truth"] != "sad"]
+    figure = draw_confusion(confusion, target="emotion", classes=targets["emotion"])
+    assert [text.get_text() for text in figure.axes[0].texts].count("no recordings") == 1
+    assert len(figure.axes[0].texts) == 3 * 4 + 1
+    assert len(hatched_gaps(figure)) == 1
+
+
+def test_only_the_test_part_is_counted() -> None:
+    """Rows of other parts and labels in another order change nothing."""
+    rows = [("knn", "t", "test", "b", "a", 3), ("knn", "t", "test", "a", "a", 2)]
+    columns = ["model", "target", "part", "truth", "predicted", "count"]
+    table = pd.DataFrame([*rows, ("knn", "t", "train", "a", "b", 99)], columns=columns)
+    figure = draw_confusion(table, target="t", classes=["a", "b"])
+    assert [text.get_text() for text in figure.axes[0].texts] == [
+        "2\n100 %",
+        "0\n0 %",
+        "3\n100 %",
+        "0\n0 %",
+    ]
+    np.testing.assert_array_equal(
+        count_matrix(pd.DataFrame(rows, columns=columns), ["a", "b"]), [[2, 0], [3, 0]]
+    )
+
+
+def test_confusion_of_an_unknown_target_is_an_error(build: Build, targets: Targets) -> None:
+    """There is nothing to draw."""
+    with pytest.raises(DataError, match="no rows"):
+        draw_confusion(build(targets).confusion, target="age", classes=["old", "young"])
+
+
+def test_roc_legend_holds_the_areas(build: Build, targets: Targets) -> None:
+    """The legend gives each AUC as it came in, and the lines are the curves."""
+    roc = build(targets, models=2).roc
+    figure = draw_roc(roc, target="emotion")
+    for ax, model in zip(figure.axes, ["mlp", "knn"], strict=True):
+        curves = roc[model, "emotion"]
+        entries = [text.get_text() for text in ax.get_legend().get_texts()]
+        assert entries == [
+            "chance (AUC 0.50)",
+            *(f"{name} (AUC {curves[name].auc:.2f})" for name in targets["emotion"]),
+            f"micro average (AUC {curves['micro'].auc:.2f})",
+            f"macro average (AUC {curves['macro'].auc:.2f})",
+        ]
+        for line, curve in zip(ax.lines[1:], curves.values(), strict=True):
+            np.testing.assert_array_equal(line.get_xydata(), np.c_[curve.fpr, curve.tpr])
+        styles = [(str(line.get_color()), str(line.get_linestyle())) for line in ax.lines]
+        assert len(set(styles)) == len(styles)
+
+
+def test_undefined_curve_is_only_named(build: Build, targets: Targets) -> None:
+    """A NaN area gives no line, and the legend says why."""
+    roc = dict(build(targets, models=1).roc)
+    nothing = SimpleNamespace(fpr=np.array([0.0, 1]), tpr=np.array([np.nan] * 2), auc=np.nan)
+    roc["mlp", "gender"] = {**roc["mlp", "gender"], "male": nothing}
+    (ax,) = draw_roc(roc, target="gender").axes
+    assert "male (undefined)" in [text.get_text() for text in ax.get_legend().get_texts()]
+    assert sum(len(line.get_xdata()) > 0 for line in ax.lines) == 1 + 3
+
+
+def test_roc_of_an_unknown_target_is_an_error(build: Build, targets: Targets) -> None:
+    """The error names the target."""
+    with pytest.raises(DataError, match="no ROC curves for the target 'age'"):
+        draw_roc(build(targets).roc, target="age")
+
+
+def test_scores_without_a_column_are_an_error(build: Build, targets: Targets) -> None:
+    """The error names the column."""
+    tables = build(targets)
+    tables = replace(tables, scores=tables.scores.drop(columns="part"))
+    with pytest.raises(DataError, match=r"scores has the columns .* but not part"):
+        draw_scores(tables.scores, targets)

@@ -1,0 +1,179 @@
+"""The terminal tables hold the right numbers in 80 columns."""
+
+import io
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pytest
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from speechnet.errors import DataError
+from speechnet.report import (
+    Tables,
+    counts_table,
+    dropped_table,
+    scores_table,
+    set_aside_table,
+)
+from speechnet.types import Targets
+
+Build = Callable[..., Tables]
+
+
+def render(table: Table) -> list[str]:
+    """The lines of a table in a terminal of 80 columns."""
+    console = Console(width=80, file=io.StringIO(), color_system=None)
+    console.print(table)
+    return [line.rstrip() for line in console.file.getvalue().splitlines()]
+
+
+def cells(table: Table) -> list[list[object]]:
+    """The cells row by row."""
+    return [list(row) for row in zip(*(column.cells for column in table.columns), strict=True)]
+
+
+def bold(table: Table) -> list[tuple[int, int]]:
+    """Row and column of each bold cell."""
+    return [
+        (row, column)
+        for row, line in enumerate(cells(table))
+        for column, cell in enumerate(line)
+        if isinstance(cell, Text) and cell.style == "bold"
+    ]
+
+
+def test_scores_fit_80_columns(build: Build, targets: Targets) -> None:
+    """Five models on two targets: a line each, no number or name broken or cut."""
+    scores = build(targets, models=5, folds=6).scores
+    full = (scores["part"] == "train") & scores["fold"].isin(["mean"])
+    scores = scores.assign(value=scores["value"].mask(full, 1.0))
+    lines = render(scores_table(scores, targets, protocol="speaker-disjoint"))
+    assert max(map(len, lines)) <= 80
+    assert not any("…" in line for line in lines)
+    for name in ("MLP (network)", "KNN", "SVM", "Logistic regression", "MLP (scikit-learn)"):
+        assert sum(line.strip().startswith(name) for line in lines) == 2
+    assert sum(line.count("±") for line in lines) == 2 * 5 * 5 + 1  # and once in the caption
+
+
+def test_scores_are_those_given(build: Build, targets: Targets) -> None:
+    """Each cell is mean ± sd of the part and metric its heading names."""
+    scores = build(targets, models=2, folds=3).scores
+    table = scores_table(scores, targets, protocol="loso")
+    headings = [str(column.header).split("\n") for column in table.columns[1:]]
+    metrics = {"accuracy": "accuracy", "UAR": "uar", "macro AUC": "auc_macro"}
+    row = [str(cell) for cell in cells(table)[4]]  # header row, 2 models, header row, mlp
+    assert row[0] == "MLP (network)"
+    values = scores[(scores["model"] == "mlp") & (scores["target"] == "emotion")]
+    for cell, (part, heading) in zip(row[1:], headings, strict=True):
+        of_cell = values[(values["part"] == part) & (values["metric"] == metrics[heading])]
+        of_fold = of_cell[of_cell["fold"].isin(["0", "1", "2"])]["value"]
+        assert cell == f"{100 * of_fold.mean():.1f} ± {100 * of_fold.std():.1f}"
+
+
+def test_best_test_uar_is_bold(build: Build, targets: Targets) -> None:
+    """One bold score per target, that of the highest defined test UAR."""
+    scores = build(targets, models=4).scores
+    lost = (scores["model"] == "svm") & (scores["target"] == "gender") & (scores["part"] == "test")
+    scores = scores.assign(value=scores["value"].mask(lost))
+    table = scores_table(scores, targets, protocol="random")
+    uar = scores.query("part == 'test' and metric == 'uar' and fold == 'all'")
+    best = [int(np.nanargmax(uar[uar["target"] == target]["value"])) for target in targets]
+    assert bold(table) == [(1 + best[0], 3), (6 + best[1], 3)]
+
+
+def test_undefined_is_a_dash_and_never_best(build: Build, targets: Targets) -> None:
+    """Without a development part its column is empty; with no test score nothing is bold."""
+    scores = build(targets, models=2, dev=False).scores
+    scores = scores.assign(value=scores["value"].mask(scores["part"] == "test", math.nan))
+    table = scores_table(scores, targets, protocol="random")
+    assert [str(cell) for cell in cells(table)[1][2:]] == ["–"] * 4  # noqa: RUF001 - as shown
+    assert not bold(table)
+
+
+def test_caption_states_the_protocol(build: Build, targets: Targets) -> None:
+    """Protocol, folds, and that the test part chose nothing."""
+    table = scores_table(build(targets, folds=6).scores, targets, protocol="loso.")
+    assert str(table.caption) == (
+        "loso. Mean ± standard deviation over 6 folds. Bold: the best test UAR. "
+        "–: undefined. Nothing was chosen on the test part."  # noqa: RUF001 - as shown
+    )
+
+
+def test_pooled_scores_are_explained(build: Build, targets: Targets) -> None:
+    """A star in a cell comes with a note."""
+    scores = build(targets, models=2, folds=2).scores
+    lost = (scores["metric"] == "uar") & scores["fold"].isin(["mean", "sd"])
+    table = scores_table(scores.assign(value=scores["value"].mask(lost)), targets, protocol="loso")
+    assert str(cells(table)[1][3]).endswith("*")
+    assert "* all folds pooled" in str(table.caption)
+
+
+def test_scores_without_rows_are_an_error(build: Build, targets: Targets) -> None:
+    """Nothing scored, nothing shown."""
+    with pytest.raises(DataError, match="no rows"):
+        scores_table(build(targets).scores.iloc[:0], targets, protocol="random")
+
+
+def test_counts_by_gender(targets: Targets) -> None:
+    """Recordings by class and gender, speakers, and totals; no gender counts as unknown."""
+    corpus = pd.DataFrame(
+        {
+            "speaker": ["a", "a", "b", "c", "d"],
+            "gender": ["male", "male", "female", "female", None],
+            "emotion": ["sad", "sad", "sad", None, "happy"],
+        }
+    )
+    table = counts_table(corpus, targets)
+    rows = {str(row[0]): [str(cell) for cell in row[1:]] for row in cells(table)}
+    assert [column.header for column in table.columns] == [
+        "",
+        "female",
+        "male",
+        "unknown",
+        "all",
+        "speakers",
+    ]
+    assert rows["sad"] == ["1", "2", "0", "3", "2"]
+    assert rows["happy"] == ["0", "0", "1", "1", "1"]
+    assert rows["angry"] == ["0", "0", "0", "0", "0"]
+    assert rows["all recordings"] == ["2", "2", "1", "5", "4"]
+    assert rows["speakers"][:4] == ["2", "1", "1", "4"]
+    assert max(map(len, render(table))) <= 80
+
+
+def test_dropped_labels_are_listed() -> None:
+    """Each with its count; square brackets are not taken for markup."""
+    dropped = pd.DataFrame(
+        {"target": ["emotion"], "label": ["[red]calm"], "count": [192], "why": ["mapped to null"]}
+    )
+    line = render(dropped_table(dropped))[-2]
+    assert line.split() == ["emotion", "[red]calm", "mapped", "to", "null", "192"]
+
+
+def test_reasons_are_counted_with_an_example() -> None:
+    """One row per reason: how many, and the first file with what was found."""
+    quarantine = pd.DataFrame(
+        [
+            ("x\n.wav", "empty", "0 samples"),
+            ("y.wav", "too_short", "0.1 s"),
+            ("z.wav", "empty", "also 0"),
+            ("\udcff.wav", "not_finite_features", "mfcc " * 40),
+        ],
+        columns=["file", "reason", "detail"],
+        dtype=object,  # pandas' own strings refuse a name that is not UTF-8
+    )
+    table = set_aside_table(quarantine)
+    assert [[str(cell) for cell in row[:2]] for row in cells(table)] == [
+        ["empty", "2"],
+        ["too_short", "1"],
+        ["not_finite_features", "1"],
+    ]
+    text = "\n".join(render(table))
+    assert r"'x\n.wav'" in text
+    assert r"'\udcff.wav'" in text  # a name that is not UTF-8 can still be printed
+    assert "also 0" not in text
+    assert max(map(len, text.splitlines())) <= 80

@@ -1,0 +1,68 @@
+"""Looking scores up, and names and numbers as they are written."""
+
+import math
+
+import pandas as pd
+import pytest
+
+from speechnet.errors import DataError
+from speechnet.report.names import method_name, model_name, percent, readable
+from speechnet.report.tables import Score, find_score, fold_count, models_of, require_columns
+
+
+def table(values: dict[str, float]) -> pd.DataFrame:
+    rows = [("knn", "gender", "test", fold, "uar", value) for fold, value in values.items()]
+    return pd.DataFrame(rows, columns=["model", "target", "part", "fold", "metric", "value"])
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ({"0": 0.6, "all": 0.6}, "60.0"),
+        ({"0": 0.6}, "60.0"),
+        ({"0": 0.6, "1": 0.8, "all": 0.69, "mean": 0.7, "sd": 0.14142}, "70.0 ± 14.1"),
+        ({"0": 0.6, "1": math.nan, "all": 0.65, "mean": math.nan, "sd": math.nan}, "65.0*"),
+        ({"0": math.nan, "1": math.nan, "all": math.nan, "mean": math.nan}, "–"),  # noqa: RUF001
+        ({"0": math.nan, "all": math.nan}, "–"),  # noqa: RUF001 - the dash of undefined values
+        ({}, "–"),  # noqa: RUF001 - the dash of undefined values
+    ],
+)
+def test_score_is_the_mean_or_the_only_fold(values: dict[str, float], text: str) -> None:
+    """Mean and deviation over folds; pooled with a star where the mean is undefined."""
+    found = find_score(table(values), model="knn", target="gender", part="test", metric="uar")
+    assert found.text() == text
+
+
+def test_score_of_another_part_is_undefined() -> None:
+    """What isn't in the table isn't taken from another row."""
+    found = find_score(table({"0": 0.6}), model="knn", target="gender", part="dev", metric="uar")
+    assert isinstance(found, Score)
+    assert math.isnan(found.value)
+
+
+def test_summaries_are_not_folds() -> None:
+    """Only numbered folds count."""
+    assert fold_count(table({"0": 1, "1": 1, "all": 1, "mean": 1, "sd": 0})) == 2
+    assert fold_count(table({"0": 1, "all": 1})) == 1
+
+
+def test_a_missing_column_is_named() -> None:
+    """The error says what is there, what isn't and what to do."""
+    with pytest.raises(DataError, match=r"scores has the columns a, but not b: pass"):
+        require_columns(pd.DataFrame({"a": []}), ("a", "b"), name="scores")
+
+
+def test_no_models_is_an_error() -> None:
+    """An empty table draws nothing."""
+    with pytest.raises(DataError, match="no rows, expected at least one model"):
+        models_of(table({}))
+
+
+def test_names_are_readable() -> None:
+    """Known names are written out, unknown ones keep their own, long ones are wrapped."""
+    assert model_name("sklearn_mlp") == "MLP (scikit-learn)"
+    assert model_name("my_model") == "my model"
+    assert method_name("gmm") == "Gaussian mixture"
+    assert method_name("dbscan") == "dbscan"
+    assert readable("pleasantly_surprised", width=12) == "pleasantly\nsurprised"
+    assert percent(0.12345) == "12.3"
