@@ -43,7 +43,6 @@ def _tables(run: RunFolder) -> Tables:
         roc=_curves(predictions, targets),
         majority=_majority(predictions, targets),
         history=history,
-        best_epoch=_best_epochs(history),
         clusters=clusters,
         projection=projection,
         variance=(explained[0], explained[1]) if explained else None,
@@ -54,15 +53,6 @@ def _tables(run: RunFolder) -> Tables:
 
 def _read(path: Path) -> pd.DataFrame | None:
     return pd.read_csv(path) if path.exists() else None
-
-
-def _best_epochs(history: pd.DataFrame | None) -> dict[int, int] | None:
-    """The first epoch of the highest dev UAR, as the checkpoint is chosen; of the first member."""
-    if history is None or "dev_uar" not in history:
-        return None
-    first = history[history["member"] == 0]
-    chosen = first.loc[first.groupby("fold")["dev_uar"].idxmax()]
-    return dict(zip(chosen["fold"].astype(int), chosen["epoch"].astype(int), strict=True))
 
 
 def _curves(

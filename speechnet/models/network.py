@@ -114,7 +114,7 @@ class NetworkTrainer:
 
         Returns:
             The checkpoint, and a record of each epoch: epoch, train_loss, dev_loss, dev_uar,
-            dev_uar_<target>, lr.
+            dev_uar_<target>, lr, and whether it was ``chosen``.
 
         Raises:
             SpeechnetError: the loss became NaN or infinite.
@@ -142,7 +142,9 @@ class NetworkTrainer:
             trainer = self.make_trainer(callbacks, list(loggers))
             batches = self.rows.loaders(train=train, dev=dev, batch_size=config.batch_size)
             _fit(trainer, network, batches)
-        return Path(checkpoint.best_model_path), history.records
+        kept = _kept(history.records)
+        records = [record | {"chosen": record["epoch"] == kept} for record in history.records]
+        return Path(checkpoint.best_model_path), records
 
     def _network(self, config: MLPConfig, train: Int64) -> MLP:
         X, labels = self.rows.X[train], self.rows.labels[train]
@@ -274,6 +276,11 @@ def balanced_weights(codes: Int64, k: int) -> torch.Tensor:
     counts = np.bincount(codes[codes >= 0], minlength=k)
     weights = np.divide(counts.sum(), k * counts, out=np.zeros(k), where=counts > 0)
     return torch.tensor(weights, dtype=torch.float32)
+
+
+def _kept(records: Sequence[dict[str, float]]) -> float:
+    """The epoch that the checkpoint is of: the first with the best dev UAR, else the last."""
+    return max(records, key=lambda record: record.get("dev_uar", record["epoch"]))["epoch"]
 
 
 def _fit(trainer: Trainer, network: LightningModule, batches: LightningDataModule) -> None:

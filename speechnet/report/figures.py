@@ -66,9 +66,7 @@ def _data_drawings(tables: Tables) -> dict[str, Callable[[], Figure]]:
     """The figures of the network's training, the clusters and the corpus, by file name."""
     drawings: dict[str, Callable[[], Figure]] = {}
     if tables.history is not None and len(tables.history):
-        drawings["learning_curves"] = partial(
-            draw_learning_curves, tables.history, best_epoch=tables.best_epoch
-        )
+        drawings["learning_curves"] = partial(draw_learning_curves, tables.history)
     corpus = tables.corpus
     if corpus is not None and tables.facts is not None:
         drawings["corpus"] = partial(draw_corpus, corpus, tables.facts, tables.targets)

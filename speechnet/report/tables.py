@@ -55,8 +55,7 @@ class Tables:
         majority: the share of the most frequent class of each target in the test part, the
             accuracy of always guessing it; without it chance is one over the number of classes.
         history: the network's log: ``fold, epoch`` and any of ``train_loss, dev_loss, dev_uar,
-            dev_uar_<target>, best_epoch``.
-        best_epoch: the chosen epoch by fold; without it the column of ``history`` counts.
+            dev_uar_<target>, member, chosen``.
         clusters: columns ``file, method, k, cluster``.
         projection: columns ``file, pc1, pc2``.
         variance: the shares of variance that the two components explain, in [0, 1].
@@ -70,7 +69,6 @@ class Tables:
     roc: Mapping[tuple[str, str], Curves]
     majority: Mapping[str, float] | None = None
     history: pd.DataFrame | None = None
-    best_epoch: Mapping[int, int] | None = None
     clusters: pd.DataFrame | None = None
     projection: pd.DataFrame | None = None
     variance: tuple[float, float] | None = None

@@ -26,7 +26,7 @@ def legend(ax: object) -> list[str]:
 def test_curves_follow_the_log(build: Build, targets: Targets) -> None:
     """A line for each fold and column, and a mark at each fold's chosen epoch."""
     tables = build(targets, folds=3)
-    figure = draw_learning_curves(tables.history, best_epoch=tables.best_epoch)
+    figure = draw_learning_curves(tables.history)
     loss, uar = figure.axes
     assert len(loss.lines) == 3 * 2 + 1
     assert len(uar.lines) == 3 * 3 + 1
@@ -35,18 +35,22 @@ def test_curves_follow_the_log(build: Build, targets: Targets) -> None:
     first = tables.history.query("fold == 0")
     np.testing.assert_allclose(loss.lines[0].get_ydata(), first["dev_loss"])
     np.testing.assert_allclose(uar.lines[0].get_ydata(), first["dev_uar"])
-    marks = {(fold, epoch) for fold, epoch in tables.best_epoch.items()}
-    wanted = [row.dev_uar for row in tables.history.itertuples() if (row.fold, row.epoch) in marks]
+    wanted = tables.history.query("chosen")["dev_uar"]
+    assert len(wanted) == 3
     np.testing.assert_allclose(uar.lines[-1].get_ydata(), wanted)
     assert "3 folds" in figure.get_suptitle()
 
 
-def test_chosen_epoch_may_be_a_column(build: Build, targets: Targets) -> None:
-    """The column is read where no mapping is given."""
-    tables = build(targets, folds=2)
-    history = tables.history.assign(best_epoch=tables.history["fold"].map({0: 4, 1: 7}))
-    figure = draw_learning_curves(history)
-    assert list(figure.axes[0].lines[-1].get_xdata()) == [4, 7]
+def test_every_member_has_its_own_line(build: Build, targets: Targets) -> None:
+    """Networks of one fold are not strung together."""
+    history = build(targets, folds=2).history
+    both = pd.concat([history.assign(member=0), history.assign(member=1)], ignore_index=True)
+    figure = draw_learning_curves(both)
+    assert len(figure.axes[0].lines) == 2 * 2 * 2 + 1
+    np.testing.assert_allclose(
+        figure.axes[0].lines[1].get_ydata(), history.query("fold == 0")["dev_loss"]
+    )
+    assert figure.get_suptitle() == "Learning curves: a line for each of 2 folds and 2 networks"
 
 
 def test_without_a_development_part_there_is_one_panel(build: Build, targets: Targets) -> None:
