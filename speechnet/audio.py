@@ -8,26 +8,40 @@ returns as long as the DC offset is left in.
 from __future__ import annotations
 
 import hashlib
+import io
 import math
 import os
-import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Final, Literal
 
 import librosa
 import numpy as np
 import soundfile
 import soxr
 
-from speechnet.errors import SetAside
+from speechnet.container import what_is_missing
+from speechnet.errors import ConfigError, SetAside
 from speechnet.types import Float32
 
-_UNKNOWN_LENGTH = (0, 0xFFFFFFFF)
-"""What a WAV that was streamed, never finished by its writer, has as the size of its data."""
+_SLACK_S: Final = 0.01
+"""A part may end so much, in seconds, behind the recording: tables hold two or three decimals."""
 
-_OGG_TAIL = 65_307
-"""The largest possible Ogg page in bytes: the last page begins within so many of the end."""
+_MPEG_FRAME: Final = 1152
+"""Samples. Without a Xing or Info frame an MP3's length is a guess, good to one MPEG frame."""
+
+_MP3_LEAD: Final = 32 * _MPEG_FRAME
+"""Samples. An MP3 is decoded from so much before a part: its frames draw on earlier ones, 511 bytes
+back (ISO/IEC 11172-3, ``main_data_begin``)."""
+
+_OPEN_LENGTH: Final = 2**62
+"""Frames. libsndfile names more than this for a FLAC whose header leaves its length open."""
+
+_NO_RATE: Final = 24
+"""libsndfile's code for a header without a sample rate that can be."""
+
+_FLAC_BREAKS_OFF: Final = frozenset({39, 158})
+"""libsndfile's codes (a failed seek, a lost sync) for a FLAC that ends before its time."""
 
 
 @dataclass
@@ -45,7 +59,8 @@ class AudioConfig:
         silence_db: recordings whose peak is below, in dB of full scale, are set aside.
         min_rate: lowest plausible sample rate in a file's header, in Hz.
         max_rate: highest plausible sample rate in a file's header, in Hz.
-        max_samples: most samples (frames times channels) that are decoded from one file.
+        max_samples: most samples (frames times channels) that are decoded at once, from a file or
+            a part of it; the default is 25 minutes of 44.1 kHz mono and needs about 2 GB.
     """
 
     sample_rate: int = 22_050
@@ -57,7 +72,31 @@ class AudioConfig:
     silence_db: float = -80.0
     min_rate: int = 4_000
     max_rate: int = 384_000
-    max_samples: int = 2**28
+    max_samples: int = 2**26
+
+    def check(self) -> None:
+        """Refuse settings that no recording could meet.
+
+        Raises:
+            ConfigError: a setting is out of its range.
+        """
+        longest = math.inf if self.max_duration is None else self.max_duration
+        if self.sample_rate < 1:
+            raise ConfigError(f"data.audio.sample_rate is {self.sample_rate}, expected 1 or more")
+        if not 0 <= self.min_duration <= longest:
+            raise ConfigError(
+                f"data.audio.min_duration is {self.min_duration:g} s, expected 0 or more and at "
+                f"most max_duration ({longest:g} s)"
+            )
+        if not 1 <= self.min_rate <= self.max_rate:
+            raise ConfigError(
+                f"data.audio.min_rate is {self.min_rate} Hz, expected 1 or more and at most "
+                f"max_rate ({self.max_rate} Hz)"
+            )
+        if self.trim_db is not None and self.trim_db <= 0:
+            raise ConfigError(f"data.audio.trim_db is {self.trim_db:g}, expected above 0, or null")
+        if self.max_samples < 1:
+            raise ConfigError(f"data.audio.max_samples is {self.max_samples}, expected 1 or more")
 
 
 @dataclass(frozen=True)
@@ -111,32 +150,66 @@ def load(
     """
     samples, rate = _decode(path, config, start, end)
     facts = _facts(samples, rate)
-    _check_content(samples, facts, config)
+    if not math.isfinite(facts.peak):
+        bad = int((~np.isfinite(samples)).sum())
+        raise SetAside("not_finite", f"{bad} of {samples.size} samples are NaN or infinite")
     y = _to_mono(samples, config.mono)
-    if config.remove_dc:
-        y = y - np.float32(y.mean(dtype=np.float64))
-    y = _trim(_resample(y, rate, config.sample_rate), config)
-    return Clip(y=y, sr=config.sample_rate, facts=facts)
+    # A constant offset is no sound: the level is what is left above it.
+    centred = y - np.float32(y.mean(dtype=np.float64))
+    _check_level(float(_peak(centred)), config)
+    y = _resample(centred if config.remove_dc else y, rate, config.sample_rate)
+    return Clip(y=_trim(y, config), sr=config.sample_rate, facts=facts)
 
 
 def _decode(path: Path, config: AudioConfig, start: float, end: float) -> tuple[Float32, int]:
     """Probe and decode: float32 ``[n_frames, n_channels]`` and the rate in Hz."""
     try:
-        with path.open("rb") as file:
+        with path.open("rb", buffering=0) as file:
             # libsndfile says "Format not recognised" of an empty file; this says it plainer.
             if os.fstat(file.fileno()).st_size == 0:
                 raise SetAside("unreadable", "the file has 0 bytes")
-            with soundfile.SoundFile(file.fileno(), closefd=False) as sound:
-                first, count = _probe(sound, config, start, end)
-                sound.seek(first)
-                samples = sound.read(count, dtype="float32", always_2d=True)
-                rate, kind = sound.samplerate, sound.format
-            _check_complete(file, kind, found=len(samples), expected=count)
+            missing = what_is_missing(file)
+            file.seek(0)
+            try:
+                return _read(file, config, start=start, end=end, missing=missing)
+            except soundfile.LibsndfileError as error:
+                raise _diagnosis(error, file, missing) from error
     except FileNotFoundError:
         raise SetAside("missing", "there is no such file") from None
-    except (soundfile.LibsndfileError, OSError) as error:
-        raise SetAside("unreadable", _first_line(error)) from error
-    return samples, rate
+    except OSError as error:
+        raise SetAside("unreadable", error.strerror or str(error)) from error
+
+
+def _read(
+    file: io.FileIO, config: AudioConfig, *, start: float, end: float, missing: str | None
+) -> tuple[Float32, int]:
+    # By its descriptor: libsndfile then never sees a name that is no UTF-8.
+    with soundfile.SoundFile(file.fileno(), closefd=False) as sound:
+        if missing and sound.frames <= 0:
+            raise SetAside("truncated", missing)
+        first, count = _probe(sound, config, start, end)
+        if missing and first + count == sound.frames:
+            raise SetAside("truncated", missing)
+        lead, slack = (min(first, _MP3_LEAD), _MPEG_FRAME) if sound.format == "MP3" else (0, 0)
+        if first > lead:  # seeking to 0 would change an MP3's last bits
+            sound.seek(first - lead)
+        samples = sound.read(lead + count, dtype="float32", always_2d=True)[lead:]
+        if len(samples) == 0 or len(samples) < count - slack:
+            raise SetAside("truncated", f"{len(samples)} of {count} frames could be decoded")
+        return samples, sound.samplerate
+
+
+def _diagnosis(error: soundfile.LibsndfileError, file: io.FileIO, missing: str | None) -> SetAside:
+    """Which of the faults it is that libsndfile stumbled over."""
+    if missing:
+        return SetAside("truncated", missing)
+    if error.code == _NO_RATE:
+        return SetAside("bad_rate", "the header gives no sample rate that can be")
+    # A damaged FLAC loses sync too, but before the decoder has come to the end of the file.
+    at_end = file.tell() >= os.fstat(file.fileno()).st_size
+    if error.code in _FLAC_BREAKS_OFF and at_end:
+        return SetAside("truncated", "the file ends before the frames its header promises")
+    return SetAside("unreadable", str(error.error_string))
 
 
 def _probe(
@@ -151,13 +224,17 @@ def _probe(
         )
     if frames <= 0:
         raise SetAside("empty", "the header is followed by no samples")
+    if frames > _OPEN_LENGTH:
+        raise SetAside("unreadable", "the header leaves the length open; encode the file again")
     first = 0 if math.isnan(start) else round(start * rate)
     last = frames if math.isnan(end) else round(end * rate)
-    if last > frames:
+    if first >= frames or last > frames + _SLACK_S * rate:
         raise SetAside(
-            "truncated", f"the part ends at {end:g} s, the recording at {frames / rate:g} s"
+            "truncated",
+            f"the part is {first / rate:g} to {last / rate:g} s, the recording ends at "
+            f"{frames / rate:g} s",
         )
-    count = last - first
+    count = min(last, frames) - first
     _check_duration(count / rate, config)
     if count * channels > config.max_samples:
         raise SetAside(
@@ -174,63 +251,27 @@ def _check_duration(duration: float, config: AudioConfig) -> None:
         raise SetAside("too_long", f"{duration:.3f} s, at most {config.max_duration:g} expected")
 
 
-def _check_complete(file: BinaryIO, kind: str, *, found: int, expected: int) -> None:
-    """Compare with the length the header promises; libsndfile shortens it without a word."""
-    if found < expected:
-        raise SetAside("truncated", f"{found} frames decoded, the header says {expected}")
-    if kind in {"WAV", "WAVEX"}:
-        missing = _missing_wav_bytes(file)
-        if missing > 0:
-            raise SetAside("truncated", f"{missing} bytes short of what the WAV header says")
-    if kind == "OGG" and not _ogg_is_closed(file):
-        raise SetAside("truncated", "the last Ogg page does not end the stream")
-
-
-def _missing_wav_bytes(file: BinaryIO) -> int:
-    """How many bytes of the ``data`` chunk the file lacks; 0 where the header can't tell."""
-    size = file.seek(0, os.SEEK_END)
-    position = 12  # "RIFF", a size, "WAVE"
-    while position + 8 <= size:
-        file.seek(position)
-        name, length = struct.unpack("<4sI", file.read(8))
-        if name == b"data":
-            return 0 if length in _UNKNOWN_LENGTH else max(0, position + 8 + length - size)
-        position += 8 + length + length % 2  # chunks are padded to an even length
-    return 0
-
-
-def _ogg_is_closed(file: BinaryIO) -> bool:
-    """Whether the last page has the end-of-stream flag (RFC 3533, header type 0x04)."""
-    size = file.seek(0, os.SEEK_END)
-    file.seek(max(0, size - _OGG_TAIL))
-    tail = file.read()
-    page = tail.rfind(b"OggS")
-    return page >= 0 and page + 5 < len(tail) and bool(tail[page + 5] & 0x04)
-
-
 def _facts(samples: Float32, rate: int) -> Facts:
-    magnitude = np.abs(samples)
-    digest = hashlib.blake2b(digest_size=16)
-    digest.update(f"{rate} {samples.shape[1]} ".encode())
+    digest = hashlib.sha256(f"{rate} {samples.shape[1]} ".encode())
     digest.update(np.ascontiguousarray(samples).data)
+    clipped = np.count_nonzero(samples >= 0.999) + np.count_nonzero(samples <= -0.999)
     return Facts(
         duration=len(samples) / rate,
         sample_rate=rate,
         channels=samples.shape[1],
-        peak=float(magnitude.max()),
+        peak=float(_peak(samples)),
         dc=float(samples.mean(dtype=np.float64)),
-        clipped=float((magnitude >= 0.999).mean()),
-        digest=digest.hexdigest(),
+        clipped=float(clipped / samples.size),
+        digest=digest.hexdigest()[:32],
     )
 
 
-def _check_content(samples: Float32, facts: Facts, config: AudioConfig) -> None:
-    if not math.isfinite(facts.peak):
-        bad = int((~np.isfinite(samples)).sum())
-        raise SetAside("not_finite", f"{bad} of {samples.size} samples are NaN or infinite")
-    # A constant offset is no sound: the level is what is left above it.
-    offset = samples.mean(axis=0, dtype=np.float64).astype(np.float32)
-    level = float(np.abs(samples - offset).max())
+def _peak(samples: Float32) -> np.float32:
+    """Largest magnitude, NaN if any sample is, without a second array of that size."""
+    return np.float32(np.maximum(samples.max(), -samples.min()))
+
+
+def _check_level(level: float, config: AudioConfig) -> None:
     if level <= 10 ** (config.silence_db / 20):
         found = f"{20 * math.log10(level):.0f} dB" if level > 0 else "digital silence"
         raise SetAside("silent", f"{found}, above {config.silence_db:g} dB expected")
@@ -243,11 +284,12 @@ def _to_mono(samples: Float32, policy: str) -> Float32:
 
 
 def _resample(y: Float32, rate: int, target: int) -> Float32:
-    """Resample with soxr HQ to ``ceil(n * target / rate)`` samples, as librosa does."""
+    """Resample with soxr HQ to the length that librosa gives: ``ceil(n * (target / rate))``."""
     if rate == target:
         return y
     resampled = soxr.resample(y, rate, target, quality="HQ")
-    length = math.ceil(len(y) * target / rate)
+    # In this order, rounding included: for a few rates the other one differs by a sample.
+    length = math.ceil(len(y) * (target / rate))
     fitted = np.zeros(length, dtype=np.float32)
     fitted[: len(resampled)] = resampled[:length]
     return fitted
@@ -259,9 +301,3 @@ def _trim(y: Float32, config: AudioConfig) -> Float32:
     kept = np.ascontiguousarray(librosa.effects.trim(y, top_db=config.trim_db)[0])
     _check_duration(len(kept) / config.sample_rate, config)
     return kept
-
-
-def _first_line(error: Exception) -> str:
-    # soundfile puts the object it was given (a file descriptor) before libsndfile's own words.
-    text = getattr(error, "error_string", None) or getattr(error, "strerror", None) or str(error)
-    return str(text).strip().splitlines()[0] if str(text).strip() else type(error).__name__

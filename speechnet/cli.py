@@ -1,24 +1,25 @@
 """The verbs and their arguments, nothing else.
 
 Exit codes: 0 done, 1 a fault of the program, 2 wrong use, 3 bad data, 4 no space or no permission,
-130 interrupted (Ctrl-C), 143 terminated.
+130 interrupted (Ctrl-C), 141 nobody reads the output any more, 143 terminated.
 """
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import types
 import warnings
 from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Final
-
-from rich.text import Text
+from typing import Any, Final, get_type_hints
 
 from speechnet import __version__
 from speechnet.errors import SpeechnetError, StorageError
-from speechnet.progress import console, progress
+from speechnet.files import is_full
+from speechnet.progress import progress, say, working
 
 _USAGE: Final = """\
 usage: python -m speechnet VERB [--config X.yaml] [--key value ...]
@@ -32,6 +33,9 @@ usage: python -m speechnet VERB [--config X.yaml] [--key value ...]
   VERB --print_config  its whole configuration as YAML
   --version            the version
 """
+_KEPT: Final = "what is finished is kept, the same command goes on from there"
+_TERMINATED: Final = 128 + signal.SIGTERM
+_NO_READER: Final = 128 + signal.SIGPIPE
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -42,6 +46,9 @@ def main(arguments: Sequence[str]) -> int:
 
     Returns:
         The exit code.
+
+    Raises:
+        SystemExit: with code 0, after ``--help`` or ``--print_config`` of a verb.
     """
     signal.signal(signal.SIGTERM, _terminate)
     if not arguments or arguments[0] in {"-h", "--help"}:
@@ -52,51 +59,109 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     verb, rest = arguments[0], arguments[1:]
     if verb not in VERBS:
-        return _fail(f"unknown verb {verb!r}; expected one of {', '.join(VERBS)}", 2)
+        return _fail(_unknown(verb), 2)
+    # Libraries' news for developers; what concerns a user is said in this program's own words.
     warnings.filterwarnings("ignore", category=FutureWarning)
+    return _run(VERBS[verb], rest)
+
+
+def _run(verb: Callable[[Sequence[str]], None], arguments: Sequence[str]) -> int:
     try:
-        VERBS[verb](rest)
+        verb(arguments)
+        sys.stdout.flush()
     except SpeechnetError as error:
         return _fail(str(error), error.exit_code)
-    except PermissionError as error:
-        return _fail(f"no permission: {error}", StorageError.exit_code)
+    except BrokenPipeError:  # as in: predict ... | head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _NO_READER
+    except OSError as error:
+        if not (is_full(error) or isinstance(error, PermissionError)):
+            raise
+        return _fail(f"{error.strerror}: {error.filename}", StorageError.exit_code)
     except KeyboardInterrupt:
-        return _fail("interrupted; features computed so far are kept", 130)
+        return _fail(f"interrupted; {_KEPT}", 128 + signal.SIGINT)
+    except SystemExit as error:
+        if error.code != _TERMINATED:
+            raise
+        return _fail(f"terminated; {_KEPT}", _TERMINATED)
     return 0
 
 
 def _fit(arguments: Sequence[str]) -> None:
-    from speechnet.config import read_experiment
-    from speechnet.experiment import fit
+    from speechnet.arguments import check_config_files
+
+    check_config_files(arguments)
+    with working("starting"):
+        from speechnet.config import read_experiment
+        from speechnet.experiment import fit
 
     fit(*read_experiment(arguments))
 
 
 def _test(arguments: Sequence[str]) -> None:
-    from speechnet.inference import test
+    from speechnet.arguments import parse, verb_parser
+    from speechnet.corpus.config import CorpusConfig
+    from speechnet.schema import Schema
 
-    test(arguments)
+    parser = verb_parser("test", "Score a saved run again, on its own test part or another corpus.")
+    parser.add_argument("--run", type=str, required=True, help="the run folder")
+    parser.add_argument(
+        "--out", type=str | None, default=None, help="where the tables go; else below the run"
+    )
+    corpus = {name: kind | None for name, kind in get_type_hints(CorpusConfig).items()}
+    for name, kind in corpus.items():
+        parser.add_argument(
+            f"--data.corpus.{name}",
+            type=kind,
+            default=None,
+            help="else the run's own",
+        )
+    schema = Schema({"run": str, "out": str | None, "data": {"corpus": corpus}})
+    parsed = parse(parser, arguments, schema)
+    given = {name: value for name in corpus if (value := parsed.data.corpus[name]) is not None}
+    with working("starting"):
+        from speechnet.rescore import rescore
+
+    rescore(Path(parsed.run), corpus=given, out=_path(parsed.out))
 
 
 def _predict(arguments: Sequence[str]) -> None:
-    from speechnet.inference import predict
+    from speechnet.arguments import parse, verb_parser
+    from speechnet.schema import Schema
 
-    predict(arguments)
+    parser = verb_parser("predict", "Recognise recordings with a saved run, as CSV.")
+    parser.add_argument("--run", type=str, required=True, help="the run folder")
+    parser.add_argument("--out", type=str | None, default=None, help="a CSV; else stdout")
+    parser.add_argument(
+        "--model", type=str, default="best", help="a model's name, best (on the dev part), or all"
+    )
+    parser.add_argument("paths", nargs="+", help="files or folders")
+    schema = Schema({"run": str, "out": str | None, "model": str, "paths": list[str]})
+    parsed = parse(parser, arguments, schema)
+    with working("starting"):
+        from speechnet.recognise import recognise
+
+    paths = [Path(path) for path in parsed.paths]
+    recognise(Path(parsed.run), paths, model=parsed.model, out=_path(parsed.out))
 
 
 def _synth(arguments: Sequence[str]) -> None:
     import joblib
 
-    from speechnet.config import parse, verb_parser
+    from speechnet.arguments import parse, verb_parser
     from speechnet.corpus.synthetic import SynthConfig, write_corpus
     from speechnet.files import storage_errors
+    from speechnet.run import check_writable
+    from speechnet.schema import Schema
 
     parser = verb_parser("synth", "Write the synthetic corpus: WAV files and a table of labels.")
     parser.add_argument("--out", type=str, required=True, help="a new or empty folder")
     parser.add_class_arguments(SynthConfig)
-    parsed = parse(parser, arguments)
-    config = SynthConfig(**{name: parsed[name] for name in SynthConfig.__dataclass_fields__})
+    keys = get_type_hints(SynthConfig)
+    parsed = parse(parser, arguments, Schema({"out": str, **keys}))
+    config = SynthConfig(**{name: parsed[name] for name in keys})
     out = Path(parsed.out)
+    check_writable(out)
     total = config.speakers * config.sentences * 4
     with (
         storage_errors(out),
@@ -116,11 +181,22 @@ VERBS: Final[dict[str, Callable[[Sequence[str]], None]]] = {
 """Each imports what it needs when it is called, so that a mistake is answered at once."""
 
 
+def _path(text: str | None) -> Path | None:
+    return None if text is None else Path(text)
+
+
+def _unknown(verb: str) -> str:
+    if verb.startswith("-"):
+        return f"{verb} stands where the verb is expected: one of {', '.join(VERBS)}, then settings"
+    near = get_close_matches(verb, VERBS, n=1, cutoff=0.0)
+    return f"unknown verb {verb!r}; the nearest of {', '.join(VERBS)} is {near[0]!r}"
+
+
 def _fail(message: str, code: int) -> int:
-    console.print(Text.assemble(("error: ", "bold red"), message))
+    say(f"error: {message}", style="red")
     return code
 
 
-def _terminate(number: int, frame: types.FrameType | None) -> None:
-    del frame
-    sys.exit(128 + number)
+def _terminate(number: int, frame: types.FrameType | None) -> Any:
+    del number, frame
+    sys.exit(_TERMINATED)

@@ -3,38 +3,37 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from difflib import get_close_matches
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_type_hints
 
-from jsonargparse import ArgumentError, ArgumentParser, Namespace, set_parsing_settings
+from jsonargparse import ArgumentParser, Namespace
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.loggers import Logger
 
+from speechnet.arguments import parse, verb_parser
 from speechnet.datamodule import DataConfig
 from speechnet.errors import ConfigError
 from speechnet.evaluation import ClusteringConfig
 from speechnet.models.baselines import BaselinesConfig
 from speechnet.models.mlp import MLPConfig
 from speechnet.models.network import network_candidates, quiet
+from speechnet.schema import Schema
 
-_ALLOWED: Final = ["lightning.pytorch", "speechnet.models.baselines"]
-# A YAML may name our grids and Lightning's own callbacks and strategies, and import nothing else.
-set_parsing_settings(import_path_denylist=["*"], import_path_allowlist=_ALLOWED)
+_DECIDED_HERE: Final = {
+    "logger": "the run folder decides what is logged where",
+    "default_root_dir": "the run folder decides where files go",
+    "enable_checkpointing": "the best network is always kept",
+    "barebones": "the best network could not be found",
+    "fast_dev_run": "nothing would be trained",
+}
+"""Trainer arguments that can't be set, and why."""
 
-_OURS: Final = {"logger", "default_root_dir", "enable_checkpointing", "barebones"}
-"""Trainer arguments that the run folder decides."""
-
-_UNKNOWN: Final = (
-    re.compile(r"unrecognized arguments: --(?P<key>[\w.+-]+)"),
-    re.compile(r"Option '(?P<key>[^']+)' is not accepted"),
-    re.compile(r"Group '(?P<group>[^']+)' does not accept option '(?P<key>[^']+)'"),
-)
-"""How jsonargparse says that a key is unknown."""
+_MAX_SEED: Final = 2**32 - 10_000
+"""NumPy's seeds end at 2^32; every fold and every member of the network takes one further on."""
 
 
 @dataclass
@@ -92,7 +91,7 @@ class ExperimentConfig:
 
 def fit_parser() -> ArgumentParser:
     """The parser of a whole experiment."""
-    parser = _parser("speechnet fit", "Run an experiment from one YAML.")
+    parser = verb_parser("fit", "Run an experiment from one YAML.")
     parser.add_argument("--experiment", type=str | None, default=None, help=_help("experiment"))
     parser.add_argument("--out", type=str, default="checkpoints", help=_help("out"))
     parser.add_argument("--seed_everything", type=int, default=0, help=_help("seed_everything"))
@@ -103,6 +102,16 @@ def fit_parser() -> ArgumentParser:
     parser.add_argument("--evaluation", type=EvaluationConfig, default=EvaluationConfig())
     parser.add_argument("--parallel", type=ParallelConfig, default=ParallelConfig())
     return parser
+
+
+def fit_schema() -> Schema:
+    """Every key of an experiment, with what it may hold."""
+    trainer = get_type_hints(Trainer.__init__)
+    kept = {key: trainer[key] for key in trainer if key not in {*_DECIDED_HERE, "return"}}
+    return Schema(
+        get_type_hints(ExperimentConfig) | {"experiment": str | None, "trainer": kept},
+        refused={f"trainer.{key}": why for key, why in _DECIDED_HERE.items()},
+    )
 
 
 def read_experiment(arguments: Sequence[str]) -> tuple[ExperimentConfig, str]:
@@ -118,39 +127,97 @@ def read_experiment(arguments: Sequence[str]) -> tuple[ExperimentConfig, str]:
         ConfigError: an unknown key, with the nearest known one, or a value out of place.
     """
     parser = fit_parser()
-    parsed = parse(parser, arguments)
+    parsed = parse(parser, arguments, fit_schema())
     if parsed.experiment is None:
         files = [Path(str(path)).stem for path in parsed.config or []]
         parsed.experiment = files[-1] if files else "experiment"
-    if not re.fullmatch(r"[\w.-]+", parsed.experiment) or parsed.experiment.startswith("."):
-        raise ConfigError(
-            f"experiment is {parsed.experiment!r}, expected letters, digits, '_', '-' and '.'"
-        )
-    if parsed.data.corpus.root is not None:
-        # The run folder's copy must mean the same wherever it is read.
-        parsed.data.corpus.root = str(Path(parsed.data.corpus.root).expanduser().absolute())
+    _make_absolute(parsed)
     return _experiment(parser, parsed)
 
 
 def read_experiment_file(path: Path) -> ExperimentConfig:
-    """Read the ``config.yaml`` of a run folder."""
+    """Read the ``config.yaml`` of a run folder.
+
+    Raises:
+        ConfigError: see ``read_experiment``.
+    """
     return read_experiment(["--config", str(path)])[0]
+
+
+def _make_absolute(parsed: Namespace) -> None:
+    """The run folder's copy must mean the same wherever it is read."""
+    data = parsed.data
+    if data.corpus.root is not None:
+        data.corpus.root = absolute(data.corpus.root)
+    if data.corpus.name.endswith((".yaml", ".yml")):
+        data.corpus.name = absolute(data.corpus.name)
+    if data.cache_dir is not None:
+        data.cache_dir = absolute(data.cache_dir)
+
+
+def absolute(path: str) -> str:
+    """A path that means the same wherever it is read, ``~`` resolved."""
+    return str(Path(path).expanduser().absolute())
 
 
 def _experiment(parser: ArgumentParser, parsed: Namespace) -> tuple[ExperimentConfig, str]:
     parsed.pop("config", None)
-    text = parser.dump(parsed, skip_none=False)
+    text = parser.dump(parsed, skip_unset=False)
     trainer = parsed.trainer.as_dict()
     quiet()
-    made = parser.instantiate_classes(parsed)
+    made = parser.instantiate(parsed)
     values = {name: getattr(made, name) for name in ExperimentConfig.__dataclass_fields__}
     config = ExperimentConfig(**values | {"trainer": trainer})
-    config.data.features.groups()  # an unknown feature is refused here, not in a worker
-    try:
-        network_candidates(config.model)
-    except ValueError as error:
-        raise ConfigError(str(error)) from error
+    _check(config)
     return config, text
+
+
+def _check(config: ExperimentConfig) -> None:
+    """What can be said of the configuration without looking at any data."""
+    if not re.fullmatch(r"\w[\w.-]*", config.experiment):
+        raise ConfigError(
+            f"experiment is {config.experiment!r}, expected letters, digits, '_', '-' and '.', "
+            "beginning with a letter or digit: a folder is named after it"
+        )
+    if not 0 <= config.seed_everything <= _MAX_SEED:
+        raise ConfigError(f"seed_everything is {config.seed_everything}, expected 0 to {_MAX_SEED}")
+    if config.parallel.n_jobs == 0:
+        raise ConfigError("parallel.n_jobs is 0, expected 1 or more, or -1 for one a core")
+    if not 0 <= config.data.max_bad_share <= 1:
+        raise ConfigError(f"data.max_bad_share is {config.data.max_bad_share}, expected 0 to 1")
+    config.data.recipe.check()
+    _check_models(config)
+
+
+def _check_models(config: ExperimentConfig) -> None:
+    model, grids = config.model, config.baselines.grids()
+    if not model.enabled and not grids:
+        raise ConfigError("no model is left: enable model or one of the baselines")
+    kinds = {name: list[kind] for name, kind in get_type_hints(MLPConfig).items()}  # type: ignore[valid-type]
+    Schema({"model": {"grid": kinds}}).check({"model": {"grid": model.grid}})
+    try:
+        network_candidates(model)
+    except ValueError as error:
+        raise ConfigError(f"model.grid: {error}") from error
+    for name, grid in grids.items():
+        if empty := [key for key, values in asdict(grid).items() if values == []]:
+            raise ConfigError(f"baselines.{name}.{empty[0]} is empty, expected at least one value")
+    if model.enabled:
+        _check_trainer(config.trainer)
+    if model.enabled and config.data.split.dev == 0 and model.grid:
+        raise ConfigError("model.grid needs a dev part to stop by: set data.split.dev")
+    weighed = Schema({"model": {"loss_weights": dict.fromkeys(config.data.targets, float)}})
+    weighed.check({"model": {"loss_weights": model.loss_weights}})
+
+
+def _check_trainer(settings: Mapping[str, Any]) -> None:
+    """Settings under which Lightning runs, and nothing is learnt or kept."""
+    for key in ("max_epochs", "max_steps", "limit_train_batches", "limit_val_batches"):
+        if settings.get(key) == 0:
+            raise ConfigError(
+                f"trainer.{key} is 0, expected more; to leave the network out set "
+                "model.enabled: false, to train without a dev part data.split.dev: 0"
+            )
 
 
 @dataclass(frozen=True)
@@ -172,17 +239,19 @@ class TrainerFactory:
             ConfigError: Lightning refuses the settings, as for a GPU that is not there.
         """
         parser = _trainer_parser()
-        made = parser.instantiate_classes(parser.parse_object({"trainer": dict(self.settings)}))
+        made = parser.instantiate(parser.parse_object({"trainer": dict(self.settings)}))
         arguments = vars(made.trainer) | {"logger": loggers, "default_root_dir": str(self.folder)}
         own = arguments.pop("callbacks") or []
         own = own if isinstance(own, list) else [own]
-        if arguments["strategy"] == "auto" and arguments["devices"] not in ("auto", 1, "1"):
+        if arguments["strategy"] == "auto" and arguments["devices"] not in (1, "1"):
             # The default, ddp, would start this whole program once more for every device.
             arguments["strategy"] = "ddp_spawn"
         try:
             return Trainer(**arguments, callbacks=[*callbacks, *own])
         except (MisconfigurationException, ValueError, RuntimeError) as error:
-            raise ConfigError(f"trainer: {error}") from error
+            chosen = ", ".join(f"{key}: {arguments[key]}" for key in ("accelerator", "devices"))
+            said = " ".join(str(error).split())
+            raise ConfigError(f"trainer ({chosen}) can't be made: {said}") from error
 
 
 @lru_cache(maxsize=1)
@@ -193,58 +262,16 @@ def _trainer_parser() -> ArgumentParser:
 
 
 def _add_trainer(parser: ArgumentParser) -> None:
-    parser.add_class_arguments(Trainer, "trainer", instantiate=False, skip=_OURS)
+    parser.add_class_arguments(Trainer, "trainer", instantiate=False, skip=set(_DECIDED_HERE))
     parser.set_defaults(
         {
+            "trainer.devices": 1,
             "trainer.max_epochs": 150,
             "trainer.enable_progress_bar": False,
             "trainer.enable_model_summary": False,
             "trainer.num_sanity_val_steps": 0,
         }
     )
-
-
-def _parser(prog: str, description: str) -> ArgumentParser:
-    parser = ArgumentParser(
-        prog=prog, description=description, exit_on_error=False, allow_abbrev=False
-    )
-    parser.add_argument("--config", action="config", help="a YAML with any of the keys below")
-    return parser
-
-
-def verb_parser(verb: str, description: str) -> ArgumentParser:
-    """An empty parser for one of the other verbs."""
-    return _parser(f"speechnet {verb}", description)
-
-
-def parse(parser: ArgumentParser, arguments: Sequence[str]) -> Namespace:
-    """Parse, and say of an unknown key which known one is nearest.
-
-    Raises:
-        ConfigError: the arguments or the YAML are wrong.
-    """
-    try:
-        return parser.parse_args(list(arguments))
-    except ArgumentError as error:
-        raise ConfigError(_explain(parser, str(error))) from error
-
-
-def _explain(parser: ArgumentParser, message: str) -> str:
-    for pattern in _UNKNOWN:
-        if found := pattern.search(message):
-            parts = found.groupdict()
-            key = ".".join(filter(None, [parts.get("group"), parts["key"]]))
-            known = sorted(set(_known_keys(parser)))
-            near = get_close_matches(key, known, n=1, cutoff=0.0)[0]
-            return f"unknown key {key!r}; the nearest known one is {near!r}"
-    return message
-
-
-def _known_keys(parser: ArgumentParser) -> Iterator[str]:
-    for action in parser._actions:
-        if action.dest not in {"help", "config", "print_config"}:
-            yield action.dest
-    yield from parser.get_defaults().keys()
 
 
 def _help(name: str) -> str:

@@ -81,7 +81,7 @@ class SpeechDataModule(LightningDataModule):
     """Orchestrates corpus, features and folds; no signal processing of its own.
 
     ``prepare_data`` reads the corpus and computes or looks up the features, ``setup`` makes the
-    folds; both do nothing the second time. ``loaders`` gives a shallow copy that serves chosen rows
+    folds; what is done is not done again. ``loaders`` gives a shallow copy that serves chosen rows
     to a Trainer.
 
     Args:
@@ -112,6 +112,7 @@ class SpeechDataModule(LightningDataModule):
         """
         self.load_corpus()
         self.extract()
+        self.check_share()
 
     def load_corpus(self, *, complete: bool = True) -> None:
         """Read the corpus table; does nothing the second time.
@@ -138,14 +139,32 @@ class SpeechDataModule(LightningDataModule):
     def extract(self) -> None:
         """Compute or look up the features; does nothing the second time."""
         if not hasattr(self, "extraction"):
-            extraction = extract_features(
+            self.extraction = extract_features(
                 self.corpus.root,
                 self.corpus.table,
                 self.config.recipe,
                 cache_dir=self.config.cache,
             )
-            self.extraction = extraction
-            self._check_share()
+
+    def check_share(self) -> None:
+        """Refuse a corpus too much of which can't be used.
+
+        Raises:
+            DataError: more than ``max_bad_share`` of the recordings are faulty, or none is left.
+        """
+        bad = self.set_aside[~self.set_aside["reason"].isin(POLICY_REASONS)]
+        total = len(self.corpus.table) + len(self.corpus.set_aside)
+        allowed = self.config.max_bad_share
+        if len(bad) / total > allowed:
+            raise DataError(
+                f"{len(bad)} of {total} recordings can't be used, more than data.max_bad_share = "
+                f"{allowed:g} allows: {_counted(bad)}. The first: {_first(bad)}"
+            )
+        if not self.matrix.index:
+            raise DataError(
+                f"all {total} recordings are set aside: {_counted(self.set_aside)}. "
+                f"The first: {_first(self.set_aside)}"
+            )
 
     def setup(self, stage: str | None = None) -> None:
         """Folds of the recordings that are left; does nothing the second time."""
@@ -185,7 +204,7 @@ class SpeechDataModule(LightningDataModule):
         return pd.concat([self.corpus.set_aside, self.extraction.set_aside], ignore_index=True)
 
     def fingerprint(self) -> str:
-        """A hash of the recordings' samples and labels, in order; where files lie plays no part."""
+        """A hash of the recordings' samples, speakers and labels; names and order play no part."""
         labels = self.table[["speaker", *self.targets]].astype(object).fillna("")
         rows = zip(self.extraction.facts["digest"], labels.to_numpy().tolist(), strict=True)
         return fingerprint({"rows": sorted([digest, *row] for digest, row in rows)})
@@ -226,19 +245,6 @@ class SpeechDataModule(LightningDataModule):
             collate_fn=_as_is,
         )
 
-    def _check_share(self) -> None:
-        bad = self.set_aside[~self.set_aside["reason"].isin(POLICY_REASONS)]
-        total = len(self.corpus.table) + len(self.corpus.set_aside)
-        share = len(bad) / total
-        if share > self.config.max_bad_share or self.matrix.X.shape[0] == 0:
-            counts = ", ".join(f"{n} {why}" for why, n in bad["reason"].value_counts().items())
-            first = "; ".join(f"{row.file}: {row.detail}" for row in bad.head(3).itertuples())
-            raise DataError(
-                f"{len(bad)} of {total} recordings can't be used ({counts or 'all by policy'}), "
-                f"more than data.max_bad_share = {self.config.max_bad_share:g} allows. "
-                f"The first: {first}"
-            )
-
 
 class _Batches(Dataset[tuple[Tensor, Tensor]]):
     """Rows handed out a batch at a time: one index operation, no row by row collation."""
@@ -258,3 +264,11 @@ class _Batches(Dataset[tuple[Tensor, Tensor]]):
 
 def _as_is(batch: Any) -> Any:
     return batch
+
+
+def _counted(set_aside: pd.DataFrame) -> str:
+    return ", ".join(f"{n} {why}" for why, n in set_aside["reason"].value_counts().items())
+
+
+def _first(set_aside: pd.DataFrame) -> str:
+    return "; ".join(f"{row.file}: {row.detail}" for row in set_aside.head(3).itertuples())

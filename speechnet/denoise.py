@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from speechnet.errors import SetAside
+from speechnet.errors import ConfigError, SetAside
 from speechnet.types import Float32
 
 
@@ -29,12 +29,28 @@ class DenoiseConfig:
 
     method: Literal["nonstationary", "stationary", "none"] = "nonstationary"
     prop_decrease: float = 1.0
-    freq_mask_smooth_hz: float = 500
-    time_mask_smooth_ms: float = 50
+    freq_mask_smooth_hz: float = 500.0
+    time_mask_smooth_ms: float = 50.0
     time_constant_s: float = 2.0
-    thresh_n_mult: float = 2
-    sigmoid_slope: float = 10
+    thresh_n_mult: float = 2.0
+    sigmoid_slope: float = 10.0
     n_std_thresh: float = 1.5
+
+    def check(self) -> None:
+        """Refuse parameters that mean nothing.
+
+        Raises:
+            ConfigError: a parameter is out of its range.
+        """
+        if not 0 <= self.prop_decrease <= 1:
+            raise ConfigError(
+                f"data.denoise.prop_decrease is {self.prop_decrease:g}, expected 0 to 1"
+            )
+        for name in ("freq_mask_smooth_hz", "time_mask_smooth_ms", "time_constant_s"):
+            if getattr(self, name) <= 0:
+                raise ConfigError(
+                    f"data.denoise.{name} is {getattr(self, name):g}, expected above 0"
+                )
 
 
 def denoise(y: Float32, sr: int, config: DenoiseConfig) -> Float32:

@@ -7,23 +7,21 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import joblib
-import numpy as np
 import pandas as pd
-from rich.console import Console
-from rich.text import Text
 
 from speechnet.config import ExperimentConfig, ParallelConfig, TrainerFactory
 from speechnet.datamodule import SpeechDataModule
 from speechnet.errors import ConfigError, DataError
 from speechnet.evaluation import cluster_features, confusion_table, score_predictions
+from speechnet.models.classifier import Classifier
 from speechnet.predictions import join, predictions_table
-from speechnet.progress import console, working
+from speechnet.progress import console, output, say, working
 from speechnet.report.summary import counts_table, dropped_table, scores_table, set_aside_table
 from speechnet.reporting import draw_figures
-from speechnet.run import RunFolder
+from speechnet.run import RunFolder, check_writable
 from speechnet.splits import make_folds, shared_speakers
 from speechnet.training import FoldTraining
-from speechnet.types import Fold
+from speechnet.types import Int64
 
 
 def fit(config: ExperimentConfig, config_text: str) -> Path:
@@ -44,54 +42,51 @@ def fit(config: ExperimentConfig, config_text: str) -> Path:
     data = SpeechDataModule(config.data, seed=config.seed_everything)
     with parallel(config.parallel):
         data.load_corpus()
-        _announce(data)
+        announce(data)
+        _check_columns(config, data)
         # The protocol must fit before features are computed; files set aside may change the folds.
         make_folds(data.corpus.table, data.targets, config.data.split, seed=data.seed)
         run = RunFolder.create(Path(config.out), config.experiment, seed=config.seed_everything)
         run.write_text("config.yaml", config_text)
-        prepare(data, run)
+        _prepare(data, run)
         predictions = _train(config, data, run)
         scores = _evaluate(predictions, data, run)
         _cluster(config, data, run)
+    run.info["models"] = [str(name) for name in predictions["model"].unique()]
+    run.info["protocol"] = protocol_in_words(config, data)
     _describe(data, run)
     if config.evaluation.figures:
         with run.stage("figures"), working("drawing figures"):
             draw_figures(run)
     run.finish()
-    out = Console()
-    out.print(scores_table(scores, data.targets, protocol=protocol_in_words(config, data)))
-    out.print(Text(f"Run folder: {run.path}"))
+    output.print(scores_table(scores, data.targets, protocol=run.info["protocol"]))
+    say(f"Run folder: {run.path}", to=output)
     return run.path
 
 
 @contextmanager
 def parallel(config: ParallelConfig) -> Iterator[None]:
-    """Everything inside runs as ``parallel:`` says, extraction and searches alike."""
-    with joblib.parallel_config(backend=config.backend, n_jobs=config.n_jobs):
+    """Everything inside runs as ``parallel:`` says, extraction and searches alike.
+
+    Raises:
+        ConfigError: the backend isn't there.
+    """
+    try:
+        chosen = joblib.parallel_config(backend=config.backend, n_jobs=config.n_jobs)
+    except (ValueError, ImportError) as error:
+        raise ConfigError(f"parallel.backend {config.backend}: {error}") from error
+    with chosen:
         yield
 
 
-def prepare(data: SpeechDataModule, run: RunFolder) -> None:
-    """Features and folds; what was set aside is written down and said."""
-    try:
-        with run.stage("features"):
-            data.prepare_data()
-    finally:
-        if hasattr(data, "extraction"):
-            run.write_table("quarantine.csv", data.set_aside)
-    if len(data.set_aside):
-        console.print(set_aside_table(data.set_aside))
-    data.setup()
-    run.write_table("split.csv", _split_table(data))
-    shared = shared_speakers(data.table, data.folds)
-    if shared:
-        console.print(
-            Text(
-                f"{len(shared)} speakers stand on both sides of the split: the scores say nothing "
-                "about unseen speakers.",
-                style="yellow",
-            )
-        )
+def announce(data: SpeechDataModule) -> None:
+    """Say what a corpus holds, and what of it is left out."""
+    corpus = data.corpus
+    console.print(counts_table(corpus.table, data.targets))
+    for note in corpus.notes:
+        say(note, style="yellow")
+    if len(corpus.dropped):
+        console.print(dropped_table(corpus.dropped))
 
 
 def protocol_in_words(config: ExperimentConfig, data: SpeechDataModule) -> str:
@@ -100,58 +95,81 @@ def protocol_in_words(config: ExperimentConfig, data: SpeechDataModule) -> str:
     many = f", {folds} folds" if folds > 1 else ""
     match split.protocol:
         case "random":
-            return f"Random split{many}: speakers are in train and test alike"
+            return f"Random split{many}, without regard to speakers"
+        case "predefined" if data.table["speaker"].isna().any():
+            return f"Predefined split{many}, speakers unknown"
         case "predefined":
             known = "seen" if shared_speakers(data.table, data.folds) else "unseen"
             return f"Predefined split{many}, {known} speakers"
         case "loso":
-            return f"Leave one speaker out, {folds} speakers"
+            return f"Unseen speakers, each of {folds} left out once"
         case _:
             return f"Unseen speakers{many or ', one split'}"
 
 
+def predict_rows(
+    data: SpeechDataModule, classifier: Classifier, rows: Int64, *, part: str, fold: int, model: str
+) -> pd.DataFrame:
+    """A classifier's predictions for some rows of the corpus, beside the truth."""
+    return predictions_table(
+        classifier.predict_proba(data.X[rows]),
+        data.labels[rows],
+        [data.matrix.index[row] for row in rows],
+        data.targets,
+        part=part,
+        fold=fold,
+        model=model,
+    )
+
+
 def _check(config: ExperimentConfig) -> None:
     """What can be refused before anything is computed."""
-    if not config.model.enabled and not config.baselines.grids():
-        raise ConfigError("no model is left: enable model or one of the baselines")
     if config.model.enabled:
         TrainerFactory(config.trainer, Path(config.out))([], [])  # a GPU that is not there
-        if config.data.split.dev == 0 and config.model.grid:
-            raise ConfigError("model.grid needs a dev part to stop by: set data.split.dev")
+    config.data.recipe.rehearse()
+    check_writable(Path(config.out))
 
 
-def _announce(data: SpeechDataModule) -> None:
-    corpus = data.corpus
-    console.print(counts_table(corpus.table, data.targets))
-    for note in corpus.notes:
-        console.print(Text(note, style="yellow"))
-    if len(corpus.dropped):
-        console.print(dropped_table(corpus.dropped))
+def _check_columns(config: ExperimentConfig, data: SpeechDataModule) -> None:
+    columns = list(data.corpus.table.columns)
+    for name in config.evaluation.clustering.against or []:
+        if name not in columns:
+            raise ConfigError(
+                f"evaluation.clustering.against: the corpus has no column {name!r}; it has "
+                f"{', '.join(columns)}"
+            )
+
+
+def _prepare(data: SpeechDataModule, run: RunFolder) -> None:
+    """Features and folds; what was set aside is written down and said, whatever comes of it."""
+    with run.stage("features"):
+        data.extract()
+    run.write_table("quarantine.csv", data.set_aside)
+    if len(data.set_aside):
+        console.print(set_aside_table(data.set_aside))
+        say(f"Each of them is listed in {run.path / 'quarantine.csv'}")
+    data.check_share()
+    data.setup()
+    run.write_table("split.csv", _split_table(data))
+    if shared := shared_speakers(data.table, data.folds):
+        say(
+            f"{len(shared)} speakers stand on both sides of the split: the scores say nothing "
+            "about unseen speakers.",
+            style="yellow",
+        )
 
 
 def _train(config: ExperimentConfig, data: SpeechDataModule, run: RunFolder) -> pd.DataFrame:
     tables, searched, history = [], [], []
     for number, fold in enumerate(data.folds):
-        training = FoldTraining(config, data, number=number, folder=run.fold(number))
-        models = training.models()
-        while True:
-            with run.stage("training"):
-                name, model = next(models, (None, None))
-            if name is None or model is None:
-                break
-            run.info.setdefault("models", {})[name] = True
-            for part, rows in fold.parts().items():
-                tables.append(
-                    predictions_table(
-                        model.predict_proba(data.X[rows]),
-                        data.labels[rows],
-                        [data.matrix.index[row] for row in rows],
-                        data.targets,
-                        part=part,
-                        fold=number,
-                        model=name,
-                    )
-                )
+        training = FoldTraining(config, data, number=number, folder=run.make_fold(number))
+        parts = {part: rows for part, rows in fold.parts().items() if len(rows)}
+        with run.stage("training"):
+            for name, classifier in training.models():
+                tables += [
+                    predict_rows(data, classifier, rows, part=part, fold=number, model=name)
+                    for part, rows in parts.items()
+                ]
         searched += training.searched
         history += training.history
     if searched:
@@ -183,7 +201,7 @@ def _cluster(config: ExperimentConfig, data: SpeechDataModule, run: RunFolder) -
         except ValueError as error:
             raise DataError(f"the features can't be clustered: {error}") from error
     for note in found.notes:
-        console.print(Text(note, style="yellow"))
+        say(note, style="yellow")
     run.info["clustering"] = {"notes": list(found.notes), "explained": list(found.explained)}
     run.write_table("clusters.csv", found.assignments)
     run.write_table("clustering.csv", found.scores)
@@ -192,20 +210,24 @@ def _cluster(config: ExperimentConfig, data: SpeechDataModule, run: RunFolder) -
 
 def _describe(data: SpeechDataModule, run: RunFolder) -> None:
     """What ``run.json`` and the corpus tables say of the data."""
-    table = data.table.drop(columns=["path"]).join(data.extraction.facts)
+    facts = data.extraction.facts  # which go before columns of the same names in a user's table
+    table = data.table.drop(columns=["path", *facts.columns], errors="ignore").join(facts)
     run.write_table("corpus.csv", table.reset_index())
     run.write_table("dropped.csv", data.corpus.dropped)
     run.info |= {
         "targets": data.targets,
-        "models": list(run.info.get("models", {})),
         "folds": len(data.folds),
         "features": list(data.matrix.names),
         "recipe": data.config.recipe.describe(),
         "corpus": {
             "name": data.corpus.name,
-            "recordings": len(data.table),
-            "speakers": int(data.table["speaker"].nunique()),
-            "hours": round(float(data.extraction.facts["duration"].sum()) / 3600, 4),
+            "recordings": len(table),
+            "speakers": int(table["speaker"].nunique()),
+            "hours": round(float(table["duration"].sum()) / 3600, 4),
+            "classes": {
+                target: {label: int((table[target] == label).sum()) for label in classes}
+                for target, classes in data.targets.items()
+            },
             "set_aside": len(data.set_aside),
             "computed": data.extraction.computed,
             "fingerprint": data.fingerprint(),
@@ -214,18 +236,10 @@ def _describe(data: SpeechDataModule, run: RunFolder) -> None:
 
 
 def _split_table(data: SpeechDataModule) -> pd.DataFrame:
-    rows = []
-    speakers = data.table["speaker"].to_numpy()
-    for number, fold in enumerate(data.folds):
-        rows += _fold_rows(data, speakers, number, fold)
-    return pd.DataFrame(rows, columns=["file", "speaker", "fold", "part"])
-
-
-def _fold_rows(
-    data: SpeechDataModule, speakers: np.ndarray, number: int, fold: Fold
-) -> list[tuple[str, str, int, str]]:
-    return [
-        (data.matrix.index[row], speakers[row], number, part)
+    table = data.table.reset_index()[["file", "speaker"]]
+    pieces = [
+        table.iloc[rows].assign(fold=number, part=part)
+        for number, fold in enumerate(data.folds)
         for part, rows in fold.parts().items()
-        for row in rows
     ]
+    return pd.concat(pieces, ignore_index=True)

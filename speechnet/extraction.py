@@ -3,33 +3,32 @@
 from __future__ import annotations
 
 import math
-import tempfile
 import warnings
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
 import pandas as pd
 import soundfile
-from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from speechnet.audio import AudioConfig, Facts, load
 from speechnet.denoise import DenoiseConfig, denoise
-from speechnet.errors import SetAside
+from speechnet.errors import ConfigError, SetAside
 from speechnet.features import FeaturesConfig, extract
+from speechnet.files import usable_caches
 from speechnet.progress import progress
-from speechnet.store import FeatureStore, file_digest
-from speechnet.types import FeatureMatrix, Float32
+from speechnet.store import FeatureStore, Row, file_digest
+from speechnet.types import FeatureMatrix
+from speechnet.workers import work_off
 
 _CODE_VERSION = 1
 """Raised whenever the same settings give other numbers than before."""
-
-_BATCH = 16
-"""Files a task. What a killed run loses is at most this many for each process."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +57,35 @@ class Recipe:
             "versions": {name: version(name) for name in packages + ["noisereduce"] * active}
             | {"libsndfile": soundfile.__libsndfile_version__},
         }
+
+    def check(self) -> None:
+        """Refuse settings that are wrong whatever the recordings.
+
+        Raises:
+            ConfigError: a setting is out of its range, or unknown.
+        """
+        self.audio.check()
+        self.denoise.check()
+        self.features.groups()
+
+    def rehearse(self) -> None:
+        """Denoise and describe two seconds of noise, as a recording would be.
+
+        Raises:
+            ConfigError: the settings don't go together, such as an octave band above half the
+                sample rate.
+        """
+        rate = self.audio.sample_rate
+        noise = 0.1 * np.random.default_rng(0).standard_normal(2 * rate, dtype=np.float32)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                extract(denoise(noise, rate, self.denoise), rate, self.features)
+        except Exception as error:
+            raise ConfigError(
+                f"data.audio.sample_rate ({rate} Hz), data.denoise and data.features don't go "
+                f"together: {error}"
+            ) from error
 
 
 @dataclass(frozen=True)
@@ -92,9 +120,6 @@ class _Job:
         return self.digest if whole else f"{self.digest}#t={self.start},{self.end}"
 
 
-_Outcome = tuple[_Job, Float32, Facts] | tuple[_Job, SetAside]
-
-
 def extract_features(
     root: Path,
     table: pd.DataFrame,
@@ -120,33 +145,32 @@ def extract_features(
         Rows, facts and what was set aside; each file of the table in exactly one of them.
 
     Raises:
+        ConfigError: a setting of the recipe is wrong, or two don't go together.
         StorageError: no space is left for the cache.
     """
+    recipe.check()
+    usable_caches()
     names = recipe.features.names()
     store = FeatureStore(cache_dir, recipe=recipe.describe(), width=len(names))
     jobs, set_aside = _hash_files(root, table)
-    X, cached = store.read([job.key for job in jobs])
-    rows = {key: (X[i], Facts(**fact)) for i, (key, fact) in enumerate(_records(cached))}
-    missing = list({job.key: job for job in jobs if job.key not in rows}.values())
-    for outcomes in _compute(missing, recipe):
-        done = [outcome for outcome in outcomes if len(outcome) == 3]
-        if done:
-            store.write(
-                [job.key for job, _, _ in done],
-                np.stack([row for _, row, _ in done]),
-                [facts for _, _, facts in done],
-            )
-        rows.update({job.key: (row, facts) for job, row, facts in done})
-        failed = {o[0].key: o[1] for o in outcomes if len(o) == 2}
-        set_aside.update({job.file: failed[job.key] for job in jobs if job.key in failed})
+    by_key: dict[str, list[_Job]] = defaultdict(list)
+    for job in jobs:
+        by_key[job.key].append(job)
+    rows = store.read(by_key)
+    missing = {key: same[0] for key, same in by_key.items() if key not in rows}
+    with progress("extracting features", len(missing)) as advance:
+        for outcomes in work_off(missing, partial(_one, recipe=recipe)):
+            done = {key: row for key, row in outcomes.items() if not isinstance(row, SetAside)}
+            store.write(done)
+            rows |= done
+            for key, why in outcomes.items():
+                if isinstance(why, SetAside):
+                    set_aside |= {job.file: why for job in by_key[key]}
+            advance(len(outcomes))
     store.compact()
     if not keep_duplicates:
         _set_duplicates_aside(jobs, rows, set_aside)
     return _assemble(jobs, rows, set_aside, names, computed=len(missing))
-
-
-def _records(facts: pd.DataFrame) -> Iterator[tuple[str, dict[str, Any]]]:
-    return zip(facts.index, facts.to_dict(orient="records"), strict=True)  # type: ignore[arg-type]
 
 
 def _hash_files(root: Path, table: pd.DataFrame) -> tuple[list[_Job], dict[str, SetAside]]:
@@ -154,9 +178,11 @@ def _hash_files(root: Path, table: pd.DataFrame) -> tuple[list[_Job], dict[str, 
     paths = {path: root / path for path in table["path"].unique()}
     with progress("reading files", len(paths)) as advance:
         digests: dict[str, str | SetAside] = {}
-        for path, full in paths.items():
-            digests[path] = _try_digest(full)
-            advance(1)
+        # Threads: hashing and reading leave the interpreter to others.
+        with ThreadPoolExecutor() as pool:
+            for path, digest in zip(paths, pool.map(_try_digest, paths.values()), strict=True):
+                digests[path] = digest
+                advance(1)
     jobs: list[_Job] = []
     set_aside: dict[str, SetAside] = {}
     for row in table.itertuples():
@@ -171,6 +197,9 @@ def _hash_files(root: Path, table: pd.DataFrame) -> tuple[list[_Job], dict[str, 
 
 def _try_digest(path: Path) -> str | SetAside:
     try:
+        # A pipe or a device would never come to an end.
+        if path.exists() and not path.is_file():
+            return SetAside("unreadable", "not a regular file")
         return file_digest(path)
     except FileNotFoundError:
         return SetAside("missing", "there is no such file")
@@ -178,67 +207,7 @@ def _try_digest(path: Path) -> str | SetAside:
         return SetAside("unreadable", error.strerror or str(error))
 
 
-def _compute(jobs: Sequence[_Job], recipe: Recipe) -> Iterator[list[_Outcome]]:
-    """Work the files off, batch by batch, whatever happens to the processes."""
-    with (
-        progress("extracting features", len(jobs)) as advance,
-        tempfile.TemporaryDirectory() as desk,
-    ):
-        left = {job.file: job for job in jobs}
-        while left:
-            try:
-                for outcomes in _run(list(left.values()), recipe, Path(desk)):
-                    for outcome in outcomes:
-                        del left[outcome[0].file]
-                    advance(len(outcomes))
-                    yield outcomes
-            except TerminatedWorkerError:
-                # Which of the dead processes' files is to blame shows when each runs alone.
-                suspects = [left.pop(file) for file in _on_desk(Path(desk)) if file in left]
-                yield [_retry(job, recipe, Path(desk)) for job in suspects]
-                advance(len(suspects))
-
-
-def _run(jobs: Sequence[_Job], recipe: Recipe, desk: Path) -> Iterator[list[_Outcome]]:
-    batches = [jobs[i : i + _BATCH] for i in range(0, len(jobs), _BATCH)]
-    results: Iterator[list[_Outcome]] = joblib.Parallel(return_as="generator_unordered")(
-        joblib.delayed(_work)(batch, recipe, desk) for batch in batches
-    )
-    return results
-
-
-def _on_desk(desk: Path) -> list[str]:
-    """The files that processes were working on when they died."""
-    notes = list(desk.iterdir())
-    files = [note.read_text(encoding="utf-8") for note in notes]
-    for note in notes:
-        note.unlink()
-    return [file for file in files if file]
-
-
-def _retry(job: _Job, recipe: Recipe, desk: Path) -> _Outcome:
-    # Two processes for one file: with one, joblib would work in this very process.
-    parallel = joblib.Parallel(n_jobs=2, backend="loky")
-    try:
-        outcome: _Outcome = parallel([joblib.delayed(_work)([job], recipe, desk)])[0][0]
-    except TerminatedWorkerError:
-        _on_desk(desk)
-        return job, SetAside("worker_died", "the process working on it died, twice")
-    return outcome
-
-
-def _work(jobs: Sequence[_Job], recipe: Recipe, desk: Path) -> list[_Outcome]:
-    """Runs in a worker process; its note on the desk says which file it is busy with."""
-    note = desk / joblib.hash(jobs[0].file)
-    outcomes: list[_Outcome] = []
-    for job in jobs:
-        note.write_text(job.file, encoding="utf-8")
-        outcomes.append(_one(job, recipe))
-    note.unlink()
-    return outcomes
-
-
-def _one(job: _Job, recipe: Recipe) -> _Outcome:
+def _one(job: _Job, recipe: Recipe) -> Row | SetAside:
     try:
         with warnings.catch_warnings():
             # What these warn of is measured, and named in the quarantine.
@@ -247,17 +216,18 @@ def _one(job: _Job, recipe: Recipe) -> _Outcome:
             y = denoise(clip.y, clip.sr, recipe.denoise)
             row = extract(y, clip.sr, recipe.features)
         if file_digest(job.path) != job.digest:
-            raise SetAside("failed", "the file changed while it was being read")
+            return SetAside("failed", "the file changed while it was being read")
     except SetAside as outcome:
-        return job, outcome
+        return outcome
     except Exception as error:  # one file never stops a run
-        return job, SetAside("failed", f"{type(error).__name__}: {error}")
-    return job, row, clip.facts
+        recipe.rehearse()  # unless it is the recipe's fault
+        return SetAside("failed", f"{type(error).__name__}: {error}")
+    return row, clip.facts
 
 
 def _set_duplicates_aside(
     jobs: Sequence[_Job],
-    rows: dict[str, tuple[Float32, Facts]],
+    rows: dict[str, Row],
     set_aside: dict[str, SetAside],
 ) -> None:
     """Of recordings with the same samples the first stays."""
@@ -271,7 +241,7 @@ def _set_duplicates_aside(
 
 def _assemble(
     jobs: Sequence[_Job],
-    rows: dict[str, tuple[Float32, Facts]],
+    rows: dict[str, Row],
     set_aside: dict[str, SetAside],
     names: tuple[str, ...],
     *,
@@ -280,7 +250,7 @@ def _assemble(
     kept = {job.file: rows[job.key] for job in jobs if job.file not in set_aside}
     X = np.stack([row for row, _ in kept.values()]) if kept else np.empty((0, len(names)))
     facts = pd.DataFrame(
-        [asdict(fact) for _, fact in kept.values()],
+        [vars(fact) for _, fact in kept.values()],
         index=pd.Index(list(kept), name="file", dtype=object),
         columns=[fact.name for fact in fields(Facts)],
     )

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import errno
+import logging
 import os
+import shutil
+import tempfile
 import time
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
 from speechnet.errors import StorageError
+
+_LOG = logging.getLogger(__name__)
 
 _ENDING: Final = ".tmp"
 _ABANDONED_AFTER: Final = 3_600.0
@@ -37,10 +44,20 @@ def write_whole(path: Path, content: bytes) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def sync_folder(folder: Path) -> None:
+    """Make what was renamed in a folder last, before what it replaces is removed."""
+    with contextlib.suppress(PermissionError):  # Windows opens no folder
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
 def remove_abandoned(folder: Path) -> None:
     """Remove temporary files of processes that died; young ones may belong to a living one."""
     for path in folder.rglob(f".*{_ENDING}"):
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError, PermissionError):  # gone, or someone else's
             if time.time() - path.stat().st_mtime > _ABANDONED_AFTER:
                 path.unlink()
 
@@ -61,3 +78,31 @@ def storage_errors(path: Path) -> Iterator[None]:
         if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
             raise StorageError(f"no permission to write {path}") from error
         raise
+
+
+def usable_caches() -> None:
+    """Give numba, on which librosa stands, a place for its compiled code where it has none.
+
+    numba keeps it beside librosa or in the user's cache folder, and fails where neither can be
+    written. Processes started later inherit the place.
+    """
+    spec = find_spec("librosa")
+    if "NUMBA_CACHE_DIR" in os.environ or spec is None or spec.origin is None:
+        return
+    user = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "numba"
+    if _can_write(Path(spec.origin).parent) or _can_write(user):
+        return
+    # Private to this process: numba unpickles what it finds there.
+    folder = tempfile.mkdtemp(prefix="numba-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    os.environ["NUMBA_CACHE_DIR"] = folder
+    _LOG.warning("neither librosa's folder nor %s can be written: code is compiled anew", user)
+
+
+def _can_write(folder: Path) -> bool:
+    """Whether files can be made in a folder, or the folder itself be made."""
+    with contextlib.suppress(OSError, RuntimeError):
+        while not folder.exists():
+            folder = folder.parent
+        return os.access(folder, os.W_OK | os.X_OK)
+    return False

@@ -60,4 +60,5 @@ def join(tables: Sequence[pd.DataFrame], targets: Targets) -> pd.DataFrame:
     every = dict.fromkeys(f"p_{name}" for classes in targets.values() for name in classes)
     columns = [*PREDICTION_COLUMNS, *every]
     joined = pd.concat([table.reindex(columns=columns) for table in tables], ignore_index=True)
-    return joined.astype(dict.fromkeys(every, np.float64))
+    types: dict[str, type] = dict.fromkeys(PREDICTION_COLUMNS, str)
+    return joined.astype(types | {"fold": np.int64} | dict.fromkeys(every, np.float64))

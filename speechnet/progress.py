@@ -1,4 +1,4 @@
-"""Progress bars on the terminal's error stream; silent where there is no terminal."""
+"""The terminal: results on stdout, all else on stderr, and bars only where somebody looks."""
 
 from __future__ import annotations
 
@@ -8,9 +8,24 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
-console = Console(stderr=True, soft_wrap=True)
+console = Console(stderr=True)
 """Where everything is said that is not a result."""
+
+output = Console()
+"""Where results go."""
+
+
+def say(message: str, *, style: str = "", to: Console = console) -> None:
+    """Print a message in one line, however narrow the terminal: it may hold a path to be copied.
+
+    Args:
+        message: printed as it stands, never taken for markup.
+        style: such as ``yellow`` for what deserves attention.
+        to: ``console`` or ``output``.
+    """
+    to.print(Text(message, style=style), soft_wrap=True)
 
 
 @contextmanager

@@ -32,27 +32,26 @@ def draw_figures(run: RunFolder) -> list[Path]:
 def _tables(run: RunFolder) -> Tables:
     targets: Targets = run.info["targets"]
     predictions = pd.read_parquet(run.path / "predictions.parquet")
-    corpus = pd.read_csv(run.path / "corpus.csv", dtype={"speaker": str, "sentence": str})
-    history = _read(run.path / "history.csv")
-    clusters, projection = _read(run.path / "clusters.csv"), _read(run.path / "projection.csv")
+    corpus = run.read_table("corpus.csv")
+    history = _read(run, "history.csv")
     explained = run.info.get("clustering", {}).get("explained")
     return Tables(
         targets=targets,
-        scores=pd.read_csv(run.path / "scores.csv", dtype={"fold": str}),
-        confusion=pd.read_csv(run.path / "confusion.csv", keep_default_na=False),
+        scores=run.read_table("scores.csv"),
+        confusion=run.read_table("confusion.csv"),
         roc=_curves(predictions, targets),
         majority=_majority(predictions, targets),
         history=history,
-        clusters=clusters,
-        projection=projection,
+        clusters=_read(run, "clusters.csv"),
+        projection=_read(run, "projection.csv"),
         variance=(explained[0], explained[1]) if explained else None,
         corpus=corpus.set_index("file"),
         facts=corpus[["file", "duration"]],
     )
 
 
-def _read(path: Path) -> pd.DataFrame | None:
-    return pd.read_csv(path) if path.exists() else None
+def _read(run: RunFolder, name: str) -> pd.DataFrame | None:
+    return run.read_table(name) if (run.path / name).exists() else None
 
 
 def _curves(

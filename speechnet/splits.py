@@ -21,6 +21,8 @@ from speechnet.types import Fold, Int64, Targets
 _DRAWS: Final = 500
 """Random sets of speakers that a holdout is chosen from."""
 
+_PARTS: Final = ("train", "dev", "test")
+
 
 @dataclass
 class SplitConfig:
@@ -71,8 +73,7 @@ def make_folds(
         DataError: the corpus does not fit the protocol; nothing has been computed yet.
     """
     _check_settings(config)
-    if config.grouped and not _by_part(table, config):
-        _check_speakers(table, config)
+    _check_corpus(table, config)
     strata = strata_of(table, targets)
     folds = []
     for number, (rest, test, given) in enumerate(_divide(table, strata, config, seed=seed)):
@@ -87,14 +88,16 @@ def make_folds(
 
 def strata_of(table: pd.DataFrame, targets: Targets) -> Int64:
     """One code for each combination of labels, int64 ``[n]``; a missing label is a value."""
-    joined = table[list(targets)].astype(object).fillna("").agg("|".join, axis=1)
-    return np.asarray(pd.factorize(joined, sort=True)[0], dtype=np.int64)
+    groups = table.groupby(list(targets), dropna=False, observed=True)
+    return np.asarray(groups.ngroup(), dtype=np.int64)
 
 
 def inner_folds(
     labels: Int64, speakers: np.ndarray | None, *, folds: int, seed: int
 ) -> list[tuple[Int64, Int64]]:
-    """Folds inside a training part, for a search: every class is in every part to fit on.
+    """Folds inside a training part, for a search.
+
+    Every class is in every part to fit on, and every target has labels in every part to score on.
 
     Args:
         labels: int64 ``[n, targets]``, -1 where there is no label.
@@ -109,7 +112,7 @@ def inner_folds(
         DataError: not even two such folds exist.
     """
     strata = np.unique(labels, axis=0, return_inverse=True)[1].ravel()
-    wanted = [set(column) for column in labels.T]
+    wanted = [set(column) - {-1} for column in labels.T]
     most = min(folds, len(set(speakers)) if speakers is not None else len(labels) // 2)
     for count in range(most, 1, -1):
         y = _merge_rare(strata, count)
@@ -118,18 +121,19 @@ def inner_folds(
         else:
             grouped = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
             pairs = list(grouped.split(y, y, speakers))
-        if all(_covers(labels[fit], wanted) and len(score) for fit, score in pairs):
+        if all(_covers(labels[fit], labels[held], wanted) for fit, held in pairs):
             return pairs
+    apart = " of different speakers" if speakers is not None else ""
     raise DataError(
-        f"the {len(labels)} training rows can't be divided into folds for a search in which every "
-        "class stays present"
-        + (" and speakers are kept apart" if speakers is not None else "")
-        + ". Use more data, or give each model a grid of one candidate"
+        f"the {len(labels)} training rows can't be divided into two parts{apart} that both hold "
+        "every class, as the search of hyper-parameters needs. Use more data, or leave out the "
+        "rarest classes (data.targets)"
     )
 
 
-def _covers(labels: Int64, wanted: list[set[int]]) -> bool:
-    return all(set(column) >= classes for column, classes in zip(labels.T, wanted, strict=True))
+def _covers(fit: Int64, held: Int64, wanted: list[set[int]]) -> bool:
+    whole = all(set(column) >= classes for column, classes in zip(fit.T, wanted, strict=True))
+    return whole and bool((held >= 0).any(axis=0).all())
 
 
 def shared_speakers(table: pd.DataFrame, folds: list[Fold]) -> list[str]:
@@ -177,7 +181,6 @@ _Division = tuple[Int64, Int64, Int64 | None]
 def _divide(
     table: pd.DataFrame, strata: Int64, config: SplitConfig, *, seed: int
 ) -> Iterator[_Division]:
-    n = len(table)
     match config.protocol:
         case "random" if config.folds == 1:
             yield *_shuffle(strata, config.test, seed=seed), None
@@ -190,7 +193,8 @@ def _divide(
             yield *_hold_out(strata, speakers, config.test, seed=seed), None
         case "kfold":
             grouped = StratifiedGroupKFold(config.folds, shuffle=True, random_state=seed)
-            for rest, test in grouped.split(strata, strata, table["speaker"]):
+            y = _merge_rare(strata, config.folds)
+            for rest, test in grouped.split(y, y, table["speaker"]):
                 yield rest, test, None
         case "loso":
             speakers = table["speaker"].to_numpy()
@@ -198,7 +202,7 @@ def _divide(
                 test = speakers == speaker
                 yield np.flatnonzero(~test), np.flatnonzero(test), None
         case "predefined":
-            yield from _predefined(table, np.arange(n), config)
+            yield from _predefined(table, np.arange(len(table)), config)
 
 
 def _predefined(table: pd.DataFrame, rows: Int64, config: SplitConfig) -> Iterator[_Division]:
@@ -207,14 +211,23 @@ def _predefined(table: pd.DataFrame, rows: Int64, config: SplitConfig) -> Iterat
             test = table["speaker"].isin(group).to_numpy()
             yield rows[~test], rows[test], None
         return
-    values = table[str(config.column)].astype(str).str.strip()
-    if set(values) <= {"train", "dev", "test"}:
-        parts = {part: rows[(values == part).to_numpy()] for part in ("train", "dev", "test")}
-        yield parts["train"], parts["test"], parts["dev"] if len(parts["dev"]) else None
+    values = _column(table, config)
+    if _names_parts(values):
+        train, dev, test = (rows[values == part] for part in _PARTS)
+        yield train, test, dev if len(dev) else None
         return
     for name in sorted(set(values)):
-        test = (values == name).to_numpy()
-        yield rows[~test], rows[test], None
+        yield rows[values != name], rows[values == name], None
+
+
+def _column(table: pd.DataFrame, config: SplitConfig) -> np.ndarray:
+    """What the column of the predefined protocol says of each row, as words ``[n]``."""
+    return table[str(config.column)].astype(str).str.strip().to_numpy(dtype=object)
+
+
+def _names_parts(values: np.ndarray) -> bool:
+    """Whether a column says train, dev and test, rather than the names of folds."""
+    return set(values) <= set(_PARTS)
 
 
 def _take_dev(
@@ -229,8 +242,8 @@ def _take_dev(
         speakers = table["speaker"].to_numpy()[rest]
         if len(set(speakers)) < 2:
             raise DataError(
-                "one speaker is left to train on: a dev part of other speakers can't be made. "
-                "Set data.split.dev: 0 (and model.enabled: false), or use more speakers"
+                f"{len(set(speakers))} speakers are left to train on in a fold, a dev part of "
+                "other speakers needs two. Set data.split.dev: 0, or use more speakers"
             )
         train, dev = _hold_out(strata[rest], speakers, config.dev, seed=seed)
     return rest[train], rest[dev]
@@ -241,7 +254,9 @@ def _shuffle(strata: Int64, share: float, *, seed: int) -> tuple[Int64, Int64]:
     try:
         rest, held = next(splitter.split(strata, _merge_rare(strata, 2)))
     except ValueError as error:
-        raise DataError(f"{len(strata)} rows can't be divided by {share:g}: {error}") from error
+        raise DataError(
+            f"{len(strata)} recordings can't be divided by data.split's {share:g}: {error}"
+        ) from error
     return rest, held
 
 
@@ -250,34 +265,35 @@ def _hold_out(
 ) -> tuple[Int64, Int64]:
     """Hold speakers out so that size and mix of classes come nearest to what was asked for.
 
-    scikit-learn has no stratified holdout by group: the best of many random ones is taken. The
-    distance is the sum of absolute differences of each stratum's share from ``share`` of it.
+    scikit-learn has no stratified holdout by group: the best of many random ones is taken. It
+    takes away the fewest strata as a whole; of such ones, its counts of rows by stratum differ
+    least from ``share`` of each, in the sum of absolute differences.
     """
     count = len(set(speakers))
     held_speakers = min(max(1, round(share * count)), count - 1)
     draws = GroupShuffleSplit(_DRAWS, test_size=held_speakers, random_state=seed)
     totals = np.bincount(strata)
 
-    def distance(held: Int64) -> float:
-        return float(
-            np.abs(np.bincount(strata[held], minlength=len(totals)) - share * totals).sum()
-        )
+    def badness(division: tuple[Int64, Int64]) -> tuple[int, float]:
+        counts = np.bincount(strata[division[1]], minlength=len(totals))
+        lost = int(((counts == totals) & (totals > 0)).sum())
+        return lost, float(np.abs(counts - share * totals).sum())
 
-    rest, held = min(draws.split(strata, groups=speakers), key=lambda pair: distance(pair[1]))
+    rest, held = min(draws.split(strata, groups=speakers), key=badness)
     return rest, held
 
 
 def _merge_rare(strata: Int64, least: int) -> Int64:
-    """Strata too small to be spread over the folds count as one."""
-    rare = np.bincount(strata)[strata] < least
-    return np.where(rare, -1, strata) if rare.any() else strata
+    """Strata too small to be spread over the folds count as one, with the next larger if need be.
 
-
-def _by_part(table: pd.DataFrame, config: SplitConfig) -> bool:
-    """A column that names the parts needs no speakers unless a dev part has to be found."""
-    if config.protocol != "predefined" or config.column is None or config.column not in table:
-        return False
-    return config.dev == 0 or "dev" in set(table[config.column].astype(str).str.strip())
+    The result has no stratum of fewer than ``least`` rows, if there are that many rows at all.
+    """
+    _, codes, sizes = np.unique(strata, return_inverse=True, return_counts=True)
+    order = np.argsort(sizes, kind="stable")
+    few = int((sizes < least).sum())
+    if few:
+        few = max(few, int(np.searchsorted(np.cumsum(sizes[order]), least)) + 1)
+    return np.where(np.isin(codes, order[:few]), -1, codes)
 
 
 def _check_settings(config: SplitConfig) -> None:
@@ -294,14 +310,63 @@ def _check_settings(config: SplitConfig) -> None:
         )
 
 
+def _check_corpus(table: pd.DataFrame, config: SplitConfig) -> None:
+    """What the protocol needs of the corpus."""
+    if config.protocol == "random":
+        if len(table) < max(config.folds, 2):
+            raise DataError(
+                f"the corpus has {len(table)} recordings, too few for data.split.folds = "
+                f"{config.folds}"
+            )
+        return
+    needs_speakers = True
+    if config.protocol == "predefined" and config.column is not None:
+        values = _check_column(table, config.column, config)
+        # Speakers are needed to find a dev part, and for nothing else.
+        needs_speakers = config.dev > 0 and not (_names_parts(values) and "dev" in values)
+    if needs_speakers:
+        _check_speakers(table, config)
+
+
+def _check_column(table: pd.DataFrame, column: str, config: SplitConfig) -> np.ndarray:
+    if column not in table:
+        raise ConfigError(
+            f"data.split.column: the corpus has no column {column!r}; it has "
+            f"{', '.join(map(str, table.columns))}"
+        )
+    empty = int(table[column].isna().sum())
+    if empty:
+        raise DataError(
+            f"{empty} of {len(table)} recordings have nothing in the column {column!r} that "
+            "data.split.column names; say of each which part or fold it is in"
+        )
+    values = _column(table, config)
+    words = sorted(set(values))
+    if not _names_parts(values) and {word.casefold() for word in words} & set(_PARTS):
+        raise DataError(
+            f"data.split.column: {column!r} holds {', '.join(words[:10])}; expected train, dev "
+            "and test and nothing else, or names of folds"
+        )
+    if len(words) < 2:
+        raise DataError(
+            f"data.split.column: {column!r} holds only {words[0]!r}, expected two folds"
+        )
+    return values
+
+
 def _check_speakers(table: pd.DataFrame, config: SplitConfig) -> None:
     """What a protocol that keeps speakers apart needs of the corpus."""
     nameless = int(table["speaker"].isna().sum())
     if nameless:
+        other = (
+            "data.split.dev: 0"
+            if config.column is not None
+            else "data.split.protocol: random, which says nothing about unseen speakers"
+        )
         raise DataError(
             f"{nameless} of {len(table)} recordings have no speaker, and the {config.protocol} "
             "protocol keeps speakers apart. Name the speakers (data.corpus.columns), or use "
-            "data.split.protocol: random, which says nothing about unseen speakers"
+            f"{other}"
         )
     known = sorted(set(table["speaker"]))
     wanted = config.folds if config.protocol == "kfold" else 2
@@ -309,11 +374,6 @@ def _check_speakers(table: pd.DataFrame, config: SplitConfig) -> None:
         raise DataError(
             f"the corpus has {len(known)} speakers ({', '.join(known[:5])}), the "
             f"{config.protocol} protocol needs at least {wanted}"
-        )
-    if config.column is not None and config.column not in table:
-        raise ConfigError(
-            f"data.split.column: the corpus has no column {config.column!r}; it has "
-            f"{', '.join(map(str, table.columns))}"
         )
     _check_speaker_lists(known, config.speakers)
 
@@ -328,4 +388,8 @@ def _check_speaker_lists(known: list[str], lists: list[list[str]]) -> None:
         )
     twice = sorted({speaker for speaker in listed if listed.count(speaker) > 1})
     if twice:
-        raise ConfigError(f"data.split.speakers tests {', '.join(twice)} more than once")
+        raise ConfigError(
+            f"data.split.speakers tests {', '.join(twice)} more than once; name each speaker once"
+        )
+    if any(set(group) >= set(known) for group in lists):
+        raise ConfigError("data.split.speakers: a fold tests every speaker, none is left to train")

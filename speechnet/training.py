@@ -7,13 +7,16 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
+import joblib
 import numpy as np
 import pandas as pd
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 
 from speechnet.config import ExperimentConfig, TrainerFactory
 from speechnet.datamodule import SpeechDataModule
+from speechnet.files import storage_errors
 from speechnet.models.baselines import (
     BaselineClassifier,
     FitAndScoreBaseline,
@@ -33,6 +36,9 @@ from speechnet.models.search import InnerFolds, Tried, best, search
 from speechnet.progress import progress
 from speechnet.splits import inner_folds
 from speechnet.types import Fold, Int64
+
+_EPOCHS: Final = 1000
+"""What Lightning's Trainer does when it isn't told; of a progress bar, when there is no end."""
 
 
 class FoldTraining:
@@ -60,15 +66,21 @@ class FoldTraining:
         self.searched: list[pd.DataFrame] = []
         self.history: list[pd.DataFrame] = []
         self._seed = config.seed_everything + number
+        self._inner_folds: dict[int, InnerFolds] = {}
 
     def models(self) -> Iterator[tuple[str, Classifier]]:
-        """Fit one model after the other, the network first; each is saved once it is fitted."""
-        if self.config.model.enabled:
-            yield "mlp", self._network()
-        for name, grid in self.config.baselines.grids().items():
-            classifier = self._baseline(name, grid)
-            classifier.save(self.folder, name)
-            yield name, classifier
+        """Fit one model after the other, the network first; each is saved once it is fitted.
+
+        Raises:
+            StorageError: no space or no permission to save it.
+        """
+        with storage_errors(self.folder):
+            if self.config.model.enabled:
+                yield "mlp", self._network()
+            for name, grid in self.config.baselines.grids().items():
+                classifier = self._baseline(name, grid)
+                classifier.save(self.folder, name)
+                yield name, classifier
 
     @property
     def _where(self) -> str:
@@ -78,16 +90,14 @@ class FoldTraining:
     def _baseline(self, name: str, grid: Grid) -> BaselineClassifier:
         estimators = {}
         scaling = self.config.data.features.scaling
-        for column, (target, classes) in enumerate(self.data.targets.items()):
-            del classes
+        tries = candidates(grid)
+        for column, target in enumerate(self.data.targets):
             rows = self.fold.train[self.data.labels[self.fold.train, column] >= 0]
             X, y = self.data.X[rows], self.data.labels[rows, column]
             folds = _within(rows, self._inner(grid.folds))
             run = FitAndScoreBaseline(name, X, y, scaling, self.config.baselines.metric, self._seed)
-            grid_candidates = candidates(grid)
-            text = f"{self._where}{name}, {target}"
-            with progress(text, len(grid_candidates)) as advance:
-                tried = search(run, grid_candidates, folds, on_done=advance)
+            with progress(f"{self._where}{name}, {target}", len(tries)) as advance:
+                tried = search(run, tries, folds, on_done=advance)
             self._keep(name, target, tried)
             estimators[target] = fit_baseline(
                 name, best(tried).candidate, X, y, folds=folds, scaling=scaling, seed=self._seed
@@ -102,13 +112,22 @@ class FoldTraining:
             scaling=self.config.data.features.scaling,
             make_trainer=TrainerFactory(self.config.trainer, self.folder),
         )
+        # Lightning works in the main thread of a process, or in none.
+        parallel = trainer.fits_beside_others() and self.config.parallel.backend != "threading"
         if config.grid:
-            config = self._search_network(trainer, config)
+            config = self._search_network(trainer, config, parallel=parallel)
+        paths = self._fit_members(trainer, config, parallel=parallel and config.members > 1)
+        return NetworkClassifier.from_checkpoints(paths)
+
+    def _fit_members(
+        self, trainer: NetworkTrainer, config: MLPConfig, *, parallel: bool
+    ) -> list[Path]:
+        epochs = self.config.trainer.get("max_epochs") or 0
+        epochs = epochs if epochs > 0 else _EPOCHS
         paths = []
-        epochs = int(self.config.trainer.get("max_epochs") or 1000)
         with progress(f"{self._where}network", config.members * epochs) as advance:
-            for member in range(config.members):
-                path, records = trainer.fit(
+            fits = joblib.Parallel(n_jobs=None if parallel else 1, return_as="generator")(
+                joblib.delayed(trainer.fit)(
                     config,
                     train=self.fold.train,
                     dev=self.fold.dev,
@@ -116,40 +135,47 @@ class FoldTraining:
                     folder=self.folder,
                     name=f"mlp_{member}",
                     loggers=self._loggers(member),
-                    on_epoch=advance,
+                    on_epoch=_unseen if parallel else advance,
                 )
-                advance(epochs - len(records))  # stopped early
+                for member in range(config.members)
+            )
+            for member, (path, records) in enumerate(fits):
+                advance(epochs if parallel else epochs - len(records))  # the rest: stopped early
                 paths.append(path)
                 self.history.append(pd.DataFrame(records).assign(fold=self.number, member=member))
-        return NetworkClassifier.from_checkpoints(paths)
+        return paths
 
-    def _search_network(self, trainer: NetworkTrainer, config: MLPConfig) -> MLPConfig:
+    def _search_network(
+        self, trainer: NetworkTrainer, config: MLPConfig, *, parallel: bool
+    ) -> MLPConfig:
         choices = network_candidates(config)
-        on_cpu = self.config.trainer.get("accelerator") == "cpu"
+        folds = self._inner(config.folds)
+        metric = self.config.baselines.metric
         with (
             tempfile.TemporaryDirectory() as folder,
             progress(f"{self._where}network search", len(choices)) as advance,
         ):
             run = FitAndScoreNetwork(
-                trainer,
-                replace(config, members=1),
-                self.fold.dev,
-                self.config.baselines.metric,
-                self._seed,
-                Path(folder),
+                trainer, config, self.fold.dev, metric, self._seed, Path(folder)
             )
-            folds = self._inner(config.folds)
-            tried = search(run, choices, folds, parallel=on_cpu, on_done=advance)
+            tried = search(run, choices, folds, parallel=parallel, on_done=advance)
         self._keep("mlp", "", tried)
         return replace(config, **best(tried).candidate)
 
     def _inner(self, folds: int) -> InnerFolds:
         """Inner folds of the training rows, as positions in the corpus table."""
-        rows = self.fold.train
-        grouped = self.config.data.split.grouped and self.data.table["speaker"].notna().all()
-        speakers = self.data.table["speaker"].to_numpy()[rows] if grouped else None
-        pairs = inner_folds(self.data.labels[rows], speakers, folds=folds, seed=self._seed)
-        return [(rows[fit], rows[held]) for fit, held in pairs]
+        if folds not in self._inner_folds:
+            rows = self.fold.train
+            speakers = self.data.table["speaker"].iloc[rows]
+            grouped = self.config.data.split.grouped and speakers.notna().all()
+            pairs = inner_folds(
+                self.data.labels[rows],
+                speakers.to_numpy() if grouped else None,
+                folds=folds,
+                seed=self._seed,
+            )
+            self._inner_folds[folds] = [(rows[fit], rows[held]) for fit, held in pairs]
+        return self._inner_folds[folds]
 
     def _keep(self, model: str, target: str, tried: list[Tried]) -> None:
         means = pd.Series([record.mean for record in tried])
@@ -179,10 +205,12 @@ class FoldTraining:
 
 
 def _within(rows: Int64, folds: InnerFolds) -> InnerFolds:
-    """Turn positions in the corpus table into positions in ``rows``, dropping all others."""
-    where = {int(row): position for position, row in enumerate(rows)}
+    """Turn positions in the corpus table into positions in the sorted ``rows``, without others."""
+    return [
+        (np.flatnonzero(np.isin(rows, fit)), np.flatnonzero(np.isin(rows, held)))
+        for fit, held in folds
+    ]
 
-    def keep(part: Int64) -> Int64:
-        return np.array([where[int(row)] for row in part if int(row) in where], dtype=np.int64)
 
-    return [(keep(fit), keep(held)) for fit, held in folds]
+def _unseen(epochs: int) -> None:
+    """The progress of another process."""

@@ -75,8 +75,10 @@ class FeaturesConfig:
         """Features with their statistics, preset and ``include`` together, in column order.
 
         Raises:
-            ConfigError: an unknown feature or statistic, or nothing to compute.
+            ConfigError: an unknown feature or statistic, a number out of its range, or nothing to
+                compute.
         """
+        _check_numbers(self)
         groups = dict(PRESETS[self.preset]) if self.preset else {}
         groups.update(self.include)
         known = list(dimensions(self))
@@ -95,7 +97,8 @@ class FeaturesConfig:
 
     def mfcc_count(self) -> int:
         """The number of MFCC, the preset's own unless set."""
-        return self.n_mfcc or _PRESET_N_MFCC.get(self.preset or "", 20)
+        default = _PRESET_N_MFCC.get(self.preset or "", 20)
+        return default if self.n_mfcc is None else self.n_mfcc
 
     def names(self) -> tuple[str, ...]:
         """The columns, such as ``mfcc_07_mean``, in the order of the matrix.
@@ -129,6 +132,27 @@ def dimensions(config: FeaturesConfig) -> dict[str, int]:
         "f0": 1,
         "tempogram": config.tempogram_lags,
     }
+
+
+def _check_numbers(config: FeaturesConfig) -> None:
+    for name in ("n_mels", "n_fft", "hop_length", "tempogram_lags"):
+        if getattr(config, name) < 1:
+            raise ConfigError(
+                f"data.features.{name} is {getattr(config, name)}, expected 1 or more"
+            )
+    if not 1 <= config.mfcc_count() <= config.n_mels:
+        raise ConfigError(
+            f"data.features.n_mfcc is {config.mfcc_count()}, expected 1 to n_mels ({config.n_mels})"
+        )
+    if not 0 < config.roll_percent < 1:
+        raise ConfigError(
+            f"data.features.roll_percent is {config.roll_percent:g}, expected between 0 and 1"
+        )
+    if not 0 < config.f0_min < config.f0_max:
+        raise ConfigError(
+            f"data.features.f0_min is {config.f0_min:g} Hz, expected above 0 and below f0_max "
+            f"({config.f0_max:g} Hz)"
+        )
 
 
 def _check_statistics(feature: str, statistics: list[str]) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cached_property
+from collections.abc import Callable, Sequence
+from functools import cached_property, lru_cache
 from typing import Final
 
 import librosa
@@ -42,7 +42,8 @@ class Frames:
     @cached_property
     def mel_db(self) -> Float32:
         """Mel spectrogram in dB, cut 80 dB below this clip's own maximum: ``[n_mels, frames]``."""
-        mel = librosa.feature.melspectrogram(S=self.power, sr=self.sr, n_mels=self.config.n_mels)
+        bank = _mel_bank(self.sr, self.config.n_fft, self.config.n_mels)
+        mel = np.einsum("ft,mf->mt", self.power, bank, optimize=True)
         return np.asarray(librosa.power_to_db(mel), dtype=np.float32)
 
     @cached_property
@@ -50,6 +51,12 @@ class Frames:
         """Mel-frequency cepstral coefficients: ``[n_mfcc, frames]``."""
         out = librosa.feature.mfcc(S=self.mel_db, sr=self.sr, n_mfcc=self.config.mfcc_count())
         return np.asarray(out, dtype=np.float32)
+
+
+@lru_cache(maxsize=4)
+def _mel_bank(sr: int, n_fft: int, n_mels: int) -> Float32:
+    """The mel filters; librosa would make them anew for every clip."""
+    return np.asarray(librosa.filters.mel(sr=sr, n_fft=n_fft, n_mels=n_mels), dtype=np.float32)
 
 
 def extract(y: Float32, sr: int, config: FeaturesConfig) -> Float32:
@@ -69,31 +76,34 @@ def extract(y: Float32, sr: int, config: FeaturesConfig) -> Float32:
     frames = Frames(y, sr, config)
     parts: list[Float32] = []
     for feature, statistics in config.groups().items():
-        values = np.atleast_2d(_COMPUTE[feature](frames))
-        parts.extend(_summarise(values, statistic) for statistic in statistics)
+        parts.extend(_summarise(np.atleast_2d(_COMPUTE[feature](frames)), statistics))
     row = np.concatenate(parts).astype(np.float32)
-    if not np.isfinite(row).all():
-        bad = [name for name, value in zip(config.names(), row, strict=True) if value - value != 0]
+    finite = np.isfinite(row)
+    if not finite.all():
+        bad = [name for name, fine in zip(config.names(), finite, strict=True) if not fine]
         raise SetAside("not_finite_features", f"not finite: {', '.join(bad[:5])}")
     return row
 
 
-def _summarise(values: Float32, statistic: str) -> Float32:
-    """One statistic over time: ``[rows, frames] -> [rows]``."""
-    match statistic:
-        case "mean":
-            out = values.mean(axis=1)
-        case "std":
-            out = values.std(axis=1)
-        case "min":
-            out = values.min(axis=1)
-        case "max":
-            out = values.max(axis=1)
-        case "count":
-            out = values.sum(axis=1)
-        case _:
-            out = np.percentile(values, float(statistic[1:]), axis=1)
-    return np.asarray(out, dtype=np.float32)
+def _summarise(values: Float32, statistics: Sequence[str]) -> list[Float32]:
+    """Statistics over time: ``[rows, frames] -> [rows]`` for each."""
+    percents = [name for name in statistics if name not in _STATISTICS]
+    # One partial sort serves all percentiles.
+    levels = np.percentile(values, [float(name[1:]) for name in percents], axis=1)
+    percentiles = dict(zip(percents, levels, strict=True))
+    return [
+        percentiles[name] if name in percentiles else _STATISTICS[name](values)
+        for name in statistics
+    ]
+
+
+_STATISTICS: Final[dict[str, Callable[[Float32], Float32]]] = {
+    "mean": lambda values: values.mean(axis=1),
+    "std": lambda values: values.std(axis=1),
+    "min": lambda values: values.min(axis=1),
+    "max": lambda values: values.max(axis=1),
+    "count": lambda values: values.sum(axis=1),
+}
 
 
 def _delta(frames: Frames) -> Float32:
@@ -103,17 +113,54 @@ def _delta(frames: Frames) -> Float32:
     return np.asarray(librosa.feature.delta(frames.mfcc, width=_DELTA_WIDTH), dtype=np.float32)
 
 
+# ``n_fft`` is said wherever librosa would otherwise infer it from the spectrum's height, which
+# forgets whether it was odd.
+
+
 def _chroma(frames: Frames) -> Float32:
     # The tuning is estimated from the clip itself, as librosa does by default.
-    return np.asarray(librosa.feature.chroma_stft(S=frames.power, sr=frames.sr))
+    return np.asarray(
+        librosa.feature.chroma_stft(S=frames.power, sr=frames.sr, n_fft=frames.config.n_fft)
+    )
+
+
+def _contrast(frames: Frames) -> Float32:
+    return np.asarray(
+        librosa.feature.spectral_contrast(
+            S=frames.magnitude, sr=frames.sr, n_fft=frames.config.n_fft
+        )
+    )
+
+
+def _centroid(frames: Frames) -> Float32:
+    return np.asarray(
+        librosa.feature.spectral_centroid(
+            S=frames.magnitude, sr=frames.sr, n_fft=frames.config.n_fft
+        )
+    )
+
+
+def _bandwidth(frames: Frames) -> Float32:
+    return np.asarray(
+        librosa.feature.spectral_bandwidth(
+            S=frames.magnitude, sr=frames.sr, n_fft=frames.config.n_fft
+        )
+    )
 
 
 def _rolloff(frames: Frames) -> Float32:
     return np.asarray(
         librosa.feature.spectral_rolloff(
-            S=frames.magnitude, sr=frames.sr, roll_percent=frames.config.roll_percent
+            S=frames.magnitude,
+            sr=frames.sr,
+            n_fft=frames.config.n_fft,
+            roll_percent=frames.config.roll_percent,
         )
     )
+
+
+def _flatness(frames: Frames) -> Float32:
+    return np.asarray(librosa.feature.spectral_flatness(S=frames.magnitude))
 
 
 def _zero_crossing_rate(frames: Frames) -> Float32:
@@ -149,7 +196,10 @@ def _f0(frames: Frames) -> Float32:
 
 def _tempogram(frames: Frames) -> Float32:
     onsets = librosa.onset.onset_strength(
-        S=frames.mel_db, sr=frames.sr, hop_length=frames.config.hop_length
+        S=frames.mel_db,
+        sr=frames.sr,
+        n_fft=frames.config.n_fft,  # frames are moved back by half of it
+        hop_length=frames.config.hop_length,
     )
     lags = frames.config.tempogram_lags
     return np.asarray(
@@ -161,11 +211,11 @@ _COMPUTE: Final[dict[str, Callable[[Frames], Float32]]] = {
     "mfcc": lambda f: f.mfcc,
     "delta": _delta,
     "chroma": _chroma,
-    "contrast": lambda f: librosa.feature.spectral_contrast(S=f.magnitude, sr=f.sr),
-    "centroid": lambda f: librosa.feature.spectral_centroid(S=f.magnitude, sr=f.sr),
-    "bandwidth": lambda f: librosa.feature.spectral_bandwidth(S=f.magnitude, sr=f.sr),
+    "contrast": _contrast,
+    "centroid": _centroid,
+    "bandwidth": _bandwidth,
     "rolloff": _rolloff,
-    "flatness": lambda f: librosa.feature.spectral_flatness(S=f.magnitude),
+    "flatness": _flatness,
     "zero_crossing_rate": _zero_crossing_rate,
     "zero_crossings": _zero_crossings,
     "energy": _energy,

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, field, fields
-from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal
 
 import numpy as np
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import ParameterGrid
 from sklearn.neighbors import KNeighborsClassifier
@@ -18,9 +15,10 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.svm import SVC
 
+from speechnet.errors import ConfigError, DataError
 from speechnet.models.persistence import dump_sklearn, load_sklearn
 from speechnet.models.scaling import make_scaler
-from speechnet.models.search import Candidate, InnerFolds, score
+from speechnet.models.search import Candidate, InnerFolds, ignore_unconverged, score
 from speechnet.types import Float32, Float64, Int64, Targets
 
 Weighting = Literal["balanced"] | None
@@ -100,6 +98,11 @@ class BaselinesConfig:
     sklearn_mlp: SklearnMLPGrid | None = None
     metric: Literal["uar", "accuracy"] = "uar"
 
+    def __post_init__(self) -> None:
+        for name, grid in self.grids().items():
+            if grid.folds < 2:
+                raise ConfigError(f"baselines.{name}.folds is {grid.folds}, expected at least 2")
+
     def grids(self) -> dict[str, Grid]:
         """The grids of the models that take part, by name."""
         named = {name: getattr(self, name) for name in BASELINES}
@@ -110,7 +113,7 @@ BASELINES: Final = ("knn", "svm", "logreg", "sklearn_mlp")
 
 
 def candidates(grid: Grid) -> list[Candidate]:
-    """Every combination of a grid's values, the first key varying slowest."""
+    """Every combination, in the order of scikit-learn's grid search: it decides ties."""
     values = {f.name: getattr(grid, f.name) for f in fields(grid) if f.name != "folds"}
     return [{name: combination[name] for name in values} for combination in ParameterGrid(values)]
 
@@ -149,8 +152,8 @@ class FitAndScoreBaseline:
     def __call__(self, candidate: Candidate, fit: Int64, held: Int64) -> float:
         """The score of one candidate on one inner fold."""
         pipeline = make_pipeline(self.name, candidate, scaling=self.scaling, seed=self.seed)
-        pipeline.fit(self.X[fit], self.y[fit])
-        return score(self.y[held], pipeline.predict(self.X[held]), self.metric)
+        pipeline.fit(_double(self.X[fit]), self.y[fit])
+        return score(self.y[held], pipeline.predict(_double(self.X[held])), self.metric)
 
 
 def fit_baseline(
@@ -185,9 +188,8 @@ def fit_baseline(
         estimator = CalibratedClassifierCV(
             estimator, method="temperature", cv=list(folds), ensemble=False
         )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # counted in the search's table
-        return estimator.fit(X, y)
+    with ignore_unconverged():
+        return estimator.fit(_double(X), y)
 
 
 class BaselineClassifier:
@@ -207,22 +209,40 @@ class BaselineClassifier:
         out = {}
         for target, classes in self.targets.items():
             estimator = self.estimators[target]
-            probabilities = np.zeros((len(X), len(classes)))
-            probabilities[:, estimator.classes_] = estimator.predict_proba(X)
-            out[target] = probabilities
+            out[target] = np.zeros((len(X), len(classes)))
+            if len(X):  # scikit-learn refuses an empty table
+                out[target][:, estimator.classes_] = estimator.predict_proba(_double(X))
         return out
 
     def save(self, folder: Path, name: str) -> None:
         """Write ``<name>_<target>.skops`` for each target."""
         for target, estimator in self.estimators.items():
-            dump_sklearn(estimator, folder / f"{name}_{target}.skops")
+            dump_sklearn(estimator, _path(folder, name, target))
 
     @classmethod
     def load(cls, folder: Path, name: str, targets: Targets) -> BaselineClassifier:
-        """Read what ``save`` wrote."""
-        read = partial(_read, folder, name)
-        return cls({target: read(target) for target in targets}, targets)
+        """Read what ``save`` wrote.
+
+        Raises:
+            DataError: a file is missing, damaged, or holds what a baseline never has.
+        """
+        read = {target: load_sklearn(_path(folder, name, target)) for target in targets}
+        for target, classes in targets.items():
+            _check_loaded(read[target], _path(folder, name, target), len(classes))
+        return cls(read, targets)
 
 
-def _read(folder: Path, name: str, target: str) -> Any:
-    return load_sklearn(folder / f"{name}_{target}.skops")
+def _path(folder: Path, name: str, target: str) -> Path:
+    return folder / f"{name}_{target}.skops"
+
+
+def _check_loaded(estimator: Any, path: Path, k: int) -> None:
+    known = np.asarray(getattr(estimator, "classes_", []))
+    integers = known.dtype.kind == "i" and set(known) <= set(range(k))
+    if not integers or not hasattr(estimator, "predict_proba"):
+        raise DataError(f"{path} holds no classifier of the {k} classes that the run names")
+
+
+def _double(X: Float32) -> Float64:
+    # In float32 scikit-learn takes a column that spans less than a millionth for constant.
+    return X.astype(np.float64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
@@ -9,8 +10,10 @@ from typing import Any, Final, Literal
 import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
-from torchmetrics import ConfusionMatrix, Metric
+from torchmetrics import Metric
+from torchmetrics.classification import MulticlassConfusionMatrix
 
+from speechnet.errors import ConfigError
 from speechnet.types import Targets
 
 _ACTIVATIONS: Final[dict[str, Callable[[], nn.Module]]] = {
@@ -18,6 +21,17 @@ _ACTIVATIONS: Final[dict[str, Callable[[], nn.Module]]] = {
     "gelu": nn.GELU,
     "tanh": nn.Tanh,
     "silu": nn.SiLU,
+}
+
+_LEAST: Final = {
+    "noise": 0,
+    "lr": 0,
+    "weight_decay": 0,
+    "momentum": 0,
+    "batch_size": 1,
+    "patience": 0,
+    "members": 1,
+    "folds": 2,
 }
 
 
@@ -68,6 +82,26 @@ class MLPConfig:
     grid: dict[str, list[Any]] = field(default_factory=dict)
     folds: int = 5
 
+    def __post_init__(self) -> None:
+        """Refuse numbers that no network can be made or trained with.
+
+        Raises:
+            ConfigError: which one, and what is expected.
+        """
+        for name, least in _LEAST.items():
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise ConfigError(f"model.{name} is {value:g}, expected at least {least}")
+        for name in ("dropout", "label_smoothing"):
+            value = getattr(self, name)
+            if not 0 <= value < 1:
+                raise ConfigError(f"model.{name} is {value:g}, expected 0 or more and below 1")
+        if min(self.hidden, default=1) < 1:
+            raise ConfigError(f"model.hidden is {self.hidden}, expected widths of at least 1")
+        for target, weight in self.loss_weights.items():
+            if weight < 0:
+                raise ConfigError(f"model.loss_weights.{target} is {weight:g}, expected at least 0")
+
 
 class MLP(LightningModule):
     """Raw features in, one row of logits for each target out.
@@ -91,16 +125,17 @@ class MLP(LightningModule):
         self.config = MLPConfig(**config)
         self.register_buffer("centre", torch.zeros(width))
         self.register_buffer("scale", torch.ones(width))
-        for target, classes in targets.items():
-            self.register_buffer(f"weight_{target}", torch.ones(len(classes)))
+        # By position: a target's name may be one that a module already uses, such as "type".
+        for column, classes in enumerate(targets.values()):
+            self.register_buffer(f"class_weights_{column}", torch.ones(len(classes)))
         self.trunk = _trunk(width, self.config)
         out = self.config.hidden[-1] if self.config.hidden else width
-        self.heads = nn.ModuleDict(
-            {target: nn.Linear(out, len(classes)) for target, classes in targets.items()}
+        self.heads = nn.ModuleList(nn.Linear(out, len(classes)) for classes in targets.values())
+        self.confusion = nn.ModuleList(
+            MulticlassConfusionMatrix(len(classes), ignore_index=-1, validate_args=False)
+            for classes in targets.values()
         )
-        self.confusion = nn.ModuleDict(
-            {target: _confusion(len(classes)) for target, classes in targets.items()}
-        )
+        self._losses: list[Tensor] = []
 
     def set_scaling(self, centre: Tensor, scale: Tensor) -> None:
         """Take over a scaling fitted on training rows: float32 ``[d]`` each."""
@@ -109,8 +144,8 @@ class MLP(LightningModule):
 
     def set_class_weights(self, weights: dict[str, Tensor]) -> None:
         """Take over class weights from training rows: float32 ``[k]`` by target."""
-        for target, weight in weights.items():
-            self.get_buffer(f"weight_{target}").copy_(weight)
+        for column, target in enumerate(self.targets):
+            self._class_weights(column).copy_(weights[target])
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         """Logits of every target: float ``[n, d] -> [n, k]`` each."""
@@ -118,88 +153,128 @@ class MLP(LightningModule):
         if self.training and self.config.noise > 0:
             x = x + self.config.noise * torch.randn_like(x)
         shared = self.trunk(x)
-        return {target: head(shared) for target, head in self.heads.items()}
+        return {target: head(shared) for target, head in zip(self.targets, self.heads, strict=True)}
 
     def loss(self, logits: dict[str, Tensor], labels: Tensor) -> Tensor:
         """Weighted sum of the heads' cross-entropies; a row without a label adds nothing.
 
+        A head's cross-entropy is the mean over its labelled rows, each weighted by its class:
+        ``sum_i w[y_i] ce_i / sum_i w[y_i]``, as ``torch.nn.CrossEntropyLoss`` has it; 0 where no
+        row has a label, with a gradient of 0.
+
         Args:
             logits: by target ``[n, k]``.
             labels: int64 ``[n, targets]``, -1 where there is no label.
+
+        Returns:
+            float32 scalar.
         """
         total = labels.new_zeros((), dtype=torch.float32)
         for column, (target, scores) in enumerate(logits.items()):
             truth = labels[:, column]
-            if (truth >= 0).any():
-                total = total + self.config.loss_weights.get(target, 1.0) * (
-                    nn.functional.cross_entropy(
-                        scores.float(),
-                        truth,
-                        weight=self.get_buffer(f"weight_{target}"),
-                        ignore_index=-1,
-                        label_smoothing=self.config.label_smoothing,
-                    )
-                )
+            weights = self._class_weights(column).float()
+            summed = nn.functional.cross_entropy(
+                scores.float(),
+                truth,
+                weight=weights,
+                ignore_index=-1,
+                reduction="sum",
+                label_smoothing=self.config.label_smoothing,
+            )
+            rows = (weights[truth.clamp_min(0)] * (truth >= 0)).sum()
+            mean = summed / rows.clamp_min(torch.finfo(torch.float32).tiny)
+            total = total + self.config.loss_weights.get(target, 1.0) * mean
         return total
 
     def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
         """One step on ``(X [b, d], labels [b, targets])``."""
         X, labels = batch
         loss = self.loss(self(X), labels)
-        self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(X))
+        self._losses.append(loss.detach())
+        if (
+            self.trainer.is_last_batch
+        ):  # once an epoch: a log call costs as much as the forward pass
+            self.log(
+                "train_loss",
+                torch.stack(self._losses).mean(),
+                on_step=False,
+                on_epoch=True,
+                sync_dist=True,
+            )
+            self._losses.clear()
         return loss
 
     def validation_step(self, batch: tuple[Tensor, Tensor], _: int) -> None:
         """Adds the dev rows to the confusion matrices."""
         X, labels = batch
         logits = self(X)
-        self.log(
-            "dev_loss", self.loss(logits, labels), on_epoch=True, batch_size=len(X), sync_dist=True
-        )
-        for column, (target, scores) in enumerate(logits.items()):
-            self._metric(target).update(scores.argmax(dim=1), labels[:, column])
+        loss = self.loss(logits, labels)
+        self.log("dev_loss", loss, on_epoch=True, batch_size=len(X), sync_dist=True)
+        for column, scores in enumerate(logits.values()):
+            self._metric(column).update(scores.argmax(dim=1), labels[:, column])
 
     def on_validation_epoch_end(self) -> None:
         """Logs each target's dev UAR, and their mean, which chooses the epoch."""
-        recalls = []
-        for target in self.targets:
-            metric = self._metric(target)
+        recalls = {}
+        for column, target in enumerate(self.targets):
+            metric = self._metric(column)
             counts = metric.compute().float()
             rows = counts.sum(dim=1)
-            recalls.append((counts.diagonal()[rows > 0] / rows[rows > 0]).mean())
-            self.log(f"dev_uar_{target}", recalls[-1])
+            recalls[f"dev_uar_{target}"] = (counts.diagonal()[rows > 0] / rows[rows > 0]).mean()
             metric.reset()
-        self.log("dev_uar", torch.stack(recalls).nanmean())
+        mean = torch.stack(list(recalls.values())).nanmean()
+        self.log_dict(recalls | {"dev_uar": mean}, sync_dist=True)
 
-    def _metric(self, target: str) -> Metric:
-        metric = self.confusion[target]
-        assert isinstance(metric, Metric)  # noqa: S101 - nn.ModuleDict forgets the type
+    def _class_weights(self, column: int) -> Tensor:
+        return self.get_buffer(f"class_weights_{column}")
+
+    def _metric(self, column: int) -> Metric:
+        metric = self.confusion[column]
+        assert isinstance(metric, Metric)  # noqa: S101 - nn.ModuleList forgets the type
         return metric
 
     def configure_optimizers(self) -> Any:
-        """The optimizer and the schedule that the configuration names."""
+        """The optimizer and the schedule that the configuration names.
+
+        Raises:
+            ConfigError: the schedule needs an end that the trainer doesn't have.
+        """
         config = self.config
         optimizer = _optimizer(self.parameters(), config)
-        steps = int(self.trainer.estimated_stepping_batches)
         schedule: Any
         match config.schedule:
-            case "cosine":
-                schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-            case "onecycle":
-                schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.lr, steps)
+            case "none":
+                return optimizer
             case "plateau":
                 schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, mode="max")
                 return [optimizer], [{"scheduler": schedule, "monitor": "dev_uar"}]
-            case _:
-                return optimizer
+            case "cosine":
+                schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, self._steps())
+            case "onecycle":
+                # One more: the scheduler steps once after the optimiser's last step.
+                total = self._steps() + 1
+                schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.lr, total)
         return [optimizer], [{"scheduler": schedule, "interval": "step"}]
 
+    def _steps(self) -> int:
+        steps = self.trainer.estimated_stepping_batches
+        if not math.isfinite(steps):
+            raise ConfigError(
+                f"model.schedule: {self.config.schedule} needs to know when training ends: set "
+                "trainer.max_epochs or trainer.max_steps, or model.schedule: none"
+            )
+        return int(steps)
 
-def _confusion(k: int) -> Metric:
-    # ConfusionMatrix is a factory: what it returns is a Metric of another class.
-    metric: Any = ConfusionMatrix(task="multiclass", num_classes=k, ignore_index=-1)
-    assert isinstance(metric, Metric)  # noqa: S101 - tells the type checker
-    return metric
+
+class _BatchNorm(nn.BatchNorm1d):
+    """Batch normalisation that takes the running statistics for a batch of one row."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if len(x) > 1 or not self.training:
+            return super().forward(x)
+        return nn.functional.batch_norm(
+            x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
+        )
 
 
 def _trunk(width: int, config: MLPConfig) -> nn.Sequential:
@@ -207,7 +282,7 @@ def _trunk(width: int, config: MLPConfig) -> nn.Sequential:
     for size in config.hidden:
         layers.append(nn.Linear(width, size))
         if config.norm == "batch":
-            layers.append(nn.BatchNorm1d(size))
+            layers.append(_BatchNorm(size))
         elif config.norm == "layer":
             layers.append(nn.LayerNorm(size))
         layers += [_ACTIVATIONS[config.activation](), nn.Dropout(config.dropout)]

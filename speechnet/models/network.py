@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import logging
 import uuid
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import numpy as np
 import torch
-from lightning.pytorch import (
-    Callback,
-    LightningDataModule,
-    LightningModule,
-    Trainer,
-    seed_everything,
-)
+from lightning.pytorch import Callback, LightningDataModule, Trainer, seed_everything
+from lightning.pytorch.accelerators import CPUAccelerator
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import Logger
 from sklearn.model_selection import ParameterGrid
+from torch import Tensor
 
-from speechnet.errors import DataError, SpeechnetError
+from speechnet.errors import ConfigError, DataError
+from speechnet.models.fitting import History, quietly, run
+from speechnet.models.fitting import quiet as quiet
 from speechnet.models.mlp import MLP, MLPConfig
 from speechnet.models.scaling import affine
 from speechnet.models.search import Candidate, score
@@ -37,14 +33,8 @@ _SEARCHABLE: Final = frozenset(asdict(MLPConfig())) - {
     "loss_weights",
 }
 
-_QUIET: Final = (
-    "does not have many workers",
-    "The number of training batches",
-    "GPU available but not used",
-    "Checkpoint directory .* exists and is not empty",
-    "isinstance\\(treespec, LeafSpec\\)",
-)
-"""Lightning's remarks that call for nothing here: the table is in memory, runs are short."""
+_ROWS: Final = 65_536
+"""Rows that a network is applied to at once."""
 
 
 class Rows(Protocol):
@@ -106,7 +96,7 @@ class NetworkTrainer:
             config: its shape and optimiser.
             train: rows to fit on.
             dev: rows for early stopping and the best epoch; empty keeps the last epoch.
-            seed: of the weights, the batches and the dropout.
+            seed: of the weights, the batches, the noise and the dropout.
             folder: where the checkpoint goes.
             name: of the checkpoint, without ending.
             loggers: Lightning loggers.
@@ -118,12 +108,17 @@ class NetworkTrainer:
 
         Raises:
             SpeechnetError: the loss became NaN or infinite.
+            ConfigError: ``trainer:`` would never end, or makes no checkpoint.
             DataError: fewer than two training rows.
         """
         if len(train) < 2:
             raise DataError(f"{len(train)} training rows, a network needs at least two")
-        history = _History(on_epoch)
-        with _quiet():
+        if not (self.rows.labels[dev] >= 0).any():
+            dev = dev[:0]
+        if config.schedule == "plateau" and not len(dev):
+            raise ConfigError("model.schedule: plateau needs a dev part: set data.split.dev")
+        history = History(folder / f"{name}.json", on_epoch)
+        with quietly():
             seed_everything(seed, workers=True, verbose=False)
             network = self._network(config, train)
             checkpoint = ModelCheckpoint(
@@ -136,15 +131,19 @@ class NetworkTrainer:
             )
             callbacks: list[Callback] = [history, checkpoint]
             if len(dev) and config.patience is not None:
-                callbacks.append(
-                    EarlyStopping("dev_uar", mode="max", patience=config.patience, verbose=False)
-                )
+                callbacks.append(EarlyStopping("dev_uar", mode="max", patience=config.patience))
             trainer = self.make_trainer(callbacks, list(loggers))
             batches = self.rows.loaders(train=train, dev=dev, batch_size=config.batch_size)
-            _fit(trainer, network, batches)
-        kept = _kept(history.records)
-        records = [record | {"chosen": record["epoch"] == kept} for record in history.records]
-        return Path(checkpoint.best_model_path), records
+            run(trainer, network, batches, batch_size=config.batch_size)
+        if not checkpoint.best_model_path:
+            raise ConfigError("the network was trained for no epoch; see trainer.max_epochs")
+        return Path(checkpoint.best_model_path), history.collect()
+
+    def fits_beside_others(self) -> bool:
+        """Whether one training takes one process on the CPU, so that several may go on at once."""
+        with quietly():
+            trainer = self.make_trainer([], [])
+        return isinstance(trainer.accelerator, CPUAccelerator) and trainer.num_devices == 1
 
     def _network(self, config: MLPConfig, train: Int64) -> MLP:
         X, labels = self.rows.X[train], self.rows.labels[train]
@@ -226,11 +225,16 @@ class NetworkClassifier:
     def predict_proba(self, X: Float32) -> dict[str, Float64]:
         """See ``Classifier``."""
         x = torch.from_numpy(np.array(X, dtype=np.float32))
+        means = [self._mean(rows) for rows in torch.split(x, _ROWS)]
+        return {t: torch.cat([mean[t] for mean in means]).numpy() for t in self.targets}
+
+    def _mean(self, x: Tensor) -> dict[str, Tensor]:
+        """float32 ``[n, d]`` -> by target float64 ``[n, k]``."""
         outputs = [network(x) for network in self.networks]
         return {
-            target: torch.stack([out[target].double().softmax(dim=1) for out in outputs])
-            .mean(dim=0)
-            .numpy()
+            target: torch.stack([out[target].double().softmax(dim=1) for out in outputs]).mean(
+                dim=0
+            )
             for target in self.targets
         }
 
@@ -262,16 +266,20 @@ def network_candidates(config: MLPConfig) -> list[Candidate]:
 
     Raises:
         ValueError: a key that can't be searched.
+        ConfigError: a value that no network can be made or trained with.
     """
     unknown = sorted(set(config.grid) - _SEARCHABLE)
     if unknown:
         raise ValueError(
-            f"model.grid: {unknown[0]!r} can't be searched; known: {', '.join(sorted(_SEARCHABLE))}"
+            f"{unknown[0]!r} can't be searched; known: {', '.join(sorted(_SEARCHABLE))}"
         )
-    return [{name: choice[name] for name in config.grid} for choice in ParameterGrid(config.grid)]
+    choices = [{name: one[name] for name in config.grid} for one in ParameterGrid(config.grid)]
+    for choice in choices:
+        replace(config, **choice)  # which checks it
+    return choices
 
 
-def balanced_weights(codes: Int64, k: int) -> torch.Tensor:
+def balanced_weights(codes: Int64, k: int) -> Tensor:
     """``n / (k * n_class)`` as scikit-learn's ``balanced``; a class without rows gets 0."""
     counts = np.bincount(codes[codes >= 0], minlength=k)
     weights = np.divide(counts.sum(), k * counts, out=np.zeros(k), where=counts > 0)
@@ -281,51 +289,3 @@ def balanced_weights(codes: Int64, k: int) -> torch.Tensor:
 def _kept(records: Sequence[dict[str, float]]) -> float:
     """The epoch that the checkpoint is of: the first with the best dev UAR, else the last."""
     return max(records, key=lambda record: record.get("dev_uar", record["epoch"]))["epoch"]
-
-
-def _fit(trainer: Trainer, network: LightningModule, batches: LightningDataModule) -> None:
-    try:
-        trainer.fit(network, datamodule=batches)
-    except SystemExit as error:
-        # Lightning turns Ctrl-C into exit code 1; SIGTERM arrives with a code of its own.
-        if error.code == 1:
-            raise KeyboardInterrupt from error
-        raise
-
-
-class _History(Callback):
-    """Keeps what is logged, epoch by epoch, and stops a training that diverged."""
-
-    def __init__(self, on_epoch: Callable[[int], None]) -> None:
-        self.records: list[dict[str, float]] = []
-        self._on_epoch = on_epoch
-
-    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Runs after the validation of the same epoch."""
-        del pl_module
-        values = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        if not np.isfinite(values.get("train_loss", 0.0)):
-            raise SpeechnetError(
-                f"the network's loss is {values['train_loss']} in epoch {trainer.current_epoch}: "
-                "training diverged. Lower model.lr, or set trainer.gradient_clip_val"
-            )
-        lr = trainer.optimizers[0].param_groups[0]["lr"]
-        self.records.append({"epoch": float(trainer.current_epoch), "lr": float(lr)} | values)
-        self._on_epoch(1)
-
-
-class _quiet(warnings.catch_warnings):  # noqa: N801 - a context manager, read as a verb
-    """Leaves out what Lightning says of every training, and nothing else."""
-
-    def __enter__(self) -> Any:
-        entered = super().__enter__()
-        for message in _QUIET:
-            warnings.filterwarnings("ignore", message=f".*{message}")
-        quiet()
-        return entered
-
-
-def quiet() -> None:
-    """Lightning reports each Trainer's hardware and advertises; once a training is too often."""
-    for name in ("lightning.pytorch", "lightning.fabric", "lightning"):
-        logging.getLogger(name).setLevel(logging.WARNING)

@@ -9,20 +9,15 @@ from skops import io as skops_io
 from skops.io.exceptions import UntrustedTypesFoundException
 
 from speechnet.errors import DataError
+from speechnet.files import write_whole
 
 TRUSTED: Final = (
     "sklearn.calibration._CalibratedClassifier",
     "sklearn.calibration._TemperatureScaling",
     "sklearn.metrics._dist_metrics.EuclideanDistance64",
     "sklearn.metrics._dist_metrics.ManhattanDistance64",
-    "sklearn.metrics._dist_metrics.EuclideanDistance32",
-    "sklearn.metrics._dist_metrics.ManhattanDistance32",
-    "sklearn.neighbors._ball_tree.BallTree64",
     "sklearn.neighbors._ball_tree.BallTree",
     "sklearn.neighbors._kd_tree.KDTree",
-    "sklearn.neighbors._kd_tree.KDTree64",
-    "sklearn.neighbors._ball_tree.BallTree32",
-    "sklearn.neighbors._kd_tree.KDTree32",
     "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
     "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
 )
@@ -30,10 +25,12 @@ TRUSTED: Final = (
 
 
 def dump_sklearn(estimator: Any, path: Path) -> None:
-    """Write a fitted estimator, whole or not at all."""
-    temporary = path.with_name(path.name + ".tmp")
-    skops_io.dump(estimator, temporary)
-    temporary.replace(path)
+    """Write a fitted estimator, whole or not at all.
+
+    Raises:
+        OSError: there is no space or no permission.
+    """
+    write_whole(path, skops_io.dumps(estimator))
 
 
 def load_sklearn(path: Path) -> Any:

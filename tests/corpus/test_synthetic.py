@@ -244,13 +244,13 @@ def test_workers_give_the_same_files_and_progress_is_counted(corpus: Path, tmp_p
 def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """The names of the files written from here on."""
     names: list[str] = []
-    write = synthetic._write_whole
+    write = synthetic.write_whole
 
     def spy(path: Path, content: bytes) -> None:
         names.append(path.name)
         write(path, content)
 
-    monkeypatch.setattr(synthetic, "_write_whole", spy)
+    monkeypatch.setattr(synthetic, "write_whole", spy)
     return names
 
 
@@ -288,7 +288,7 @@ def test_failure_in_the_middle_leaves_no_broken_file(
         raise OSError(28, "No space left on device")
 
     (tmp_path / "corpus").mkdir()
-    monkeypatch.setattr("speechnet.corpus.synthetic.os.fsync", full)
+    monkeypatch.setattr("speechnet.files.os.fsync", full)
     with pytest.raises(OSError, match="No space left"):
         write_corpus(tmp_path / "corpus", SMALL)
     assert files(tmp_path) == {}

@@ -1,0 +1,430 @@
+"""Training the network: what is kept, when it stops, what it says, how it fails."""
+
+import json
+import os
+import signal
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from lightning.pytorch import Callback
+from sklearn.utils.class_weight import compute_class_weight
+from tables import TARGETS, speech_data
+from torch.multiprocessing.spawn import ProcessRaisedException
+
+from speechnet.datamodule import SpeechDataModule
+from speechnet.errors import ConfigError, DataError, SpeechnetError
+from speechnet.models.fitting import quietly, run
+from speechnet.models.mlp import MLP, MLPConfig
+from speechnet.models.network import (
+    FitAndScoreNetwork,
+    NetworkClassifier,
+    NetworkTrainer,
+    balanced_weights,
+    network_candidates,
+)
+from speechnet.models.scaling import affine
+from speechnet.models.search import best, score, search
+from speechnet.splits import SplitConfig, inner_folds
+from speechnet.types import Int64
+
+Fit = Callable[..., tuple[Path, list[dict[str, float]]]]
+SMALL = MLPConfig(hidden=[8], dropout=0.1, lr=0.02, batch_size=16)
+
+
+def state_of(path: Path) -> dict[str, torch.Tensor]:
+    state = torch.load(path, weights_only=True)["state_dict"]
+    assert isinstance(state, dict)
+    return state
+
+
+def dev_uar(data: SpeechDataModule, path: Path) -> float:
+    dev = data.folds[0].dev
+    proba = NetworkClassifier.from_checkpoints([path]).predict_proba(data.X[dev])
+    uars = [
+        score(data.labels[dev, column], proba[target].argmax(axis=1), "uar")
+        for column, target in enumerate(TARGETS)
+    ]
+    return float(np.mean(uars))
+
+
+@pytest.fixture
+def hard() -> SpeechDataModule:
+    """Classes that overlap, so that the dev score goes up and down."""
+    return speech_data(signal=0.5)
+
+
+class TestWhatIsKept:
+    def test_the_epoch_of_the_highest_dev_uar(self, hard: SpeechDataModule, fit: Fit) -> None:
+        """The checkpoint scores what the best epoch was recorded with, and no other is left."""
+        config = replace(SMALL, lr=0.1, schedule="none", patience=None)
+        path, records = fit(hard, config, max_epochs=15)
+        scores = [record["dev_uar"] for record in records]
+        assert len(scores) == 15
+        assert np.argmax(scores) < 14  # so that the last epoch is not the one to be kept
+        assert dev_uar(hard, path) == pytest.approx(max(scores))
+        assert torch.load(path, weights_only=True)["epoch"] == int(np.argmax(scores))
+        assert [file.name for file in path.parent.glob("*.ckpt")] == ["mlp_0.ckpt"]
+
+    def test_no_dev_part_keeps_the_last_epoch(self, fit: Fit) -> None:
+        """Without dev rows there is nothing to choose by."""
+        data = speech_data(split=SplitConfig(dev=0.0))
+        path, records = fit(data, SMALL, max_epochs=4)
+        assert torch.load(path, weights_only=True)["epoch"] == 3
+        assert len(records) == 4
+        assert set(records[0]) == {"epoch", "lr", "train_loss"}
+
+    def test_a_dev_part_without_labels_is_none(self, data: SpeechDataModule, fit: Fit) -> None:
+        """Dev rows that say nothing must not stop the training."""
+        data.labels[data.folds[0].dev] = -1
+        _, records = fit(data, SMALL, max_epochs=4)
+        assert len(records) == 4
+        assert "dev_uar" not in records[0]
+
+    @pytest.mark.parametrize("patience", [0, 2, 5])
+    def test_patience(self, hard: SpeechDataModule, fit: Fit, patience: int) -> None:
+        """Training goes on for that many epochs after the best one, and no longer."""
+        config = replace(SMALL, patience=patience, schedule="none")
+        _, records = fit(hard, config, max_epochs=60)
+        scores = [record["dev_uar"] for record in records]
+        waited = [
+            epoch - int(np.argmax(scores[: epoch + 1])) for epoch in range(len(scores))
+        ]  # np.argmax: the first of equals
+        assert waited[-1] == max(patience, 1)
+        assert max(waited[:-1], default=0) < max(patience, 1)
+
+    def test_records(self, data: SpeechDataModule, fit: Fit) -> None:
+        """Every epoch once, in order, with plain numbers and the schedule's rate."""
+        _, records = fit(data, replace(SMALL, patience=None), max_epochs=4)
+        assert [record["epoch"] for record in records] == [0, 1, 2, 3]
+        names = {"train_loss", "dev_loss", "dev_uar", "dev_uar_gender", "dev_uar_emotion"}
+        for record in records:
+            assert set(record) == {"epoch", "lr", *names}
+            assert all(type(value) is float for value in record.values())
+        rates = [SMALL.lr * (1 + np.cos(np.pi * epoch / 4)) / 2 for epoch in (1, 2, 3, 4)]
+        np.testing.assert_allclose([record["lr"] for record in records], rates, atol=1e-9)
+
+    def test_train_loss(self, data: SpeechDataModule, fit: Fit) -> None:
+        """The mean over the epoch's steps: one whole batch, seen before the first step."""
+        rows = data.folds[0].train
+        config = replace(SMALL, batch_size=1000, dropout=0.0, class_weights="none")
+        torch.manual_seed(0)
+        path, records = fit(data, replace(config, lr=0.0), max_epochs=1)
+        net = MLP.load_from_checkpoint(path, weights_only=True).train()
+        loss = net.loss(net(torch.tensor(data.X[rows])), torch.tensor(data.labels[rows]))
+        assert records[0]["train_loss"] == pytest.approx(loss.item(), rel=1e-5)
+
+    def test_hyper_parameters_are_plain(self, data: SpeechDataModule, fit: Fit) -> None:
+        """They load weights-only and make the same network again."""
+        path, _ = fit(data, replace(SMALL, grid={"lr": [0.1]}, loss_weights={"gender": 0.5}))
+        saved = torch.load(path, weights_only=True)["hyper_parameters"]
+        assert json.loads(json.dumps(saved)) == saved
+        assert saved["targets"] == TARGETS
+        assert MLPConfig(**saved["config"]) == replace(SMALL, loss_weights={"gender": 0.5})
+
+
+class TestFittedOnTrainingRows:
+    def test_scaling_and_class_weights(self, data: SpeechDataModule, fit: Fit) -> None:
+        """The buffers hold the training rows' scaling and balance, and nothing of other rows."""
+        train = data.folds[0].train
+        data.labels[train[:5], 1] = -1
+        state = state_of(fit(data, SMALL)[0])
+        centre, scale = affine("standard", data.X[train])
+        np.testing.assert_array_equal(state["centre"], centre)
+        np.testing.assert_array_equal(state["scale"], scale)
+        for column in range(2):
+            known = data.labels[train, column]
+            known = known[known >= 0]
+            expected = compute_class_weight("balanced", classes=np.unique(known), y=known)
+            np.testing.assert_allclose(state[f"class_weights_{column}"], expected, rtol=1e-6)
+
+    def test_outliers_elsewhere_change_nothing(self, data: SpeechDataModule, fit: Fit) -> None:
+        """Other features and labels in the test part give the same network, bit for bit."""
+        state = state_of(fit(data, SMALL)[0])
+        planted = data.X.copy()
+        planted[data.folds[0].test] = 1e6
+        other = speech_data(X=planted)
+        other.labels[data.folds[0].test] = 0
+        for name, value in state_of(fit(other, SMALL, name="other")[0]).items():
+            assert torch.equal(value, state[name]), name
+
+    def test_no_class_weights(self, data: SpeechDataModule, fit: Fit) -> None:
+        """Unbalanced is 1 for every class."""
+        state = state_of(fit(data, replace(SMALL, class_weights="none"))[0])
+        assert (state["class_weights_1"] == 1).all()
+
+    def test_balanced_weights(self) -> None:
+        """As scikit-learn has them; a class without rows gets 0, a missing label no say."""
+        codes = np.array([0, 0, 0, 1, 2, 2, -1, -1])
+        expected = compute_class_weight("balanced", classes=np.arange(3), y=codes[codes >= 0])
+        np.testing.assert_allclose(balanced_weights(codes, 3), expected, rtol=1e-6)
+        assert balanced_weights(codes, 4).tolist()[3] == 0
+
+
+class TestSeeds:
+    def test_same_seed_same_network(self, data: SpeechDataModule, fit: Fit) -> None:
+        """To the last bit, dropout and noise and shuffling included; another seed, another."""
+        config = replace(SMALL, noise=0.1)
+        states = [
+            state_of(fit(data, config, seed=seed, name=f"mlp_{n}")[0])
+            for n, seed in enumerate((1, 1, 2))
+        ]
+        assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+        assert not torch.equal(states[0]["heads.0.weight"], states[2]["heads.0.weight"])
+
+    def test_ensemble_is_the_mean(self, data: SpeechDataModule, fit: Fit, tmp_path: Path) -> None:
+        """The probabilities of several members are averaged."""
+        paths = [fit(data, SMALL, seed=n, name=f"mlp_{n}")[0] for n in range(3)]
+        single = [
+            NetworkClassifier.from_checkpoints([path]).predict_proba(data.X) for path in paths
+        ]
+        together = NetworkClassifier.load(tmp_path, "mlp", TARGETS).predict_proba(data.X)
+        for target, proba in together.items():
+            mean = np.mean([one[target] for one in single], axis=0)
+            np.testing.assert_allclose(proba, mean, rtol=1e-12)
+
+    def test_many_rows(
+        self, data: SpeechDataModule, fit: Fit, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Long tables are worked through in pieces."""
+        classifier = NetworkClassifier.from_checkpoints([fit(data)[0]])
+        whole = classifier.predict_proba(data.X)
+        monkeypatch.setattr("speechnet.models.network._ROWS", 10)
+        for target, proba in classifier.predict_proba(data.X).items():
+            np.testing.assert_allclose(proba, whole[target], atol=1e-6)
+
+
+class TestSettings:
+    @pytest.mark.parametrize("precision", ["bf16-mixed", "bf16-true", "64-true"])
+    def test_precision(self, data: SpeechDataModule, fit: Fit, precision: str) -> None:
+        """Other precisions train too, and what is saved is applied in float32."""
+        path, records = fit(data, replace(SMALL, label_smoothing=0.1), precision=precision)
+        assert np.isfinite([record["train_loss"] for record in records]).all()
+        classifier = NetworkClassifier.from_checkpoints([path])
+        assert {p.dtype for p in classifier.networks[0].parameters()} == {torch.float32}
+        for proba in classifier.predict_proba(data.X).values():
+            np.testing.assert_allclose(proba.sum(axis=1), 1, rtol=1e-9)
+
+    @pytest.mark.parametrize("schedule", ["none", "cosine", "onecycle", "plateau"])
+    def test_schedules(self, data: SpeechDataModule, fit: Fit, schedule: str) -> None:
+        """Every schedule lasts as long as the training."""
+        _, records = fit(data, replace(SMALL, schedule=schedule), max_epochs=3)
+        assert len(records) == 3
+        ends = {"cosine": 0.0, "onecycle": 0.0}
+        assert records[-1]["lr"] == pytest.approx(ends.get(schedule, SMALL.lr), abs=1e-6)
+
+    @pytest.mark.parametrize(("epochs", "patience"), [(-1, 1), (None, 1)])
+    def test_no_last_epoch(
+        self, hard: SpeechDataModule, fit: Fit, epochs: int | None, patience: int
+    ) -> None:
+        """Without a last epoch the dev part ends it; null is Lightning's thousand."""
+        config = replace(SMALL, schedule="none", patience=patience)
+        _, records = fit(hard, config, max_epochs=epochs)
+        assert 2 <= len(records) < 200
+
+    def test_steps_instead_of_epochs(self, data: SpeechDataModule, fit: Fit) -> None:
+        """trainer.max_steps may end in the middle of an epoch."""
+        _, records = fit(data, SMALL, max_epochs=-1, max_steps=5)
+        assert len(records) == 3  # of two steps each
+
+    def test_batches_of_one_row(self, fit: Fit) -> None:
+        """A last batch of a single row is no obstacle to batch normalisation."""
+        data = speech_data()
+        _, records = fit(data, replace(SMALL, batch_size=1), max_epochs=1)
+        assert np.isfinite(records[0]["train_loss"])
+
+    def test_threads_are_given_back(self, data: SpeechDataModule, fit: Fit) -> None:
+        """A small network takes one thread, and only while it is trained."""
+        seen: list[int] = []
+
+        class Spy(Callback):
+            def on_train_start(self, *_: Any) -> None:
+                seen.append(torch.get_num_threads())
+
+        before = torch.get_num_threads()
+        torch.set_num_threads(2)
+        try:
+            fit(data, SMALL, callbacks=[Spy()])
+            fit(data, replace(SMALL, hidden=[2000, 2000], batch_size=64), callbacks=[Spy()])
+            assert seen == [1, 2]
+            assert torch.get_num_threads() == 2
+        finally:
+            torch.set_num_threads(before)
+
+    def test_beside_others(self, data: SpeechDataModule, trainer_of: Callable[..., Any]) -> None:
+        """Several trainings may go on at once where each is one process on the CPU."""
+        assert trainer_of(data).fits_beside_others()
+        assert not trainer_of(data, devices=2).fits_beside_others()
+
+    @pytest.mark.slow
+    def test_two_devices(self, hard: SpeechDataModule, fit: Fit) -> None:
+        """Two processes train one network; its records and its checkpoint come back."""
+        config = replace(SMALL, patience=None, batch_size=15)  # a last batch of one row each
+        path, records = fit(hard, config, devices=2, max_epochs=3)
+        assert [record["epoch"] for record in records] == [0, 1, 2]
+        assert dev_uar(hard, path) == pytest.approx(max(r["dev_uar"] for r in records))
+        assert sorted(file.suffix for file in path.parent.glob("mlp_0*")) == [".ckpt"]
+
+    @pytest.mark.parametrize(
+        ("last", "said"),
+        [
+            ("speechnet.errors.SpeechnetError: the loss is nan", "^the loss is nan$"),
+            ("RuntimeError: no socket", "^a training process failed: RuntimeError: no socket$"),
+        ],
+    )
+    def test_another_process_fails(self, last: str, said: str) -> None:
+        """What went wrong there is said as if it were here, without the way it took."""
+
+        def fail(*_: Any, **__: Any) -> None:
+            raise ProcessRaisedException(f"-- Process 0 --\nTraceback ...\n{last}\n", 0, 1)
+
+        trainer = SimpleNamespace(max_epochs=1, max_steps=-1, callbacks=[], fit=fail)
+        with pytest.raises(SpeechnetError, match=said):
+            run(trainer, MLP(3, TARGETS, {}), speech_data(), batch_size=4)
+
+
+class TestFailures:
+    @pytest.mark.parametrize(
+        ("config", "settings", "match"),
+        [
+            ({"schedule": "plateau"}, {}, "plateau needs a dev part"),
+            ({"schedule": "cosine"}, {"max_epochs": -1, "max_time": "00:00:01:00"}, "cosine needs"),
+            ({"schedule": "none"}, {"max_epochs": -1}, "training would never end"),
+            ({}, {"max_epochs": 0}, "trained for no epoch"),
+        ],
+    )
+    def test_settings(
+        self, fit: Fit, config: dict[str, Any], settings: dict[str, Any], match: str
+    ) -> None:
+        """Settings that can't be followed without a dev part, or at all."""
+        data = speech_data(split=SplitConfig(dev=0.0))
+        with pytest.raises(ConfigError, match=match):
+            fit(data, replace(SMALL, **config), **settings)
+
+    def test_too_few_rows(
+        self, data: SpeechDataModule, trainer_of: Callable[..., NetworkTrainer], tmp_path: Path
+    ) -> None:
+        """One row teaches nothing."""
+        rows = np.array([3])
+        with pytest.raises(DataError, match="1 training rows, a network needs at least two"):
+            trainer_of(data).fit(
+                SMALL, train=rows, dev=rows[:0], seed=0, folder=tmp_path, name="mlp_0"
+            )
+
+    def test_divergence(self, data: SpeechDataModule, fit: Fit) -> None:
+        """A loss that is no number ends the training, in words."""
+        with pytest.raises(SpeechnetError, match=r"loss is nan in epoch \d: .* Lower model\.lr"):
+            fit(data, replace(SMALL, lr=1e30, norm="none"), max_epochs=10)
+
+    def test_ctrl_c(self, data: SpeechDataModule, fit: Fit) -> None:
+        """Ctrl-C arrives as Ctrl-C, and works again afterwards."""
+
+        class Press(Callback):
+            def on_train_batch_end(self, *_: Any) -> None:
+                os.kill(os.getpid(), signal.SIGINT)
+
+        with pytest.raises(KeyboardInterrupt):
+            fit(data, SMALL, callbacks=[Press()])
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+    def test_sigterm(self, data: SpeechDataModule, fit: Fit) -> None:
+        """Its exit code passes."""
+
+        class Terminate(Callback):
+            def on_train_batch_end(self, *_: Any) -> None:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+        def leave(number: int, _: Any) -> None:
+            sys.exit(128 + number)
+
+        before = signal.signal(signal.SIGTERM, leave)
+        try:
+            with pytest.raises(SystemExit) as caught:
+                fit(data, SMALL, callbacks=[Terminate()])
+        finally:
+            signal.signal(signal.SIGTERM, before)
+        assert caught.value.code == 143
+
+
+class TestQuiet:
+    def test_nothing_is_said(
+        self, data: SpeechDataModule, fit: Fit, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        """No word of a training reaches the terminal (warnings are errors here)."""
+        fit(data, SMALL)
+        fit(data, SMALL)  # over what is there already
+        fit(data, replace(SMALL, schedule="none", patience=1), max_epochs=None)
+        assert capfd.readouterr() == ("", "")
+
+    def test_other_warnings_pass(self) -> None:
+        """Only what is said of every training is left out, and only inside."""
+        with quietly():
+            warnings.warn("The 'train_dataloader' does not have many workers", stacklevel=1)
+            with pytest.warns(UserWarning, match="exploding"):
+                warnings.warn("gradients are exploding", stacklevel=1)
+        with pytest.warns(UserWarning, match="many workers"):
+            warnings.warn("The 'train_dataloader' does not have many workers", stacklevel=1)
+
+
+class TestSearch:
+    @pytest.fixture
+    def call(
+        self, data: SpeechDataModule, trainer_of: Callable[..., Any], tmp_path: Path
+    ) -> Iterator[tuple[FitAndScoreNetwork, list[tuple[Int64, Int64]]]]:
+        """A search on two inner folds of the training part."""
+        fold = data.folds[0]
+        speakers = data.table["speaker"].to_numpy()[fold.train]
+        pairs = inner_folds(data.labels[fold.train], speakers, folds=2, seed=0)
+        folds = [(fold.train[fit], fold.train[held]) for fit, held in pairs]
+        base = replace(SMALL, batch_size=8)
+        trainer = trainer_of(data, max_epochs=10)
+        yield FitAndScoreNetwork(trainer, base, fold.dev, "uar", 0, tmp_path), folds
+        assert not list(tmp_path.glob("*.ckpt"))
+
+    def test_the_better_candidate_wins(self, call: tuple) -> None:
+        """A rate of learning that learns beats one that doesn't; a failed one can't win."""
+        candidates = [{"lr": 1e-9}, {"lr": 0.02}, {"lr": -1.0}, {"lr": 1e30, "norm": "none"}]
+        tried = search(call[0], candidates, call[1], parallel=False)
+        assert best(tried) is tried[1]
+        assert "model.lr is -1" in tried[2].error
+        assert "training diverged" in tried[3].error
+
+    def test_score_is_of_the_held_rows(self, call: tuple, data: SpeechDataModule) -> None:
+        """The mean over targets of the UAR on labelled rows that weren't fitted on."""
+        once, folds = call
+        fit, held = folds[0]
+        data.labels[held[::3], 1] = -1
+        path, _ = once.trainer.fit(
+            replace(once.base, lr=0.01),
+            train=fit,
+            dev=once.dev,
+            seed=0,
+            folder=once.folder,
+            name="own",
+        )
+        proba = NetworkClassifier.from_checkpoints([path]).predict_proba(data.X[held])
+        path.unlink()
+        expected = []
+        for column, target in enumerate(TARGETS):
+            truth, predicted = data.labels[held, column], proba[target].argmax(axis=1)
+            classes = np.unique(truth[truth >= 0])
+            expected.append(np.mean([(predicted[truth == c] == c).mean() for c in classes]))
+        assert once({"lr": 0.01}, fit, held) == pytest.approx(np.mean(expected))
+
+    def test_candidates(self) -> None:
+        """Every combination of the grid; only what shapes one network can be searched."""
+        config = MLPConfig(grid={"lr": [0.1, 0.2], "hidden": [[8], [8, 8]]})
+        assert len(network_candidates(config)) == 4
+        assert {"lr": 0.2, "hidden": [8, 8]} in network_candidates(config)
+        for key in ("members", "enabled", "folds", "grid", "loss_weights", "depth"):
+            with pytest.raises(ValueError, match=rf"'{key}' can't be searched; known: activation"):
+                network_candidates(MLPConfig(grid={key: [1]}))
+        with pytest.raises(ConfigError, match=r"model\.dropout is 1\.5"):
+            network_candidates(MLPConfig(grid={"dropout": [0.5, 1.5]}))

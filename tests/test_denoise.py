@@ -1,0 +1,83 @@
+"""The gate against noisereduce called plainly."""
+
+import faults
+import noisereduce
+import numpy as np
+import pytest
+
+from speechnet.denoise import DenoiseConfig, denoise
+from speechnet.errors import ConfigError, SetAside
+
+
+@pytest.mark.parametrize("method", ["nonstationary", "stationary"])
+@pytest.mark.parametrize("sr", [16_000, 22_050])
+def test_defaults_are_those_of_noisereduce(method: str, sr: int) -> None:
+    """Called with nothing but the method, noisereduce gives the same samples."""
+    y = faults.speech(0, 1, sr)
+    out = denoise(y, sr, DenoiseConfig(method=method))
+    expected = noisereduce.reduce_noise(y=y, sr=sr, stationary=method == "stationary")
+    assert out.dtype == np.float32
+    np.testing.assert_array_equal(out, expected)
+    assert np.abs(out - y).max() > 1e-3
+
+
+PARAMETERS = {
+    "prop_decrease": ("prop_decrease", 0.5, "both"),
+    "freq_mask_smooth_hz": ("freq_mask_smooth_hz", 900.0, "both"),
+    "time_mask_smooth_ms": ("time_mask_smooth_ms", 90.0, "both"),
+    "time_constant_s": ("time_constant_s", 0.5, "nonstationary"),
+    "thresh_n_mult": ("thresh_n_mult_nonstationary", 3.0, "nonstationary"),
+    "sigmoid_slope": ("sigmoid_slope_nonstationary", 4.0, "nonstationary"),
+    "n_std_thresh": ("n_std_thresh_stationary", 0.5, "stationary"),
+}
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_each_parameter_is_handed_on(name: str) -> None:
+    """It changes the samples as it does in noisereduce, in the modes that know it."""
+    theirs, value, mode = PARAMETERS[name]
+    y = faults.speech(0)
+    for method in ("nonstationary", "stationary"):
+        out = denoise(y, 22_050, DenoiseConfig(method=method, **{name: value}))
+        stationary = method == "stationary"
+        expected = noisereduce.reduce_noise(
+            y=y, sr=22_050, stationary=stationary, **{theirs: value}
+        )
+        np.testing.assert_array_equal(out, expected)
+        default = denoise(y, 22_050, DenoiseConfig(method=method))
+        assert np.array_equal(out, default) == (mode not in {"both", method})
+
+
+def test_none_returns_what_it_was_given() -> None:
+    """Not even a copy is made."""
+    y = faults.speech(0)
+    assert denoise(y, 22_050, DenoiseConfig(method="none")) is y
+
+
+def test_nothing_but_zeros_is_set_aside() -> None:
+    """The gate divides by the level, which is 0."""
+    with pytest.raises(SetAside, match="not_finite_denoised: nonstationary gating gave NaN"):
+        denoise(np.zeros(22_050, np.float32), 22_050, DenoiseConfig())
+
+
+@pytest.mark.parametrize("method", ["nonstationary", "stationary"])
+def test_silence_within_is_no_fault(method: str) -> None:
+    """Zeros before and after speech leave finite samples."""
+    y = np.concatenate([np.zeros(9_000), faults.speech(0), np.zeros(9_000)]).astype(np.float32)
+    assert np.isfinite(denoise(y, 22_050, DenoiseConfig(method=method))).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "match"),
+    [
+        ("prop_decrease", 1.5, "data.denoise.prop_decrease is 1.5, expected 0 to 1"),
+        ("freq_mask_smooth_hz", 0, "data.denoise.freq_mask_smooth_hz is 0, expected above 0"),
+        ("time_mask_smooth_ms", -1, "data.denoise.time_mask_smooth_ms is -1"),
+        ("time_constant_s", 0, "data.denoise.time_constant_s is 0"),
+    ],
+)
+def test_senseless_parameters_are_refused(name: str, value: float, match: str) -> None:
+    """Each names the key, what was found and what was expected."""
+    DenoiseConfig().check()
+    with pytest.raises(ConfigError, match=match):
+        DenoiseConfig(**{name: value}).check()

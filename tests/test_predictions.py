@@ -1,0 +1,106 @@
+"""The table that passes from the models to evaluation."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from speechnet.predictions import join, predictions_table
+from speechnet.types import PREDICTION_COLUMNS
+
+TARGETS = {"gender": ["female", "male"], "emotion": ["sad", "angry", "happy"]}
+FILES = ["a.wav", "b.wav", "c.wav"]
+PROBABILITIES = {
+    "gender": np.array([[0.9, 0.1], [0.2, 0.8], [0.5, 0.5]]),
+    "emotion": np.array([[0.1, 0.2, 0.7], [0.6, 0.3, 0.1], [0.3, 0.4, 0.3]]),
+}
+
+
+def table_of(labels: list[list[int]], rows: int = 3, model: str = "knn") -> pd.DataFrame:
+    return predictions_table(
+        {target: values[:rows] for target, values in PROBABILITIES.items()},
+        np.array(labels, dtype=np.int64).reshape(rows, 2),
+        FILES[:rows],
+        TARGETS,
+        part="test",
+        fold=2,
+        model=model,
+    )
+
+
+def test_rows_and_columns() -> None:
+    """A row for each file and target; the truth and the likeliest class by name."""
+    table = table_of([[0, 2], [0, 0], [1, 1]])
+    assert list(table.columns) == [
+        *PREDICTION_COLUMNS,
+        "p_female",
+        "p_male",
+        "p_sad",
+        "p_angry",
+        "p_happy",
+    ]
+    assert table["file"].tolist() == FILES * 2
+    assert table["target"].tolist() == ["gender"] * 3 + ["emotion"] * 3
+    assert table["truth"].tolist() == ["female", "female", "male", "happy", "sad", "angry"]
+    assert table["predicted"].tolist() == ["female", "male", "female", "happy", "sad", "angry"]
+    assert set(table["part"]) == {"test"}
+    assert set(table["fold"]) == {2}
+    assert set(table["model"]) == {"knn"}
+    np.testing.assert_array_equal(
+        table.query("target == 'emotion'")[["p_sad", "p_angry", "p_happy"]],
+        PROBABILITIES["emotion"],
+    )
+
+
+def test_other_targets_probabilities_are_nan() -> None:
+    """A class's column is empty in the rows of a target that has no such class."""
+    table = table_of([[0, 2], [0, 0], [1, 1]])
+    assert table.query("target == 'gender'")[["p_sad", "p_angry", "p_happy"]].isna().all(axis=None)
+    assert table.query("target == 'emotion'")[["p_female", "p_male"]].isna().all(axis=None)
+
+
+def test_rows_without_a_label_are_left_out() -> None:
+    """Each target keeps the rows that it has a label for, with their own probabilities."""
+    table = table_of([[-1, 2], [1, -1], [-1, -1]])
+    assert table[["file", "target"]].to_numpy().tolist() == [
+        ["b.wav", "gender"],
+        ["a.wav", "emotion"],
+    ]
+    assert table["p_male"].iloc[0] == 0.8
+    assert table["p_happy"].iloc[1] == 0.7
+
+
+@pytest.mark.parametrize("rows", [0, 1])
+def test_few_rows(rows: int) -> None:
+    """An empty part has all columns, of the same types, and joins without a word."""
+    whole, few = table_of([[0, 2], [0, 0], [1, 1]]), table_of([[0, 1]] * rows, rows)
+    assert len(few) == 2 * rows
+    joined = join([few, whole, few], TARGETS)
+    assert joined.dtypes.equals(whole.dtypes)
+    assert len(joined) == len(whole) + 4 * rows
+    assert (joined.dtypes[[name for name in joined if name.startswith("p_")]] == np.float64).all()
+
+
+def test_join() -> None:
+    """Tables of several models stand below each other, numbered anew."""
+    one, other = table_of([[0, 2]] * 3), table_of([[1, 1]] * 3, model="svm")
+    joined = join([one, other], TARGETS)
+    assert joined["model"].tolist() == ["knn"] * 6 + ["svm"] * 6
+    assert joined.index.tolist() == list(range(12))
+
+
+def test_a_class_of_two_targets_has_one_column() -> None:
+    """Targets may share a class; its column holds each row's own target's probability."""
+    targets = {"smokes": ["no", "yes"], "drinks": ["yes", "no"]}
+    values = np.array([[0.3, 0.7]])
+    table = predictions_table(
+        {"smokes": values, "drinks": values},
+        np.array([[0, 0]]),
+        ["a.wav"],
+        targets,
+        part="dev",
+        fold=0,
+        model="mlp",
+    )
+    assert [name for name in table if name.startswith("p_")] == ["p_no", "p_yes"]
+    assert table["p_yes"].tolist() == [0.7, 0.3]
+    assert table["predicted"].tolist() == ["yes", "no"]
