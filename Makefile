@@ -14,7 +14,7 @@ test: install-dev  ## every check and every test
 	$(BIN)/codespell
 	$(BIN)/lint-imports
 	$(BIN)/coverage erase
-	$(BIN)/pytest --cov --cov-report=term
+	$(BIN)/pytest -n auto --dist worksteal --cov --cov-report=term
 
 install: $(VENV)/.installed
 

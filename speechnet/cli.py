@@ -88,20 +88,20 @@ def _run(verb: Callable[[Sequence[str]], None], arguments: Sequence[str]) -> int
 
 
 def _fit(arguments: Sequence[str]) -> None:
-    from speechnet.arguments import check_config_files
+    from speechnet.config.arguments import check_config_files
 
     check_config_files(arguments)
     with working("starting"):
-        from speechnet.config import read_experiment
-        from speechnet.experiment import fit
+        from speechnet.config.experiment import read_experiment
+        from speechnet.runs.experiment import fit
 
     fit(*read_experiment(arguments))
 
 
 def _test(arguments: Sequence[str]) -> None:
-    from speechnet.arguments import parse, verb_parser
+    from speechnet.config.arguments import parse, verb_parser
+    from speechnet.config.schema import Schema
     from speechnet.corpus.config import CorpusConfig
-    from speechnet.schema import Schema
 
     parser = verb_parser("test", "Score a saved run again, on its own test part or another corpus.")
     parser.add_argument("--run", type=str, required=True, help="the run folder")
@@ -120,14 +120,14 @@ def _test(arguments: Sequence[str]) -> None:
     parsed = parse(parser, arguments, schema)
     given = {name: value for name in corpus if (value := parsed.data.corpus[name]) is not None}
     with working("starting"):
-        from speechnet.rescore import rescore
+        from speechnet.runs.rescore import rescore
 
     rescore(Path(parsed.run), corpus=given, out=_path(parsed.out))
 
 
 def _predict(arguments: Sequence[str]) -> None:
-    from speechnet.arguments import parse, verb_parser
-    from speechnet.schema import Schema
+    from speechnet.config.arguments import parse, verb_parser
+    from speechnet.config.schema import Schema
 
     parser = verb_parser("predict", "Recognise recordings with a saved run, as CSV.")
     parser.add_argument("--run", type=str, required=True, help="the run folder")
@@ -139,7 +139,7 @@ def _predict(arguments: Sequence[str]) -> None:
     schema = Schema({"run": str, "out": str | None, "model": str, "paths": list[str]})
     parsed = parse(parser, arguments, schema)
     with working("starting"):
-        from speechnet.recognise import recognise
+        from speechnet.runs.recognise import recognise
 
     paths = [Path(path) for path in parsed.paths]
     recognise(Path(parsed.run), paths, model=parsed.model, out=_path(parsed.out))
@@ -148,11 +148,11 @@ def _predict(arguments: Sequence[str]) -> None:
 def _synth(arguments: Sequence[str]) -> None:
     import joblib
 
-    from speechnet.arguments import parse, verb_parser
+    from speechnet.config.arguments import parse, verb_parser
+    from speechnet.config.schema import Schema
     from speechnet.corpus.synthetic import SynthConfig, write_corpus
     from speechnet.files import storage_errors
-    from speechnet.run import check_writable
-    from speechnet.schema import Schema
+    from speechnet.runs.folder import check_writable
 
     parser = verb_parser("synth", "Write the synthetic corpus: WAV files and a table of labels.")
     parser.add_argument("--out", type=str, required=True, help="a new or empty folder")

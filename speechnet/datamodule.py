@@ -16,18 +16,18 @@ from lightning.pytorch import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from speechnet.audio import AudioConfig
+from speechnet.audio.decode import AudioConfig
 from speechnet.corpus import Corpus, CorpusConfig, load_corpus
 from speechnet.corpus.synthesis import VERSION
 from speechnet.corpus.synthetic import SynthConfig, write_corpus
 from speechnet.denoise import DenoiseConfig
 from speechnet.errors import DataError
-from speechnet.extraction import Extraction, Recipe, extract_features
+from speechnet.extraction.extract import Extraction, Recipe, extract_features
+from speechnet.extraction.store import fingerprint
 from speechnet.features import FeaturesConfig
 from speechnet.files import storage_errors
 from speechnet.progress import progress
 from speechnet.splits import SplitConfig, make_folds
-from speechnet.store import fingerprint
 from speechnet.types import POLICY_REASONS, FeatureMatrix, Float32, Fold, Int64, Targets, encode
 
 

@@ -53,8 +53,8 @@ def tiny_config(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_run(tiny_config: Path) -> Path:
     """A finished run of it. Shared: copy it before changing anything in it."""
-    from speechnet.config import read_experiment
-    from speechnet.experiment import fit
+    from speechnet.config.experiment import read_experiment
+    from speechnet.runs.experiment import fit
 
     out = tiny_config.parent / "runs"
     return fit(*read_experiment(["--config", str(tiny_config), "--out", str(out)]))

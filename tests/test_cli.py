@@ -21,9 +21,9 @@ import yaml
 
 from speechnet import __version__
 from speechnet.cli import VERBS, main
-from speechnet.config import read_experiment
+from speechnet.config.experiment import read_experiment
 from speechnet.datamodule import SpeechDataModule
-from speechnet.experiment import fit
+from speechnet.runs.experiment import fit
 
 ONE_MODEL = ["--model.enabled=false", "--baselines.svm=null", "--baselines.logreg=null"]
 HEAVY = {"torch", "lightning", "sklearn", "librosa", "matplotlib"}

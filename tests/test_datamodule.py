@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
-from speechnet.config import read_experiment
+from speechnet.config.experiment import read_experiment
 from speechnet.corpus import CorpusConfig
 from speechnet.datamodule import DataConfig, SpeechDataModule, default_cache
 from speechnet.errors import DataError

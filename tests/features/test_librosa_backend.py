@@ -9,7 +9,7 @@ import noisereduce
 import numpy as np
 import pytest
 
-from speechnet.audio import AudioConfig, load
+from speechnet.audio.decode import AudioConfig, load
 from speechnet.denoise import DenoiseConfig, denoise
 from speechnet.errors import SetAside
 from speechnet.features import FeaturesConfig, extract

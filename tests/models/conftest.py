@@ -8,7 +8,7 @@ import pytest
 from tables import TARGETS, speech_data
 from threadpoolctl import threadpool_limits
 
-from speechnet.config import TrainerFactory
+from speechnet.config.experiment import TrainerFactory
 from speechnet.datamodule import SpeechDataModule
 from speechnet.models.mlp import MLPConfig
 from speechnet.models.network import NetworkTrainer

@@ -1,0 +1,1 @@
+"""The configuration: one YAML, checked key by key, overridable on the command line."""

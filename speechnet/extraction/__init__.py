@@ -1,0 +1,1 @@
+"""From files to the feature matrix: in parallel, cached by content."""

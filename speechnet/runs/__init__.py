@@ -1,0 +1,1 @@
+"""What the verbs do: run an experiment, score it again, recognise with it; and the run folder."""

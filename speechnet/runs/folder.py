@@ -1,0 +1,238 @@
+"""The run folder: what is written where, whole or not at all, and reading it back."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import os
+import platform
+import re
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+import pandas as pd
+
+from speechnet import __version__
+from speechnet.errors import DataError, StorageError
+from speechnet.files import storage_errors, write_whole
+
+_INCOMPLETE: Final = "INCOMPLETE"
+_NEEDED: Final = ("targets", "models", "folds", "protocol", "features", "recipe", "corpus")
+_PACKAGES: Final = (
+    "torch",
+    "lightning",
+    "torchmetrics",
+    "scikit-learn",
+    "librosa",
+    "noisereduce",
+    "numpy",
+    "scipy",
+    "pandas",
+)
+
+
+class RunFolder:
+    """One run's folder, ``<out>/<experiment>/version_<N>``.
+
+    It holds a file ``INCOMPLETE`` until ``finish``; a run that was killed keeps it.
+
+    Attributes:
+        path: the folder.
+        info: what ``run.json`` will say.
+    """
+
+    def __init__(self, path: Path, info: dict[str, Any]) -> None:
+        self.path = path
+        self.info = info
+
+    @classmethod
+    def create(cls, out: Path, experiment: str, *, seed: int) -> RunFolder:
+        """Make the next free version.
+
+        Raises:
+            StorageError: no space or no permission.
+        """
+        path = next_version(out / experiment)
+        with storage_errors(path):
+            text = "This run has not finished: it goes on, was killed, or failed.\n"
+            (path / _INCOMPLETE).write_text(text, encoding="utf-8")
+        info = {
+            "speechnet": __version__,
+            "experiment": experiment,
+            "seed": seed,
+            "started": _now(),
+            "git": _git_revision(),
+            "python": platform.python_version(),
+            "machine": {
+                "system": platform.platform(),
+                "processor": platform.machine(),
+                "cores": os.cpu_count(),
+            },
+            "versions": {name: version(name) for name in _PACKAGES},
+            "seconds": {},
+        }
+        return cls(path, info)
+
+    @classmethod
+    def open(cls, path: Path) -> RunFolder:
+        """Open a finished run.
+
+        Raises:
+            DataError: there is none, or it is incomplete.
+        """
+        if not path.is_dir():
+            raise DataError(f"there is no run folder {path}")
+        if (path / _INCOMPLETE).exists():
+            raise DataError(f"{path} is incomplete: its run was killed, failed or still goes on")
+        try:
+            info = json.loads((path / "run.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise DataError(f"{path} is no run folder: run.json can't be read ({error})") from error
+        missing = [key for key in _NEEDED if not isinstance(info, dict) or key not in info]
+        if missing:
+            raise DataError(f"{path}/run.json is damaged: it lacks {', '.join(missing)}")
+        return cls(path, info)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Adds the seconds that the block takes to ``info["seconds"]``."""
+        begun = time.perf_counter()
+        try:
+            yield
+        finally:
+            spent = self.info["seconds"].get(name, 0.0) + time.perf_counter() - begun
+            self.info["seconds"][name] = round(spent, 3)
+
+    def fold(self, number: int) -> Path:
+        """The folder of one fold's models."""
+        return self.path / f"fold_{number}"
+
+    def make_fold(self, number: int) -> Path:
+        """Make the folder of one fold's models.
+
+        Raises:
+            StorageError: no space or no permission.
+        """
+        path = self.fold(number)
+        with storage_errors(path):
+            path.mkdir()
+        return path
+
+    def write_text(self, name: str, text: str) -> None:
+        """Write a text file, whole or not at all."""
+        self._write(name, text.encode())
+
+    def write_table(self, name: str, table: pd.DataFrame) -> None:
+        """Write a table as CSV or Parquet, by the ending of ``name``, whole or not at all."""
+        self._write(name, table_bytes(table, parquet=name.endswith(".parquet")))
+
+    def read_table(self, name: str) -> pd.DataFrame:
+        """Read a CSV of the run; labels, ids and folds stay text.
+
+        Raises:
+            DataError: it is missing or damaged.
+        """
+        try:
+            return read_table(self.path / name)
+        except (OSError, ValueError) as error:
+            raise DataError(f"{self.path / name} can't be read: {error}") from error
+
+    def finish(self) -> None:
+        """Write ``run.json``, and mark the run complete."""
+        self.info["finished"] = _now()
+        text = json.dumps(_finite(self.info), indent=1, ensure_ascii=False, allow_nan=False)
+        self.write_text("run.json", text + "\n")
+        (self.path / _INCOMPLETE).unlink(missing_ok=True)
+
+    def _write(self, name: str, content: bytes) -> None:
+        with storage_errors(self.path):
+            write_whole(self.path / name, content)
+
+
+def next_version(base: Path) -> Path:
+    """Make the folder ``version_<N>`` with the next number; two processes never get the same.
+
+    Raises:
+        StorageError: no space, no permission, or a file where a folder should be.
+    """
+    try:
+        with storage_errors(base):
+            base.mkdir(parents=True, exist_ok=True)
+            taken = [re.fullmatch(r"version_(\d+)", path.name) for path in base.iterdir()]
+            number = max((int(found[1]) + 1 for found in taken if found), default=0)
+            while True:
+                try:
+                    (base / f"version_{number}").mkdir()
+                    return base / f"version_{number}"
+                except FileExistsError:  # another process was faster
+                    number += 1
+    except (NotADirectoryError, FileExistsError) as error:
+        raise StorageError(f"{base} can't be made: a file stands in its way") from error
+
+
+def check_writable(path: Path) -> None:
+    """Notice early, and without leaving a trace, that a folder can't be made or written to.
+
+    Raises:
+        StorageError: no permission, or a file where a folder should be.
+    """
+    whole = path.absolute()
+    there = next(folder for folder in (whole, *whole.parents) if folder.exists())
+    if not there.is_dir():
+        raise StorageError(f"{path} can't be made: {there} is a file")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise StorageError(f"no permission to write {path}")
+
+
+def table_bytes(table: pd.DataFrame, *, parquet: bool = False) -> bytes:
+    """A table as the bytes of a CSV or Parquet file."""
+    if parquet:
+        buffer = io.BytesIO()
+        table.to_parquet(buffer, index=False)
+        return buffer.getvalue()
+    return table.to_csv(index=False, lineterminator="\n").encode()
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Read a CSV as ``table_bytes`` wrote it: names stay text, only an empty cell is missing.
+
+    A speaker may be called "01" or "NA"; a fold "0" or "all".
+    """
+    text = {"file", "speaker", "sentence", "fold", "target", "truth", "predicted", "digest"}
+    columns = pd.read_csv(path, nrows=0).columns
+    types = {name: str for name in columns if name in text}
+    return pd.read_csv(path, dtype=types, keep_default_na=False, na_values=[""])
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no NaN and no infinity: what is undefined becomes null."""
+    if isinstance(value, dict):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S%z")
+
+
+def _git_revision() -> str | None:
+    """The revision of this program's own checkout; None where it is installed from a package."""
+    root = Path(__file__).parents[2]
+    if not (root / ".git").exists():  # some other project's repository may lie around it
+        return None
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40"]
+    try:
+        done = subprocess.run(  # noqa: S603 - a constant command
+            command, cwd=root, capture_output=True, text=True, timeout=5, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()

@@ -1,0 +1,154 @@
+"""The verb ``test``: score a finished run again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from speechnet.config.experiment import absolute
+from speechnet.corpus import CorpusConfig
+from speechnet.datamodule import DataConfig, SpeechDataModule
+from speechnet.errors import ConfigError, DataError
+from speechnet.evaluation import confusion_table, score_predictions
+from speechnet.files import storage_errors, write_whole
+from speechnet.predictions import join, predictions_table
+from speechnet.progress import console, output, say
+from speechnet.report.summary import scores_table, set_aside_table
+from speechnet.runs.experiment import announce, parallel, predict_rows
+from speechnet.runs.folder import check_writable, next_version, table_bytes
+from speechnet.runs.saved import SavedRun
+from speechnet.types import Targets
+
+
+def rescore(run_path: Path, *, corpus: Mapping[str, Any], out: Path | None) -> Path:
+    """Score a run on its own test parts, or on all of another corpus.
+
+    Args:
+        run_path: the run folder.
+        corpus: keys of ``CorpusConfig`` that differ from the run's; empty for the run's own corpus.
+        out: where the tables go; by default a new folder ``tests/version_<N>`` of the run.
+
+    Returns:
+        The folder of the tables: scores, confusion, predictions, quarantine.
+
+    Raises:
+        SpeechnetError: the run, the corpus or the disk is at fault.
+    """
+    run = SavedRun(run_path)
+    check_writable(out or run_path)
+    data = SpeechDataModule(_data_config(run, corpus), seed=run.config.seed_everything)
+    with parallel(run.config.parallel):
+        data.load_corpus(complete=not corpus)
+        announce(data)
+        data.extract()
+        if len(data.set_aside):
+            console.print(set_aside_table(data.set_aside))
+        data.check_share()
+        split = run.folder.read_table("split.csv")
+        own = not corpus or _is_own(run, data, split)
+        tables = _score_own(run, data, split) if own else _score_other(run, data)
+    predictions = join(tables, run.targets)
+    scores = score_predictions(predictions, run.targets)
+    folder = out or next_version(run_path / "tests")
+    _write(folder, data, scores=scores, predictions=predictions, targets=run.targets)
+    words = run.folder.info["protocol"] if own else _other_in_words(run, data)
+    output.print(scores_table(scores, run.targets, protocol=words))
+    say(f"Tables: {folder}", to=output)
+    return folder
+
+
+def _data_config(run: SavedRun, given: Mapping[str, Any]) -> DataConfig:
+    """The run's recipe and classes, on the corpus that is asked for."""
+    config = run.config.data
+    classes: dict[str, list[str] | None] = dict(run.targets)
+    if not given:
+        return replace(config, targets=classes)
+    if given.get("root") is not None:
+        given = {**given, "root": absolute(given["root"])}
+    other = given.get("name", config.corpus.name) != config.corpus.name
+    corpus = CorpusConfig(**given) if other else replace(config.corpus, **given)
+    if other and corpus.root is None and corpus.name != "synthetic":
+        raise ConfigError(
+            f"--data.corpus.name {corpus.name}: give the folder it lies in with --data.corpus.root"
+        )
+    return replace(config, corpus=corpus, targets=classes)
+
+
+def _is_own(run: SavedRun, data: SpeechDataModule, split: pd.DataFrame) -> bool:
+    """Whether it is the run's own corpus, perhaps in another place."""
+    same = bool(data.fingerprint() == run.folder.info["corpus"]["fingerprint"])
+    return same and set(split["file"]) <= set(data.matrix.index)
+
+
+def _score_own(run: SavedRun, data: SpeechDataModule, split: pd.DataFrame) -> list[pd.DataFrame]:
+    """Each fold's models on that fold's test part, as ``split.csv`` says."""
+    if not _is_own(run, data, split):
+        say("The corpus isn't as it was: recordings or labels have changed.", style="yellow")
+    position = {file: row for row, file in enumerate(data.matrix.index)}
+    absent = sorted(set(split["file"]) - set(position))
+    if absent:
+        raise DataError(
+            f"{len(absent)} recordings of the run are not in the corpus, the first: {absent[0]}. "
+            "Give the corpus as it was with --data.corpus.root"
+        )
+    test = split[split["part"] == "test"]
+    tables = []
+    for model in run.models:
+        for fold in range(run.folder.info["folds"]):
+            files = test.loc[test["fold"] == str(fold), "file"]
+            rows = np.array([position[file] for file in files], dtype=np.int64)
+            classifier = run.classifier(model, fold)
+            tables.append(predict_rows(data, classifier, rows, part="test", fold=fold, model=model))
+    return tables
+
+
+def _score_other(run: SavedRun, data: SpeechDataModule) -> list[pd.DataFrame]:
+    """All rows of another corpus, the folds' probabilities averaged."""
+    return [
+        predictions_table(
+            run.predict_proba(model, data.X),
+            data.labels,
+            data.matrix.index,
+            data.targets,
+            part="test",
+            fold=0,
+            model=model,
+        )
+        for model in run.models
+    ]
+
+
+def _other_in_words(run: SavedRun, data: SpeechDataModule) -> str:
+    """What the scores are scores of; recordings that the run has trained on are no test."""
+    known = set(run.folder.read_table("corpus.csv")["digest"])
+    seen = int(data.extraction.facts["digest"].isin(known).sum())
+    if not seen:
+        return f"Corpus {data.corpus.name}, not trained on"
+    words = f"Corpus {data.corpus.name}, {seen} of its {len(data.table)} recordings are the run's"
+    say(f"{words}: the scores are too good.", style="yellow")
+    return words
+
+
+def _write(
+    folder: Path,
+    data: SpeechDataModule,
+    *,
+    scores: pd.DataFrame,
+    predictions: pd.DataFrame,
+    targets: Targets,
+) -> None:
+    tables = {
+        "scores.csv": scores,
+        "confusion.csv": confusion_table(predictions, targets),
+        "quarantine.csv": data.set_aside,
+        "predictions.parquet": predictions,
+    }
+    with storage_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, table in tables.items():
+            write_whole(folder / name, table_bytes(table, parquet=name.endswith(".parquet")))

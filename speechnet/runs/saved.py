@@ -1,0 +1,129 @@
+"""A finished run, read back and ready to be applied."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from speechnet.config.experiment import ExperimentConfig, read_experiment_file
+from speechnet.errors import ConfigError, DataError
+from speechnet.models.baselines import BaselineClassifier
+from speechnet.models.classifier import Classifier
+from speechnet.models.network import NetworkClassifier
+from speechnet.progress import say
+from speechnet.runs.folder import RunFolder
+from speechnet.types import Float32, Float64, Targets
+
+_BEST: Final = "best"
+_ALL: Final = "all"
+
+
+class SavedRun:
+    """A finished run.
+
+    Args:
+        path: the run folder.
+
+    Attributes:
+        folder: what lies where.
+        config: its experiment.
+        targets: each target's ordered classes.
+        models: the names of its models.
+
+    Raises:
+        DataError: it is incomplete or damaged, or its models don't fit its description.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.folder = RunFolder.open(path)
+        try:
+            self.config: ExperimentConfig = read_experiment_file(path / "config.yaml")
+        except ConfigError as error:
+            raise DataError(f"{path} can't be used: {error}") from error
+        self.targets: Targets = self.folder.info["targets"]
+        self.models: list[str] = self.folder.info["models"]
+        self._check_recipe()
+
+    def classifier(self, model: str, fold: int) -> Classifier:
+        """One model's classifier of one fold.
+
+        Raises:
+            DataError: it is missing or damaged.
+        """
+        folder = self.folder.fold(fold)
+        if model == "mlp":
+            return NetworkClassifier.load(folder, model, self.targets)
+        return BaselineClassifier.load(folder, model, self.targets)
+
+    def best_model(self) -> str:
+        """The model of the highest dev UAR, mean over targets; the test part has no say.
+
+        A target that the dev part lacks a class of doesn't count. Where none is left, the best is
+        what scored highest on the inner folds of the searches.
+
+        Raises:
+            ConfigError: no such scores tell the models apart.
+        """
+        if len(self.models) == 1:
+            return self.models[0]
+        scores = self.folder.read_table("scores.csv")
+        dev = scores.query("part == 'dev' and metric == 'uar' and fold == 'all'")
+        by_target = dev.pivot_table("value", "model", "target", sort=False, dropna=False)
+        means = by_target.dropna(axis="columns", how="all").mean(axis="columns", skipna=False)
+        means = means.dropna()
+        if means.empty and (self.folder.path / "search.csv").exists():
+            searched = self.folder.read_table("search.csv").query("chosen")
+            means = searched.groupby("model")["mean"].mean(skipna=False).dropna()
+        if means.empty:
+            raise ConfigError(
+                f"{self.folder.path} has no dev part that says which model is best: give --model, "
+                f"one of {', '.join(self.models)}, or all"
+            )
+        return str(means.idxmax())
+
+    def choose(self, model: str) -> list[str]:
+        """The models that ``best``, ``all`` or a name stands for.
+
+        Raises:
+            ConfigError: the run has no such model.
+        """
+        if model == _BEST:
+            return [self.best_model()]
+        if model == _ALL:
+            return self.models
+        if model not in self.models:
+            raise ConfigError(
+                f"--model {model}: the run has {', '.join(self.models)}; or say {_BEST} or {_ALL}"
+            )
+        return [model]
+
+    def predict_proba(self, model: str, X: Float32) -> dict[str, Float64]:
+        """Probabilities by target, averaged over the folds' classifiers.
+
+        Args:
+            model: one of ``models``.
+            X: float32 ``[n, d]``, raw, of the run's features.
+
+        Returns:
+            float64 ``[n, k]`` for each target, columns in the order of its classes.
+        """
+        folds = range(self.folder.info["folds"])
+        outputs = [self.classifier(model, fold).predict_proba(X) for fold in folds]
+        return {t: np.mean([out[t] for out in outputs], axis=0) for t in self.targets}
+
+    def _check_recipe(self) -> None:
+        recipe, info = self.config.data.recipe, self.folder.info
+        if list(recipe.features.names()) != info["features"]:
+            raise DataError(
+                f"{self.folder.path}: config.yaml and run.json disagree on the features"
+            )
+        now, then = recipe.describe()["versions"], info["recipe"]["versions"]
+        changed = [
+            f"{name} {then.get(name, 'absent')} -> {version}"
+            for name, version in now.items()
+            if then.get(name) != version
+        ]
+        if changed:
+            say(f"Features may differ from the run's: {', '.join(changed)}", style="yellow")

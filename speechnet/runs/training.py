@@ -1,0 +1,216 @@
+"""Search and fit every model of one fold, on that fold's training rows only."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import joblib
+import numpy as np
+import pandas as pd
+from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
+
+from speechnet.config.experiment import ExperimentConfig, TrainerFactory
+from speechnet.datamodule import SpeechDataModule
+from speechnet.files import storage_errors
+from speechnet.models.baselines import (
+    BaselineClassifier,
+    FitAndScoreBaseline,
+    Grid,
+    candidates,
+    fit_baseline,
+)
+from speechnet.models.classifier import Classifier
+from speechnet.models.mlp import MLPConfig
+from speechnet.models.network import (
+    FitAndScoreNetwork,
+    NetworkClassifier,
+    NetworkTrainer,
+    network_candidates,
+)
+from speechnet.models.search import InnerFolds, Tried, best, search
+from speechnet.progress import progress
+from speechnet.splits import inner_folds
+from speechnet.types import Fold, Int64
+
+_EPOCHS: Final = 1000
+"""What Lightning's Trainer does when it isn't told; of a progress bar, when there is no end."""
+
+
+class FoldTraining:
+    """Trains the models of one fold.
+
+    Args:
+        config: the experiment.
+        data: features, labels and folds.
+        number: which fold.
+        folder: where the fold's models and logs go.
+
+    Attributes:
+        searched: records of all candidates tried so far, as ``search.csv`` has them.
+        history: the network's learning curves so far.
+    """
+
+    def __init__(
+        self, config: ExperimentConfig, data: SpeechDataModule, *, number: int, folder: Path
+    ) -> None:
+        self.config = config
+        self.data = data
+        self.number = number
+        self.folder = folder
+        self.fold: Fold = data.folds[number]
+        self.searched: list[pd.DataFrame] = []
+        self.history: list[pd.DataFrame] = []
+        self._seed = config.seed_everything + number
+        self._inner_folds: dict[int, InnerFolds] = {}
+
+    def models(self) -> Iterator[tuple[str, Classifier]]:
+        """Fit one model after the other, the network first; each is saved once it is fitted.
+
+        Raises:
+            StorageError: no space or no permission to save it.
+        """
+        with storage_errors(self.folder):
+            if self.config.model.enabled:
+                yield "mlp", self._network()
+            for name, grid in self.config.baselines.grids().items():
+                classifier = self._baseline(name, grid)
+                classifier.save(self.folder, name)
+                yield name, classifier
+
+    @property
+    def _where(self) -> str:
+        folds = len(self.data.folds)
+        return f"fold {self.number + 1}/{folds}: " if folds > 1 else ""
+
+    def _baseline(self, name: str, grid: Grid) -> BaselineClassifier:
+        estimators = {}
+        scaling = self.config.data.features.scaling
+        tries = candidates(grid)
+        for column, target in enumerate(self.data.targets):
+            rows = self.fold.train[self.data.labels[self.fold.train, column] >= 0]
+            X, y = self.data.X[rows], self.data.labels[rows, column]
+            folds = _within(rows, self._inner(grid.folds))
+            run = FitAndScoreBaseline(name, X, y, scaling, self.config.baselines.metric, self._seed)
+            with progress(f"{self._where}{name}, {target}", len(tries)) as advance:
+                tried = search(run, tries, folds, on_done=advance)
+            self._keep(name, target, tried)
+            estimators[target] = fit_baseline(
+                name, best(tried).candidate, X, y, folds=folds, scaling=scaling, seed=self._seed
+            )
+        return BaselineClassifier(estimators, self.data.targets)
+
+    def _network(self) -> NetworkClassifier:
+        config = self.config.model
+        trainer = NetworkTrainer(
+            rows=self.data,
+            targets=self.data.targets,
+            scaling=self.config.data.features.scaling,
+            make_trainer=TrainerFactory(self.config.trainer, self.folder),
+        )
+        # Lightning works in the main thread of a process, or in none.
+        parallel = trainer.fits_beside_others() and self.config.parallel.backend != "threading"
+        if config.grid:
+            config = self._search_network(trainer, config, parallel=parallel)
+        paths = self._fit_members(trainer, config, parallel=parallel and config.members > 1)
+        return NetworkClassifier.from_checkpoints(paths)
+
+    def _fit_members(
+        self, trainer: NetworkTrainer, config: MLPConfig, *, parallel: bool
+    ) -> list[Path]:
+        epochs = self.config.trainer.get("max_epochs") or 0
+        epochs = epochs if epochs > 0 else _EPOCHS
+        paths = []
+        with progress(f"{self._where}network", config.members * epochs) as advance:
+            fits = joblib.Parallel(n_jobs=None if parallel else 1, return_as="generator")(
+                joblib.delayed(trainer.fit)(
+                    config,
+                    train=self.fold.train,
+                    dev=self.fold.dev,
+                    seed=self._seed + 1000 * member,
+                    folder=self.folder,
+                    name=f"mlp_{member}",
+                    loggers=self._loggers(member),
+                    on_epoch=_unseen if parallel else advance,
+                )
+                for member in range(config.members)
+            )
+            for member, (path, records) in enumerate(fits):
+                advance(epochs if parallel else epochs - len(records))  # the rest: stopped early
+                paths.append(path)
+                self.history.append(pd.DataFrame(records).assign(fold=self.number, member=member))
+        return paths
+
+    def _search_network(
+        self, trainer: NetworkTrainer, config: MLPConfig, *, parallel: bool
+    ) -> MLPConfig:
+        choices = network_candidates(config)
+        folds = self._inner(config.folds)
+        metric = self.config.baselines.metric
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            progress(f"{self._where}network search", len(choices)) as advance,
+        ):
+            run = FitAndScoreNetwork(
+                trainer, config, self.fold.dev, metric, self._seed, Path(folder)
+            )
+            tried = search(run, choices, folds, parallel=parallel, on_done=advance)
+        self._keep("mlp", "", tried)
+        return replace(config, **best(tried).candidate)
+
+    def _inner(self, folds: int) -> InnerFolds:
+        """Inner folds of the training rows, as positions in the corpus table."""
+        if folds not in self._inner_folds:
+            rows = self.fold.train
+            speakers = self.data.table["speaker"].iloc[rows]
+            grouped = self.config.data.split.grouped and speakers.notna().all()
+            pairs = inner_folds(
+                self.data.labels[rows],
+                speakers.to_numpy() if grouped else None,
+                folds=folds,
+                seed=self._seed,
+            )
+            self._inner_folds[folds] = [(rows[fit], rows[held]) for fit, held in pairs]
+        return self._inner_folds[folds]
+
+    def _keep(self, model: str, target: str, tried: list[Tried]) -> None:
+        means = pd.Series([record.mean for record in tried])
+        winner = best(tried)
+        table = pd.DataFrame(
+            {
+                "fold": self.number,
+                "model": model,
+                "target": target,
+                "candidate": [json.dumps(record.candidate) for record in tried],
+                "mean": means,
+                "sd": [float(np.std(record.scores)) for record in tried],
+                "rank": means.rank(method="min", ascending=False),
+                "chosen": [record is winner for record in tried],
+                "unconverged": [record.unconverged for record in tried],
+                "error": [record.error for record in tried],
+            }
+        )
+        scores = pd.DataFrame([record.scores for record in tried]).add_prefix("score_")
+        self.searched.append(pd.concat([table, scores], axis=1))
+
+    def _loggers(self, member: int) -> list[Logger]:
+        return [
+            CSVLogger(self.folder, name="logs", version=f"csv_{member}"),
+            TensorBoardLogger(self.folder, name="logs", version=f"tensorboard_{member}"),
+        ]
+
+
+def _within(rows: Int64, folds: InnerFolds) -> InnerFolds:
+    """Turn positions in the corpus table into positions in the sorted ``rows``, without others."""
+    return [
+        (np.flatnonzero(np.isin(rows, fit)), np.flatnonzero(np.isin(rows, held)))
+        for fit, held in folds
+    ]
+
+
+def _unseen(epochs: int) -> None:
+    """The progress of another process."""

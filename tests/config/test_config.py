@@ -1,0 +1,251 @@
+"""Tests of reading an experiment: YAML, flags, messages, and what may be imported."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from lightning.pytorch.callbacks import LearningRateMonitor
+
+from speechnet.config.experiment import TrainerFactory, fit_schema, read_experiment
+from speechnet.errors import ConfigError
+
+CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
+
+
+def _yaml(folder: Path, content: str, name: str = "x.yaml") -> str:
+    path = folder / name
+    path.write_text(content)
+    return str(path)
+
+
+def test_defaults() -> None:
+    """Without any argument there is a whole experiment."""
+    config, text = read_experiment([])
+    assert config.experiment == "experiment"
+    assert config.data.corpus.name == "synthetic"
+    assert yaml.safe_load(text)["baselines"]["knn"]["weights"] == ["distance"]
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
+def test_shipped_configs(path: Path) -> None:
+    """Every shipped YAML is valid, and what it becomes gives the same when it is fed back."""
+    config, text = read_experiment(["--config", str(path)])
+    assert yaml.safe_load(text)["experiment"] == config.experiment
+
+
+def test_fed_back(tmp_path: Path) -> None:
+    """The whole configuration as YAML, read again, is the same configuration and text."""
+    flags = ["--experiment", "x", "--baselines.svm", "null", "--model.grid", "{lr: [0.1, 0.01]}"]
+    flags += ["--trainer.callbacks", "LearningRateMonitor", "--data.split.speakers", "[['01']]"]
+    first, text = read_experiment(flags)
+    second, again = read_experiment(["--config", _yaml(tmp_path, text)])
+    assert second == first
+    assert again == text
+
+
+@pytest.mark.parametrize(
+    ("flags", "path", "expected"),
+    [
+        (["--trainer.max_epochs", "3"], "trainer.max_epochs", 3),
+        (["--trainer.max_epochs=3"], "trainer.max_epochs", 3),
+        (["--model.lr", "1e-2"], "model.lr", 0.01),
+        (["--model.hidden", "[8, 4]"], "model.hidden", [8, 4]),
+        (["--model.hidden+", "4"], "model.hidden", [7, 4]),
+        (["--data.corpus.root", "/a b"], "data.corpus.root", "/a b"),
+        (
+            ["--data.corpus.labels.emotion", "{calm: neutral, bored: null}"],
+            "data.corpus.labels",
+            {"emotion": {"calm": "neutral", "bored": None}},
+        ),
+        (
+            ["--data.targets.emotion", "[angry, sad]"],
+            "data.targets",
+            {"gender": ["female"], "emotion": ["angry", "sad"]},
+        ),
+        (["--data.targets", "{age: null}"], "data.targets", {"age": None}),
+        (["--baselines.svm", "null"], "baselines.svm", None),
+        (["--baselines.svm.C", "[1,2]"], "baselines.svm.C", [1.0, 2.0]),
+        (["--baselines.sklearn_mlp", "{hidden: [5]}"], "baselines.sklearn_mlp.hidden", [5]),
+        (["--data.features.include.f0", "[mean]"], "data.features.include", {"f0": ["mean"]}),
+        (["--data.split.speakers", '[["01", "02"]]'], "data.split.speakers", [["01", "02"]]),
+        (["--data.audio.max_duration", "5.7"], "data.audio.max_duration", 5.7),
+        (["--evaluation.figures", "false"], "evaluation.figures", False),
+    ],
+)
+def test_flags_override(tmp_path: Path, flags: list[str], path: str, expected: Any) -> None:
+    """A flag goes before the YAML, whatever its depth and kind, and leaves the rest alone."""
+    base = "model: {hidden: [7], dropout: 0.25}\ndata: {targets: {gender: [female]}}\n"
+    _, text = read_experiment(["--config", _yaml(tmp_path, base), *flags])
+    settings: Any = yaml.safe_load(text)
+    assert settings["model"]["dropout"] == 0.25
+    for key in path.split("."):
+        settings = settings[key]
+    assert settings == expected
+
+
+def test_later_files_go_before_earlier(tmp_path: Path) -> None:
+    """Two files: sections merge, the later value counts, and the last names the experiment."""
+    first = _yaml(tmp_path, "model: {lr: 0.1, dropout: 0.1}\nout: a\n", "first.yaml")
+    second = _yaml(tmp_path, "model: {lr: 0.2}\nexperiment: null\n", "second.yaml")
+    config, _ = read_experiment(["--config", first, "--config", second, "--out", "b"])
+    assert (config.model.lr, config.model.dropout, config.out) == (0.2, 0.1, "b")
+    assert config.experiment == "second"
+
+
+def test_a_section_from_a_file(tmp_path: Path) -> None:
+    """One section may stand in a file of its own, which is checked like all else."""
+    config, _ = read_experiment(["--model", _yaml(tmp_path, "lr: 0.3\n")])
+    assert config.model.lr == 0.3
+    with pytest.raises(ConfigError, match=r"unknown key 'model\.lrr'"):
+        read_experiment(["--model", _yaml(tmp_path, "lrr: 0.3\n")])
+
+
+def test_paths_become_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run folder's copy means the same from anywhere; the place of runs is left as it is."""
+    monkeypatch.chdir(tmp_path)
+    flags = ["--data.corpus.root", "corpus", "--data.corpus.name", "own.yaml"]
+    config, text = read_experiment([*flags, "--data.cache_dir", "cache", "--out", "runs"])
+    assert config.data.corpus.root == str(tmp_path / "corpus")
+    assert config.data.corpus.name == str(tmp_path / "own.yaml")
+    assert config.data.cache_dir == str(tmp_path / "cache")
+    assert config.out == "runs"
+    assert yaml.safe_load(text)["data"]["corpus"]["root"] == str(tmp_path / "corpus")
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--data.corpus.rot", "x"], r"unknown key 'data\.corpus\.rot'.*'data\.corpus\.root'"),
+        (["--dta.corpus.root", "x"], r"unknown key 'dta\.corpus\.root'.*'data\.corpus\.root'"),
+        (["--baselines.svm.CC", "[1]"], r"unknown key 'baselines\.svm\.CC'.*'baselines\.svm\.C'"),
+        (["--trainer.max_epoch", "1"], r"unknown key 'trainer\.max_epoch'.*'trainer\.max_epochs'"),
+        (["--max_epochs", "1"], r"unknown key 'max_epochs'.*'trainer\.max_epochs'"),
+        (["--model.grid", "{drop_out: [0.1]}"], r"'model\.grid\.drop_out'.*'model\.grid\.dropout'"),
+        (["--model.grid", "{lr: [fast]}"], r"model\.grid\.lr\[0\] is 'fast', expected a number"),
+        (["--model.grid", "{lr: []}"], r"model\.grid.*lr"),
+        (["--model.loss_weights", "{emo: 2}"], r"'model\.loss_weights\.emo'.*weights\.emotion'"),
+        (["--model.lr", "fast"], r"model\.lr is 'fast', expected a number"),
+        (["--data.split.protocol", "speakr"], r"protocol is 'speakr', .*did you mean speaker\?"),
+        (["--baselines.svm.kernel", "[rbf, lin]"], r"kernel\[1\] is 'lin', .*did you mean linear"),
+        (["--baselines.svm.C", "[]"], r"baselines\.svm\.C is empty"),
+        (["--trainer.logger", "true"], r"trainer\.logger can't be set"),
+        (["--trainer.fast_dev_run", "true"], r"trainer\.fast_dev_run can't be set"),
+        (["--trainer.max_epochs", "0"], r"trainer\.max_epochs is 0.*model\.enabled: false"),
+        (["--seed_everything", "-1"], "seed_everything is -1, expected 0 to"),
+        (["--parallel.n_jobs", "0"], r"parallel\.n_jobs is 0"),
+        (["--experiment", "../x"], r"experiment is '\.\./x', expected letters"),
+        (["--data.max_bad_share", "1.5"], r"data\.max_bad_share is 1\.5, expected 0 to 1"),
+        (["--data.features.include", "{mfc: [mean]}"], "unknown feature 'mfc'.*'mfcc'"),
+        (["--evaluation.clustering.k", "[1]"], r"evaluation\.clustering\.k"),
+        (["--model.grid", "{lr: [1.0]}", "--data.split.dev", "0"], "needs a dev part"),
+        (["--config", "none.yaml"], r"no configuration file none\.yaml"),
+        (["--config"], "--config needs a value"),
+        (["--data.corpus.root", "--out", "x"], r"--data\.corpus\.root needs a value"),
+        (["stray"], "unexpected 'stray'"),
+    ],
+)
+def test_refused(flags: list[str], message: str) -> None:
+    """A mistake is named in one line: the key, what was found, what is expected."""
+    with pytest.raises(ConfigError, match=message) as caught:
+        read_experiment(flags)
+    assert "\n" not in str(caught.value)
+    assert "Parser key" not in str(caught.value)
+
+
+def test_mistakes_in_files(tmp_path: Path) -> None:
+    """A YAML's unknown keys are found at any depth, even where they hold nothing."""
+    for content, message in [
+        ("dat: {}", "unknown key 'dat'.*'data'"),
+        ("data: {features: {n_mfc: 3}}", r"'data\.features\.n_mfc'.*n_mfcc'"),
+        ("baselines: {svm: {c: [1]}}", r"'baselines\.svm\.c'.*'baselines\.svm\.C'"),
+        ("evaluation: {clustering: {kk: [2]}}", r"clustering\.kk'.*clustering\.k'"),
+        ("trainer:", "trainer is null, expected keys with values"),
+        ("data: 3", "data is 3, expected keys with values"),
+        ("data: {split: {speakers: [[01, 02]]}}", r"speakers\[0\]\[0\] is 1, .*put it in quotes"),
+    ]:
+        with pytest.raises(ConfigError, match=message):
+            read_experiment(["--config", _yaml(tmp_path, content)])
+
+
+def test_no_model_is_left() -> None:
+    """An experiment without any model is refused."""
+    none = [f"--baselines.{name}=null" for name in ("knn", "svm", "logreg")]
+    with pytest.raises(ConfigError, match="no model is left"):
+        read_experiment([*none, "--model.enabled", "false"])
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "trainer: {callbacks: [{class_path: evil_module.Evil}]}",
+        "trainer: {callbacks: evil_module.Evil}",
+        "trainer: {strategy: {class_path: evil_module.Evil}}",
+        "trainer: {plugins: [{class_path: evil_module.Evil}]}",
+        "trainer: {profiler: {class_path: evil_module.Evil}}",
+        "trainer: {callbacks: [{class_path: LambdaCallback, init_args: {on_fit_start: "
+        "evil_module.run}}]}",
+        "baselines: {svm: {class_path: evil_module.Evil}}",
+        "data: {class_path: evil_module.Evil}",
+        "data: {corpus: {class_path: evil_module.Evil}}",
+        "model: {class_path: evil_module.Evil}",
+    ],
+)
+def test_nothing_is_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str) -> None:
+    """A module that a YAML names, present and importable, is never imported."""
+    trace = tmp_path / "imported"
+    (tmp_path / "evil_module.py").write_text(f"open({str(trace)!r}, 'w')\nclass Evil: ...\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(ConfigError, match=r"evil_module|unknown key"):
+        read_experiment(["--config", _yaml(tmp_path, content)])
+    assert not trace.exists()
+    assert "evil_module" not in sys.modules
+
+
+def test_lightning_callbacks_work(tmp_path: Path) -> None:
+    """Lightning's own callbacks reach the Trainer, with their arguments."""
+    content = (
+        "trainer: {accelerator: cpu, callbacks: [{class_path: "
+        "lightning.pytorch.callbacks.LearningRateMonitor, init_args: {logging_interval: epoch}}]}"
+    )
+    config, _ = read_experiment(["--config", _yaml(tmp_path, content)])
+    trainer = TrainerFactory(config.trainer, tmp_path)([], [])
+    monitors = [c for c in trainer.callbacks if isinstance(c, LearningRateMonitor)]
+    assert [monitor.logging_interval for monitor in monitors] == ["epoch"]
+
+
+def test_each_trainer_has_callbacks_of_its_own(tmp_path: Path) -> None:
+    """Callbacks keep state, so two trainings must not share one."""
+    config, _ = read_experiment(
+        ["--trainer.accelerator", "cpu", "--trainer.callbacks", "LearningRateMonitor"]
+    )
+    make = TrainerFactory(config.trainer, tmp_path)
+    first, second = make([], []), make([], [])
+    assert not {map(id, first.callbacks)} & {map(id, second.callbacks)}
+    assert first.max_epochs == 150
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+@pytest.mark.filterwarnings("ignore:.*GPU.*")
+def test_no_gpu(tmp_path: Path) -> None:
+    """A GPU asked for where there is none is refused, with the setting's name."""
+    config, _ = read_experiment(["--trainer.accelerator", "cuda"])
+    with pytest.raises(ConfigError, match=r"trainer \(accelerator: cuda, devices: 1\)"):
+        TrainerFactory(config.trainer, tmp_path)([], [])
+
+
+def test_several_devices_do_not_start_the_program_again(tmp_path: Path) -> None:
+    """Lightning's default for several devices would run the whole command line in each."""
+    config, _ = read_experiment(["--trainer.accelerator", "cpu", "--trainer.devices", "2"])
+    trainer = TrainerFactory(config.trainer, tmp_path)([], [])
+    assert getattr(trainer.strategy.launcher, "_start_method", None) == "spawn"
+
+
+def test_the_schema_knows_every_key() -> None:
+    """Every key of the whole configuration is known to the schema, and none can be set twice."""
+    _, text = read_experiment([])
+    fit_schema().check(yaml.safe_load(text))

@@ -1,0 +1,110 @@
+"""Tests of the check of plain values against types."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+from speechnet.config.schema import Schema
+from speechnet.errors import ConfigError
+
+
+@dataclass
+class Inner:
+    """A section."""
+
+    width: int = 1
+    rate: float = 0.5
+    kind: Literal["round", "square"] = "round"
+    names: list[str] = field(default_factory=list)
+    classes: dict[str, list[str] | None] = field(default_factory=dict)
+    note: str | None = None
+    gamma: list[Literal["scale"] | float] = field(default_factory=list)
+
+
+@dataclass
+class Outer:
+    """A section with sections."""
+
+    inner: Inner = field(default_factory=Inner)
+    maybe: Inner | None = None
+    on: bool = True
+
+
+SCHEMA = Schema(
+    {"outer": Outer, "seed": int, "trainer": {"max_epochs": int | None, "plugin": Path | None}},
+    refused={"trainer.logger": "it is decided elsewhere"},
+)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"outer": {}},
+        {"outer": {"inner": {"width": 3, "rate": 1, "kind": "square", "names": ["a"]}}},
+        {"outer": {"inner": {"classes": {"x": None, "y": ["b"]}, "note": None}}},
+        {"outer": {"maybe": None, "on": False}},
+        {"outer": {"maybe": {"gamma": ["scale", 2, 0.5]}}},
+        {"trainer": {"max_epochs": None, "plugin": object()}},
+    ],
+)
+def test_fitting(settings: dict[str, Any]) -> None:
+    """What the types allow passes; types that aren't known are left to others."""
+    SCHEMA.check(settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"seeds": 1}, "unknown key 'seeds'; the nearest known one is 'seed'"),
+        ({"outer": {"iner": {}}}, "unknown key 'outer.iner'.* 'outer.inner'"),
+        ({"outer": {"inner": {"WIDTH": 1}}}, "'outer.inner.WIDTH'.* 'outer.inner.width'"),
+        ({"max_epochs": 1}, "'max_epochs'.* 'trainer.max_epochs'"),
+        ({"trainer": {"logger": 1}}, "trainer.logger can't be set: it is decided elsewhere"),
+        ({"seed": "x"}, "seed is 'x', expected a whole number"),
+        ({"seed": True}, "seed is true, expected a whole number"),
+        ({"seed": 1.5}, "seed is 1.5, expected a whole number"),
+        ({"outer": 3}, r"outer is 3, expected keys with values \(inner, maybe, on\)"),
+        ({"outer": None}, "outer is null, expected keys with values"),
+        ({"outer": {"on": "maybe"}}, "outer.on is 'maybe', expected true or false"),
+        ({"outer": {"maybe": [1]}}, r"outer.maybe is \[1\], expected keys .* or null"),
+        ({"outer": {"inner": {"rate": float("nan")}}}, "rate is nan, expected a number"),
+        ({"outer": {"inner": {"kind": "rounds"}}}, "one of round, square; did you mean round"),
+        ({"outer": {"inner": {"names": "a"}}}, r"names is 'a', expected a list \[text, ...\]"),
+        ({"outer": {"inner": {"names": ["a", 2]}}}, r"names\[1\] is 2, .*put it in quotes"),
+        ({"outer": {"inner": {"classes": {"x": "b"}}}}, r"classes.x is 'b', .* \[text, ...\] or"),
+        ({"outer": {"inner": {"gamma": ["auto"]}}}, r"gamma\[0\] is 'auto', expected scale or a n"),
+        ({"trainer": {"max_epochs": "many"}}, "'many', expected a whole number or null"),
+    ],
+)
+def test_refused(settings: dict[str, Any], message: str) -> None:
+    """What is wrong is named with its whole key, what was found and what is expected."""
+    with pytest.raises(ConfigError, match=message) as caught:
+        SCHEMA.check(settings)
+    assert "\n" not in str(caught.value)
+
+
+def test_text_of_a_command_line() -> None:
+    """A word is a YAML value, or text where text is expected."""
+    SCHEMA.check_text("outer.inner.note", "3")
+    SCHEMA.check_text("outer.inner.names", "[a, b]")
+    SCHEMA.check_text("outer.inner.classes.x", "[a]")
+    SCHEMA.check_text("trainer.plugin.anything", "x")
+    with pytest.raises(ConfigError, match=r"outer\.inner\.names is 'a', expected a list"):
+        SCHEMA.check_text("outer.inner.names", "a")
+    with pytest.raises(ConfigError, match=r"unknown key 'seed\.x'"):
+        SCHEMA.check_text("seed.x", "1")
+
+
+def test_sections() -> None:
+    """A section is a key with keys below it."""
+    assert SCHEMA.is_section("outer.inner")
+    assert SCHEMA.is_section("outer.maybe")
+    assert not SCHEMA.is_section("seed")
+    assert not SCHEMA.is_section("nonsense")
+    with pytest.raises(ConfigError, match=r"nearest known one is 'outer\.inner\.width'"):
+        SCHEMA.check_key("outer.iner.width")
