@@ -43,6 +43,9 @@ _NO_RATE: Final = 24
 _FLAC_BREAKS_OFF: Final = frozenset({39, 158})
 """libsndfile's codes (a failed seek, a lost sync) for a FLAC that ends before its time."""
 
+_LOWEST_RATE: Final = 4_000
+"""The lowest rate, in Hz, that speech is still telling at: telephones use twice that."""
+
 
 @dataclass
 class AudioConfig:
@@ -81,8 +84,10 @@ class AudioConfig:
             ConfigError: a setting is out of its range.
         """
         longest = math.inf if self.max_duration is None else self.max_duration
-        if self.sample_rate < 1:
-            raise ConfigError(f"data.audio.sample_rate is {self.sample_rate}, expected 1 or more")
+        if self.sample_rate < _LOWEST_RATE:
+            raise ConfigError(
+                f"data.audio.sample_rate is {self.sample_rate} Hz, expected {_LOWEST_RATE} or more"
+            )
         if not 0 <= self.min_duration <= longest:
             raise ConfigError(
                 f"data.audio.min_duration is {self.min_duration:g} s, expected 0 or more and at "

@@ -20,8 +20,9 @@ from speechnet.datamodule import DataConfig
 from speechnet.errors import ConfigError
 from speechnet.evaluation import ClusteringConfig
 from speechnet.models.baselines import BaselinesConfig
+from speechnet.models.fitting import quiet
 from speechnet.models.mlp import MLPConfig
-from speechnet.models.network import network_candidates, quiet
+from speechnet.models.network import network_candidates
 
 _DECIDED_HERE: Final = {
     "logger": "the run folder decides what is logged where",

@@ -19,7 +19,6 @@ from torch import Tensor
 
 from speechnet.errors import ConfigError, DataError
 from speechnet.models.fitting import History, quietly, run
-from speechnet.models.fitting import quiet as quiet
 from speechnet.models.mlp import MLP, MLPConfig
 from speechnet.models.scaling import affine
 from speechnet.models.search import Candidate, score

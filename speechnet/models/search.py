@@ -15,7 +15,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import accuracy_score, recall_score
 
-from speechnet.errors import SpeechnetError
+from speechnet.errors import ConfigError, SpeechnetError
 from speechnet.types import Int64
 
 Candidate = dict[str, Any]
@@ -73,7 +73,7 @@ def search(
         One record a candidate, in the order given.
 
     Raises:
-        SpeechnetError: all candidates failed.
+        ConfigError: all candidates failed.
     """
     tasks = (
         joblib.delayed(_try)(fit_and_score, candidate, fit, held)
@@ -86,7 +86,10 @@ def search(
         tried.append(_record(candidate, islice(outcomes, len(folds))))
         on_done(1)
     if all(record.error for record in tried):
-        raise SpeechnetError(f"all {len(tried)} candidates failed; the first: {tried[0].error}")
+        raise ConfigError(
+            f"all {len(tried)} candidates failed; the first, {tried[0].candidate}, with "
+            f"{tried[0].error}. Change the grid"
+        )
     return tried
 
 

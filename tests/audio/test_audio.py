@@ -295,7 +295,7 @@ def test_any_bytes_are_set_aside(data: bytes, start: bytes) -> None:
 @pytest.mark.parametrize(
     ("setting", "value", "match"),
     [
-        ("sample_rate", 0, "data.audio.sample_rate is 0, expected 1 or more"),
+        ("sample_rate", 0, "data.audio.sample_rate is 0 Hz, expected 4000 or more"),
         ("min_duration", -1, "data.audio.min_duration is -1 s"),
         ("max_duration", 0.1, r"at most max_duration \(0\.1 s\)"),
         ("min_rate", 0, "data.audio.min_rate is 0 Hz"),

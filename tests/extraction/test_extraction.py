@@ -264,7 +264,7 @@ def test_a_file_that_changes_under_its_hands_is_not_cached(
          r"sample_rate \(8000 Hz\).*don't go together: Frequency band exceeds Nyquist"),
         (1, Recipe(AudioConfig(), DenoiseConfig(freq_mask_smooth_hz=5), CHEAP),
          "freq_mask_smooth_hz needs to be at least 43Hz"),
-        (1, Recipe(AudioConfig(sample_rate=0), DenoiseConfig(), CHEAP), "sample_rate is 0"),
+        (1, Recipe(AudioConfig(sample_rate=0), DenoiseConfig(), CHEAP), "sample_rate is 0 Hz"),
         (1, Recipe(AudioConfig(), DenoiseConfig(prop_decrease=2), CHEAP), "prop_decrease is 2"),
     ],
 )  # fmt: skip
@@ -342,7 +342,8 @@ def test_a_killed_run_is_taken_up_again(tmp_path: Path) -> None:
     root.parent.mkdir()
     files = write_corpus(root, 60)
     words = [sys.executable, "-c", RUN, str(root), ",".join(files)]
-    environment = dict(os.environ, PYTHONPATH=str(Path(__file__).parents[1]))
+    here = Path(__file__).parent
+    environment = dict(os.environ, PYTHONPATH=f"{here}{os.pathsep}{here.parent}")
     kept = 0
     for shards in (1, 4):
         with subprocess.Popen(words, env=environment) as process:

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import speechnet.run
 
+import speechnet.runs.folder
 from speechnet.errors import DataError, StorageError
 from speechnet.runs.folder import RunFolder, check_writable, next_version, read_table, table_bytes
 
