@@ -33,7 +33,7 @@ usage: python -m speechnet VERB [--config X.yaml] [--key value ...]
   VERB --print_config  its whole configuration as YAML
   --version            the version
 """
-_KEPT: Final = "what is finished is kept, the same command goes on from there"
+_KEPT: Final = "computed features are kept, the same command starts the rest again"
 _TERMINATED: Final = 128 + signal.SIGTERM
 _NO_READER: Final = 128 + signal.SIGPIPE
 

@@ -9,7 +9,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
 from lightning.pytorch import LightningDataModule
@@ -28,7 +27,7 @@ from speechnet.features import FeaturesConfig
 from speechnet.files import storage_errors
 from speechnet.progress import progress
 from speechnet.splits import SplitConfig, make_folds
-from speechnet.types import POLICY_REASONS, FeatureMatrix, Float32, Fold, Int64, Targets, encode
+from speechnet.types import POLICY_REASONS, FeatureMatrix, Float32, Fold, Int64, Targets, encode_all
 
 
 def default_cache() -> str:
@@ -195,8 +194,7 @@ class SpeechDataModule(LightningDataModule):
     @cached_property
     def labels(self) -> Int64:
         """int64 ``[n, targets]``, positions in the classes, -1 where there is no label."""
-        columns = [encode(self.table[target], classes) for target, classes in self.targets.items()]
-        return np.stack(columns, axis=1)
+        return encode_all(self.table, self.targets)
 
     @property
     def set_aside(self) -> pd.DataFrame:

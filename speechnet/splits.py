@@ -126,8 +126,8 @@ def inner_folds(
     apart = " of different speakers" if speakers is not None else ""
     raise DataError(
         f"the {len(labels)} training rows can't be divided into two parts{apart} that both hold "
-        "every class, as the search of hyper-parameters needs. Use more data, or leave out the "
-        "rarest classes (data.targets)"
+        "every class, as the search of hyper-parameters needs. Use more folds or a smaller dev "
+        "part (data.split), more speakers of each class, or leave rare classes out (data.targets)"
     )
 
 

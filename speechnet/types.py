@@ -111,6 +111,11 @@ that has no such class. Rows without a label for the target are not in the table
 """
 
 
+def encode_all(table: pd.DataFrame, targets: Targets) -> Int64:
+    """All targets' labels of a corpus table: int64 ``[n, targets]``, as ``encode`` gives them."""
+    return np.stack([encode(table[name], classes) for name, classes in targets.items()], axis=1)
+
+
 def encode(labels: pd.Series, classes: list[str]) -> Int64:
     """Turn labels into positions in ``classes``; a missing label becomes -1.
 

@@ -302,7 +302,7 @@ def test_stopped_while_extracting(long_config: Path, tmp_path: Path) -> None:
         signal.SIGINT, long_config, tmp_path / "a", when=lambda: _kept(long_config) > before
     )
     assert code == 130
-    assert "error: interrupted; what is finished is kept" in text
+    assert "error: interrupted; computed features are kept" in text
     assert "Traceback" not in text
     assert "Warning" not in text
     assert (tmp_path / "a" / "tiny" / "version_0" / "INCOMPLETE").exists()
@@ -331,7 +331,7 @@ def test_terminated_while_training(tiny_config: Path, tiny_run: Path, tmp_path: 
     logs = tmp_path / "a" / "tiny" / "version_0" / "fold_0" / "logs"
     code, text = _stopped(signal.SIGTERM, config, tmp_path / "a", when=logs.exists)
     assert code == 143
-    assert "error: terminated; what is finished is kept" in text
+    assert "error: terminated; computed features are kept" in text
     assert "Traceback" not in text
     assert (tmp_path / "a" / "tiny" / "version_0" / "INCOMPLETE").exists()
     assert not (tmp_path / "a" / "tiny" / "version_0" / "run.json").exists()

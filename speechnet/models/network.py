@@ -136,7 +136,10 @@ class NetworkTrainer:
             run(trainer, network, batches, batch_size=config.batch_size)
         if not checkpoint.best_model_path:
             raise ConfigError("the network was trained for no epoch; see trainer.max_epochs")
-        return Path(checkpoint.best_model_path), history.collect()
+        records = history.collect()
+        kept = _kept(records)
+        chosen = [record | {"chosen": record["epoch"] == kept} for record in records]
+        return Path(checkpoint.best_model_path), chosen
 
     def fits_beside_others(self) -> bool:
         """Whether one training takes one process on the CPU, so that several may go on at once."""

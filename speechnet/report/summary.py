@@ -48,7 +48,8 @@ def scores_table(scores: pd.DataFrame, targets: Targets, *, protocol: str) -> Ta
     require_columns(scores, SCORE_COLUMNS, name="scores")
     table = _table("Scores in %", gap=0)  # five columns of "100.0 ± 0.0" leave no more
     table.add_column("")
-    for heading in _COLUMNS:
+    scored = {heading: key for heading, key in _COLUMNS.items() if key[0] in set(scores["part"])}
+    for heading in scored:
         table.add_column(heading, justify="right", no_wrap=True)
     shown: list[Score] = []
     for target in targets:
@@ -56,9 +57,9 @@ def scores_table(scores: pd.DataFrame, targets: Targets, *, protocol: str) -> Ta
         best = np.nanmax([-math.inf, *(row[_DECIDING].value for row in rows.values())])
         table.add_row(Text(target, style="bold cyan"))
         for model, row in rows.items():
-            shown += row.values()
+            shown += [row[key] for key in scored.values()]
             bold = {_DECIDING: "bold"} if row[_DECIDING].value == best else {}
-            cells = [Text(score.text(), style=bold.get(key, "")) for key, score in row.items()]
+            cells = [Text(row[key].text(), style=bold.get(key, "")) for key in scored.values()]
             table.add_row(model_name(model), *cells)
         table.add_section()
     folds = fold_count(scores)

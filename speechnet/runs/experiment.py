@@ -19,7 +19,7 @@ from speechnet.progress import console, output, say, working
 from speechnet.report.summary import counts_table, dropped_table, scores_table, set_aside_table
 from speechnet.runs.folder import RunFolder, check_writable
 from speechnet.runs.reporting import draw_figures
-from speechnet.runs.training import FoldTraining
+from speechnet.runs.training import FoldTraining, check_searches
 from speechnet.splits import make_folds, shared_speakers
 from speechnet.types import Int64
 
@@ -45,7 +45,9 @@ def fit(config: ExperimentConfig, config_text: str) -> Path:
         announce(data)
         _check_columns(config, data)
         # The protocol must fit before features are computed; files set aside may change the folds.
-        make_folds(data.corpus.table, data.targets, config.data.split, seed=data.seed)
+        folds = make_folds(data.corpus.table, data.targets, config.data.split, seed=data.seed)
+        with working("checking the protocol"):
+            check_searches(config, data.corpus.table, data.targets, folds)
         run = RunFolder.create(Path(config.out), config.experiment, seed=config.seed_everything)
         run.write_text("config.yaml", config_text)
         _prepare(data, run)
@@ -151,12 +153,29 @@ def _prepare(data: SpeechDataModule, run: RunFolder) -> None:
     data.check_share()
     data.setup()
     run.write_table("split.csv", _split_table(data))
+    _note_thin_dev(data)
     if shared := shared_speakers(data.table, data.folds):
         say(
             f"{len(shared)} speakers stand on both sides of the split: the scores say nothing "
             "about unseen speakers.",
             style="yellow",
         )
+
+
+def _note_thin_dev(data: SpeechDataModule) -> None:
+    """A dev part without a class can't tell how well that class is recognised."""
+    for column, (target, classes) in enumerate(data.targets.items()):
+        thin = [
+            str(number)
+            for number, fold in enumerate(data.folds)
+            if len(fold.dev) and len({*data.labels[fold.dev, column]} - {-1}) < len(classes)
+        ]
+        if thin:
+            say(
+                f"The dev part of fold {', '.join(thin)} lacks a class of {target}: there, early "
+                "stopping sees the others only. data.split.dev sets its size.",
+                style="yellow",
+            )
 
 
 def _train(config: ExperimentConfig, data: SpeechDataModule, run: RunFolder) -> pd.DataFrame:

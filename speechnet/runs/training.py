@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -16,6 +16,7 @@ from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 
 from speechnet.config.experiment import ExperimentConfig, TrainerFactory
 from speechnet.datamodule import SpeechDataModule
+from speechnet.errors import DataError
 from speechnet.files import storage_errors
 from speechnet.models.baselines import (
     BaselineClassifier,
@@ -35,10 +36,61 @@ from speechnet.models.network import (
 from speechnet.models.search import InnerFolds, Tried, best, search
 from speechnet.progress import progress
 from speechnet.splits import inner_folds
-from speechnet.types import Fold, Int64
+from speechnet.types import Fold, Int64, Targets, encode_all
 
 _EPOCHS: Final = 1000
 """What Lightning's Trainer does when it isn't told; of a progress bar, when there is no end."""
+
+
+def check_searches(
+    config: ExperimentConfig, table: pd.DataFrame, targets: Targets, folds: Sequence[Fold]
+) -> None:
+    """Every search of every fold must have its inner folds.
+
+    Args:
+        config: the experiment.
+        table: the corpus table.
+        targets: each target's ordered classes.
+        folds: positions in ``table``.
+
+    Raises:
+        DataError: some fold's training rows can't be divided; nothing has been trained yet.
+    """
+    counts = {grid.folds for grid in config.baselines.grids().values()}
+    if config.model.enabled and config.model.grid:
+        counts.add(config.model.folds)
+    labels = encode_all(table, targets)
+    for number, fold in enumerate(folds):
+        for count in sorted(counts):
+            try:
+                _search_folds(
+                    config,
+                    table,
+                    labels,
+                    fold.train,
+                    folds=count,
+                    seed=config.seed_everything + number,
+                )
+            except DataError as error:
+                raise DataError(f"fold {number}: {error}") from error
+
+
+def _search_folds(
+    config: ExperimentConfig,
+    table: pd.DataFrame,
+    labels: Int64,
+    rows: Int64,
+    *,
+    folds: int,
+    seed: int,
+) -> InnerFolds:
+    """Inner folds of some training rows, as positions in the corpus table."""
+    speakers = table["speaker"].iloc[rows]
+    grouped = config.data.split.grouped and speakers.notna().all()
+    pairs = inner_folds(
+        labels[rows], speakers.to_numpy() if grouped else None, folds=folds, seed=seed
+    )
+    return [(rows[fit], rows[held]) for fit, held in pairs]
 
 
 class FoldTraining:
@@ -165,16 +217,14 @@ class FoldTraining:
     def _inner(self, folds: int) -> InnerFolds:
         """Inner folds of the training rows, as positions in the corpus table."""
         if folds not in self._inner_folds:
-            rows = self.fold.train
-            speakers = self.data.table["speaker"].iloc[rows]
-            grouped = self.config.data.split.grouped and speakers.notna().all()
-            pairs = inner_folds(
-                self.data.labels[rows],
-                speakers.to_numpy() if grouped else None,
+            self._inner_folds[folds] = _search_folds(
+                self.config,
+                self.data.table,
+                self.data.labels,
+                self.fold.train,
                 folds=folds,
                 seed=self._seed,
             )
-            self._inner_folds[folds] = [(rows[fit], rows[held]) for fit, held in pairs]
         return self._inner_folds[folds]
 
     def _keep(self, model: str, target: str, tried: list[Tried]) -> None:

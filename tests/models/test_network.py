@@ -71,6 +71,7 @@ class TestWhatIsKept:
         assert np.argmax(scores) < 14  # so that the last epoch is not the one to be kept
         assert dev_uar(hard, path) == pytest.approx(max(scores))
         assert torch.load(path, weights_only=True)["epoch"] == int(np.argmax(scores))
+        assert [record["epoch"] for record in records if record["chosen"]] == [np.argmax(scores)]
         assert [file.name for file in path.parent.glob("*.ckpt")] == ["mlp_0.ckpt"]
 
     def test_no_dev_part_keeps_the_last_epoch(self, fit: Fit) -> None:
@@ -79,7 +80,7 @@ class TestWhatIsKept:
         path, records = fit(data, SMALL, max_epochs=4)
         assert torch.load(path, weights_only=True)["epoch"] == 3
         assert len(records) == 4
-        assert set(records[0]) == {"epoch", "lr", "train_loss"}
+        assert set(records[0]) == {"epoch", "lr", "train_loss", "chosen"}
 
     def test_a_dev_part_without_labels_is_none(self, data: SpeechDataModule, fit: Fit) -> None:
         """Dev rows that say nothing must not stop the training."""
@@ -106,8 +107,8 @@ class TestWhatIsKept:
         assert [record["epoch"] for record in records] == [0, 1, 2, 3]
         names = {"train_loss", "dev_loss", "dev_uar", "dev_uar_gender", "dev_uar_emotion"}
         for record in records:
-            assert set(record) == {"epoch", "lr", *names}
-            assert all(type(value) is float for value in record.values())
+            assert set(record) == {"epoch", "lr", "chosen", *names}
+            assert all(type(record[name]) is float for name in ("epoch", "lr", *names))
         rates = [SMALL.lr * (1 + np.cos(np.pi * epoch / 4)) / 2 for epoch in (1, 2, 3, 4)]
         np.testing.assert_allclose([record["lr"] for record in records], rates, atol=1e-9)
 

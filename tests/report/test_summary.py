@@ -86,11 +86,11 @@ def test_best_test_uar_is_bold(build: Build, targets: Targets) -> None:
 
 
 def test_undefined_is_a_dash_and_never_best(build: Build, targets: Targets) -> None:
-    """Without a development part its column is empty; with no test score nothing is bold."""
+    """With no test score there are dashes, and nothing is bold; without a dev part no column."""
     scores = build(targets, models=2, dev=False).scores
     scores = scores.assign(value=scores["value"].mask(scores["part"] == "test", math.nan))
     table = scores_table(scores, targets, protocol="random")
-    assert [str(cell) for cell in cells(table)[1][2:]] == ["–"] * 4  # noqa: RUF001 - as shown
+    assert [str(cell) for cell in cells(table)[1][2:]] == ["–"] * 3  # noqa: RUF001 - as shown
     assert not bold(table)
 
 
@@ -177,3 +177,12 @@ def test_reasons_are_counted_with_an_example() -> None:
     assert r"'\udcff.wav'" in text  # a name that is not UTF-8 can still be printed
     assert "also 0" not in text
     assert max(map(len, text.splitlines())) <= 80
+
+
+def test_parts_that_were_not_scored_have_no_column(build: Build, targets: Targets) -> None:
+    """A run scored again on its test part shows no empty columns for the others."""
+    scores = build(targets).scores.query("part == 'test'")
+    headings = [
+        str(column.header) for column in scores_table(scores, targets, protocol="x").columns
+    ]
+    assert headings == ["", "test\naccuracy", "test\nUAR", "test\nmacro AUC"]

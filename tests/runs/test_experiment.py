@@ -283,7 +283,7 @@ def test_figures(tiny_config: Path, tmp_path: Path) -> None:
         (["--data.split.folds=40"], DataError, "12 speakers"),
         (["--evaluation.clustering.against", "[speker]"], ConfigError, "no column 'speker'"),
         (
-            ["--data.audio.sample_rate=2000", "--data.features.include", "{contrast: [mean]}"],
+            ["--data.audio.sample_rate=4000", "--data.features.include", "{contrast: [mean]}"],
             ConfigError,
             "don't go together",
         ),

@@ -13,13 +13,14 @@ from threadpoolctl import threadpool_limits
 
 from speechnet.config.experiment import ExperimentConfig, read_experiment
 from speechnet.datamodule import SpeechDataModule
-from speechnet.errors import StorageError
+from speechnet.errors import DataError, StorageError
 from speechnet.models.baselines import BaselineClassifier, FitAndScoreBaseline
 from speechnet.models.classifier import Classifier
 from speechnet.models.network import NetworkClassifier, NetworkTrainer
 from speechnet.runs.experiment import parallel
-from speechnet.runs.training import FoldTraining
+from speechnet.runs.training import FoldTraining, check_searches
 from speechnet.splits import SplitConfig
+from speechnet.types import Fold
 
 FAST = {
     "trainer.accelerator": "cpu",
@@ -305,3 +306,18 @@ class TestInnerFolds:
             )
             assert scaler.n_samples_seen_ == known
         assert all(table["error"].eq("").all() for table in training.searched)
+
+
+def test_searches_are_checked_before_training(tiny_config: Path, tmp_path: Path) -> None:
+    """A fold whose training rows lack speakers for a search is refused, and named."""
+    words = ["--config", str(tiny_config), "--out", str(tmp_path)]
+    config, _ = read_experiment(words)
+    table = pd.DataFrame(
+        {
+            "speaker": ["a", "a", "b", "b", "c", "d"],
+            "gender": ["male", "male", "female", "female", "male", "female"],
+        }
+    )
+    fold = Fold(train=np.arange(4), dev=np.arange(0), test=np.array([4, 5]))
+    with pytest.raises(DataError, match="fold 0: the 4 training rows can't be divided"):
+        check_searches(config, table, {"gender": ["female", "male"]}, [fold])
