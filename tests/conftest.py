@@ -1,8 +1,14 @@
 """Fixtures shared by all tests."""
 
+import signal
+import threading
 from pathlib import Path
 
 import pytest
+
+if threading.current_thread() is threading.main_thread():
+    # A shell that starts the tests in the background has Ctrl-C ignored, in all their children too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 RAVDESS = Path(__file__).parents[2] / "shared" / "data" / "ravdess"
 
