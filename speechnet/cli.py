@@ -1,4 +1,4 @@
-"""The verbs and their arguments, nothing else.
+"""From the command line to a verb, and from what comes of it to an exit code.
 
 Exit codes: 0 done, 1 a fault of the program, 2 wrong use, 3 bad data, 4 no space or no permission,
 130 interrupted (Ctrl-C), 141 nobody reads the output any more, 143 terminated.
@@ -11,35 +11,33 @@ import signal
 import sys
 import types
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from difflib import get_close_matches
-from pathlib import Path
-from typing import Any, Final, Literal, get_type_hints
+from importlib import import_module
+from typing import Any, Final
 
 from speechnet import __version__
-from speechnet.errors import ConfigError, SpeechnetError, StorageError
+from speechnet.errors import SpeechnetError, StorageError
 from speechnet.files import is_full
-from speechnet.progress import progress, say, working
+from speechnet.progress import say
 
-_USAGE: Final = """\
+VERBS: Final[dict[str, str]] = {
+    "audit": "look a corpus over: faults, copies, leaks, what a random split would have reported",
+    "fit": "run an experiment: features, models, scores, clusters, figures, report",
+    "test": "score a saved run again, on its own test part or on another corpus",
+    "predict": "recognise recordings with a saved run, as CSV",
+    "synth": "write the synthetic corpus",
+}
+"""What each does; it is in the module of ``speechnet.verbs`` of its name."""
+_USAGE: Final = f"""\
 usage: python -m speechnet VERB [--config X.yaml] [--key value ...]
 
-  audit    look a corpus over: faults, copies, leaks, what a random split would have reported
-  fit      run an experiment: features, models, scores, clusters, figures
-  test     score a saved run again, on its own test part or on another corpus
-  predict  recognise recordings with a saved run, as CSV
-  synth    write the synthetic corpus
-
+{"".join(f"  {verb:<8} {what}" + chr(10) for verb, what in VERBS.items())}
   VERB --help          all keys of a verb
   VERB --print_config  its whole configuration as YAML
   --version            the version
 """
 _KEPT: Final = "computed features are kept, the same command starts the rest again"
-_SHORT: Final = {
-    "corpus": ("name", "another corpus: a known name, or one's own definition, a .yaml"),
-    "root": ("root", "the folder it lies in"),
-}
-"""Flags of ``test``: the key of ``data.corpus`` that each stands for, and its help."""
 _TERMINATED: Final = 128 + signal.SIGTERM
 _NO_READER: Final = 128 + signal.SIGPIPE
 
@@ -68,12 +66,13 @@ def main(arguments: Sequence[str]) -> int:
         return _fail(_unknown(verb), 2)
     # Libraries' news for developers; what concerns a user is said in this program's own words.
     warnings.filterwarnings("ignore", category=FutureWarning)
-    return _run(VERBS[verb], rest)
+    return _run(verb, rest)
 
 
-def _run(verb: Callable[[Sequence[str]], None], arguments: Sequence[str]) -> int:
+def _run(verb: str, arguments: Sequence[str]) -> int:
     try:
-        verb(arguments)
+        # Each is imported when it is called for, so that a mistake is answered at once.
+        import_module(f"speechnet.verbs.{verb}").run(arguments)
         sys.stdout.flush()
     except SpeechnetError as error:
         return _fail(str(error), error.exit_code)
@@ -91,141 +90,6 @@ def _run(verb: Callable[[Sequence[str]], None], arguments: Sequence[str]) -> int
             raise
         return _fail(f"terminated; {_KEPT}", _TERMINATED)
     return 0
-
-
-def _fit(arguments: Sequence[str]) -> None:
-    from speechnet.config.arguments import check_config_files
-
-    check_config_files(arguments)
-    with working("starting"):
-        from speechnet.config.experiment import read_experiment
-        from speechnet.runs.experiment import fit
-
-    fit(*read_experiment(arguments))
-
-
-def _audit(arguments: Sequence[str]) -> None:
-    from speechnet.config.arguments import check_config_files
-
-    check_config_files(arguments)
-    with working("starting"):
-        from speechnet.config.experiment import fit_parser, read_experiment
-        from speechnet.runs.auditing import audit
-
-    parser = fit_parser("audit", "Look a corpus over: faults, copies, leaks, inflation.")
-    audit(read_experiment(arguments, parser)[0])
-
-
-def _test(arguments: Sequence[str]) -> None:
-    from speechnet.config.arguments import parse, verb_parser
-    from speechnet.config.schema import Schema
-    from speechnet.corpus.config import CorpusConfig
-
-    parser = verb_parser("test", "Score a saved run again, on its own test part or another corpus.")
-    parser.add_argument("--run", type=str, required=True, help="the run folder")
-    parser.add_argument(
-        "--out", type=str | None, default=None, help="where the tables go; else below the run"
-    )
-    for short, (name, what) in _SHORT.items():
-        described = f"{what}; short for --data.corpus.{name}"
-        parser.add_argument(f"--{short}", type=str | None, default=None, help=described)
-    corpus = {name: kind | None for name, kind in get_type_hints(CorpusConfig).items()}
-    for name, kind in corpus.items():
-        parser.add_argument(
-            f"--data.corpus.{name}",
-            type=kind,
-            default=None,
-            help="else the run's own",
-        )
-    texts = dict.fromkeys(("out", *_SHORT), str | None)
-    parsed = parse(parser, arguments, Schema({"run": str, **texts, "data": {"corpus": corpus}}))
-    given = {name: value for name in corpus if (value := parsed.data.corpus[name]) is not None}
-    for short, (name, _) in _SHORT.items():
-        value = parsed[short]
-        if value is not None and given.setdefault(name, value) != value:
-            raise ConfigError(
-                f"--{short} {value} contradicts --data.corpus.{name} {given[name]}; give one"
-            )
-    with working("starting"):
-        from speechnet.runs.rescore import rescore
-
-    rescore(Path(parsed.run), corpus=given, out=_path(parsed.out))
-
-
-def _predict(arguments: Sequence[str]) -> None:
-    from speechnet.config.arguments import parse, verb_parser
-    from speechnet.config.schema import Schema
-
-    parser = verb_parser("predict", "Recognise recordings with a saved run, as CSV.")
-    parser.add_argument("--run", type=str, required=True, help="the run folder")
-    parser.add_argument("--out", type=str | None, default=None, help="a CSV; else stdout")
-    parser.add_argument(
-        "--model", type=str, default="best", help="a model's name, best (on the dev part), or all"
-    )
-    speakers = Literal["one", "folder"] | None
-    parser.add_argument(
-        "--speakers",
-        type=speakers,
-        default=None,
-        help="who speaks, for a run with features by speaker: one person, or one in each folder",
-    )
-    parser.add_argument("paths", nargs="+", help="files or folders")
-    schema = Schema(
-        {"run": str, "out": str | None, "model": str, "speakers": speakers, "paths": list[str]}
-    )
-    parsed = parse(parser, arguments, schema)
-    with working("starting"):
-        from speechnet.runs.recognise import recognise
-
-    paths = [Path(path) for path in parsed.paths]
-    recognise(
-        Path(parsed.run),
-        paths,
-        model=parsed.model,
-        out=_path(parsed.out),
-        speakers=parsed.speakers,
-    )
-
-
-def _synth(arguments: Sequence[str]) -> None:
-    import joblib
-
-    from speechnet.config.arguments import parse, verb_parser
-    from speechnet.config.schema import Schema
-    from speechnet.corpus.synthetic import SynthConfig, write_corpus
-    from speechnet.files import storage_errors
-    from speechnet.runs.folder import check_writable
-
-    parser = verb_parser("synth", "Write the synthetic corpus: WAV files and a table of labels.")
-    parser.add_argument("--out", type=str, required=True, help="a new or empty folder")
-    parser.add_class_arguments(SynthConfig)
-    keys = get_type_hints(SynthConfig)
-    parsed = parse(parser, arguments, Schema({"out": str, **keys}))
-    config = SynthConfig(**{name: parsed[name] for name in keys})
-    out = Path(parsed.out)
-    check_writable(out)
-    total = config.speakers * config.sentences * 4
-    with (
-        storage_errors(out),
-        progress("synthesising speech", total) as advance,
-        joblib.parallel_config(backend="loky", n_jobs=-1),
-    ):
-        labels = write_corpus(out, config, on_file=lambda: advance(1))
-    print(labels)  # noqa: T201 - the result
-
-
-VERBS: Final[dict[str, Callable[[Sequence[str]], None]]] = {
-    "audit": _audit,
-    "fit": _fit,
-    "test": _test,
-    "predict": _predict,
-    "synth": _synth,
-}
-"""Each imports what it needs when it is called, so that a mistake is answered at once."""
-
-
-def _path(text: str | None) -> Path | None:
-    return None if text is None else Path(text)
 
 
 def _unknown(verb: str) -> str:

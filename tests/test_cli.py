@@ -191,7 +191,7 @@ def test_errors_of_the_system(
     def fail(_: object) -> None:
         raise raised
 
-    monkeypatch.setitem(VERBS, "fit", fail)
+    monkeypatch.setattr("speechnet.verbs.fit.run", fail)
     assert main(["fit"]) == 4
     raised = PermissionError(13, "Permission denied", "/y")
     assert main(["fit"]) == 4

@@ -25,6 +25,7 @@ from speechnet.models.classical.baselines import BaselinesConfig
 from speechnet.models.neural.fitting import quiet
 from speechnet.models.neural.mlp import MLPConfig
 from speechnet.models.neural.network import network_candidates
+from speechnet.report.config import ReportConfig
 
 _DECIDED_HERE: Final = {
     "logger": "the run folder decides what is logged where",
@@ -96,6 +97,7 @@ class ExperimentConfig:
         trainer: Lightning's Trainer, as plain settings.
         baselines: the classical models.
         evaluation: clustering and figures.
+        report: one page that holds all of it.
         parallel: processes.
     """
 
@@ -107,6 +109,7 @@ class ExperimentConfig:
     trainer: dict[str, Any]
     baselines: BaselinesConfig
     evaluation: EvaluationConfig
+    report: ReportConfig
     parallel: ParallelConfig
 
 
@@ -121,6 +124,7 @@ def fit_parser(verb: str = "fit", what: str = "Run an experiment from one YAML."
     _add_trainer(parser)
     parser.add_argument("--baselines", type=BaselinesConfig, default=BaselinesConfig())
     parser.add_argument("--evaluation", type=EvaluationConfig, default=EvaluationConfig())
+    parser.add_argument("--report", type=ReportConfig, default=ReportConfig())
     parser.add_argument("--parallel", type=ParallelConfig, default=ParallelConfig())
     return parser
 
