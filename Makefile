@@ -2,7 +2,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: fit test bench install install-dev install-bench clean
+SUDO := $(shell test "$$(id -u)" = 0 || echo sudo)
+
+.PHONY: fit test docs browser bench install install-dev install-bench clean
 
 fit: install  ## the main job, on the built-in synthetic corpus
 	$(BIN)/python -m speechnet fit --config configs/quickstart.yaml
@@ -13,8 +15,16 @@ test: install-dev  ## every check and every test
 	$(BIN)/mypy
 	$(BIN)/codespell
 	$(BIN)/lint-imports
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs docs/_build
 	$(BIN)/coverage erase
 	$(BIN)/pytest -n auto --dist worksteal --cov --cov-report=term
+
+docs: install-dev  ## the documentation, into docs/_build/index.html
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs docs/_build
+
+browser:  ## chromium, which tests of the report and the demo drive; for Debian and its kin
+	command -v chromium > /dev/null || ($(SUDO) apt-get update --quiet=2 \
+		&& $(SUDO) apt-get install --quiet=2 --yes --no-install-recommends chromium fonts-liberation)
 
 bench: install-bench  ## what is claimed about speed, measured; ARGS="--rows 1 2" for some of it
 	$(BIN)/python -m benchmarks $(ARGS)
@@ -25,19 +35,21 @@ install-dev: $(VENV)/.installed-dev
 
 install-bench: $(VENV)/.installed-bench
 
-$(VENV)/.installed: pyproject.toml requirements.lock
+$(BIN)/python:
 	$(PYTHON) -c "import sys; sys.exit('speechnet needs Python 3.11 or newer, this is ' + sys.version if sys.version_info < (3, 11) else 0)"
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml requirements.lock | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable .
 	touch $@
 
-$(VENV)/.installed-dev: $(VENV)/.installed
+$(VENV)/.installed-dev: pyproject.toml requirements.lock | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[dev]'
-	touch $@
+	touch $@ $(VENV)/.installed
 
 $(VENV)/.installed-bench: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[bench]'
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .coverage .coverage.*
+	rm -rf $(VENV) docs/_build docs/reference build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .coverage .coverage.*

@@ -1,3 +1,29 @@
 """Recognise the gender and emotion of a speaker from speech, and learn which way works."""
 
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from speechnet.runs.recogniser import Recogniser
+
 __version__ = "0.1.0"
+
+
+def load(run: str | Path, *, model: str = "best") -> Recogniser:
+    """Read a finished run, to recognise recordings with it.
+
+    Args:
+        run: the run folder.
+        model: a model's name; ``best`` for the one of the highest dev UAR; ``all``.
+
+    Raises:
+        ConfigError: the run has no such model.
+        DataError: the run is incomplete or damaged.
+    """
+    # Imported here: whoever asks for the version need not wait for torch.
+    from speechnet.runs.recogniser import Recogniser
+    from speechnet.runs.saved import SavedRun
+
+    return Recogniser(SavedRun(Path(run)), model=model)

@@ -19,13 +19,17 @@ from typing import Any, Final
 from speechnet import __version__
 from speechnet.errors import SpeechnetError, StorageError
 from speechnet.files import is_full
-from speechnet.progress import say
+from speechnet.progress import Volume, complain, volume
 
 VERBS: Final[dict[str, str]] = {
     "audit": "look a corpus over: faults, copies, leaks, what a random split would have reported",
     "fit": "run an experiment: features, models, scores, clusters, figures, report",
     "test": "score a saved run again, on its own test part or on another corpus",
     "predict": "recognise recordings with a saved run, as CSV",
+    "report": "write the report of a saved run anew",
+    "compare": "put runs beside each other",
+    "export": "write a run's network as ONNX",
+    "serve": "try a saved run in the browser",
     "synth": "write the synthetic corpus",
 }
 """What each does; it is in the module of ``speechnet.verbs`` of its name."""
@@ -36,8 +40,14 @@ usage: python -m speechnet VERB [--config X.yaml] [--key value ...]
   VERB --help          all keys of a verb
   VERB --print_config  its whole configuration as YAML
   --version            the version
+
+after every verb:
+  --quiet              results on stdout and errors, nothing else
+  --verbose            more: seconds of each stage, what searches chose, scores as they come
 """
 _KEPT: Final = "computed features are kept, the same command starts the rest again"
+_VOLUMES: Final[dict[str, Volume]] = {"--quiet": "quiet", "--verbose": "verbose"}
+_WITHOUT_VALUE: Final = frozenset({"--help", "--print_config", *_VOLUMES})
 _TERMINATED: Final = 128 + signal.SIGTERM
 _NO_READER: Final = 128 + signal.SIGPIPE
 
@@ -66,7 +76,11 @@ def main(arguments: Sequence[str]) -> int:
         return _fail(_unknown(verb), 2)
     # Libraries' news for developers; what concerns a user is said in this program's own words.
     warnings.filterwarnings("ignore", category=FutureWarning)
-    return _run(verb, rest)
+    rest, volumes = _take_volumes(rest)
+    if len(volumes) > 1:
+        return _fail(f"{' and '.join(sorted(volumes))} contradict each other; give one", 2)
+    with volume(_VOLUMES[volumes.pop()] if volumes else "normal"):
+        return _run(verb, rest)
 
 
 def _run(verb: str, arguments: Sequence[str]) -> int:
@@ -92,6 +106,23 @@ def _run(verb: str, arguments: Sequence[str]) -> int:
     return 0
 
 
+def _take_volumes(arguments: Sequence[str]) -> tuple[list[str], set[str]]:
+    """The words without ``--quiet`` and ``--verbose``, and which of them were there.
+
+    Where a value should stand they are left, for the verb to find it missing.
+    """
+    rest: list[str] = []
+    found: set[str] = set()
+    needs_value = False
+    for word in arguments:
+        if word in _VOLUMES and not needs_value and "--" not in rest:
+            found.add(word)
+            continue
+        needs_value = word.startswith("--") and "=" not in word and word not in _WITHOUT_VALUE
+        rest.append(word)
+    return rest, found
+
+
 def _unknown(verb: str) -> str:
     if verb.startswith("-"):
         return f"{verb} stands where the verb is expected: one of {', '.join(VERBS)}, then settings"
@@ -100,7 +131,7 @@ def _unknown(verb: str) -> str:
 
 
 def _fail(message: str, code: int) -> int:
-    say(f"error: {message}", style="red")
+    complain(f"error: {message}")
     return code
 
 

@@ -45,6 +45,7 @@ baselines:
   svm: {C: [1.0], folds: 2}
   logreg: {C: [1.0], folds: 2}
 evaluation: {resamples: 500, figures: false, clustering: {k: [2], pca: 3}}
+report: {mistakes: 2}
 parallel: {backend: threading, n_jobs: 1}
 """
 

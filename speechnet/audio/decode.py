@@ -1,8 +1,6 @@
-"""From a file to mono samples: probe, check against bounds, decode, mix, resample.
+"""From a file to mono samples: probe, check against bounds, decode, prepare.
 
-Every file is either decoded or set aside with a reason code; never both, never silently. soundfile
-reads, soxr (``HQ``, librosa's own default) resamples, so that a clip equals what ``librosa.load``
-returns as long as the DC offset is left in.
+Every file is either decoded or set aside with a reason code; never both, never silently.
 """
 
 from __future__ import annotations
@@ -10,19 +8,22 @@ from __future__ import annotations
 import io
 import math
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
-import numpy as np
 import soundfile
-import soxr
 
+from speechnet.audio.config import AudioConfig
 from speechnet.audio.container import what_is_missing
-from speechnet.audio.facts import Facts, measure, peak
-from speechnet.compiled import librosa
-from speechnet.errors import ConfigError, SetAside
+from speechnet.audio.facts import Facts, measure
+from speechnet.audio.prepare import check_rate, check_size, prepare
+from speechnet.errors import SetAside
 from speechnet.types import Float32
+
+__all__ = ["AudioConfig", "Clip", "check_decoded", "check_header", "load", "opened"]
 
 _SLACK_S: Final = 0.01
 """A part may end so much, in seconds, behind the recording: tables hold two or three decimals."""
@@ -42,66 +43,6 @@ _NO_RATE: Final = 24
 
 _FLAC_BREAKS_OFF: Final = frozenset({39, 158})
 """libsndfile's codes (a failed seek, a lost sync) for a FLAC that ends before its time."""
-
-_LOWEST_RATE: Final = 4_000
-"""The lowest rate, in Hz, that speech is still telling at: telephones use twice that."""
-
-
-@dataclass
-class AudioConfig:
-    """How recordings are read.
-
-    Attributes:
-        sample_rate: the rate in Hz that everything is resampled to.
-        mono: how several channels become one: their mean, or one of the first two.
-        remove_dc: subtract the mean of the samples.
-        min_duration: shorter recordings, in seconds, are set aside.
-        max_duration: longer recordings, in seconds, are set aside; null keeps all.
-        trim_db: cut what lies before the first and after the last frame whose level is within so
-            many dB of the loudest frame (``librosa.effects.trim``); null keeps all.
-        silence_db: recordings whose peak is below, in dB of full scale, are set aside.
-        min_rate: lowest plausible sample rate in a file's header, in Hz.
-        max_rate: highest plausible sample rate in a file's header, in Hz.
-        max_samples: most samples (frames times channels) that are decoded at once, from a file or
-            a part of it; the default is 25 minutes of 44.1 kHz mono and needs about 2 GB.
-    """
-
-    sample_rate: int = 22_050
-    mono: Literal["mean", "left", "right"] = "mean"
-    remove_dc: bool = True
-    min_duration: float = 0.3
-    max_duration: float | None = None
-    trim_db: float | None = None
-    silence_db: float = -80.0
-    min_rate: int = 4_000
-    max_rate: int = 384_000
-    max_samples: int = 2**26
-
-    def check(self) -> None:
-        """Refuse settings that no recording could meet.
-
-        Raises:
-            ConfigError: a setting is out of its range.
-        """
-        longest = math.inf if self.max_duration is None else self.max_duration
-        if self.sample_rate < _LOWEST_RATE:
-            raise ConfigError(
-                f"data.audio.sample_rate is {self.sample_rate} Hz, expected {_LOWEST_RATE} or more"
-            )
-        if not 0 <= self.min_duration <= longest:
-            raise ConfigError(
-                f"data.audio.min_duration is {self.min_duration:g} s, expected 0 or more and at "
-                f"most max_duration ({longest:g} s)"
-            )
-        if not 1 <= self.min_rate <= self.max_rate:
-            raise ConfigError(
-                f"data.audio.min_rate is {self.min_rate} Hz, expected 1 or more and at most "
-                f"max_rate ({self.max_rate} Hz)"
-            )
-        if self.trim_db is not None and self.trim_db <= 0:
-            raise ConfigError(f"data.audio.trim_db is {self.trim_db:g}, expected above 0, or null")
-        if self.max_samples < 1:
-            raise ConfigError(f"data.audio.max_samples is {self.max_samples}, expected 1 or more")
 
 
 @dataclass(frozen=True)
@@ -131,20 +72,34 @@ def load(
         SetAside: the file can't be used; its reason is one of ``speechnet.types.REASONS``.
     """
     samples, rate = _decode(path, config, start, end)
-    if not math.isfinite(peak(samples)):
-        bad = int((~np.isfinite(samples)).sum())
-        raise SetAside("not_finite", f"{bad} of {samples.size} samples are NaN or infinite")
-    facts = measure(samples, rate, silence_db=config.silence_db)
-    y = _to_mono(samples, config.mono)
-    # A constant offset is no sound: the level is what is left above it.
-    centred = y - np.float32(y.mean(dtype=np.float64))
-    _check_level(float(peak(centred)), config)
-    y = _resample(centred if config.remove_dc else y, rate, config.sample_rate)
-    return Clip(y=_trim(y, config), sr=config.sample_rate, facts=facts)
+    y = prepare(samples, rate, config)
+    return Clip(y, config.sample_rate, measure(samples, rate, silence_db=config.silence_db))
 
 
-def _decode(path: Path, config: AudioConfig, start: float, end: float) -> tuple[Float32, int]:
-    """Probe and decode: float32 ``[n_frames, n_channels]`` and the rate in Hz."""
+class _Onwards(soundfile.SoundFile):  # type: ignore[misc]  # it has no types
+    """A sound file that is read onwards unless told otherwise.
+
+    soundfile seeks to where it is after every read, and an MP3 then goes on with other last bits.
+    """
+
+    def seekable(self) -> bool:
+        """Whether to do so."""
+        return False
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[tuple[soundfile.SoundFile, str | None]]:
+    """Open a recording; whatever libsndfile or the system finds wrong with it sets it aside.
+
+    Args:
+        path: the file.
+
+    Yields:
+        The open file, and what its end lacks, as ``what_is_missing`` has it.
+
+    Raises:
+        SetAside: it is missing, can't be read or decoded, or breaks off.
+    """
     try:
         with path.open("rb", buffering=0) as file:
             # libsndfile says "Format not recognised" of an empty file; this says it plainer.
@@ -153,7 +108,9 @@ def _decode(path: Path, config: AudioConfig, start: float, end: float) -> tuple[
             missing = what_is_missing(file)
             file.seek(0)
             try:
-                return _read(file, config, start=start, end=end, missing=missing)
+                # By its descriptor: libsndfile then never sees a name that is no UTF-8.
+                with _Onwards(file.fileno(), closefd=False) as sound:
+                    yield sound, missing
             except soundfile.LibsndfileError as error:
                 raise _diagnosis(error, file, missing) from error
     except FileNotFoundError:
@@ -162,23 +119,36 @@ def _decode(path: Path, config: AudioConfig, start: float, end: float) -> tuple[
         raise SetAside("unreadable", error.strerror or str(error)) from error
 
 
-def _read(
-    file: io.FileIO, config: AudioConfig, *, start: float, end: float, missing: str | None
-) -> tuple[Float32, int]:
-    # By its descriptor: libsndfile then never sees a name that is no UTF-8.
-    with soundfile.SoundFile(file.fileno(), closefd=False) as sound:
-        if missing and sound.frames <= 0:
-            raise SetAside("truncated", missing)
-        first, count = _probe(sound, config, start, end)
+def _decode(path: Path, config: AudioConfig, start: float, end: float) -> tuple[Float32, int]:
+    """Probe and decode: float32 ``[n_frames, n_channels]`` and the rate in Hz."""
+    with opened(path) as (sound, missing):
+        check_header(sound, missing, config)
+        first, count = _part(sound, start, end)
+        check_size(count, sound.channels, rate=sound.samplerate, config=config)
         if missing and first + count == sound.frames:
             raise SetAside("truncated", missing)
-        lead, slack = (min(first, _MP3_LEAD), _MPEG_FRAME) if sound.format == "MP3" else (0, 0)
+        lead = min(first, _MP3_LEAD) if sound.format == "MP3" else 0
         if first > lead:  # seeking to 0 would change an MP3's last bits
             sound.seek(first - lead)
         samples = sound.read(lead + count, dtype="float32", always_2d=True)[lead:]
-        if len(samples) == 0 or len(samples) < count - slack:
-            raise SetAside("truncated", f"{len(samples)} of {count} frames could be decoded")
+        check_decoded(len(samples), count, sound)
         return samples, sound.samplerate
+
+
+def check_decoded(found: int, expected: int, sound: soundfile.SoundFile) -> None:
+    """Refuse a recording of which fewer frames could be decoded than its header promises.
+
+    Args:
+        found: frames that were decoded.
+        expected: frames that were asked for, none beyond the header's.
+        sound: where they came from.
+
+    Raises:
+        SetAside: some are missing.
+    """
+    slack = _MPEG_FRAME if sound.format == "MP3" else 0
+    if found == 0 or found < expected - slack:
+        raise SetAside("truncated", f"{found} of {expected} frames could be decoded")
 
 
 def _diagnosis(error: soundfile.LibsndfileError, file: io.FileIO, missing: str | None) -> SetAside:
@@ -194,20 +164,29 @@ def _diagnosis(error: soundfile.LibsndfileError, file: io.FileIO, missing: str |
     return SetAside("unreadable", str(error.error_string))
 
 
-def _probe(
-    sound: soundfile.SoundFile, config: AudioConfig, start: float, end: float
-) -> tuple[int, int]:
-    """Check the header against the bounds; the first frame to read and how many."""
-    rate, frames, channels = sound.samplerate, sound.frames, sound.channels
-    if not config.min_rate <= rate <= config.max_rate:
-        raise SetAside(
-            "bad_rate",
-            f"the header says {rate} Hz, expected {config.min_rate} to {config.max_rate}",
-        )
-    if frames <= 0:
+def check_header(sound: soundfile.SoundFile, missing: str | None, config: AudioConfig) -> None:
+    """Refuse a file whose header can't be that of speech, however much of it is to be read.
+
+    Args:
+        sound: the open file.
+        missing: what its end lacks.
+        config: bounds of the rate.
+
+    Raises:
+        SetAside: its rate is out of bounds, or it has no samples or an open length.
+    """
+    if missing and sound.frames <= 0:
+        raise SetAside("truncated", missing)
+    check_rate(sound.samplerate, config)
+    if sound.frames <= 0:
         raise SetAside("empty", "the header is followed by no samples")
-    if frames > _OPEN_LENGTH:
+    if sound.frames > _OPEN_LENGTH:
         raise SetAside("unreadable", "the header leaves the length open; encode the file again")
+
+
+def _part(sound: soundfile.SoundFile, start: float, end: float) -> tuple[int, int]:
+    """The first frame to read and how many."""
+    rate, frames = sound.samplerate, sound.frames
     first = 0 if math.isnan(start) else round(start * rate)
     last = frames if math.isnan(end) else round(end * rate)
     if first >= frames or last > frames + _SLACK_S * rate:
@@ -216,50 +195,4 @@ def _probe(
             f"the part is {first / rate:g} to {last / rate:g} s, the recording ends at "
             f"{frames / rate:g} s",
         )
-    count = min(last, frames) - first
-    _check_duration(count / rate, config)
-    if count * channels > config.max_samples:
-        raise SetAside(
-            "too_large",
-            f"{count} frames of {channels} channels, at most {config.max_samples} samples allowed",
-        )
-    return first, count
-
-
-def _check_duration(duration: float, config: AudioConfig) -> None:
-    if duration < config.min_duration:
-        raise SetAside("too_short", f"{duration:.3f} s, at least {config.min_duration:g} expected")
-    if config.max_duration is not None and duration > config.max_duration:
-        raise SetAside("too_long", f"{duration:.3f} s, at most {config.max_duration:g} expected")
-
-
-def _check_level(level: float, config: AudioConfig) -> None:
-    if level <= 10 ** (config.silence_db / 20):
-        found = f"{20 * math.log10(level):.0f} dB" if level > 0 else "digital silence"
-        raise SetAside("silent", f"{found}, above {config.silence_db:g} dB expected")
-
-
-def _to_mono(samples: Float32, policy: str) -> Float32:
-    if policy == "mean" or samples.shape[1] == 1:
-        return np.asarray(samples.mean(axis=1), dtype=np.float32)
-    return np.ascontiguousarray(samples[:, 0 if policy == "left" else 1])
-
-
-def _resample(y: Float32, rate: int, target: int) -> Float32:
-    """Resample with soxr HQ to the length that librosa gives: ``ceil(n * (target / rate))``."""
-    if rate == target:
-        return y
-    resampled = soxr.resample(y, rate, target, quality="HQ")
-    # In this order, rounding included: for a few rates the other one differs by a sample.
-    length = math.ceil(len(y) * (target / rate))
-    fitted = np.zeros(length, dtype=np.float32)
-    fitted[: len(resampled)] = resampled[:length]
-    return fitted
-
-
-def _trim(y: Float32, config: AudioConfig) -> Float32:
-    if config.trim_db is None:
-        return y
-    kept = np.ascontiguousarray(librosa.effects.trim(y, top_db=config.trim_db)[0])
-    _check_duration(len(kept) / config.sample_rate, config)
-    return kept
+    return first, min(last, frames) - first

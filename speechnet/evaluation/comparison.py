@@ -100,7 +100,7 @@ def paired_difference(
     Raises:
         ValueError: the arrays don't fit together.
     """
-    return _differences(truth, [first, second], units, k=k, seed=seed, resamples=resamples)[0]
+    return differences(truth, [first, second], units, k=k, seed=seed, resamples=resamples)[0]
 
 
 def compare_models(
@@ -136,7 +136,7 @@ def compare_models(
             continue
         truth, called = _same_rows(rows, target)
         units, unit = unit_codes(called.index.get_level_values("file").tolist(), speakers)
-        differences = _differences(
+        found = differences(
             encode(truth, classes),
             [encode(called[model], classes) for model in called],
             units,
@@ -144,7 +144,7 @@ def compare_models(
             seed=seed,
             resamples=resamples,
         )
-        table = pd.DataFrame([vars(d) for d in differences])
+        table = pd.DataFrame([vars(d) for d in found])
         table[["first", "second"]] = list(combinations(called.columns, 2))
         adjusted = holm(table["p"].to_numpy())
         tables.append(table.assign(target=target, metric="uar", p_holm=adjusted, unit=unit))
@@ -230,10 +230,33 @@ def _same_rows(rows: pd.DataFrame, target: str) -> tuple[pd.Series, pd.DataFrame
     return truth["first"], called
 
 
-def _differences(
-    truth: Int64, called: Sequence[Int64], units: Int64, *, k: int, seed: int, resamples: int
+def differences(
+    truth: Int64,
+    called: Sequence[Int64],
+    units: Int64,
+    *,
+    k: int,
+    seed: int = 0,
+    resamples: int = 10_000,
+    pairs: Sequence[tuple[int, int]] | None = None,
 ) -> list[Difference]:
-    """Compare every two of several models; all see the same resamples."""
+    """Compare several sets of predictions of the same rows, two by two, in the same resamples.
+
+    Args:
+        truth: int64 ``[n]`` in ``0..k-1``.
+        called: the sets of predictions, each int64 ``[n]`` in ``0..k-1``.
+        units: the unit of each row, int64 ``[n]``, as ``unit_codes`` gives them.
+        k: the number of classes.
+        seed: the same seed gives the same numbers.
+        resamples: how many resamples, and how many exchanges, to draw.
+        pairs: which two of ``called``, by position; every two if not given.
+
+    Returns:
+        A difference for each pair, as ``paired_difference`` gives it.
+
+    Raises:
+        ValueError: the arrays don't fit together.
+    """
     _check(truth, called, units, k)
     found, units = np.unique(units, return_inverse=True)
     has = count_by_unit(units, truth, k, count=len(found)) > 0
@@ -250,8 +273,8 @@ def _differences(
     uar = [mean_recall(of_model.T @ weights.T, drawn, present) for of_model in hits]
     # a class that one unit has varies in a way that no resample shows
     seen = not ((true > 0).sum(axis=0) == 1).any()
-    differences: list[Difference] = []
-    for i, j in combinations(range(len(called)), 2):
+    compared: list[Difference] = []
+    for i, j in combinations(range(len(called)), 2) if pairs is None else pairs:
         draws = uar[i] - uar[j]
         low, high = interval(
             draws[1:],
@@ -261,8 +284,8 @@ def _differences(
         )
         p = _permutation_p(hits[i] - hits[j], true, seed=seed, resamples=resamples)
         first, second = float(uar[i][0]), float(uar[j][0])
-        differences.append(Difference(first - second, low, high, p, first, second, len(found)))
-    return differences
+        compared.append(Difference(first - second, low, high, p, first, second, len(found)))
+    return compared
 
 
 def _check(truth: Int64, called: Sequence[Int64], units: Int64, k: int) -> None:

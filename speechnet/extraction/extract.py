@@ -21,7 +21,7 @@ from speechnet.extraction.digests import Content, digests
 from speechnet.extraction.recipe import Recipe
 from speechnet.extraction.store import FeatureStore, Outcome, Rows
 from speechnet.extraction.workers import work_off
-from speechnet.progress import extraction_progress
+from speechnet.progress import extraction_progress, tell
 from speechnet.types import FeatureMatrix
 
 _PASSING: Final = frozenset({"missing", "unreadable", "failed", "worker_died"})
@@ -124,6 +124,8 @@ def extract_features(
         done, failed = _compute(missing, recipe, store, choose_device(recipe.backend, device))
         rows = rows.join(done)
         set_aside |= {job.file: failed[job.key] for job in jobs if job.key in failed}
+    found = sum(job.key not in missing for job in jobs)
+    tell(f"features: {found} of {len(jobs)} recordings from the cache, {len(missing)} computed")
     usable = [job for job in jobs if job.file not in set_aside]
     return _assemble(
         usable,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import pandas as pd
@@ -14,6 +14,7 @@ from speechnet.report.names import interval_words, model_name, percent, percent_
 from speechnet.report.tables import find_score, models_of
 from speechnet.types import Targets
 
+_METRICS: Final = {"uar": "UAR", "accuracy": "accuracy"}
 _HARDEST: Final = 3
 """How many of the hardest speakers are named."""
 
@@ -37,6 +38,23 @@ def model_shown(scores: pd.DataFrame, target: str) -> str | None:
         if defined:
             return max(defined, key=defined.__getitem__)
     return None
+
+
+def recalls_in_words(predictions: Mapping[str, pd.DataFrame], targets: Targets) -> str:
+    """What one model recognises of each part of one fold, as soon as that is known.
+
+    Args:
+        predictions: by part, ``target, truth, predicted``.
+        targets: each target with its ordered classes.
+    """
+    said = []
+    for part in sorted(set(predictions) - {"train"}, reverse=True):
+        rows = predictions[part]
+        hits = (rows["truth"] == rows["predicted"]).groupby([rows["target"], rows["truth"]]).mean()
+        uars = hits.groupby(level="target").mean()
+        named = (f"{target} {percent(uars[target])}" for target in targets if target in uars)
+        said.append(f"{part} UAR {', '.join(named)}")
+    return "; ".join(said)
 
 
 def compared(comparisons: pd.DataFrame, targets: Targets) -> list[str]:
@@ -68,6 +86,65 @@ def compared(comparisons: pd.DataFrame, targets: Targets) -> list[str]:
         way = f"paired permutation test over {row['units']} {row['unit']}s, Holm"
         sentences.append(f"{target}: {found} ({way})")
     return sentences
+
+
+def verdicts(comparisons: pd.DataFrame | None, targets: Targets) -> list[str]:
+    """The same as ``compared`` in short: who, and neither by how much nor by which test.
+
+    Args:
+        comparisons: ``target, first, second, difference, p_holm``; None for a single model.
+        targets: each target with its ordered classes.
+
+    Returns:
+        A line for each target with two models or more.
+    """
+    sentences: list[str] = []
+    if comparisons is None:
+        return sentences
+    for target in targets:
+        rows = comparisons[(comparisons["target"] == target) & comparisons["p_holm"].notna()]
+        models = list(dict.fromkeys([*rows["first"], *rows["second"]]))
+        if not models:
+            continue
+        losers: dict[str, list[str]] = {}
+        for _, row in rows[rows["p_holm"] <= SIGNIFICANT].iterrows():
+            winner, loser = (row["first"], row["second"])[:: 1 if row["difference"] > 0 else -1]
+            losers.setdefault(str(winner), []).append(str(loser))
+        found = [*_won_alike(models, losers)]
+        if not found:
+            between = _listed(models) if len(models) == 2 else f"the {len(models)} models"
+            found = [f"no difference shown between {between}"]
+        elif sum(map(len, losers.values())) < len(rows):
+            found.append("no other difference shown")
+        sentences.append(f"{target}: {'; '.join(found)}")
+    return sentences
+
+
+def _won_alike(models: Sequence[str], losers: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """One clause for all that are better than the same models."""
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for winner, beaten in losers.items():
+        alike.setdefault(tuple(sorted(beaten, key=models.index)), []).append(winner)
+    for beaten, winners in alike.items():
+        rest = len(winners) > 1 and len(winners) + len(beaten) == len(models)
+        who = "all others" if rest else _listed(winners)
+        yield f"{who} {'are' if len(winners) > 1 else 'is'} better than {_listed(beaten)}"
+
+
+def published(references: pd.DataFrame | None) -> list[str]:
+    """The range of the published results of a protocol, a line for each metric.
+
+    Args:
+        references: ``system, metric, value`` in per cent; None where there are none.
+    """
+    if references is None:
+        return []
+    return [
+        f"emotion, published {name} of this protocol: {values.min():.1f} to {values.max():.1f} "
+        f"({len(values)} systems)"
+        for metric, name in _METRICS.items()
+        if len(values := references.loc[references["metric"] == metric, "value"])
+    ]
 
 
 def within_chance(scores: pd.DataFrame, chance: Mapping[str, tuple[float, float]]) -> list[str]:
@@ -143,7 +220,7 @@ def references_in_words(
     if references.empty:
         return []
     sentences = []
-    for metric, name in (("uar", "UAR"), ("accuracy", "accuracy")):
+    for metric, name in _METRICS.items():
         known = references[references["metric"] == metric]
         if known.empty:
             continue
@@ -192,6 +269,6 @@ def _won(row: pd.Series) -> str:
     return f"{model_name(first)} is better than {model_name(second)} by {by} points"
 
 
-def _listed(models: list[str]) -> str:
-    names = [model_name(model) for model in models]
-    return f"{', '.join(names[:-1])} and {names[-1]}"
+def _listed(models: Sequence[str]) -> str:
+    *names, last = [model_name(model) for model in models]
+    return f"{', '.join(names)} and {last}" if names else last

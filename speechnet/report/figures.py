@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pandas as pd
 from matplotlib.figure import Figure
-from rich.progress import track
 
+from speechnet.progress import progress
 from speechnet.report.figures_ablation import draw_ablation, draw_importance
 from speechnet.report.figures_calibration import draw_reliability, draw_risk_coverage
 from speechnet.report.figures_chance import draw_chance
@@ -32,13 +32,12 @@ Drawings = dict[str, Callable[[], Figure]]
 """What draws each figure, by file name."""
 
 
-def draw_all(tables: Tables, folder: Path, *, progress: bool = False) -> list[Path]:
+def draw_all(tables: Tables, folder: Path) -> list[Path]:
     """Draw every figure that there are tables for, as PNG and SVG.
 
     Args:
         tables: what to draw.
         folder: where to; made if there is none.
-        progress: whether to show a progress bar.
 
     Returns:
         The paths of all files, each whole.
@@ -54,10 +53,10 @@ def draw_all(tables: Tables, folder: Path, *, progress: bool = False) -> list[Pa
         **_data_drawings(tables),
     }
     paths: list[Path] = []
-    for name, draw in track(
-        drawings.items(), description="Figures", disable=not progress, transient=True
-    ):
-        paths += save(draw(), folder, name)
+    with progress("drawing", len(drawings)) as advance:
+        for name, draw in drawings.items():
+            paths += save(draw(), folder, name)
+            advance(1)
     return paths
 
 
@@ -71,7 +70,7 @@ def _model_drawings(tables: Tables) -> Drawings:
     }
     folds = fold_count(scores)
     for target, classes in targets.items():
-        name = _file_name(target)
+        name = file_name(target)
         drawings[f"confusion_{name}"] = partial(
             draw_confusion, tables.confusion, target=target, classes=classes, folds=folds
         )
@@ -98,7 +97,7 @@ def _target_drawings(tables: Tables) -> Drawings:
     unit = tables.unit
     drawings: Drawings = {}
     for target, classes in tables.targets.items():
-        name, only = _file_name(target), [target]
+        name, only = file_name(target), [target]
         bins = _rows(tables.reliability, only, name="reliability", part="test")
         if bins is not None:
             drawings[f"reliability_{name}"] = partial(draw_reliability, bins, target=target)
@@ -120,7 +119,7 @@ def _target_drawings(tables: Tables) -> Drawings:
             )
         if (drops := _rows(tables.importance, only, name="importance")) is not None:
             for model in models_of(drops):
-                drawings[f"importance_{name}_{_file_name(model)}"] = partial(
+                drawings[f"importance_{name}_{file_name(model)}"] = partial(
                     draw_importance, drops, target=target, model=model, unit=unit
                 )
         if (cross := _rows(tables.cross, only, name="scores across corpora")) is not None:
@@ -179,5 +178,6 @@ def _rows(
     return table[chosen] if chosen.any() else None
 
 
-def _file_name(name: str) -> str:
+def file_name(name: str) -> str:
+    """A target's or a model's name as it stands in the names of its figures."""
     return re.sub(r"[^\w-]+", "_", name)

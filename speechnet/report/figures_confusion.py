@@ -10,7 +10,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from speechnet.report.names import model_name, readable
-from speechnet.report.style import mark_undefined, panels, set_title, styled
+from speechnet.report.style import (
+    draw_shares,
+    ink_on,
+    mark_undefined,
+    panels,
+    set_title,
+    styled,
+)
 from speechnet.report.tables import models_of, require_columns
 from speechnet.types import Float64, Int64
 
@@ -88,7 +95,8 @@ def count_matrix(rows: pd.DataFrame, classes: list[str]) -> Int64:
 def _panel(ax: Axes, counts: Int64, *, size: float) -> None:
     totals = counts.sum(axis=1, keepdims=True)
     shares: Float64 = np.divide(counts, totals, out=np.zeros(counts.shape), where=totals > 0)
-    ax.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="equal")
+    draw_shares(ax, shares)
+    ax.set_aspect("equal")
     for truth, row in enumerate(counts):
         if not totals[truth]:
             mark_undefined(
@@ -104,14 +112,14 @@ def _panel(ax: Axes, counts: Int64, *, size: float) -> None:
                 ha="center",
                 va="center",
                 fontsize=size,
-                color="white" if share > 0.6 else "black",
+                color=ink_on(share),
             )
     ax.spines[:].set_visible(False)
 
 
 def _colour_bar(figure: Figure, axes: list[Axes]) -> None:
     shrink = min(1, 2.4 / figure.get_figheight())
-    bar = figure.colorbar(axes[0].images[0], ax=axes, shrink=shrink, aspect=16)
+    bar = figure.colorbar(axes[0].collections[0], ax=axes, shrink=shrink, aspect=16)
     bar.set_label("Share of the true class (%)")
     bar.set_ticks([0, 0.25, 0.5, 0.75, 1], labels=["0", "25", "50", "75", "100"])
     bar.outline.set_visible(False)

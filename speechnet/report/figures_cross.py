@@ -14,6 +14,8 @@ from speechnet.report.names import interval_words, model_name, percent, percent_
 from speechnet.report.style import (
     BLACK,
     add_footer,
+    draw_shares,
+    ink_on,
     mark_undefined,
     panels,
     set_title,
@@ -23,7 +25,6 @@ from speechnet.report.tables import models_of, require_columns, rows_of
 
 _COLUMNS: Final = ("model", "target", "train", "test", "uar", "low", "high", "seen")
 _CELL: Final = (1.15, 0.75)  # inches
-_DARK: Final = 0.6  # a share from which on text on the colour is white
 
 
 @styled
@@ -72,7 +73,7 @@ def _panel(ax: Axes, rows: pd.DataFrame, corpora: dict[str, list[str]]) -> None:
     }
     for place, (uar, *_) in found.items():
         matrix[place] = uar
-    ax.imshow(np.nan_to_num(matrix), cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    draw_shares(ax, np.nan_to_num(matrix))
     for place, uar in np.ndenumerate(matrix):
         row, column = place
         if np.isnan(uar):
@@ -92,7 +93,7 @@ def _cell(
     ax: Axes, xy: tuple[int, int], uar: float, *, low: float, high: float, seen: bool
 ) -> None:
     number, _, interval = percent_interval(uar, low, high).partition(" ")
-    colour = "white" if uar > _DARK else "black"
+    colour = ink_on(uar)
     lines = [interval, *(["unseen speakers"] if seen else [])]
     ax.text(*xy, number, ha="center", va="bottom", fontsize=10, color=colour)
     ax.text(*xy, "\n".join(lines), ha="center", va="top", fontsize=6.5, color=colour)
@@ -107,7 +108,7 @@ def _name(corpus: str) -> str:
 
 def _colour_bar(figure: Figure, axes: list[Axes]) -> None:
     shrink = min(1, 2.4 / figure.get_figheight())
-    bar = figure.colorbar(axes[0].images[0], ax=axes, shrink=shrink, aspect=16)
+    bar = figure.colorbar(axes[0].collections[0], ax=axes, shrink=shrink, aspect=16)
     ticks = [0, 0.25, 0.5, 0.75, 1]
     bar.set_ticks(ticks, labels=[percent(tick).removesuffix(".0") for tick in ticks])
     bar.set_label("UAR (%)")

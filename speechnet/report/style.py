@@ -12,14 +12,18 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import QuadMesh
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.style import context
 from matplotlib.transforms import ScaledTranslation, blended_transform_factory
 
 from speechnet.errors import StorageError
+from speechnet.types import Float64
 
 BLUE: Final = "#0072B2"
 ORANGE: Final = "#E69F00"
@@ -29,6 +33,7 @@ SKY: Final = "#56B4E9"
 PURPLE: Final = "#CC79A7"
 BLACK: Final = "#000000"
 GREY: Final = "#767676"
+NAVY: Final = "#084A8C"  # what shares are drawn in, the paler the smaller
 
 # Okabe and Ito (2008), "Color universal design", without the yellow, which is too pale for lines;
 # wine and olive from Tol (2021), "Colour schemes", SRON/EPS/TN/09-002.
@@ -36,6 +41,11 @@ PALETTE: Final = (BLUE, ORANGE, GREEN, VERMILION, SKY, PURPLE, "#882255", "#9999
 LINES: Final = ("-", "--", "-.", (0, (3, 1, 1, 1, 1, 1)))
 HATCHES: Final = ("", "///", "...", "xxx")
 MARKERS: Final = ("o", "^", "s", "D", "v", "P", "X", "<")
+
+# See-through rather than pale, so that in an SVG it goes with any background; few enough steps for
+# its key to be drawn as vectors.
+_SHARES: Final = LinearSegmentedColormap.from_list("shares", [(NAVY, 0.0), (NAVY, 1.0)], N=48)
+_DARK: Final = 0.7  # a share from which on white is read more easily on its colour than black
 
 PNG_DPI: Final = 200
 SVG_DPI: Final = 120  # only of the clouds of points, the one part that isn't drawn as vectors
@@ -190,6 +200,28 @@ def panel_below(ax: Axes, *, gap: float, height: float) -> Axes:
     inches = ax.figure.dpi_scale_trans + corner
     across = blended_transform_factory(ax.transAxes, inches)
     return ax.inset_axes((0, -gap - height, 1, height), transform=across, sharex=ax)
+
+
+def draw_shares(ax: Axes, shares: Float64) -> QuadMesh:
+    """Fill a panel with a grid of cells, the darker the larger the share.
+
+    Args:
+        ax: the panel; cell ``(i, j)`` has its middle at ``x = j``, ``y = i``, row 0 at the top.
+        shares: float64 ``[rows, columns]`` in [0, 1].
+
+    Returns:
+        The cells, for a colour bar.
+    """
+    rows, columns = shares.shape
+    edges = np.arange(columns + 1) - 0.5, np.arange(rows + 1) - 0.5
+    cells = ax.pcolormesh(*edges, shares, cmap=_SHARES, vmin=0, vmax=1)
+    ax.set(xlim=(-0.5, columns - 0.5), ylim=(rows - 0.5, -0.5))
+    return cells
+
+
+def ink_on(share: float) -> str:
+    """The colour of text on a cell of ``draw_shares``."""
+    return "white" if share > _DARK else "black"
 
 
 def mark_undefined(

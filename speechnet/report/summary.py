@@ -59,8 +59,9 @@ def scores_table(
         DataError: the table lacks a column or has no rows.
     """
     require_columns(scores, SCORE_COLUMNS, name="scores")
-    table = plain_table("Scores in %", gap=0)  # two intervals leave no more
-    table.add_column("")
+    table = plain_table(gap=0)  # two intervals leave no more
+    table.show_edge = False  # with what is said of it, it has to fit 24 lines
+    table.add_column("Scores in %")
     scored = {heading: key for heading, key in _COLUMNS.items() if key[0] in set(scores["part"])}
     for heading in scored:
         table.add_column(heading, justify="right", no_wrap=True)
@@ -74,12 +75,12 @@ def scores_table(
             bold = {_DECIDING: "bold"} if row[_DECIDING].value == best else {}
             cells = [Text(_cell(row[key], key), bold.get(key, "")) for key in scored.values()]
             table.add_row(model_name(model), *cells)
-        table.add_section()
     notes = [
         protocol.rstrip("."),
         *_spread_in_words(shown, folds=fold_count(scores), unit=unit),
         *([POOLED_NOTE] if any(score.pooled for score in shown) else []),
-        f"Bold: the best test UAR. {UNDEFINED}: undefined",
+        "Bold: the best test UAR",
+        *([f"{UNDEFINED}: undefined"] if any(math.isnan(score.value) for score in shown) else []),
         # Of a run that is scored once more it can't be known.
         *(["Nothing was chosen on the test part"] if "train" in set(scores["part"]) else []),
     ]
@@ -195,10 +196,10 @@ def set_aside_table(quarantine: pd.DataFrame) -> Table:
     return table
 
 
-def plain_table(title: str, *, gap: int = 1) -> Table:
+def plain_table(title: str | None = None, *, gap: int = 1) -> Table:
     """An empty table in the style of all of them."""
     return Table(
-        title=Text(title, style="bold"),
+        title=None if title is None else Text(title, style="bold"),
         title_justify="left",
         caption_justify="left",
         box=box.SIMPLE_HEAD,

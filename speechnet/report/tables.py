@@ -201,11 +201,22 @@ def find_score(scores: pd.DataFrame, *, model: str, target: str, part: str, metr
     rows = scores
     for column, value in wanted.items():
         rows = rows[rows[column] == value]
-    rows = rows.reindex(columns=["fold", "value", "low", "high"])  # old runs have no intervals
-    by_fold = {
-        str(fold): Score(float(value), low=float(low), high=float(high))
-        for fold, value, low, high in rows.itertuples(index=False)
-    }
+    return scores_by_key(rows).get((model, target, part, metric), Score(math.nan))
+
+
+def scores_by_key(scores: pd.DataFrame) -> dict[tuple[str, str, str, str], Score]:
+    """Every score of a table, as ``find_score`` finds it, by model, target, part and metric."""
+    found: dict[tuple[str, str, str, str], dict[str, Score]] = {}
+    columns = ["model", "target", "part", "metric", "fold", "value", "low", "high"]
+    rows = scores.reindex(columns=columns)  # old runs have no intervals
+    for *key, fold, value, low, high in rows.itertuples(index=False):
+        model, target, part, metric = map(str, key)
+        by_fold = found.setdefault((model, target, part, metric), {})
+        by_fold[str(fold)] = Score(float(value), low=float(low), high=float(high))
+    return {key: _summary(by_fold) for key, by_fold in found.items()}
+
+
+def _summary(by_fold: Mapping[str, Score]) -> Score:
     pooled = by_fold.get("all", next(iter(by_fold.values()), Score(math.nan)))
     mean = by_fold.get("mean")
     if mean is None:

@@ -71,7 +71,7 @@ def look_over(config: ExperimentConfig, data: SpeechDataModule, run: RunFolder) 
         data: its features and folds.
         run: where the tables go.
     """
-    with run.stage("audit"), working("auditing"):
+    with run.stage("audit"):
         found = _run(config, data)
         inflation = measure_inflation(data)
         for name, table in _tables(found, inflation).items():

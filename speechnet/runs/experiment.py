@@ -16,13 +16,9 @@ from speechnet.evaluation.resampling import unit_codes
 from speechnet.extraction.backends import choose_device
 from speechnet.models.classifier import Classifier
 from speechnet.predictions import join, predictions_table
-from speechnet.progress import console, output, say, working
-from speechnet.report.closing import (
-    compared,
-    groups_in_words,
-    references_in_words,
-    within_chance,
-)
+from speechnet.progress import console, each, output, plan, say, stage, tell, working
+from speechnet.report.closing import published, recalls_in_words, verdicts
+from speechnet.report.page.warning import warnings_of
 from speechnet.report.summary import scores_table, set_aside_table
 from speechnet.runs.ablation import ablate, check_ablation
 from speechnet.runs.auditing import check_speaker_normalisation, look_over
@@ -31,8 +27,10 @@ from speechnet.runs.describing import describe_data, describe_protocol, split_ta
 from speechnet.runs.evaluating import Evaluated, evaluate, write_evaluation
 from speechnet.runs.folder import RunFolder, check_writable
 from speechnet.runs.importance import importance
+from speechnet.runs.mistakes import write_mistakes
 from speechnet.runs.opening import announce, parallel
-from speechnet.runs.reporting import draw_figures, read_references
+from speechnet.runs.reporting import draw_figures, read_material, write_report
+from speechnet.runs.tensorboard import log_figures
 from speechnet.runs.training import FoldTraining, check_searches
 from speechnet.splits import describe, shared_speakers
 from speechnet.types import Int64
@@ -54,20 +52,14 @@ def fit(config: ExperimentConfig, config_text: str) -> Path:
     """
     _check(config)
     data = SpeechDataModule(config.data, seed=config.seed_everything)
-    with parallel(config.parallel):
-        data.load_corpus()
-        announce(data)
-        _check_columns(config, data)
-        check_ablation(config, data.corpus.table)
-        check_speaker_normalisation(config, data.corpus.table, data.targets)
-        # The protocol must fit before features are computed; files set aside may change the folds.
-        folds = data.divide(data.corpus.table)
-        with working("checking the protocol"):
-            check_searches(config, data.corpus.table, data.targets, folds)
+    with plan(_stages(config)), parallel(config.parallel):
+        with stage("corpus"):
+            _load(config, data)
         run = RunFolder.create(Path(config.out), config.experiment, seed=config.seed_everything)
         run.write_text("config.yaml", config_text)
         _prepare(config, data, run)
-        predictions, temperatures = _train(config, data, run)
+        with run.stage("training"):
+            predictions, temperatures = _train(config, data, run)
         run.info["models"] = [str(name) for name in predictions["model"].unique()]
         run.info["protocol"] = protocol_in_words(config, data)
         run.info["unit"] = unit_codes(list(data.table.index), data.table["speaker"])[1]
@@ -75,15 +67,25 @@ def fit(config: ExperimentConfig, config_text: str) -> Path:
         found = _evaluate(config, predictions, temperatures, data, run)
         _look_closer(config, predictions, data, run)
         _cluster(config, data, run)
-    describe_data(data, run)
-    if config.evaluation.figures:
-        with run.stage("figures"), working("drawing figures"):
-            draw_figures(run)
-    run.finish()
-    _close(found, data, run)
+        describe_data(data, run)
+        if config.report.mistakes:
+            with run.stage("mistakes"):
+                write_mistakes(
+                    config.report, data, run=run, predictions=predictions, scores=found.scores
+                )
+        if config.evaluation.figures:
+            with run.stage("figures"):
+                draw_figures(run)
+                log_figures(run.path)
+        run.finish()
+        if config.report.html:
+            with stage("report"):  # after the checksums, which it lists
+                write_report(run)
+    _close(run, report=config.report.html)
     return run.path
 
 
+_TWO_LINES: Final = 155
 BY_SPEAKER: Final = "features standardised by speaker, from all of a speaker's recordings"
 """Stands beside every score that rests on it."""
 
@@ -123,6 +125,35 @@ def _check(config: ExperimentConfig) -> None:
     choose_device(config.data.backend, config.data.device)
     config.data.recipe.rehearse()
     check_writable(Path(config.out))
+
+
+def _stages(config: ExperimentConfig) -> list[str]:
+    """What a run goes through, by the names that ``run.json`` has its seconds by."""
+    evaluation, report = config.evaluation, config.report
+    asked = {
+        "ablation": evaluation.ablate.parts,
+        "importance": evaluation.ablate.importance,
+        "cross": evaluation.cross,
+        "clustering": evaluation.clustering.enabled,
+        "mistakes": report.mistakes,
+        "figures": evaluation.figures,
+        "report": report.html,
+    }
+    always = ["corpus", "features", "audit", "training", "evaluation"]
+    return [*always, *(name for name, wanted in asked.items() if wanted)]
+
+
+def _load(config: ExperimentConfig, data: SpeechDataModule) -> None:
+    """The corpus, and all that can be refused of it before features are computed."""
+    data.load_corpus()
+    announce(data)
+    _check_columns(config, data)
+    check_ablation(config, data.corpus.table)
+    check_speaker_normalisation(config, data.corpus.table, data.targets)
+    # Files that are set aside later may change the folds.
+    folds = data.divide(data.corpus.table)
+    with working("checking the protocol"):
+        check_searches(config, data.corpus.table, data.targets, folds)
 
 
 def _check_columns(config: ExperimentConfig, data: SpeechDataModule) -> None:
@@ -172,16 +203,18 @@ def _train(
     config: ExperimentConfig, data: SpeechDataModule, run: RunFolder
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Every model's predictions, and the temperatures that calibrated them."""
-    tables, searched, history, temperatures = [], [], [], []
-    for number, fold in enumerate(data.folds):
+    tables: list[pd.DataFrame] = []
+    searched, history, temperatures = [], [], []
+    for number, fold in enumerate(each(data.folds, "fold")):
         training = FoldTraining(config, data, number=number, folder=run.make_fold(number))
         parts = {part: rows for part, rows in fold.parts().items() if len(rows)}
-        with run.stage("training"):
-            for name, classifier in training.models():
-                tables += [
-                    predict_rows(data, classifier, rows, part=part, fold=number, model=name)
-                    for part, rows in parts.items()
-                ]
+        for name, classifier in training.models():
+            found = {
+                part: predict_rows(data, classifier, rows, part=part, fold=number, model=name)
+                for part, rows in parts.items()
+            }
+            tables += found.values()
+            tell(f"{training.named(name)}: {recalls_in_words(found, data.targets)}")
         searched += training.searched
         history += training.history
         temperatures += training.temperatures
@@ -201,7 +234,7 @@ def _evaluate(
     data: SpeechDataModule,
     run: RunFolder,
 ) -> Evaluated:
-    with run.stage("evaluation"), working("scoring"):
+    with run.stage("evaluation"):
         found, tables = evaluate(
             predictions,
             data.table,
@@ -231,28 +264,26 @@ def _look_closer(
             run.write_table("cross.csv", table)
 
 
-def _close(found: Evaluated, data: SpeechDataModule, run: RunFolder) -> None:
-    """The result: a table, and what it says in sentences."""
-    unit = run.info["unit"]
-    output.print(scores_table(found.scores, data.targets, protocol=run.info["protocol"], unit=unit))
-    for sentence in (
-        *references_in_words(
-            found.scores, read_references(run), run.info.get("departures", []), unit=unit
-        ),
-        *within_chance(found.scores, found.chance),
-        *compared(found.comparisons, data.targets),
-        *groups_in_words(found.scores, found.gaps, found.speakers),
-        *run.info.get("clustering", {}).get("findings", [])[:1],
-    ):
-        say(sentence, to=output)
-    say(f"Run folder: {run.path}", to=output)
+def _close(run: RunFolder, *, report: bool) -> None:
+    """The result on one screen; whatever else there is to say stands in the report."""
+    material = read_material(run)
+    tables = material.tables
+    protocol = run.info["protocol"]
+    output.print(scores_table(tables.scores, tables.targets, protocol=protocol, unit=tables.unit))
+    for line in (*verdicts(tables.comparisons, tables.targets), *published(tables.references)):
+        say(line, to=output)
+    for title, text, *_ in warnings_of(material)[:1]:
+        words = f"Warning: {title.rstrip('.')}."
+        more = f" {text}" if len(words) + len(text) < _TWO_LINES else ""
+        say(words + more, style="yellow", to=output)
+    say(f"Report: {run.path / 'report.html'}" if report else f"Run folder: {run.path}", to=output)
 
 
 def _cluster(config: ExperimentConfig, data: SpeechDataModule, run: RunFolder) -> None:
     clustering = config.evaluation.clustering
     if not clustering.enabled:
         return
-    with run.stage("clustering"), working("clustering"):
+    with run.stage("clustering"):
         try:
             found = cluster_features(
                 data.X, data.matrix.index, data.table, clustering, seed=config.seed_everything

@@ -10,7 +10,7 @@ import platform
 import re
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -21,9 +21,12 @@ import pandas as pd
 from speechnet import __version__
 from speechnet.errors import DataError, StorageError
 from speechnet.files import storage_errors, write_whole
+from speechnet.progress import say, stage
+from speechnet.runs.checksums import NAME as SUMS
+from speechnet.runs.checksums import check_sums, read_sums, write_sums
+from speechnet.runs.consistency import FORMAT, check_classes, check_info
 
 _INCOMPLETE: Final = "INCOMPLETE"
-_NEEDED: Final = ("targets", "models", "folds", "protocol", "features", "recipe", "corpus")
 _TEXT: Final = frozenset(
     [
         *("file", "speaker", "sentence", "fold", "target", "truth", "predicted", "digest"),
@@ -52,11 +55,16 @@ class RunFolder:
     Attributes:
         path: the folder.
         info: what ``run.json`` will say.
+        sums: of a finished run each file's SHA-256; None where the run was made before there were
+            any, or goes on.
     """
 
-    def __init__(self, path: Path, info: dict[str, Any]) -> None:
+    def __init__(
+        self, path: Path, info: dict[str, Any], *, sums: Mapping[str, str] | None = None
+    ) -> None:
         self.path = path
         self.info = info
+        self.sums = sums
 
     @classmethod
     def create(cls, out: Path, experiment: str, *, seed: int) -> RunFolder:
@@ -70,6 +78,7 @@ class RunFolder:
             text = "This run has not finished: it goes on, was killed, or failed.\n"
             (path / _INCOMPLETE).write_text(text, encoding="utf-8")
         info = {
+            "format": FORMAT,
             "speechnet": __version__,
             "experiment": experiment,
             "seed": seed,
@@ -88,10 +97,13 @@ class RunFolder:
 
     @classmethod
     def open(cls, path: Path) -> RunFolder:
-        """Open a finished run.
+        """Open a finished run, and make sure that it is as it was when it finished.
+
+        A run that was made before there were checksums is opened with a warning.
 
         Raises:
-            DataError: there is none, or it is incomplete.
+            DataError: there is none; it is incomplete, of a newer version, or not as its run left
+                it.
         """
         if not path.is_dir():
             raise DataError(f"there is no run folder {path}")
@@ -99,19 +111,25 @@ class RunFolder:
             raise DataError(f"{path} is incomplete: its run was killed, failed or still goes on")
         try:
             info = json.loads((path / "run.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise DataError(f"{path} is no run folder: run.json can't be read ({error})") from error
-        missing = [key for key in _NEEDED if not isinstance(info, dict) or key not in info]
-        if missing:
-            raise DataError(f"{path}/run.json is damaged: it lacks {', '.join(missing)}")
-        return cls(path, info)
+        check_info(path, info)
+        sums = None
+        if "format" in info or (path / SUMS).exists():
+            sums = read_sums(path)
+            check_sums(path, sums)
+        else:
+            say(f"{path} was made before runs had checksums: it may have changed", style="yellow")
+        check_classes(path, info["targets"])
+        return cls(path, info, sums=sums)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Adds the seconds that the block takes to ``info["seconds"]``."""
+        """Shows the stage, and adds the seconds that the block takes to ``info["seconds"]``."""
         begun = time.perf_counter()
         try:
-            yield
+            with stage(name):
+                yield
         finally:
             spent = self.info["seconds"].get(name, 0.0) + time.perf_counter() - begun
             self.info["seconds"][name] = round(spent, 3)
@@ -143,18 +161,22 @@ class RunFolder:
         """Read a CSV of the run; labels, ids and folds stay text.
 
         Raises:
-            DataError: it is missing or damaged.
+            DataError: it is missing or damaged, or the run didn't write it.
         """
+        if self.sums is not None and name not in self.sums and (self.path / name).exists():
+            raise DataError(f"{self.path / name} was added after the run: remove it")
         try:
             return read_table(self.path / name)
         except (OSError, ValueError) as error:
             raise DataError(f"{self.path / name} can't be read: {error}") from error
 
     def finish(self) -> None:
-        """Write ``run.json``, and mark the run complete."""
+        """Write ``run.json`` and the checksums of all files, and mark the run complete."""
         self.info["finished"] = _now()
         text = json.dumps(_finite(self.info), indent=1, ensure_ascii=False, allow_nan=False)
         self.write_text("run.json", text + "\n")
+        with storage_errors(self.path):
+            write_sums(self.path)
         (self.path / _INCOMPLETE).unlink(missing_ok=True)
 
     def _write(self, name: str, content: bytes) -> None:

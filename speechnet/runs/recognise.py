@@ -2,114 +2,219 @@
 
 from __future__ import annotations
 
-import os
+import hashlib
 import sys
-from collections import Counter
-from collections.abc import Sequence
-from pathlib import Path, PurePath
-from typing import Literal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
 
-import numpy as np
 import pandas as pd
 
-from speechnet.corpus.discovery import SetAsideRow, discover, printable
-from speechnet.errors import ConfigError, DataError
-from speechnet.extraction.extract import Extraction, extract_features
-from speechnet.files import storage_errors, write_whole
-from speechnet.models.speaker_norm import standardise_by_speaker
-from speechnet.progress import console
+from speechnet import __version__
+from speechnet.corpus.discovery import SetAsideRow, printable
+from speechnet.errors import ConfigError, DataError, SetAside
+from speechnet.progress import console, progress, say, working
 from speechnet.report.summary import set_aside_table
+from speechnet.runs.answers import Answered, Answerer, Speakers
 from speechnet.runs.folder import check_writable
+from speechnet.runs.inputs import Recording, gather
 from speechnet.runs.opening import parallel
+from speechnet.runs.recogniser import Recogniser
+from speechnet.runs.recognition import check_abstain
+from speechnet.runs.results import Results, columns_of, open_results, rows_of
 from speechnet.runs.saved import SavedRun
-from speechnet.types import CORPUS_COLUMNS, Float32
+from speechnet.runs.timelines import Windowing, Windows
 
-Speakers = Literal["one", "folder"]
-"""Who speaks: one person in all recordings, or one in each folder."""
+_SMALLEST: Final = 64
+_LARGEST: Final = 1024
+"""Recordings of a batch: features of so many are in memory, and for each the cache is read."""
 
 
 def recognise(
     run_path: Path,
-    paths: Sequence[Path],
+    given: Sequence[str | Path],
     *,
     model: str,
     out: Path | None,
     speakers: Speakers | None = None,
+    manifest: Path | None = None,
+    abstain: float = 0.0,
+    windowing: Windowing | None = None,
 ) -> None:
     """Recognise recordings with a finished run.
 
     Columns of the CSV: file, model; for each target the likeliest class, then the probability of
-    every class as ``<target>_<class>``; reason. A recording that can't be used has its reason code
-    and nothing else.
+    every class as ``<target>_<class>``; reason. The rows stand in the order of the recordings,
+    those of a recording's models together. A recording that can't be used has its reason code and
+    nothing else. Names are data and stay as they are: a spreadsheet that takes one which begins
+    with ``=`` for a formula must be told that the column is text.
+
+    A recording longer than ``windowing`` says has the mean probabilities of its windows; those that
+    can't be used, such as silence, don't count. A part of a recording is always taken as a whole.
+
+    With ``out`` the rows are kept as they come, and the same command again goes on behind them.
+    Beside the names of all recordings no more is in memory than a batch of their features needs;
+    where the run standardises features by speaker, those of all recordings are.
 
     Args:
         run_path: the run folder.
-        paths: recordings, or folders of them.
+        given: recordings, folders and patterns of them, and ``-``; see ``speechnet.runs.inputs``.
         model: a model's name, ``best`` or ``all``.
-        out: a file; None for stdout.
+        out: a file, which is replaced if it is there; None for stdout.
         speakers: who speaks; needed where the run standardises features by speaker, and refused
             elsewhere.
+        manifest: a list of recordings; see ``speechnet.runs.inputs``.
+        abstain: where a target's likeliest class has a lower probability, its label is empty and
+            the reason is ``unsure``.
+        windowing: which recordings are taken window by window; by default those of over 20 s.
 
     Raises:
-        SpeechnetError: the run or the disk is at fault, the run has no such model, or not one of
-            the recordings can be used.
+        SpeechnetError: the run, the command or the disk is at fault, or not one of the recordings
+            can be used.
     """
+    windowing = windowing or Windowing()
+    check_abstain(abstain)
     run = SavedRun(run_path)
-    models = run.choose(model)
-    _check_speakers(run, speakers)
-    if out is not None:
-        check_writable(out.parent)
-    files, set_aside = _find(paths)
-    with parallel(run.config.parallel):
-        extraction = _extract(run, files)
-    set_aside = pd.concat([set_aside, extraction.set_aside], ignore_index=True)
-    X = extraction.matrix.X
-    if speakers is not None:
-        who = _who(extraction.matrix.index, speakers)
-        _check_enough(who)
-        X = standardise_by_speaker(X, who)
-    table = _table(run, models, X, extraction.matrix.index, set_aside)
-    _write(table, out)
-    if len(set_aside):
-        console.print(set_aside_table(set_aside))
-    if not extraction.matrix.index:
+    _check_speakers(run, speakers, windowing)
+    windows = windowing.within(run.config.data.audio)
+    if windows.timelines is not None:
+        check_writable(windows.timelines)
+    run.choose(model)  # a name that isn't there is noticed before a list is read
+    recordings, notes = gather(given, manifest)
+    for note in notes:
+        say(note, style="yellow")
+    with working("reading the run"):
+        recogniser = Recogniser(run, model=model)
+    answerer = Answerer(recogniser, windows=windows, speakers=speakers, abstain=abstain)
+    names = [recording.name for recording in recordings]
+    with (
+        open_results(
+            out,
+            columns_of(run.targets),
+            _settings(answerer),
+            names=names,
+            models=recogniser.models,
+        ) as results,
+        parallel(run.config.parallel),
+        _counted(len(names) - results.done, printed=out is None) as advance,
+    ):
+        _say_done(results, len(names))
+        met = _work_off(recordings, answerer, results, advance)
+    met.say(windows, len(names))
+    if not results.usable:
         raise DataError("none of the recordings can be used; the reasons stand above")
 
 
-def _find(paths: Sequence[Path]) -> tuple[dict[str, Path], pd.DataFrame]:
-    """Every file by its printable name, those below folders too, and links that lead astray."""
-    files: dict[str, Path] = {}
-    set_aside: list[SetAsideRow] = []
-    for path in paths:
-        name = printable(str(path))
-        if os.path.isdir(path):  # noqa: PTH112 - too long a name is no folder, no OSError
-            found = discover(path.resolve())
-            files |= {f"{name}/{inner}": path / inside for inner, inside in found.files.items()}
-            set_aside += [(f"{name}/{inner}", why, more) for inner, why, more in found.set_aside]
-        elif os.path.exists(path) and not os.path.isfile(path):  # noqa: PTH110, PTH113 - as above
-            set_aside.append((name, "unreadable", "a pipe or a device, expected a file"))
+@dataclass
+class _Met:
+    """What deserves a word at the end.
+
+    Attributes:
+        set_aside: what couldn't be used.
+        averaged: how many recordings have the mean over their windows.
+    """
+
+    set_aside: list[SetAsideRow] = field(default_factory=list)
+    averaged: int = 0
+
+    def note(self, answered: Answered) -> None:
+        if isinstance(answered.answer, SetAside):
+            why = answered.answer
+            self.set_aside.append((answered.name, why.reason, why.detail))
         else:
-            files[name] = path  # what isn't there gets its row with a reason
-    if not files and not set_aside:
-        folders = ", ".join(printable(str(path)) for path in paths[:3])
-        raise DataError(f"no audio files (wav, flac, mp3, ogg) in {folders}")
-    return files, pd.DataFrame(set_aside, columns=["file", "reason", "detail"], dtype=object)
+            self.averaged += answered.long
+
+    def say(self, windows: Windows, total: int) -> None:
+        if self.averaged:
+            say(
+                f"Longer than {windows.longer_than:g} s, and the mean over windows of "
+                f"{windows.window:g} s: {self.averaged:,} of {total:,} recordings"
+            )
+        if self.set_aside:
+            rows = pd.DataFrame(self.set_aside, columns=["file", "reason", "detail"], dtype=object)
+            console.print(set_aside_table(rows))
 
 
-def _extract(run: SavedRun, files: dict[str, Path]) -> Extraction:
-    """Features of files by the run's recipe, cached like all others."""
-    table = pd.DataFrame(None, index=pd.Index(list(files), name="file"), columns=[*CORPUS_COLUMNS])
-    table["path"] = pd.Series(
-        [str(path.absolute()) for path in files.values()], index=table.index, dtype=object
-    )
-    table[["start", "end"]] = np.nan
-    config = run.config.data
-    return extract_features(
-        Path("/"), table, config.recipe, cache_dir=config.cache, device="auto", keep_duplicates=True
-    )
+def _work_off(
+    recordings: Sequence[Recording],
+    answerer: Answerer,
+    results: Results,
+    advance: Callable[[int], None],
+) -> _Met:
+    """Add the rows of all recordings that have none yet.
+
+    The batches are the same wherever an earlier call stopped: linear algebra rounds by how many
+    rows there are, and the table would tell.
+    """
+    met, done = _Met(), results.done
+    batches = [(0, len(recordings))] if answerer.speakers else _batches(len(recordings))
+    for first, end in batches:
+        if end <= done:
+            continue
+        rows: list[list[str]] = []
+        skip = max(done - first, 0)
+        for answered in answerer.answer(recordings[first:end], first=first, skip=skip):
+            met.note(answered)
+            rows += rows_of(answered.name, answered.answer, answerer.recogniser.targets)
+            if answered.long:  # it took its time, and isn't in the cache
+                results.append(rows)
+                rows = []
+            advance(1)
+        results.append(rows)
+    return met
 
 
-def _check_speakers(run: SavedRun, speakers: Speakers | None) -> None:
+def _batches(count: int) -> Iterator[tuple[int, int]]:
+    """Where batches begin and end: small at first, for rows to look at; then a fifth of all."""
+    first = 0
+    while first < count:
+        end = min(first + min(max(first // 4, _SMALLEST), _LARGEST), count)
+        yield first, end
+        first = end
+
+
+@contextmanager
+def _counted(total: int, *, printed: bool) -> Iterator[Callable[[int], None]]:
+    """Count recordings, but not between rows on a terminal, nor to one."""
+    if total == 1 or (printed and sys.stdout.isatty()):
+        yield lambda _: None
+        return
+    with progress("recognising", total) as advance:
+        yield advance
+
+
+def _settings(answerer: Answerer) -> dict[str, object]:
+    """Everything that decides on the rows; what relative names mean depends on the folder."""
+    run, windows = answerer.recogniser.run, answerer.windows
+    return {
+        "speechnet": __version__,
+        "--run": printable(str(run.folder.path.resolve())),
+        "run.json": hashlib.sha256((run.folder.path / "run.json").read_bytes()).hexdigest(),
+        "folder": printable(str(Path.cwd())),
+        "--model": answerer.recogniser.models,
+        "--speakers": answerer.speakers,
+        "--abstain": answerer.abstain,
+        "--long": windows.longer_than,
+        "--window": windows.window,
+        "--hop": windows.hop,
+        "--timeline": None if windows.timelines is None else printable(str(windows.timelines)),
+    }
+
+
+def _say_done(results: Results, total: int) -> None:
+    if results.done:
+        say(f"{total:,} recordings, {results.done:,} of them done before")
+    if results.changed:
+        say(
+            "The recordings have changed since, or their order has: the rows behind the first "
+            f"{results.done:,} are made anew",
+            style="yellow",
+        )
+
+
+def _check_speakers(run: SavedRun, speakers: Speakers | None, windowing: Windowing) -> None:
     per_speaker = run.config.data.features.per_speaker
     if per_speaker and speakers is None:
         raise ConfigError(
@@ -117,56 +222,13 @@ def _check_speakers(run: SavedRun, speakers: Speakers | None) -> None:
             "per_speaker): say who speaks with --speakers one (the same person in all recordings) "
             "or --speakers folder (one person in each folder), several recordings each"
         )
+    if per_speaker and windowing.timelines is not None:
+        raise ConfigError(
+            f"{run.folder.path} standardises the features of each speaker over whole recordings "
+            "(data.features.per_speaker), and has nothing to say of a window; leave --timeline out"
+        )
     if speakers is not None and not per_speaker:
         raise ConfigError(
             f"--speakers {speakers}: {run.folder.path} takes each recording by itself "
             "(data.features.per_speaker: false); leave the option out"
         )
-
-
-def _check_enough(who: Sequence[str]) -> None:
-    """One recording standardised by itself is zero in every feature, and says nothing."""
-    alone = [name for name, count in Counter(who).items() if count == 1]
-    if alone:
-        where = f" in {', '.join(alone[:5])}" if any(alone) else ""
-        raise DataError(
-            f"there is a single recording of a speaker{where}; this run standardises features by "
-            "speaker and needs several of each, the more the better"
-        )
-
-
-def _who(files: Sequence[str], speakers: Speakers) -> list[str]:
-    """Who speaks in each file."""
-    return ["" if speakers == "one" else str(PurePath(file).parent) for file in files]
-
-
-def _table(
-    run: SavedRun,
-    models: Sequence[str],
-    X: Float32,
-    files: Sequence[str],
-    set_aside: pd.DataFrame,
-) -> pd.DataFrame:
-    """One row for each file and model, then one for each file that was set aside."""
-    columns = ["file", "model"]
-    for target, classes in run.targets.items():
-        columns += [target, *(f"{target}_{name}" for name in classes)]
-    tables = []
-    for model in models if files else ():
-        values: dict[str, object] = {"file": list(files), "model": model}
-        for target, probability in run.predict_proba(model, X).items():
-            classes = run.targets[target]
-            values[target] = np.array(classes, dtype=object)[probability.argmax(axis=1)]
-            values |= {f"{target}_{name}": probability[:, i] for i, name in enumerate(classes)}
-        tables.append(pd.DataFrame(values))
-    tables.append(set_aside[["file", "reason"]])
-    return pd.concat(tables, ignore_index=True).reindex(columns=[*columns, "reason"])
-
-
-def _write(table: pd.DataFrame, out: Path | None) -> None:
-    text = table.to_csv(index=False, lineterminator="\n", float_format="%.6f")
-    if out is None:
-        sys.stdout.write(text)
-        return
-    with storage_errors(out):
-        write_whole(out, text.encode())

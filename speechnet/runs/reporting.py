@@ -1,17 +1,23 @@
-"""Rebuild the figures of a run from its folder alone; nothing is trained."""
+"""Rebuild the figures and the report of a run from its folder alone; nothing is trained."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 import pandas as pd
 
+from speechnet.config.yaml_file import read_yaml
+from speechnet.errors import DataError
 from speechnet.evaluation import RocCurve, roc_curves
 from speechnet.files import storage_errors
+from speechnet.progress import output, say, working
 from speechnet.report import draw_all
+from speechnet.report.page import Material, page
 from speechnet.report.tables import Tables
+from speechnet.runs import checksums
 from speechnet.runs.folder import RunFolder
 from speechnet.types import Targets, encode
 
@@ -29,6 +35,10 @@ _EVIDENCE: Final = (
     "clustering",
 )
 """Tables whose figures are drawn where the run folder has them."""
+_TOLD: Final = ("audit", "quarantine", "dropped", "calibration", "search", "mistakes")
+"""Tables that only the report shows."""
+_HEARD: Final = re.compile(r"mistakes/\d+\.(mp3|svg)")
+"""What ``mistakes.csv`` may name: nothing else in the folder, and nothing outside it."""
 
 
 def draw_figures(run: RunFolder) -> list[Path]:
@@ -43,6 +53,93 @@ def draw_figures(run: RunFolder) -> list[Path]:
     folder = run.path / "figures"
     with storage_errors(folder):
         return draw_all(_tables(run), folder)
+
+
+def rebuild(path: Path) -> Path:
+    """Draw a finished run's figures anew and write its report; the verb ``report``.
+
+    Args:
+        path: the run folder.
+
+    Returns:
+        The report.
+
+    Raises:
+        DataError: it is no run folder, or damaged.
+        StorageError: no space, or no permission.
+    """
+    run = RunFolder.open(path)
+    with working("drawing figures"):
+        draw_figures(run)
+    with working("writing the report"):
+        written = write_report(run)
+    say(str(written), to=output)
+    return written
+
+
+def write_report(run: RunFolder) -> Path:
+    """Write ``report.html``, whole or not at all, with the figures that there are.
+
+    Args:
+        run: a finished run.
+
+    Returns:
+        The file.
+
+    Raises:
+        DataError: a table or a figure is damaged.
+        StorageError: no space, or no permission.
+    """
+    run.write_text("report.html", page(read_material(run)))
+    return run.path / "report.html"
+
+
+def read_material(run: RunFolder) -> Material:
+    """Read all that a report is made of.
+
+    Args:
+        run: a finished run, of an older version too: what it lacks is left out.
+
+    Raises:
+        DataError: a table is damaged, or names files that are none of its own.
+    """
+    told = {name: _read(run, f"{name}.csv") for name in _TOLD}
+    heard = _heard(run, told["mistakes"])
+    sums = checksums.read_sums(run.path) if (run.path / checksums.NAME).exists() else {}
+    config = run.path / "config.yaml"
+    return Material(
+        folder=str(run.path),
+        tables=_tables(run),
+        info=run.info,
+        config=config.read_text(encoding="utf-8"),
+        settings=read_yaml(config),
+        figures={
+            path.stem: path.read_text(encoding="utf-8")
+            for path in sorted((run.path / "figures").glob("*.svg"))
+        },
+        clips={name: content for name, content in heard.items() if name.endswith(".mp3")},
+        pictures={
+            name: content.decode() for name, content in heard.items() if name.endswith(".svg")
+        },
+        checksums=sums,
+        **told,
+    )
+
+
+def _heard(run: RunFolder, mistakes: pd.DataFrame | None) -> dict[str, bytes]:
+    """The clips and pictures of the mistakes that are there, by the name that the table has."""
+    if mistakes is None:
+        return {}
+    found = {}
+    for name in map(str, pd.concat([mistakes["clip"], mistakes["picture"]]).dropna()):
+        if not _HEARD.fullmatch(name):
+            raise DataError(
+                f"{run.path}/mistakes.csv is damaged: it names {name!r}, expected "
+                "mistakes/<number>.mp3 or .svg"
+            )
+        if (path := run.path / name).is_file():
+            found[name] = path.read_bytes()
+    return found
 
 
 def _tables(run: RunFolder) -> Tables:

@@ -45,14 +45,20 @@ class SavedRun:
             raise DataError(f"{path} can't be used: {error}") from error
         self.targets: Targets = self.folder.info["targets"]
         self.models: list[str] = self.folder.info["models"]
+        self._classifiers: dict[tuple[str, int], Classifier] = {}
         self._check_recipe()
 
     def classifier(self, model: str, fold: int) -> Classifier:
-        """One model's classifier of one fold.
+        """One model's classifier of one fold, read once.
 
         Raises:
             DataError: it is missing or damaged.
         """
+        if (model, fold) not in self._classifiers:
+            self._classifiers[model, fold] = self._read(model, fold)
+        return self._classifiers[model, fold]
+
+    def _read(self, model: str, fold: int) -> Classifier:
         folder = self.folder.fold(fold)
         classifier: Classifier
         if model == "mlp":

@@ -12,7 +12,7 @@ from typing import Any, Final
 import joblib
 import numpy as np
 import pandas as pd
-from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
+from lightning.pytorch.loggers import CSVLogger, Logger
 
 from speechnet.config.experiment import ExperimentConfig, TrainerFactory
 from speechnet.datamodule import SpeechDataModule
@@ -32,7 +32,9 @@ from speechnet.models.neural.mlp import MLPConfig
 from speechnet.models.neural.network import NetworkClassifier, NetworkTrainer, network_candidates
 from speechnet.models.neural.network_search import FitAndScoreNetwork, FitAndScoreTogether
 from speechnet.models.search import InnerFolds, Tried, best, search
-from speechnet.progress import progress
+from speechnet.progress import progress, tell
+from speechnet.report.names import model_name, percent
+from speechnet.runs.tensorboard import EpochCurves
 from speechnet.splits import inner_folds
 from speechnet.types import Fold, Int64, Targets, encode_all
 
@@ -139,6 +141,12 @@ class FoldTraining:
             for name, grid in self.config.baselines.grids().items():
                 yield name, self._finished(name, self._baseline(name, grid))
 
+    def named(self, model: str, target: str = "") -> str:
+        """A model of this fold, in words."""
+        several = len(self.data.folds) > 1
+        where = f"fold {self.number + 1} of {len(self.data.folds)}" if several else ""
+        return ", ".join(word for word in (where, model_name(model), target) if word)
+
     def _finished(self, name: str, classifier: Classifier) -> Classifier:
         """The model calibrated on the dev part, where there is one, and saved."""
         dev = self.fold.dev
@@ -154,11 +162,6 @@ class FoldTraining:
         classifier.save(self.folder, name)
         return classifier
 
-    @property
-    def _where(self) -> str:
-        folds = len(self.data.folds)
-        return f"fold {self.number + 1}/{folds}: " if folds > 1 else ""
-
     def _baseline(self, name: str, grid: Grid) -> BaselineClassifier:
         estimators = {}
         scaling = self.config.data.features.scaling
@@ -168,7 +171,7 @@ class FoldTraining:
             X, y = self.data.X[rows], self.data.labels[rows, column]
             folds = _within(rows, self._inner(grid.folds))
             run = FitAndScoreBaseline(name, X, y, scaling, self.config.baselines.metric, self._seed)
-            with progress(f"{self._where}{name}, {target}", len(tries)) as advance:
+            with progress(f"{name}, {target}", len(tries)) as advance:
                 tried = search_baseline(run, tries, folds, on_done=advance)
             self._keep(name, target, tried)
             estimators[target] = fit_baseline(
@@ -197,7 +200,7 @@ class FoldTraining:
         epochs = self.config.trainer.get("max_epochs") or 0
         epochs = epochs if epochs > 0 else _EPOCHS
         paths = []
-        with progress(f"{self._where}network", config.members * epochs) as advance:
+        with progress("network", config.members * epochs) as advance:
             fits = joblib.Parallel(n_jobs=None if parallel else 1, return_as="generator")(
                 joblib.delayed(trainer.fit)(
                     config,
@@ -225,7 +228,7 @@ class FoldTraining:
         metric = self.config.baselines.metric
         with (
             tempfile.TemporaryDirectory() as folder,
-            progress(f"{self._where}network search", len(choices) * len(folds)) as advance,
+            progress("network search", len(choices) * len(folds)) as advance,
         ):
             alone = FitAndScoreNetwork(
                 trainer, config, self.fold.dev, metric, self._seed, Path(folder)
@@ -261,6 +264,11 @@ class FoldTraining:
     def _keep(self, model: str, target: str, tried: list[Tried]) -> None:
         means = pd.Series([record.mean for record in tried])
         winner = best(tried)
+        choice = ", ".join(f"{key} {value}" for key, value in winner.candidate.items())
+        tell(
+            f"{self.named(model, target)}: {choice}, the best of {len(tried)}, "
+            f"{self.config.baselines.metric} {percent(winner.mean)} on the inner folds"
+        )
         table = pd.DataFrame(
             {
                 "fold": self.number,
@@ -281,7 +289,7 @@ class FoldTraining:
     def _loggers(self, member: int) -> list[Logger]:
         return [
             CSVLogger(self.folder, name="logs", version=f"csv_{member}"),
-            TensorBoardLogger(self.folder, name="logs", version=f"tensorboard_{member}"),
+            EpochCurves(self.folder, member),
         ]
 
 

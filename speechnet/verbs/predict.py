@@ -4,48 +4,95 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from jsonargparse import ArgumentParser
 
 from speechnet.config.arguments import parse, verb_parser
 from speechnet.config.schema import Schema
+from speechnet.errors import ConfigError
 from speechnet.progress import working
 
-_Speakers = Literal["one", "folder"] | None
+
+class _Flag(NamedTuple):
+    kind: Any
+    default: object
+    help: str
+
+
+_FLAGS: Final = {
+    "out": _Flag(str | None, None, "a CSV, which a stopped command goes on with; else stdout"),
+    "manifest": _Flag(
+        str | None,
+        None,
+        "a list of recordings: a .csv with a column file, and start and end in seconds for parts; "
+        "or any other file with a path on each line; relative to its folder",
+    ),
+    "model": _Flag(str, "best", "a model's name, best (on the dev part), or all"),
+    "abstain": _Flag(float, 0.0, "no label where the likeliest class is less probable, 0 to 1"),
+    "speakers": _Flag(
+        Literal["one", "folder"] | None,
+        None,
+        "who speaks, for a run with features by speaker: one person, or one in each folder",
+    ),
+    "long": _Flag(
+        float | None, 20.0, "longer recordings, in seconds, are taken window by window; null: none"
+    ),
+    "window": _Flag(
+        float | None, None, "seconds of a window; else 3, or the nearest the run takes"
+    ),
+    "hop": _Flag(float | None, None, "seconds from window to window; else half a window"),
+    "timeline": _Flag(
+        str | None, None, "a folder for each recording's windows: a table and a figure"
+    ),
+}
 
 
 def parser() -> ArgumentParser:
-    """The run, the recordings, and where the result goes."""
+    """The run, the recordings, how they are taken, and where the result goes."""
     made = verb_parser("predict", "Recognise recordings with a saved run, as CSV.")
     made.add_argument("--run", type=str, required=True, help="the run folder")
-    made.add_argument("--out", type=str | None, default=None, help="a CSV; else stdout")
+    for name, flag in _FLAGS.items():
+        made.add_argument(f"--{name}", type=flag.kind, default=flag.default, help=flag.help)
     made.add_argument(
-        "--model", type=str, default="best", help="a model's name, best (on the dev part), or all"
+        "paths",
+        nargs="*",
+        default=[],
+        help="files, folders, quoted patterns such as 'rec/**/*.wav'; - is a list",
     )
-    made.add_argument(
-        "--speakers",
-        type=_Speakers,
-        default=None,
-        help="who speaks, for a run with features by speaker: one person, or one in each folder",
-    )
-    made.add_argument("paths", nargs="+", help="files or folders")
     return made
 
 
 def run(arguments: Sequence[str]) -> None:
     """Run the verb."""
-    schema = Schema(
-        {"run": str, "out": str | None, "model": str, "speakers": _Speakers, "paths": list[str]}
-    )
-    parsed = parse(parser(), arguments, schema)
+    flags = {name: flag.kind for name, flag in _FLAGS.items()}
+    parsed = parse(parser(), arguments, Schema({"run": str, **flags, "paths": list[str]}))
+    if not parsed.paths and parsed.manifest is None:
+        raise ConfigError(
+            "name what is to be recognised: files, folders, patterns in quotes, - for a list on "
+            "the standard input, or --manifest"
+        )
     with working("starting"):
         from speechnet.runs.recognise import recognise
+        from speechnet.runs.timelines import Windowing
 
+    windowing = Windowing(
+        longer_than=parsed.long,
+        window=parsed.window,
+        hop=parsed.hop,
+        timelines=_path(parsed.timeline),
+    )
     recognise(
         Path(parsed.run),
-        [Path(path) for path in parsed.paths],
+        parsed.paths,
         model=parsed.model,
-        out=None if parsed.out is None else Path(parsed.out),
+        out=_path(parsed.out),
         speakers=parsed.speakers,
+        manifest=_path(parsed.manifest),
+        abstain=parsed.abstain,
+        windowing=windowing,
     )
+
+
+def _path(text: str | None) -> Path | None:
+    return None if text is None else Path(text)

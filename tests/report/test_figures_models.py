@@ -115,7 +115,7 @@ def test_cells_hold_counts_and_shares(build: Build, targets: Targets, texts: Tex
                 cell = ax.texts[i * len(classes) + j]
                 assert cell.get_position() == (j, i)
                 assert cell.get_text() == f"{count}\n{100 * count / total:.0f} %"
-                assert ax.images[0].get_array()[i, j] == pytest.approx(count / total)
+                assert ax.collections[0].get_array()[i, j] == pytest.approx(count / total)
     assert {*classes, "KNN", "True class"} <= {text.get_text() for text in texts(figure)}
     assert "pooled over 3 folds" in figure.get_suptitle()
 

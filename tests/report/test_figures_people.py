@@ -232,7 +232,7 @@ def test_cells_are_the_scores_across_corpora() -> None:
             assert number == f"{100 * row['uar']:.1f}"
             assert rest.startswith(f"[{100 * row['low']:.1f}, {100 * row['high']:.1f}]")
             assert rest.endswith("unseen speakers") == (train == test)
-            assert ax.images[0].get_array()[place[::-1]] == pytest.approx(row["uar"])
+            assert ax.collections[0].get_array()[place[::-1]] == pytest.approx(row["uar"])
         assert words[columns.index("c"), columns.index("b")] == [gap]
         frames = [patch for patch in ax.patches if not patch.get_fill()]
         assert len(frames) == 3

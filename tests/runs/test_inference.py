@@ -13,6 +13,7 @@ import pytest
 
 from speechnet.errors import ConfigError, DataError
 from speechnet.models.classical.baselines import BaselineClassifier
+from speechnet.runs.checksums import write_sums
 from speechnet.runs.saved import SavedRun
 
 
@@ -52,6 +53,7 @@ def test_folds_are_averaged(tiny_run: Path) -> None:
 def _change_scores(run: Path, change: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
     path = run / "scores.csv"
     change(pd.read_csv(path, dtype={"fold": str})).to_csv(path, index=False)
+    write_sums(run)
 
 
 def _rows(scores: pd.DataFrame, model: str, part: str) -> pd.Series:
@@ -92,6 +94,7 @@ def test_best_without_a_dev_part(run_copy: Path) -> None:
     searched = pd.read_csv(run_copy / "search.csv")
     searched["mean"] = np.where(searched["model"] == "knn", 0.9, 0.2)
     searched.to_csv(run_copy / "search.csv", index=False)
+    write_sums(run_copy)
     run = SavedRun(run_copy)
     assert run.best_model() == "knn"
     (run_copy / "search.csv").unlink()
@@ -104,6 +107,7 @@ def test_best_without_a_dev_part(run_copy: Path) -> None:
 def _damage_info(run: Path, **changes: object) -> None:
     info = json.loads((run / "run.json").read_text()) | changes
     (run / "run.json").write_text(json.dumps(info))
+    write_sums(run)
 
 
 @pytest.mark.parametrize(
@@ -123,8 +127,9 @@ def _damage_info(run: Path, **changes: object) -> None:
     ],
 )
 def test_damaged_runs(run_copy: Path, damage: Callable[[Path], object], message: str) -> None:
-    """Whatever is missing or broken in a run folder is bad data, and named."""
+    """Whatever is missing or broken in a run folder is bad data, and named, whatever its sums."""
     damage(run_copy)
+    write_sums(run_copy)
     X = np.zeros((1, 25), np.float32)
     with pytest.raises(DataError, match=message):  # noqa: PT012 - whichever step meets it first
         run = SavedRun(run_copy)

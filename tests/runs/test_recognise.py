@@ -4,16 +4,34 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import shutil
+import subprocess
+import sys
+import time
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 
-from speechnet.errors import DataError, StorageError
+from speechnet.errors import ConfigError, DataError, StorageError
+from speechnet.extraction.extract import Extraction, extract_features
+from speechnet.extraction.recipe import Recipe
 from speechnet.runs.recognise import recognise
 from speechnet.runs.saved import SavedRun
+from speechnet.runs.timelines import Windowing
+
+_read_once = cache(SavedRun)
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading a run takes longer here than all that is done with it."""
+    monkeypatch.setattr("speechnet.runs.recognise.SavedRun", _read_once)
 
 
 @pytest.fixture(scope="module")
@@ -71,12 +89,21 @@ def test_probabilities(
         assert float(table[f"emotion_{emotion}"].iloc[0]) == pytest.approx(expected, abs=1e-6)
 
 
-def test_models(tiny_run: Path, recordings: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
-    """All models give a row each; the best is what the dev part says."""
+def test_models(
+    tiny_run: Path, recordings: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All models give a row each, beside each other; the best is what the dev part says."""
     table, _ = _predict(capsys, tiny_run, recordings[0], model="all")
     assert table["model"].tolist() == ["mlp", "knn", "svm", "logreg"]
     table, _ = _predict(capsys, tiny_run, recordings[0], model="best")
     assert table["model"].tolist() == [SavedRun(tiny_run).best_model()]
+    table, _ = _predict(capsys, tiny_run, tmp_path / "none.wav", *recordings[:2], model="all")
+    assert table["file"].tolist() == [
+        str(tmp_path / "none.wav"),
+        *[str(recordings[0])] * 4,
+        *[str(recordings[1])] * 4,
+    ]
+    assert table["model"].tolist() == ["", *["mlp", "knn", "svm", "logreg"] * 2]
 
 
 def test_files_and_folders(
@@ -195,3 +222,248 @@ def test_out(
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "out.csv", keep_default_na=False), table)
     with pytest.raises(StorageError, match=r"out\.csv is a file"):
         recognise(tiny_run, recordings, model="svm", out=tmp_path / "out.csv" / "x.csv")
+
+
+# -- streaming and going on -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def many(recordings: list[Path], tmp_path: Path) -> Path:
+    """Sixty short recordings, each another one, and two that can't be used."""
+    folder = tmp_path / "many"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    y, rate = soundfile.read(recordings[0], dtype="float32")
+    for number in range(60):
+        noise = rng.normal(0, 0.01, len(y)).astype(np.float32)
+        soundfile.write(folder / f"{number:02d}.wav", y + noise, rate)
+    (folder / "07x.wav").write_text("x")
+    soundfile.write(folder / "58x.wav", np.zeros(8_000), rate)
+    return folder
+
+
+def test_a_batch_at_a_time(
+    tiny_run: Path, many: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows appear before the next batch is looked at, and no more features are held at once."""
+    whole, _ = _predict(capsys, tiny_run, many)
+    monkeypatch.setattr("speechnet.runs.recognise._SMALLEST", 8)
+    asked: list[int] = []
+    shown: list[int] = []
+
+    def extract(root: Path, table: pd.DataFrame, recipe: Recipe, **settings: Any) -> Extraction:
+        asked.append(len(table))
+        shown.append(capsys.readouterr().out.count("\n"))
+        return extract_features(root, table, recipe, **settings)
+
+    monkeypatch.setattr("speechnet.runs.answers.extract_features", extract)
+    recognise(tiny_run, [many], model="svm", out=None)
+    assert asked == [8, 8, 8, 8, 8, 10, 12]
+    assert shown == [1, 8, 8, 8, 8, 8, 10]  # the header first
+    assert capsys.readouterr().out.count("\n") == 12
+    assert len(whole) == 62
+
+
+SLOWLY = """
+import sys, time
+from pathlib import Path
+from speechnet.runs import recognise, results
+
+recognise._SMALLEST = 8
+write = results._Kept._write
+
+def write_slowly(self, text):
+    write(self, text)
+    time.sleep(0.3)
+
+results._Kept._write = write_slowly
+recognise.recognise(Path(sys.argv[1]), sys.argv[2:3], model="all", out=Path(sys.argv[3]))
+"""
+
+
+@pytest.mark.slow
+def test_killed_half_way(
+    tiny_run: Path,
+    many: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """After kill -9 the same command goes on; the table is that of a call nothing interrupted."""
+    monkeypatch.setattr("speechnet.runs.recognise._SMALLEST", 8)
+    recognise(tiny_run, [str(many)], model="all", out=tmp_path / "whole.csv")
+    out, part = tmp_path / "out.csv", tmp_path / "out.csv.part"
+    command = [sys.executable, "-c", SLOWLY, str(tiny_run), str(many), str(out)]
+    process = subprocess.Popen(command)
+    try:
+        end = time.monotonic() + 120
+        while not part.exists() or part.read_bytes().count(b"\n") < 50:
+            assert process.poll() is None, "it ended too early"
+            assert time.monotonic() < end, "it never came to that"
+            time.sleep(0.05)
+    finally:
+        process.kill()
+        process.wait()
+    assert not out.exists()
+    with part.open("a") as file:
+        file.write("torn,m")
+    capsys.readouterr()
+    recognise(tiny_run, [str(many)], model="all", out=out)
+    said = re.search(r"62 recordings, (\d+) of them done before", capsys.readouterr().err)
+    assert said
+    assert 12 <= int(said[1]) < 60
+    assert out.read_bytes() == (tmp_path / "whole.csv").read_bytes()
+    assert not part.exists()
+
+
+def test_goes_on_within_a_batch(
+    tiny_run: Path, many: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where a table was cut doesn't show in it, nor does it matter if all rows were there."""
+    out, part = tmp_path / "out.csv", tmp_path / "out.csv.part"
+    recognise(tiny_run, [many], model="mlp", out=out)
+    whole = out.read_bytes()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("speechnet.runs.recognise._work_off", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            recognise(tiny_run, [many], model="mlp", out=out)
+    assert out.read_bytes() == whole
+    about = part.with_name("out.csv.part.json")
+    kept = about.read_bytes()
+    for rows in (11, 63):
+        part.write_bytes(b"".join(whole.splitlines(keepends=True)[:rows]))
+        capsys.readouterr()
+        recognise(tiny_run, [many], model="mlp", out=out)
+        assert f"62 recordings, {rows - 1} of them done before" in capsys.readouterr().err
+        assert out.read_bytes() == whole
+        about.write_bytes(kept)
+    part.write_bytes(whole)
+    with pytest.raises(ConfigError, match=r"--model: \['mlp'\], now \['svm'\]"):
+        recognise(tiny_run, [many], model="svm", out=out)
+    with pytest.raises(ConfigError, match=r"--abstain: 0\.0, now 0\.5"):
+        recognise(tiny_run, [many], model="mlp", out=out, abstain=0.5)
+    with pytest.raises(ConfigError, match=r"--hop: 1\.5, now 1\.0"):
+        recognise(tiny_run, [many], model="mlp", out=out, windowing=Windowing(hop=1.0))
+
+
+# -- no label, and windows ------------------------------------------------------------------------
+
+
+def test_abstain(
+    tiny_run: Path, recordings: list[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A label below the threshold is left out, and the row is usable all the same."""
+    sure, _ = _predict(capsys, tiny_run, *recordings)
+    tops = sure[["emotion_angry", "emotion_happy", "emotion_sad", "emotion_neutral"]].astype(float)
+    threshold = float(tops.max(axis=1).median())
+    recognise(tiny_run, recordings, model="svm", out=None, abstain=threshold)
+    found = pd.read_csv(io.StringIO(capsys.readouterr().out), keep_default_na=False)
+    unsure = (tops.max(axis=1) < threshold).to_numpy()
+    assert 0 < unsure.sum() < len(unsure)
+    genders = sure[["gender_female", "gender_male"]].astype(float).max(axis=1) >= threshold
+    assert found["emotion"].tolist() == sure["emotion"].where(~unsure, "").tolist()
+    assert found["gender"].tolist() == sure["gender"].where(genders, "").tolist()
+    said = np.where(unsure | ~genders, "unsure", "")
+    assert found["reason"].tolist() == said.tolist()
+    labels = ["emotion", "gender", "reason"]
+    pd.testing.assert_frame_equal(found.drop(columns=labels), sure.drop(columns=labels))
+    recognise(tiny_run, recordings, model="svm", out=None, abstain=1.0)  # none is that sure
+    for wrong in (-0.1, 1.1, float("nan")):
+        with pytest.raises(ConfigError, match="abstain is"):
+            recognise(tiny_run, recordings, model="svm", out=None, abstain=wrong)
+
+
+@pytest.fixture
+def long(recordings: list[Path], tmp_path: Path) -> Path:
+    """Speech, twelve seconds of silence, and speech again."""
+    sounds = [soundfile.read(path, dtype="int16") for path in recordings]
+    rate = sounds[0][1]
+    speech = [y for y, _ in sounds]
+    silence = np.zeros(12 * rate, np.int16)
+    soundfile.write(tmp_path / "long.wav", np.concatenate([*speech, silence, *speech]), rate)
+    return tmp_path / "long.wav"
+
+
+def test_long_recordings(
+    tiny_run: Path, recordings: list[Path], long: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A long one has the mean of its windows as files of their own, silence left out."""
+    y, rate = soundfile.read(long, dtype="int16")
+    folder = long.parent / "windows"
+    folder.mkdir()
+    starts = [round(k * 1.5 * rate) for k in range(1000) if k * 1.5 * rate < len(y) - 1.5 * rate]
+    for start in starts:
+        soundfile.write(folder / f"{start:07d}.wav", y[start : start + 3 * rate], rate)
+    windows, _ = _predict(capsys, tiny_run, folder)
+    assert set(windows["reason"]) == {"", "silent"}
+    speech = windows[windows["reason"] == ""]
+    table, err = _predict(capsys, tiny_run, recordings[0], long, recordings[1])
+    assert table["file"].tolist() == [str(recordings[0]), str(long), str(recordings[1])]
+    columns = [name for name in table if "_" in name]
+    expected = speech[columns].astype(float).mean()
+    np.testing.assert_allclose(table[columns].iloc[1].astype(float), expected, atol=2e-6)
+    assert table["emotion"].iloc[1] == expected.filter(like="emotion_").idxmax().split("_")[1]
+    assert "Longer than 20 s, and the mean over windows of 3 s: 1 of 3 recordings" in err
+    short, err = _predict(capsys, tiny_run, recordings[0], recordings[1])
+    pd.testing.assert_frame_equal(short, table.iloc[[0, 2]].reset_index(drop=True))
+    assert err == ""
+    recognise(tiny_run, [long], model="svm", out=None, windowing=Windowing(longer_than=None))
+    whole = pd.read_csv(io.StringIO(capsys.readouterr().out), keep_default_na=False)
+    assert not np.allclose(whole[columns].iloc[0].astype(float), expected, atol=1e-3)
+
+
+def test_timelines(
+    tiny_run: Path,
+    recordings: list[Path],
+    long: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Every recording that can be used has one, numbered by its place; its row stays the same."""
+    monkeypatch.setattr("speechnet.report.figures_timeline.draw_timeline", lambda *_, model: model)
+    monkeypatch.setattr("speechnet.report.style.save", lambda *_: [])
+    soundfile.write(tmp_path / "silent.wav", np.zeros(200_000), 8_000)
+    given = [recordings[0], tmp_path / "none.wav", long, tmp_path / "silent.wav"]
+    plain, _ = _predict(capsys, tiny_run, *given)
+    assert plain["reason"].tolist() == ["", "missing", "", "silent"]
+    windowing = Windowing(timelines=tmp_path / "t")
+    recognise(tiny_run, given, model="svm", out=None, windowing=windowing)
+    table = pd.read_csv(io.StringIO(capsys.readouterr().out), keep_default_na=False)
+    pd.testing.assert_frame_equal(table, plain)
+    stem = recordings[0].stem
+    names = [f"0001_{stem}.csv", "0003_long.csv", "0004_silent.csv"]
+    assert sorted(path.name for path in (tmp_path / "t").iterdir()) == names
+    timeline = pd.read_csv(tmp_path / "t" / "0003_long.csv", keep_default_na=False)
+    assert list(timeline) == ["start", "end", *plain.columns[1:]]
+    quiet = timeline[timeline["reason"] == "silent"]
+    y, rate = soundfile.read(long)
+    for start, end in zip(quiet["start"], quiet["end"], strict=True):
+        assert not y[round(start * rate) : round(end * rate)].any()
+    assert len(quiet) >= 5
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError, match="file is a file"):
+        recognise(
+            tiny_run, given, model="svm", out=None, windowing=Windowing(timelines=tmp_path / "file")
+        )
+
+
+def test_parts(
+    tiny_run: Path, recordings: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A table's parts are what is cut from the file; one beyond its end has a reason."""
+    y, rate = soundfile.read(recordings[0], dtype="int16")
+    soundfile.write(tmp_path / "cut.wav", y[rate // 4 : rate], rate)
+    table = tmp_path / "x.csv"
+    table.write_text(
+        f"file,start,end\n{recordings[0]},0.25,1\ncut.wav,,\n{recordings[0]},900,901\n"
+    )
+    recognise(tiny_run, [], model="svm", out=None, manifest=table)
+    found = pd.read_csv(io.StringIO(capsys.readouterr().out), keep_default_na=False)
+    assert found["file"].tolist() == [
+        f"{recordings[0]}#t=0.25,1",
+        "cut.wav",
+        f"{recordings[0]}#t=900,901",
+    ]
+    assert found.iloc[0, 1:].tolist() == found.iloc[1, 1:].tolist()
+    assert found["reason"].tolist() == ["", "", "truncated"]

@@ -1,8 +1,10 @@
-"""Tests of drawing a run's figures again from its folder."""
+"""Tests of making a run's figures and its report again from its folder."""
 
 from __future__ import annotations
 
+import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +13,11 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 import speechnet.runs.reporting
+from speechnet import cli
+from speechnet.errors import DataError
 from speechnet.report.tables import Tables
 from speechnet.runs.folder import RunFolder
-from speechnet.runs.reporting import draw_figures
+from speechnet.runs.reporting import draw_figures, read_material, write_report
 
 
 @pytest.fixture
@@ -83,3 +87,79 @@ def test_names_like_missing_values(run: RunFolder, drawn: list[Tables]) -> None:
     draw_figures(run)
     assert drawn[0].corpus is not None
     assert set(drawn[0].corpus["speaker"]) == {"NA", "01"}
+
+
+@pytest.fixture
+def old_run(run: RunFolder) -> Path:
+    """A run of before there were audits, intervals, clusters, mistakes and checksums."""
+    kept = {"config.yaml", "corpus.csv", "confusion.csv", "predictions.parquet", "scores.csv"}
+    for path in run.path.iterdir():
+        if path.is_file() and path.name not in kept | {"run.json"}:
+            path.unlink()
+    for name in ("format", "unit", "chance", "clustering", "audit"):
+        run.info.pop(name, None)
+    (run.path / "run.json").write_text(json.dumps(run.info))
+    scores = pd.read_csv(run.path / "scores.csv").drop(columns=["low", "high"])
+    scores.to_csv(run.path / "scores.csv", index=False)
+    return run.path
+
+
+@pytest.fixture
+def without_corpus(tiny_config: Path) -> Iterator[None]:
+    """The corpus of the tiny run, and all features of it, are away for the while."""
+    cache, away = tiny_config.parent / "cache", tiny_config.parent / "away"
+    cache.rename(away)
+    yield
+    assert not cache.exists()
+    away.rename(cache)
+
+
+@pytest.mark.usefixtures("without_corpus")
+def test_report_of_an_old_run_without_its_corpus(
+    old_run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The verb draws and writes all that the folder has tables for, and prints where it is."""
+    assert cli.main(["report", "--run", str(old_run)]) == 0
+    report = old_run / "report.html"
+    assert capsys.readouterr().out.split() == [str(report)]
+    text = report.read_text(encoding="utf-8")
+    assert text.count('role="img"') == len([*(old_run / "figures").glob("*.svg")]) == 7
+    assert "this run was made before runs were audited" in text
+
+
+def test_report_of_fit_is_that_of_the_folder(run: RunFolder, tiny_run: Path) -> None:
+    """What fit wrote is what the verb writes from the folder, but for the folder's name."""
+    first = (tiny_run / "report.html").read_text(encoding="utf-8")
+    again = write_report(run).read_text(encoding="utf-8")
+    assert again == first.replace(str(tiny_run), str(run.path))
+
+
+def test_material_has_what_the_folder_has(run: RunFolder) -> None:
+    """Tables, configuration, sums and the pieces of the mistakes are read."""
+    material = read_material(run)
+    assert material.settings["experiment"] == "tiny"
+    assert material.audit is not None
+    assert material.search is not None
+    assert "scores.csv" in material.checksums
+    assert material.mistakes is not None
+    for names, found in (("clip", material.clips), ("picture", material.pictures)):
+        assert {*material.mistakes[names].dropna()} == {*found}
+        assert found
+    name = material.mistakes["clip"].dropna().iloc[0]
+    assert material.clips[name] == (run.path / name).read_bytes()
+
+
+@pytest.mark.parametrize("name", ["../secret.mp3", "/etc/passwd", "mistakes/1.mp3/../../run.json"])
+def test_mistakes_name_nothing_else(run: RunFolder, name: str) -> None:
+    """A table that names other files is refused: what it names would be copied into the page."""
+    mistakes = run.read_table("mistakes.csv").assign(clip=name)
+    mistakes.to_csv(run.path / "mistakes.csv", index=False)
+    with pytest.raises(DataError, match=r"expected mistakes/<number>\.mp3"):
+        read_material(run)
+
+
+def test_a_clip_that_is_gone_is_left_out(run: RunFolder) -> None:
+    """A page without its sound is better than none."""
+    name = run.read_table("mistakes.csv")["clip"].dropna().iloc[0]
+    (run.path / name).unlink()
+    assert name not in read_material(run).clips

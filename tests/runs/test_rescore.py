@@ -15,6 +15,7 @@ from speechnet.cli import main
 from speechnet.config.experiment import read_experiment
 from speechnet.corpus.synthetic import SynthConfig, write_corpus
 from speechnet.errors import ConfigError, DataError, StorageError
+from speechnet.runs.checksums import write_sums
 from speechnet.runs.experiment import fit
 from speechnet.runs.folder import read_table
 from speechnet.runs.rescore import rescore
@@ -174,6 +175,7 @@ def test_a_corpus_that_has_changed(
     root = Path(shutil.copytree(_own_root(tiny_run), tmp_path / "moved"))
     text = (run / "config.yaml").read_text()
     (run / "config.yaml").write_text(text.replace("root: null", f"root: {root}"))
+    write_sums(run)
     table = pd.read_csv(root / "labels.csv")
     table.loc[0, "emotion_ID"] = 3 - table.loc[0, "emotion_ID"]
     table.to_csv(root / "labels.csv", index=False)

@@ -42,23 +42,27 @@ def test_a_run_from_begin_to_end(tmp_path: Path) -> None:
         RunFolder.open(run.path)
     with run.stage("work"), pytest.raises(ZeroDivisionError):
         1 / 0  # noqa: B018 - a stage that fails has taken its time all the same
-    needed = ("targets", "models", "folds", "protocol", "features", "recipe", "corpus")
-    run.info |= dict.fromkeys(needed, "ä")
+    run.info |= {"targets": {"mood": ["ä", "b"]}, "models": ["svm"], "folds": 1, "features": ["x"]}
+    run.info |= {"protocol": "ä", "recipe": {}, "corpus": {}}
+    run.write_text("config.yaml", "data: {targets: {mood: null}}")
+    run.write_table("predictions.parquet", pd.DataFrame(columns=["file", "p_ä", "p_b"]))
     run.finish()
     assert not (run.path / "INCOMPLETE").exists()
     info = RunFolder.open(run.path).info
     assert info["seed"] == 7
-    assert info["targets"] == "ä"
+    assert info["format"] == 1
+    assert info["targets"] == {"mood": ["ä", "b"]}
     assert info["seconds"]["work"] >= 0
     assert {"torch", "scikit-learn", "librosa"} <= set(info["versions"])
-    assert sorted(path.name for path in run.path.iterdir()) == ["run.json"]
+    files = ["SHA256SUMS", "config.yaml", "predictions.parquet", "run.json"]
+    assert sorted(path.name for path in run.path.iterdir()) == files
 
 
 def test_no_run(tmp_path: Path) -> None:
     """What isn't a finished run is refused with what is wrong with it."""
     with pytest.raises(DataError, match="there is no run folder"):
         RunFolder.open(tmp_path / "none")
-    for content in (None, "", "{", "[1]", '{"targets": {}}', "\0"):
+    for content in (None, "", "{", "[1]", '{"targets": {}}', "\0", "[" * 100_000):
         if content is not None:
             (tmp_path / "run.json").write_text(content)
         with pytest.raises(DataError, match=r"run\.json"):

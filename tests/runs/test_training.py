@@ -142,7 +142,7 @@ class TestModels:
         logs = training.folder / "logs"
         metrics = pd.read_csv(logs / "csv_0" / "metrics.csv")
         assert metrics["dev_uar"].notna().sum() == metrics["train_loss"].notna().sum() == 3
-        assert list((logs / "tensorboard_0").glob("events.*"))
+        assert list((logs / "network_0").glob("events.*"))
 
     def test_no_permission(self, train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
         """A folder that can't be written is said to be one."""

@@ -26,7 +26,15 @@ Weighting = Literal["balanced"] | None
 
 @dataclass
 class KNNGrid:
-    """k nearest neighbours: every combination is a candidate. ``folds``: inner folds."""
+    """K nearest neighbours: every combination of the values is a candidate.
+
+    Attributes:
+        n_neighbors: how many neighbours vote.
+        weights: all votes count alike, or the nearer ones more, by the inverse of the distance.
+        metric: the distance.
+        algorithm: how neighbours are found; all find the same ones.
+        folds: inner folds of the search.
+    """
 
     n_neighbors: list[int] = field(default_factory=lambda: [1, 3, 5, 9, 15, 25])
     weights: list[Literal["uniform", "distance"]] = field(default_factory=lambda: ["distance"])
@@ -41,7 +49,16 @@ class KNNGrid:
 
 @dataclass
 class SVMGrid:
-    """Support vector machine: every combination is a candidate. ``folds``: inner folds."""
+    """Support vector machine: every combination of the values is a candidate.
+
+    Attributes:
+        C: the price of a margin that is not kept; smaller is smoother.
+        kernel: which one.
+        gamma: the kernel's width; ``scale`` divides by the features' number and variance, ``auto``
+            by their number.
+        class_weight: ``balanced`` weighs each class by the inverse of its share of the rows.
+        folds: inner folds of the search.
+    """
 
     C: list[float] = field(default_factory=lambda: [0.5, 1.0, 2.0, 5.0, 10.0])
     kernel: list[Literal["linear", "poly", "rbf", "sigmoid"]] = field(
@@ -54,7 +71,15 @@ class SVMGrid:
 
 @dataclass
 class LogisticRegressionGrid:
-    """Logistic regression: every combination is a candidate. ``folds``: inner folds."""
+    """Logistic regression: every combination of the values is a candidate.
+
+    Attributes:
+        C: the inverse of the L2 penalty; smaller is smoother.
+        solver: what minimises the loss; all aim at the same minimum.
+        class_weight: ``balanced`` weighs each class by the inverse of its share of the rows.
+        max_iter: the solver's longest run.
+        folds: inner folds of the search.
+    """
 
     C: list[float] = field(default_factory=lambda: [0.001, 0.01, 0.1, 1.0])
     solver: list[Literal["lbfgs", "newton-cg", "newton-cholesky", "sag", "saga"]] = field(
@@ -67,7 +92,16 @@ class LogisticRegressionGrid:
 
 @dataclass
 class SklearnMLPGrid:
-    """scikit-learn's MLP of one hidden layer; every combination is a candidate."""
+    """scikit-learn's MLP of one hidden layer: every combination of the values is a candidate.
+
+    Attributes:
+        hidden: the layer's width.
+        activation: after that layer.
+        solver: what minimises the loss.
+        alpha: the L2 penalty.
+        max_iter: the solver's longest run.
+        folds: inner folds of the search.
+    """
 
     hidden: list[int] = field(default_factory=lambda: [100])
     activation: list[Literal["logistic", "tanh", "relu"]] = field(default_factory=lambda: ["relu"])
@@ -220,7 +254,7 @@ class BaselineClassifier:
             estimator = self.estimators[target]
             out[target] = np.zeros((len(X), len(classes)))
             if len(X):  # scikit-learn refuses an empty table
-                out[target][:, estimator.classes_] = estimator.predict_proba(_double(X))
+                out[target][:, estimator.classes_] = _predict_proba(estimator, _double(X))
         return out
 
     def save(self, folder: Path, name: str) -> None:
@@ -239,6 +273,19 @@ class BaselineClassifier:
         for target, classes in targets.items():
             _check_loaded(read[target], _path(folder, name, target), len(classes))
         return cls(read, targets)
+
+
+def _predict_proba(estimator: Any, X: Float64) -> Float64:
+    """As ``estimator.predict_proba``, float64 ``[n, k]``."""
+    match estimator:
+        case CalibratedClassifierCV(method="temperature", calibrated_classifiers_=[calibrated]):
+            # Step by step: looking for the steps' methods and checking X again on each level takes
+            # scikit-learn as long as the SVM takes a row.
+            scaler, svm = calibrated.estimator
+            (temperature,) = calibrated.calibrators
+            decision = svm.decision_function(scaler.transform(X))
+            return np.asarray(temperature.predict(decision), dtype=np.float64)
+    return np.asarray(estimator.predict_proba(X), dtype=np.float64)
 
 
 def _path(folder: Path, name: str, target: str) -> Path:

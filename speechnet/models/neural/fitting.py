@@ -167,9 +167,14 @@ class quietly(warnings.catch_warnings):  # noqa: N801 - a context manager, read 
 
 
 def quiet() -> None:
-    """Lightning reports each Trainer's hardware and advertises; once a training is too often."""
+    """Lightning reports each Trainer's hardware and advertises; once a training is too often.
+
+    Where the root logger is set to INFO, somebody wants to read it.
+    """
+    logging.getLogger("lightning").handlers.clear()  # else it is said here and by the root logger
+    wanted = logging.getLogger().isEnabledFor(logging.INFO)
     for name in ("lightning.pytorch", "lightning.fabric", "lightning"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+        logging.getLogger(name).setLevel(logging.INFO if wanted else logging.WARNING)
 
 
 def _check_end(trainer: Trainer) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import Any, Final, Literal
 
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from speechnet.errors import ConfigError
 from speechnet.models.neural.hits import count_hits, recall
 from speechnet.models.neural.layers import epoch_seed, trunk
+from speechnet.models.neural.losses import head_loss
 from speechnet.models.neural.optimizers import make_optimizer, make_schedule
 from speechnet.types import Targets
 
@@ -137,7 +139,7 @@ class MLP(LightningModule):
         )
         out = self.config.hidden[-1] if self.config.hidden else width
         self.heads = nn.ModuleList(nn.Linear(out, len(classes)) for classes in targets.values())
-        self._losses: list[Tensor] = []
+        self._losses: list[Tensor] = []  # [1 + targets] a step: the sum, and each head's
         self._counts: list[tuple[Tensor, Tensor]] = []
         self._seed = 0
         self._epoch_steps = 0
@@ -173,11 +175,7 @@ class MLP(LightningModule):
         return {target: head(shared) for target, head in zip(self.targets, self.heads, strict=True)}
 
     def loss(self, logits: dict[str, Tensor], labels: Tensor) -> Tensor:
-        """Weighted sum of the heads' cross-entropies; a row without a label adds nothing.
-
-        A head's cross-entropy is the mean over its labelled rows, each weighted by its class:
-        ``sum_i w[y_i] ce_i / sum_i w[y_i]``, as ``torch.nn.CrossEntropyLoss`` has it; 0 where no
-        row has a label, with a gradient of 0.
+        """What is minimised: the sum of the heads' losses, weighted; see ``head_loss``.
 
         Args:
             logits: by target ``[n, k]``.
@@ -186,23 +184,24 @@ class MLP(LightningModule):
         Returns:
             float32 scalar.
         """
-        total = labels.new_zeros((), dtype=torch.float32)
-        for column, (target, scores) in enumerate(logits.items()):
-            truth = labels[:, column]
-            weights = self._class_weights(column).float()
-            summed = nn.functional.cross_entropy(
-                scores.float(),
-                truth,
-                weight=weights,
-                ignore_index=-1,
-                reduction="sum",
-                label_smoothing=self.config.label_smoothing,
+        return self._weighted(self._losses_of(logits, labels))
+
+    def _losses_of(self, logits: dict[str, Tensor], labels: Tensor) -> dict[str, Tensor]:
+        """Each head's loss; see ``head_loss``."""
+        smoothing = self.config.label_smoothing
+        return {
+            target: head_loss(
+                scores,
+                labels[:, column],
+                self._class_weights(column).float(),
+                smoothing=smoothing,
             )
-            # -1 takes the last one, which is 0.
-            rows = nn.functional.pad(weights, (0, 1))[truth].sum()
-            mean = summed / rows.clamp_min(torch.finfo(torch.float32).tiny)
-            total = total + self.config.loss_weights.get(target, 1.0) * mean
-        return total
+            for column, (target, scores) in enumerate(logits.items())
+        }
+
+    def _weighted(self, losses: dict[str, Tensor]) -> Tensor:
+        weights = self.config.loss_weights
+        return reduce(torch.add, (weights.get(name, 1.0) * one for name, one in losses.items()))
 
     def on_fit_start(self) -> None:
         """Takes over the seed that was set."""
@@ -221,19 +220,16 @@ class MLP(LightningModule):
             self._steps_on(*batch)
         # Once an epoch: a log call costs as much as the forward pass.
         if self.trainer.is_last_batch:
-            self.log(
-                "train_loss",
-                torch.stack(self._losses).mean(),
-                on_step=False,
-                on_epoch=True,
-                sync_dist=True,
-            )
+            means = torch.stack(self._losses).mean(dim=0)
+            named = _by_name("train_loss", self.targets, means)
+            self.log_dict(named, on_step=False, on_epoch=True, sync_dist=True)
             self._losses.clear()
         return loss
 
     def _step(self, X: Tensor, labels: Tensor) -> Tensor:
-        loss = self.loss(self(X), labels)
-        self._losses.append(loss.detach())
+        losses = self._losses_of(self(X), labels)
+        loss = self._weighted(losses)
+        self._losses.append(torch.stack([loss, *losses.values()]).detach())
         return loss
 
     def _steps_on(self, X: Tensor, labels: Tensor) -> None:
@@ -252,8 +248,10 @@ class MLP(LightningModule):
         """Counts what is recognised among the dev rows."""
         X, labels = batch
         logits = self(X)
-        loss = self.loss(logits, labels)
-        self.log("dev_loss", loss, on_epoch=True, batch_size=len(X), sync_dist=True)
+        losses = self._losses_of(logits, labels)
+        means = torch.stack([self._weighted(losses), *losses.values()])
+        named = _by_name("dev_loss", self.targets, means)
+        self.log_dict(named, on_epoch=True, batch_size=len(X), sync_dist=True)
         for column, scores in enumerate(logits.values()):
             self._counts.append(
                 count_hits(scores.argmax(dim=1), labels[:, column], scores.shape[1])
@@ -263,10 +261,8 @@ class MLP(LightningModule):
         """Logs each target's dev UAR, and their mean, which chooses the epoch."""
         means = torch.stack([recall(*self._counted(column)) for column in range(len(self.targets))])
         self._counts.clear()
-        names = [f"dev_uar_{target}" for target in self.targets]
-        self.log_dict(
-            dict(zip(names, means, strict=True)) | {"dev_uar": means.nanmean()}, sync_dist=True
-        )
+        means = torch.cat([means.nanmean(dim=0, keepdim=True), means])
+        self.log_dict(_by_name("dev_uar", self.targets, means), sync_dist=True)
 
     def _counted(self, column: int) -> tuple[Tensor, Tensor]:
         """A target's dev rows of each class, recognised and all, float32 ``[k]`` each."""
@@ -312,6 +308,12 @@ class MLP(LightningModule):
         if self.automatic_optimization or trainer.max_epochs is None:
             return int(trainer.estimated_stepping_batches)
         return trainer.max_epochs * self._epoch_steps
+
+
+def _by_name(name: str, targets: Targets, values: Tensor) -> dict[str, Tensor]:
+    """What stands for all heads as ``name``, then each head's as ``<name>_<target>``."""
+    names = [name, *(f"{name}_{target}" for target in targets)]
+    return dict(zip(names, values, strict=True))
 
 
 def _over_devices(count: Tensor) -> Tensor:

@@ -106,8 +106,8 @@ class NetworkTrainer:
             on_epoch: told of each finished epoch.
 
         Returns:
-            The checkpoint, and a record of each epoch: epoch, train_loss, dev_loss, dev_uar,
-            dev_uar_<target>, lr, and whether it was ``chosen``.
+            The checkpoint, and a record of each epoch: epoch, train_loss, dev_loss, dev_uar, each
+            of them also by target as in dev_uar_<target>, lr, and whether it was ``chosen``.
 
         Raises:
             SpeechnetError: the loss became NaN or infinite.

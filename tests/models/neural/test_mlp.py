@@ -66,6 +66,24 @@ class TestLoss:
         )
         torch.testing.assert_close(net.loss(logits, labels), expected)
 
+    def test_heads_are_logged_one_by_one(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Beside the weighted sum stands each head's own loss, not weighted."""
+        net, (X, labels) = network(loss_weights={"emotion": 0.3}).eval(), batch()
+        logged: dict[str, torch.Tensor] = {}
+        monkeypatch.setattr(net, "log_dict", lambda values, **_: logged.update(values))
+        with torch.inference_mode():
+            net.validation_step((X, labels), 0)
+            logits = net(X)
+        each = [
+            nn.functional.cross_entropy(logits[target], labels[:, column])
+            for column, target in enumerate(TARGETS)
+        ]
+        expected = dict(
+            zip([f"dev_loss_{target}" for target in TARGETS], each, strict=True),
+            dev_loss=each[0] + 0.3 * each[1],
+        )
+        torch.testing.assert_close(logged, expected)
+
     def test_missing_labels_add_nothing(self) -> None:
         """Rows without a label leave the loss and the gradient as they are without those rows."""
         (X, labels), column = batch(), 1
@@ -194,12 +212,13 @@ def test_dev_uar(monkeypatch: pytest.MonkeyPatch) -> None:
     """scikit-learn's macro recall of each target over several batches; their mean decides."""
     net = network().eval()
     logged: dict[str, float] = {}
-    monkeypatch.setattr(net, "log", lambda *_, **__: None)
-    monkeypatch.setattr(net, "log_dict", lambda values, **_: logged.update(values))
     X, labels = batch(40, missing=0.2)
-    for rows in torch.arange(40).split(16):
-        net.validation_step((X[rows], labels[rows]), 0)
-    net.on_validation_epoch_end()
+    with torch.inference_mode():
+        for rows in torch.arange(40).split(16):
+            monkeypatch.setattr(net, "log_dict", lambda *_, **__: None)
+            net.validation_step((X[rows], labels[rows]), 0)
+        monkeypatch.setattr(net, "log_dict", lambda values, **_: logged.update(values))
+        net.on_validation_epoch_end()
     expected = {}
     for column, (target, scores) in enumerate(net(X).items()):
         known = labels[:, column] >= 0

@@ -31,6 +31,11 @@ def state_of(path: Path) -> dict[str, torch.Tensor]:
     return state
 
 
+def by_target(*names: str) -> set[str]:
+    """What stands in a record for all targets and for each."""
+    return {*names, *(f"{name}_{target}" for name in names for target in TARGETS)}
+
+
 def dev_uar(data: SpeechDataModule, path: Path) -> float:
     dev = data.folds[0].dev
     proba = NetworkClassifier.from_checkpoints([path]).predict_proba(data.X[dev])
@@ -74,7 +79,7 @@ class TestWhatIsKept:
         path, records = fit(data, SMALL, max_epochs=4)
         assert torch.load(path, weights_only=True)["epoch"] == 3
         assert len(records) == 4
-        assert set(records[0]) == {"epoch", "lr", "train_loss", "chosen"}
+        assert set(records[0]) == {"epoch", "lr", "chosen", *by_target("train_loss")}
 
     def test_a_dev_part_without_labels_is_none(self, data: SpeechDataModule, fit: Fit) -> None:
         """Dev rows that say nothing must not stop the training."""
@@ -99,9 +104,12 @@ class TestWhatIsKept:
         """Every epoch once, in order, with plain numbers and the schedule's rate."""
         _, records = fit(data, replace(SMALL, patience=None), max_epochs=4)
         assert [record["epoch"] for record in records] == [0, 1, 2, 3]
-        names = {"train_loss", "dev_loss", "dev_uar", "dev_uar_gender", "dev_uar_emotion"}
+        names = by_target("train_loss", "dev_loss", "dev_uar")
         for record in records:
             assert set(record) == {"epoch", "lr", "chosen", *names}
+            for loss in ("train_loss", "dev_loss"):
+                heads = sum(record[f"{loss}_{target}"] for target in TARGETS)
+                assert record[loss] == pytest.approx(heads, rel=1e-5)
             assert all(type(record[name]) is float for name in ("epoch", "lr", *names))
         rates = [SMALL.lr * (1 + np.cos(np.pi * epoch / 4)) / 2 for epoch in (1, 2, 3, 4)]
         np.testing.assert_allclose([record["lr"] for record in records], rates, atol=1e-9)

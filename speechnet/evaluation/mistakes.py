@@ -1,0 +1,42 @@
+"""Which recordings a model mistook while it was most sure of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from speechnet.types import PREDICTION_COLUMNS
+
+
+def confident_mistakes(
+    predictions: pd.DataFrame, models: Mapping[str, str], *, count: int
+) -> pd.DataFrame:
+    """The test rows whose likeliest class is wrong, the highest probabilities first.
+
+    They are the most confident ones and nothing else: where several are of one speaker, that is
+    what there is to be seen. A recording that several folds test counts once, where its mistake was
+    the most confident; of equal ones in the lowest fold.
+
+    Args:
+        predictions: the table of predictions; see ``speechnet.types.PREDICTION_COLUMNS``.
+        models: by target whose mistakes are looked for. Other targets have none.
+        count: how many for each target.
+
+    Returns:
+        Columns target, model, fold, file, truth, predicted, ``confidence`` (the probability of the
+        predicted class, 0 to 1, calibrated where the predictions are) and the ``p_<class>`` of the
+        predictions. Target after target, by falling confidence, ties by file name; at most
+        ``count`` rows each.
+    """
+    shown = predictions["model"] == predictions["target"].map(dict(models))
+    wrong = predictions["truth"] != predictions["predicted"]
+    rows = predictions[shown & wrong & (predictions["part"] == "test")]
+    probabilities = [name for name in predictions.columns if name not in PREDICTION_COLUMNS]
+    ranked = rows.assign(
+        confidence=rows[probabilities].max(axis=1),  # other targets' are NaN
+        place=rows["target"].map({target: place for place, target in enumerate(models)}),
+    ).sort_values(["place", "confidence", "file", "fold"], ascending=[True, False, True, True])
+    most = ranked.drop_duplicates(["place", "file"]).groupby("place").head(count)
+    columns = ["target", "model", "fold", "file", "truth", "predicted", "confidence"]
+    return most[[*columns, *probabilities]].reset_index(drop=True)

@@ -1,0 +1,160 @@
+"""The first screen: what was asked, on what data, the answer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from speechnet.report.closing import compared
+from speechnet.report.names import UNDEFINED, interval_words, model_name, percent, percent_interval
+from speechnet.report.page.material import Material
+from speechnet.report.page.parts import sentence
+from speechnet.report.page.warning import Warned, warnings_of
+from speechnet.report.tables import POOLED_NOTE, Score, fold_count, models_of
+
+
+@dataclass(frozen=True)
+class Rank:
+    """A model's place.
+
+    Attributes:
+        model: its name.
+        text: its test UAR in per cent, with the interval.
+        score: the same as numbers.
+    """
+
+    model: str
+    text: str
+    score: Score
+
+    @property
+    def defined(self) -> bool:
+        """Whether there is a score."""
+        return not math.isnan(self.score.value)
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """The models of one target, the best first.
+
+    Attributes:
+        target: its name.
+        classes: its classes, in words.
+        chance: the UAR of guessing, in per cent.
+        ranks: the models.
+        differences: which are shown to differ.
+    """
+
+    target: str
+    classes: str
+    chance: float
+    ranks: list[Rank]
+    differences: str
+
+
+@dataclass(frozen=True)
+class Overview:
+    """What stands above all sections.
+
+    Attributes:
+        facts: what was asked and on what data, by heading.
+        rankings: the answer.
+        note: how the numbers of the answer are to be read.
+        warning: the one that matters most; None where nothing was found.
+    """
+
+    facts: Mapping[str, str]
+    rankings: list[Ranking]
+    note: str
+    warning: Warned | None
+
+
+def overview(material: Material) -> Overview:
+    """Put the first screen together."""
+    warned = warnings_of(material)
+    rankings = [_ranking(material, target) for target in material.tables.targets]
+    return Overview(_facts(material), rankings, _note(material, rankings), next(iter(warned), None))
+
+
+def score_text(score: Score) -> str:
+    """A score in per cent with its interval, or else its deviation over folds."""
+    if not score.has_interval:
+        return score.text()
+    value, rest = percent_interval(score.value, score.low, score.high).split(maxsplit=1)
+    return f"{value}{'*' if score.pooled else ''} {rest}"
+
+
+def _facts(material: Material) -> dict[str, str]:
+    targets = material.tables.targets
+    models = [model_name(model) for model in models_of(material.tables.scores)]
+    asked = " and ".join(f"{name} ({', '.join(classes)})" for name, classes in targets.items())
+    corpus = material.info["corpus"]
+    speakers = corpus.get("speakers") or "unknown"
+    data = (
+        f"{corpus.get('name')}: {corpus.get('recordings'):,} recordings of {speakers} speakers, "
+        f"{_duration(float(corpus.get('hours') or 0))}"
+    )
+    if corpus.get("set_aside"):
+        data += f"; {corpus['set_aside']} set aside"
+    return {
+        "Asked": f"How well can {asked} be told from a voice, and by which model?",
+        "Models": ", ".join(models),
+        "Data": data,
+        "Tested on": str(material.info["protocol"]),
+    }
+
+
+def _duration(hours: float) -> str:
+    return f"{hours:.1f} hours" if hours >= 1 else f"{60 * hours:.0f} minutes"
+
+
+def _ranking(material: Material, target: str) -> Ranking:
+    classes = material.tables.targets[target]
+    ranks = []
+    for model in models_of(material.tables.scores):
+        score = material.score(model=model, target=target, part="test", metric="uar")
+        ranks.append(Rank(model_name(model), score_text(score), score))
+    ranks.sort(key=lambda rank: (not rank.defined, -rank.score.value))
+    pairs = material.tables.comparisons
+    said = [] if pairs is None else compared(pairs, {target: classes})
+    return Ranking(
+        target=target,
+        classes=f"{len(classes)} classes",
+        chance=100 / len(classes),
+        ranks=ranks,
+        differences=sentence(said[0].removeprefix(f"{target}: ")) if said else "",
+    )
+
+
+def _note(material: Material, rankings: list[Ranking]) -> str:
+    shown = [rank.score for ranking in rankings for rank in ranking.ranks]
+    folds = fold_count(material.tables.scores)
+    of = f", mean over {folds} folds" if folds > 1 else ""
+    words = [f"Unweighted average recall (UAR) on the test part in per cent{of}"]
+    if any(score.has_interval for score in shown):
+        words.append(f"in brackets and as a line: {interval_words(material.tables.unit)}")
+    elif folds > 1:
+        words.append("±: standard deviation over folds")
+    words.append("dashed: chance")
+    if any(score.pooled for score in shown):
+        words.append(POOLED_NOTE)
+    if any(math.isnan(score.value) for score in shown):
+        words.append(f"{UNDEFINED}: undefined")
+    return "; ".join(words) + "."
+
+
+def best_score(material: Material, target: str, metric: str = "uar") -> str:
+    """The model with the highest test score, in a sentence; empty where all are undefined."""
+    found = {
+        model: material.score(model=model, target=target, part="test", metric=metric)
+        for model in models_of(material.tables.scores)
+    }
+    defined = {model: score for model, score in found.items() if not math.isnan(score.value)}
+    if not defined:
+        return ""
+    best = max(defined, key=lambda model: defined[model].value)
+    name = {"uar": "UAR", "accuracy": "accuracy"}.get(metric, metric)
+    score = defined[best]
+    shown = score_text(score) if score.has_interval else percent(score.value)
+    return sentence(f"{target}: highest {name} {shown} % by {model_name(best)}")

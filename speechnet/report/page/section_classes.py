@@ -1,0 +1,154 @@
+"""The section of mistakes by class, and of how far probabilities can be believed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Final
+
+import pandas as pd
+
+from speechnet.report.figures import file_name
+from speechnet.report.names import UNDEFINED, model_name, percent
+from speechnet.report.page.material import Material
+from speechnet.report.page.parts import (
+    Cell,
+    Column,
+    Empty,
+    Item,
+    Section,
+    Table,
+    cut,
+    number,
+    picture,
+    words,
+)
+from speechnet.report.page.section_models import score_cell
+from speechnet.report.tables import find_score, models_of
+
+_BY_CLASS: Final = ("precision", "recall", "f1", "auc")
+
+
+def confusion_section(material: Material) -> Section:
+    """Which classes are taken for which, and whether probabilities can be believed."""
+    return Section(
+        "confusion",
+        "Confusion, ROC, calibration",
+        "Confusion",
+        "Which classes are taken for which, how well a threshold could do, and whether a "
+        "probability of 80 % is right four times in five.",
+        list(_confusion_items(material)),
+    )
+
+
+def _confusion_items(material: Material) -> Iterator[Item]:
+    for target in material.tables.targets:
+        name = file_name(target)
+        for figure, title, caption in (
+            (f"confusion_{name}", f"Confusion: {target}", _confused(material, target)),
+            (f"roc_{name}", f"ROC curves: {target}", _areas(material, target)),
+            (f"reliability_{name}", f"Reliability: {target}", _reliable(material, target)),
+        ):
+            if figure in material.figures:
+                yield picture(material.figures[figure], name=title, caption=caption)
+    if "risk_coverage" in material.figures:
+        yield picture(
+            material.figures["risk_coverage"],
+            name="Risk against coverage",
+            caption="How often a model is wrong if it answers only where it is surest, from few "
+            "recordings on the left to all of them on the right.",
+        )
+    yield cut(_by_class(material), file="scores.csv")
+    if material.calibration is None or material.calibration.empty:
+        yield Empty("The probabilities weren't calibrated; evaluation.calibrate: true does it.")
+    else:
+        yield _calibration(material, material.calibration)
+
+
+def _confused(material: Material, target: str) -> str:
+    said = "Rows are true classes, columns what the model said; shares are of the true class."
+    model, table = material.shown(target), material.tables.confusion
+    rows = table[(table["target"] == target) & (table["model"] == model)]
+    rows = rows[rows["part"] == "test"]
+    share = rows["count"] / rows.groupby("truth")["count"].transform("sum")
+    share = share[(rows["truth"] != rows["predicted"]) & (rows["count"] > 0)]
+    if model is None or share.empty:
+        return said
+    worst = rows.loc[rows.index == share.idxmax()].iloc[0]
+    return (
+        f"{said} {model_name(model)} most often takes {worst['truth']} for {worst['predicted']}: "
+        f"{percent(float(share.max()))} % of them."
+    )
+
+
+def _areas(material: Material, target: str) -> str:
+    said = "A curve for each class against the rest, and their averages."
+    model = material.shown(target)
+    if model is None:
+        return said
+    area = material.tables.roc[model, target]["macro"].auc
+    return f"{said} {model_name(model)}: macro AUC {percent(area)} %, where 50 % is chance."
+
+
+def _reliable(material: Material, target: str) -> str:
+    said = "How often a model is right among recordings for which it claims so much; the diagonal "
+    said += "is honest."
+    model = material.shown(target)
+    if model is None:
+        return said
+    scores = material.tables.scores
+    pooled = scores[scores["fold"] == "all"]  # as the figure is
+    score = find_score(pooled, model=model, target=target, part="test", metric="ece")
+    return f"{said} {model_name(model)}: expected calibration error {percent(score.value)} points."
+
+
+def _by_class(material: Material) -> Table:
+    scores = material.tables.scores
+    rows = []
+    for target, classes in material.tables.targets.items():
+        for label in classes:
+            for model in models_of(scores):
+                found = [
+                    material.score(
+                        model=model, target=target, part="test", metric=f"{metric}_{label}"
+                    )
+                    for metric in _BY_CLASS
+                ]
+                cells = words([target, label, model_name(model)])
+                rows.append([*cells, *map(score_cell, found)])
+    columns = [Column("target"), Column("class"), Column("model")]
+    columns += [Column(name, "n") for name in ("precision", "recall", "F1", "AUC")]
+    return Table("Test scores of each class in per cent", columns, rows, folded=True)
+
+
+def _calibration(material: Material, table: pd.DataFrame) -> Table:
+    rows = []
+    for (target, model), found in table.groupby(["target", "model"], sort=False):
+        test = [
+            material.score(model=str(model), target=str(target), part="test", metric=metric)
+            for metric in ("brier", "log_loss")
+        ]
+        rows.append(
+            [
+                *words([target, model_name(str(model))]),
+                _plain(found["temperature"].mean(), 2),
+                *(_points(found[f"ece_{when}"].mean()) for when in ("before", "after")),
+                *(_plain(score.value, 3) for score in test),
+            ]
+        )
+    names = ("temperature", "ECE before", "ECE after", "Brier", "log loss")
+    return Table(
+        "Calibration",
+        [Column("target"), Column("model"), *(Column(name, "n") for name in names)],
+        rows,
+        "Test part, means over folds. ECE: expected calibration error in percentage points. A "
+        "temperature, found on the dev part, above 1 makes a model less sure of itself.",
+    )
+
+
+def _plain(value: float, digits: int) -> Cell:
+    return number(value, UNDEFINED if math.isnan(value) else f"{value:.{digits}f}")
+
+
+def _points(value: float) -> Cell:
+    return number(value, percent(value))

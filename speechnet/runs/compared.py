@@ -1,0 +1,115 @@
+"""Runs as the verb ``compare`` reads them: answers, division, scores and settings."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from string import ascii_uppercase
+from typing import Any, Final
+
+import pandas as pd
+
+from speechnet.errors import DataError
+from speechnet.evaluation.run_comparison import ScoredRun
+from speechnet.report.tables import find_score, models_of
+from speechnet.runs.folder import RunFolder
+from speechnet.runs.settings import read_settings
+
+MOST: Final = len(ascii_uppercase)
+"""So many runs have a letter to go by."""
+
+_ANSWERS: Final = ["file", "fold", "model", "target", "truth", "predicted"]
+
+
+@dataclass(frozen=True)
+class OpenRun:
+    """A run as it is compared.
+
+    Attributes:
+        folder: the run folder.
+        settings: what can change its answers, by dotted key.
+        scores: its table of scores.
+        corpus: file, recording (its id in all runs) and speaker of each row of its corpus.
+        scored: its test part.
+    """
+
+    folder: RunFolder
+    settings: Mapping[str, Any]
+    scores: pd.DataFrame
+    corpus: pd.DataFrame
+    scored: ScoredRun
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """What ``run.json`` says."""
+        return self.folder.info
+
+
+def open_runs(paths: Sequence[Path]) -> dict[str, OpenRun]:
+    """Open runs to compare them, each under a letter, in the order given.
+
+    Args:
+        paths: the run folders, ``MOST`` at most.
+
+    Raises:
+        DataError: one of them is missing, incomplete or damaged.
+    """
+    folders = [RunFolder.open(path) for path in paths]
+    corpora = _name_recordings([folder.read_table("corpus.csv") for folder in folders])
+    return {
+        name: _open_one(folder, corpus)
+        for name, folder, corpus in zip(ascii_uppercase, folders, corpora, strict=False)
+    }
+
+
+def _name_recordings(corpora: list[pd.DataFrame]) -> list[pd.DataFrame]:
+    """Give each recording an id that it has in all runs: the digest of its samples.
+
+    Runs of an older version lack that, and a corpus may hold a recording twice; then it is the
+    file's name.
+    """
+    known = all("digest" in corpus and corpus["digest"].is_unique for corpus in corpora)
+    known = known and not any(corpus["digest"].isna().any() for corpus in corpora)
+    return [
+        corpus[["file", "speaker"]].assign(recording=corpus["digest" if known else "file"])
+        for corpus in corpora
+    ]
+
+
+def _open_one(folder: RunFolder, corpus: pd.DataFrame) -> OpenRun:
+    scores = folder.read_table("scores.csv")
+    recording = corpus.set_index("file")["recording"]
+    division = folder.read_table("split.csv")[["file", "fold", "part"]]
+    path = folder.path / "predictions.parquet"
+    try:
+        answers = pd.read_parquet(path, columns=_ANSWERS, filters=[("part", "==", "test")])
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} can't be read: {error}") from error
+    named = [
+        table.astype(str).assign(file=table["file"].map(recording)) for table in (division, answers)
+    ]
+    if any(table["file"].isna().any() for table in named):
+        raise DataError(
+            f"{folder.path} is damaged: split.csv or predictions.parquet has files that corpus.csv "
+            "lacks"
+        )
+    division, answers = (table.rename(columns={"file": "recording"}) for table in named)
+    best = {target: _best(scores, target) for target in folder.info["targets"]}
+    chosen = {target: model for target, model in best.items() if model is not None}
+    scored = ScoredRun(division, answers, chosen)
+    return OpenRun(folder, read_settings(folder.path), scores, corpus, scored)
+
+
+def _best(scores: pd.DataFrame, target: str) -> str | None:
+    """The model of the highest dev UAR; None where no dev part tells."""
+    models = models_of(scores)
+    if len(models) == 1:
+        return models[0]
+    values = {
+        model: find_score(scores, model=model, target=target, part="dev", metric="uar").value
+        for model in models
+    }
+    defined = {model: value for model, value in values.items() if not math.isnan(value)}
+    return max(defined, key=defined.__getitem__, default=None)

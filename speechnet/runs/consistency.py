@@ -1,0 +1,99 @@
+"""Whether what a run folder says of itself can be read, and agrees with itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow.parquet
+
+from speechnet import __version__
+from speechnet.config.schema import Schema
+from speechnet.config.yaml_file import read_yaml
+from speechnet.errors import ConfigError, DataError
+from speechnet.types import Targets
+
+FORMAT: Final = 1
+"""Raised whenever an older speechnet could not read, or would misread, a run folder."""
+
+_NEEDED: Final = ("targets", "models", "folds", "protocol", "features", "recipe", "corpus")
+_KINDS: Final = {
+    "targets": dict[str, list[str]],
+    "models": list[str],
+    "folds": int,
+    "features": list[str],
+    "protocol": str,
+    "recipe": dict[str, Any],
+    "corpus": dict[str, Any],
+    "format": int,
+}
+
+
+def check_info(path: Path, info: Any) -> None:
+    """Refuse a ``run.json`` that this version can't read.
+
+    Args:
+        path: the run folder.
+        info: what its ``run.json`` holds.
+
+    Raises:
+        DataError: it was made by a newer speechnet, lacks something, or holds something else than
+            it should.
+    """
+    written = info.get("format", FORMAT) if isinstance(info, dict) else FORMAT
+    if type(written) is int and written > FORMAT:
+        raise DataError(
+            f"{path} was made by a newer speechnet, {info.get('speechnet', 'unnamed')} (format "
+            f"{written}; this one, {__version__}, reads up to {FORMAT}): update speechnet"
+        )
+    missing = [key for key in _NEEDED if not isinstance(info, dict) or key not in info]
+    if missing:
+        raise DataError(f"{path}/run.json is damaged: it lacks {', '.join(missing)}")
+    try:
+        Schema(_KINDS).check({key: info[key] for key in _KINDS if key in info})
+    except ConfigError as error:
+        raise DataError(f"{path}/run.json is damaged: {error}") from error
+
+
+def check_classes(path: Path, targets: Targets) -> None:
+    """Refuse a run whose parts don't name the same classes in the same order.
+
+    Each model is compared when it is loaded; here it is the configuration and the predictions.
+
+    Args:
+        path: the run folder.
+        targets: what ``run.json`` says.
+
+    Raises:
+        DataError: they differ, which mislabels every prediction, or can't be read.
+    """
+    for target, classes in _configured(path).items():
+        if classes is not None and classes != targets.get(target):
+            raise _disagree(path, target, targets.get(target, []), "config.yaml", classes)
+    every = list(dict.fromkeys(name for names in targets.values() for name in names))
+    try:
+        names = pyarrow.parquet.read_schema(path / "predictions.parquet").names
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}/predictions.parquet can't be read: {error}") from error
+    found = [name.removeprefix("p_") for name in names if name.startswith("p_")]
+    if found != every:
+        raise _disagree(path, "all targets", every, "predictions.parquet", found)
+
+
+def _configured(path: Path) -> Targets:
+    """The targets of the configuration; those whose classes it leaves open are left out."""
+    try:
+        data = read_yaml(path / "config.yaml").get("data")
+    except ConfigError as error:
+        raise DataError(f"{path} can't be used: {error}") from error
+    targets = data.get("targets") if isinstance(data, dict) else None
+    return targets if isinstance(targets, dict) else {}
+
+
+def _disagree(
+    path: Path, target: str, classes: list[str], file: str, found: list[str]
+) -> DataError:
+    return DataError(
+        f"{path} contradicts itself: of {target}, run.json has the classes {', '.join(classes)}, "
+        f"{file} has {', '.join(map(str, found))}"
+    )

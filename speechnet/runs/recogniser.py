@@ -1,0 +1,176 @@
+"""Recognising sounds with a finished run, as a library."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from speechnet.audio.prepare import as_rate, as_samples, check_rate, check_size, prepare
+from speechnet.errors import ConfigError, DataError, SetAside
+from speechnet.extraction.backends import make_backend
+from speechnet.runs.recognition import Recognition, check_abstain, recognition
+from speechnet.runs.saved import SavedRun
+from speechnet.runs.windows import timeline_of_samples
+from speechnet.types import Float32, Float64, Targets
+
+__all__ = ["Recogniser", "Recognition"]
+
+_ONE_AT_A_TIME: Final = threading.Lock()
+"""Held while features are computed, by one thread of the process: the number of torch's threads,
+which is 1 meanwhile, is the whole process's."""
+
+
+class Recogniser:
+    """A finished run whose classifiers are in memory; several threads may use it at once.
+
+    Features are computed on the CPU, by one thread of the process at a time. Nothing is kept of
+    what is recognised.
+
+    Args:
+        run: the run.
+        model: a model's name; ``best`` for the one of the highest dev UAR; ``all``.
+
+    Attributes:
+        run: the run.
+        targets: each target's ordered classes.
+        models: the loaded models' names; the first is used unless another one is asked for.
+        sample_rate: in Hz, of what features are computed from; sounds may have any.
+
+    Raises:
+        ConfigError: the run has no such model.
+        DataError: a classifier is missing or damaged.
+    """
+
+    def __init__(self, run: SavedRun, *, model: str = "best") -> None:
+        self.run = run
+        self.targets: Targets = run.targets
+        self.models = list(run.choose(model))
+        recipe = run.config.data.recipe
+        self.sample_rate = recipe.audio.sample_rate
+        self._backend = make_backend(recipe.backend, recipe.denoise, recipe.features)
+        for name in self.models:
+            for fold in range(run.folder.info["folds"]):
+                run.classifier(name, fold)
+        with _ONE_AT_A_TIME:
+            recipe.rehearse()  # so that the first sound need not wait for what is made once
+
+    def predict(
+        self, y: ArrayLike, sr: float, *, model: str | None = None, abstain: float = 0.0
+    ) -> Recognition:
+        """Recognise one sound, as the verb ``predict`` recognises a file of these samples.
+
+        Args:
+            y: samples ``[n]`` or ``[n, channels]``: floats, full scale 1, or integers of 8, 16 or
+                32 bits.
+            sr: their rate in Hz.
+            model: one of ``models``; by default the first.
+            abstain: where the likeliest class has a lower probability there is no label, 0 to 1.
+
+        Raises:
+            SetAside: the sound can't be used, such as one that is silent or too short.
+            DataError: ``y`` or ``sr`` is of another kind.
+            ConfigError: the model isn't loaded, ``abstain`` is no probability, or the run
+                standardises features by speaker.
+        """
+        name = self.models[0] if model is None else model
+        if name not in self.models:
+            loaded = ", ".join(self.models)
+            raise ConfigError(f"model {name} is not among those loaded ({loaded})")
+        return self._recognise(y, sr, [name], abstain)[name]
+
+    def predict_all(
+        self, y: ArrayLike, sr: float, *, abstain: float = 0.0
+    ) -> dict[str, Recognition]:
+        """Recognise one sound by every loaded model; see ``predict``."""
+        return self._recognise(y, sr, self.models, abstain)
+
+    def timeline(
+        self,
+        y: ArrayLike,
+        sr: float,
+        *,
+        window: float = 3.0,
+        hop: float = 1.5,
+        abstain: float = 0.0,
+    ) -> pd.DataFrame:
+        """Recognise a long sound window by window; see ``speechnet.runs.windows``."""
+        return timeline_of_samples(self, y, sr, window=window, hop=hop, abstain=abstain)
+
+    def probabilities(self, X: Float32) -> dict[str, dict[str, Float64]]:
+        """What every loaded model makes of some features.
+
+        Args:
+            X: float32 ``[n, d]``, raw (standardised by speaker where the run does so).
+
+        Returns:
+            By model and target float64 ``[n, k]``, columns in the order of the classes.
+
+        Raises:
+            DataError: ``X`` has other columns than the run.
+        """
+        d = len(self.run.folder.info["features"])
+        if X.ndim != 2 or X.shape[1] != d:
+            raise DataError(f"X has shape {X.shape}, the run's features are [n, {d}]")
+        return {name: self.run.predict_proba(name, X) for name in self.models}
+
+    def rows(self, clips: Iterable[Float32]) -> list[Float32 | SetAside]:
+        """Features of sounds that are prepared.
+
+        Args:
+            clips: float32 mono ``[n_samples]`` each, as ``speechnet.audio.prepare`` gives them.
+
+        Returns:
+            Of each float32 ``[d]``, or why there are none.
+        """
+        return [self._described(clip) for clip in clips]
+
+    def _described(self, clip: Float32) -> Float32 | SetAside:
+        # One at a time is what a CPU is fastest at, and lets other threads take their turns.
+        with _ONE_AT_A_TIME:
+            try:
+                (outcome,) = self._backend.rows([clip], self.sample_rate)
+            except Exception as error:
+                return SetAside("failed", f"{type(error).__name__}: {error}")
+        return outcome
+
+    def check_alone(self) -> None:
+        """Refuse to take a sound by itself where the run compares those of one speaker.
+
+        Raises:
+            ConfigError: it does.
+        """
+        if self.run.config.data.features.per_speaker:
+            raise ConfigError(
+                f"{self.run.folder.path} standardises the features of each speaker (data.features."
+                "per_speaker), which a single sound has too little for: recognise several of a "
+                "speaker together by the verb predict with --speakers, or fit a run with "
+                "per_speaker: false"
+            )
+
+    def _recognise(
+        self, y: ArrayLike, sr: float, models: Sequence[str], abstain: float
+    ) -> dict[str, Recognition]:
+        check_abstain(abstain)
+        self.check_alone()
+        X = self._row(y, sr)[None]
+        found = {name: self.run.predict_proba(name, X) for name in models}
+        return {
+            name: recognition(
+                {target: p[0] for target, p in by_target.items()}, self.targets, abstain=abstain
+            )
+            for name, by_target in found.items()
+        }
+
+    def _row(self, y: ArrayLike, sr: float) -> Float32:
+        samples, rate = as_samples(y), as_rate(sr)
+        config = self.run.config.data.audio
+        check_rate(rate, config)
+        check_size(*samples.shape, rate=rate, config=config)
+        (outcome,) = self.rows([prepare(samples, rate, config)])
+        if isinstance(outcome, SetAside):
+            raise outcome
+        return outcome

@@ -1,0 +1,245 @@
+"""A CSV that grows while recordings are recognised, and is taken up again after a crash.
+
+While it grows, ``<out>.part`` holds whole rows and ``<out>.part.json`` says what they come from;
+both become ``<out>`` at the end, which replaces a table that stands there whole or not at all.
+``<out>.part.lock`` keeps a second process away.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Final
+
+import filelock
+
+from speechnet.corpus.discovery import printable
+from speechnet.errors import ConfigError, SetAside, StorageError
+from speechnet.files import storage_errors, sync_folder, write_whole
+from speechnet.runs.folder import check_writable
+from speechnet.runs.recognition import Recognition
+from speechnet.types import Targets
+
+_UNSURE: Final = "unsure"
+"""The reason of a row that lacks a label because no class is likely enough."""
+
+
+def columns_of(targets: Targets) -> list[str]:
+    """The header: file, model; for each target its name and those of its classes; reason."""
+    columns = ["file", "model"]
+    for target, classes in targets.items():
+        columns += [target, *(f"{target}_{name}" for name in classes)]
+    return [*columns, "reason"]
+
+
+def rows_of(
+    name: str, answer: Mapping[str, Recognition] | SetAside, targets: Targets
+) -> list[list[str]]:
+    """A recording's rows: one for each model, or one with the reason why there are none."""
+    if isinstance(answer, SetAside):
+        return [[name, *[""] * (len(columns_of(targets)) - 2), answer.reason]]
+    rows = []
+    for model, said in answer.items():
+        cells = [name, model]
+        for target, label in said.labels.items():
+            cells += [label or "", *(f"{p:.6f}" for p in said.probabilities[target].values())]
+        rows.append([*cells, _UNSURE if None in said.labels.values() else ""])
+    return rows
+
+
+class Results:
+    """Where rows go.
+
+    Attributes:
+        done: how many of the first recordings have had their rows from an earlier call.
+        changed: whether the rows of other recordings were found behind theirs, and dropped.
+        usable: whether any recording could be recognised so far.
+    """
+
+    def __init__(self, *, done: int = 0, changed: bool = False, usable: bool = False) -> None:
+        self.done, self.changed, self.usable = done, changed, usable
+
+    def append(self, rows: Sequence[Sequence[str]]) -> None:
+        """Add rows, so that they outlast this process.
+
+        Args:
+            rows: cells as in the header.
+
+        Raises:
+            StorageError: no space left.
+        """
+        self.usable = self.usable or any(_is_usable(cells) for cells in rows)
+        self._write(_as_text(rows))
+
+    def _write(self, text: str) -> None:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+
+
+class _Kept(Results):
+    """Rows in a file."""
+
+    def __init__(self, path: Path, found: _Found) -> None:
+        super().__init__(done=found.recordings, changed=found.changed, usable=found.usable)
+        self._path = path
+        with storage_errors(path):
+            self._file = path.open("r+b" if path.exists() else "w+b")
+            self._file.truncate(found.length)
+            self._file.seek(found.length)
+
+    def _write(self, text: str) -> None:
+        with storage_errors(self._path):
+            self._file.write(text.encode())
+            self._file.flush()
+            os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        self._file.close()
+
+
+@contextmanager
+def open_results(
+    out: Path | None,
+    columns: Sequence[str],
+    settings: Mapping[str, object],
+    *,
+    names: Sequence[str],
+    models: Sequence[str],
+) -> Iterator[Results]:
+    """Begin a table, or go on with one; it is finished when the block ends without an error.
+
+    Args:
+        out: the file; None for stdout.
+        columns: the header; the first column names the recording, the second the model, the last
+            one the reason.
+        settings: everything that decides what the rows say, as plain types.
+        names: the recordings, in the order of the rows.
+        models: the models that have a row for each recording, in order; one that is set aside has a
+            single row, without a model.
+
+    Raises:
+        ConfigError: rows of other settings are there, or another process is writing them.
+        StorageError: no space, no permission, or no file where ``out`` is.
+    """
+    if out is None:
+        printed = Results()
+        printed.append([columns])
+        yield printed
+        return
+    _check_place(out)
+    part, about, lock = (out.with_name(f"{out.name}.part{end}") for end in ("", ".json", ".lock"))
+    with storage_errors(out):
+        out.parent.mkdir(parents=True, exist_ok=True)
+    with _alone(lock, out):
+        found = _Found()
+        if part.exists():
+            _check_same(part, about, settings)
+            found = _find(part, columns, names, models)
+        with storage_errors(about):
+            write_whole(about, json.dumps(settings, indent=1).encode())
+        rows = _Kept(part, found)
+        try:
+            if not found.length:
+                rows.append([columns])
+            yield rows
+        finally:
+            rows.close()
+        with storage_errors(out):
+            part.replace(out)
+            sync_folder(out.parent)
+            about.unlink()
+    lock.unlink(missing_ok=True)
+
+
+def _check_place(out: Path) -> None:
+    check_writable(out.parent)
+    if out.exists() and not out.is_file():  # a device would be replaced by the table
+        what = "is a folder" if out.is_dir() else "is no file"
+        raise StorageError(f"--out {printable(str(out))} {what}; name a file to write or replace")
+
+
+@contextmanager
+def _alone(lock: Path, out: Path) -> Iterator[None]:
+    try:
+        with storage_errors(lock), filelock.FileLock(lock, timeout=0):
+            yield
+    except filelock.Timeout as error:
+        raise ConfigError(
+            f"another process is writing {printable(str(out))}; wait for it, or choose another "
+            "--out"
+        ) from error
+
+
+def _check_same(part: Path, about: Path, settings: Mapping[str, object]) -> None:
+    """Refuse to go on with rows that would have come out otherwise."""
+    shown = printable(str(part))
+    try:
+        then = json.loads(about.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"{shown} is there, but nothing says what its rows come from; delete it, or choose "
+            "another --out"
+        ) from error
+    for key, now in json.loads(json.dumps(settings)).items():
+        before = then.get(key) if isinstance(then, dict) else None
+        if before != now:
+            raise ConfigError(
+                f"{shown} holds the rows of another command, which was stopped ({key}: {before!r}, "
+                f"now {now!r}); give that command again, delete the file, or choose another --out"
+            )
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What of a table can be kept: its first rows and their length in bytes; see ``Results``."""
+
+    recordings: int = 0
+    usable: bool = False
+    length: int = 0
+    changed: bool = False
+
+
+def _find(
+    part: Path, columns: Sequence[str], names: Sequence[str], models: Sequence[str]
+) -> _Found:
+    """All rows up to the first that is torn or amiss."""
+    with part.open("rb") as file:
+        if file.readline() != _as_text([columns]).encode():
+            return _Found()
+        recordings, usable, length, changed = 0, False, file.tell(), False
+        for name, group in groupby(_rows(file, len(columns)), key=lambda row: row[0][0]):
+            rows = list(group)
+            changed = recordings == len(names) or name != names[recordings]
+            if changed or [cells[1] for cells, _ in rows] not in (list(models), [""]):
+                break
+            recordings += 1
+            usable = usable or _is_usable(rows[0][0])
+            length += sum(size for _, size in rows)
+    return _Found(recordings, usable, length, changed)
+
+
+def _rows(file: io.BufferedReader, width: int) -> Iterator[tuple[list[str], int]]:
+    """The cells of each row and its length in bytes, up to one that is torn."""
+    for line in file:  # no cell holds a line's end: names are printable
+        cells = next(csv.reader([line.decode(errors="replace")]), [])
+        if not line.endswith(b"\n") or len(cells) != width:
+            return
+        yield cells, len(line)
+
+
+def _is_usable(cells: Sequence[str]) -> bool:
+    return cells[-1] in {"", _UNSURE}
+
+
+def _as_text(rows: Sequence[Sequence[str]]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()

@@ -1,0 +1,142 @@
+"""Which recordings are taken window by window, and where their timelines go.
+
+``<folder>/<number>_<name>.csv`` holds the windows of a recording, as
+``speechnet.runs.windows.timeline_of_file`` gives them, and ``.svg`` and ``.png`` of the same name
+show them, one for each model where there are several. The number is the recording's place in the
+table of all, counted from 1; of the name only what any file system takes is left.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Final
+
+import pandas as pd
+
+from speechnet.audio.config import AudioConfig
+from speechnet.audio.decode import opened
+from speechnet.corpus.discovery import without_ending
+from speechnet.errors import ConfigError, SetAside
+from speechnet.files import storage_errors, write_whole
+from speechnet.types import Targets
+
+_WINDOW: Final = 3.0
+_LONGEST_NAME: Final = 40
+"""Characters of a recording's name: with four bytes each a file's name stays within 255."""
+
+
+@dataclass(frozen=True)
+class Windowing:
+    """Which recordings are taken window by window, and how. Times are in seconds.
+
+    Attributes:
+        longer_than: recordings that last longer; None for none of them. What is longer than
+            ``data.audio.max_duration`` always is, for the run takes it in no other way.
+        window: how long a window is; None for 3, or the nearest that the run takes.
+        hop: from the start of one to the start of the next; None for half a window.
+        timelines: a folder for the windows of every recording, long or not.
+    """
+
+    longer_than: float | None = 20.0
+    window: float | None = None
+    hop: float | None = None
+    timelines: Path | None = None
+
+    def within(self, audio: AudioConfig) -> Windows:
+        """What is meant for a run.
+
+        Args:
+            audio: the run's bounds; each window is held to them.
+
+        Raises:
+            ConfigError: the run takes no such windows, or they leave gaps.
+        """
+        for flag, value in (("long", self.longer_than), ("window", self.window), ("hop", self.hop)):
+            if value is not None and value <= 0:
+                raise ConfigError(f"--{flag} is {value:g} s, expected more than 0")
+        longest = math.inf if audio.max_duration is None else audio.max_duration
+        window = self.window or min(max(_WINDOW, audio.min_duration), longest)
+        if not audio.min_duration <= window <= longest:
+            raise ConfigError(
+                f"--window is {window:g} s, the run takes {audio.min_duration:g} to {longest:g} s "
+                "(data.audio.min_duration and max_duration)"
+            )
+        hop = self.hop or window / 2
+        if hop > window:
+            raise ConfigError(f"--hop is {hop:g} s, longer than a window ({window:g} s)")
+        bound = math.inf if self.longer_than is None else self.longer_than
+        return Windows(min(bound, longest), window, hop, self.timelines)
+
+
+@dataclass(frozen=True)
+class Windows:
+    """What ``Windowing`` means for a run, in seconds.
+
+    Attributes:
+        longer_than: infinite for no recording.
+        window: how long.
+        hop: from start to start.
+        timelines: a folder for the windows of every recording, or None.
+    """
+
+    longer_than: float
+    window: float
+    hop: float
+    timelines: Path | None
+
+
+def duration(path: str) -> float:
+    """Seconds of a recording by its header; NaN where it has none that can be read."""
+    if not os.path.isfile(path):  # noqa: PTH113 - a pipe never opens, a name may be too long
+        return math.nan
+    try:
+        with opened(Path(path)) as (sound, _):
+            return float(sound.frames / sound.samplerate)
+    except SetAside:
+        return math.nan
+
+
+def write_timeline(
+    folder: Path,
+    timeline: pd.DataFrame,
+    targets: Targets,
+    *,
+    name: str,
+    number: int,
+) -> None:
+    """Write the windows of a recording as a table and as figures.
+
+    Args:
+        folder: where to; made if there is none.
+        timeline: as ``timeline_of_file`` gives it.
+        targets: the run's.
+        name: the recording's.
+        number: its place among all, counted from 1.
+
+    Raises:
+        StorageError: no space or no permission.
+    """
+    # Imported here: matplotlib takes a second, which a run without timelines need not spend.
+    from speechnet.report.figures_timeline import draw_timeline
+    from speechnet.report.style import save
+
+    stem = f"{number:04d}_{_harmless(name)}"
+    times = {column: timeline[column].map("{:.3f}".format) for column in ("start", "end")}
+    text = timeline.assign(**times).to_csv(index=False, lineterminator="\n", float_format="%.6f")
+    with storage_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        write_whole(folder / f"{stem}.csv", text.encode())
+    models = list(timeline["model"].unique())
+    for model in models:
+        ending = f"_{model}" if len(models) > 1 else ""
+        save(draw_timeline(timeline, targets, model=model), folder, stem + ending)
+
+
+def _harmless(name: str) -> str:
+    """What is left of a name that leads nowhere, hides nothing and means nothing to a shell."""
+    words = re.findall(r"\w+", without_ending(PurePath(name).name))
+    return "_".join(words)[-_LONGEST_NAME:] or "recording"

@@ -1,0 +1,171 @@
+"""What stands before Gradio and lets through only what the page itself asks for.
+
+Gradio serves far more than this demo has use for (files, proxies, an API, a queue without end).
+Here each request must be on a short list; its size is checked before it is read; it must come from
+the page's own origin; and of a request to work, only the name of an upload gets through.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Collection
+from typing import Final
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+UPLOAD: Final = "/gradio_api/upload"
+PROGRESS: Final = "/gradio_api/upload_progress"
+FILE: Final = "/gradio_api/file="
+RUN: Final = "/gradio_api/run/predict"
+
+_READ: Final = frozenset({"/", "/theme.css", "/favicon.ico", "/manifest.json", PROGRESS})
+_READ_BELOW: Final = ("/assets/", "/static/", FILE)
+_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+_RUN_BYTES: Final = 4_096
+_FORM_BYTES: Final = 4_096
+"""What a form needs around the file in it."""
+_READ_WITHIN_S: Final = 60.0
+"""Seconds in which a request must have arrived as a whole."""
+
+_POLICY: Final = "; ".join(
+    [
+        "default-src 'none'",
+        # Gradio's page has scripts and styles of its own inside, and compiles templates.
+        "script-src 'self' 'unsafe-inline' 'unsafe-eval'",
+        "style-src 'self' 'unsafe-inline'",
+        "img-src 'self' data: blob:",
+        "media-src 'self' data: blob:",
+        "font-src 'self' data:",
+        "connect-src 'self' data: blob:",
+        "worker-src 'self' blob:",
+        "manifest-src 'self'",
+        "base-uri 'self'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    ]
+)
+_HEADERS: Final = {
+    "content-security-policy": _POLICY,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+}
+
+
+class Guard:
+    """An ASGI application around another one.
+
+    Args:
+        app: the one within.
+        host: the address that is listened on. On the machine's own, requests must name it: a page
+            elsewhere whose name was made to point here (DNS rebinding) gets nothing.
+        upload_bytes: most bytes of an upload.
+        functions: what Gradio calls the functions that the page may run.
+    """
+
+    def __init__(
+        self, app: ASGIApp, *, host: str, upload_bytes: int, functions: Collection[int]
+    ) -> None:
+        self._app = app
+        self._hosts = _LOOPBACK if is_loopback(host) else None
+        self._bytes = {UPLOAD: upload_bytes + _FORM_BYTES, RUN: _RUN_BYTES}
+        self._functions = frozenset(functions)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or hand it on."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            return
+        refused = self._refusal(scope)
+        if refused is None and scope["path"] == RUN:
+            refused, receive = await self._checked(receive)
+        if refused is not None:
+            await refused(scope, receive, _with_headers(send))
+            return
+        try:
+            async with asyncio.timeout(_READ_WITHIN_S if scope["path"] == UPLOAD else None):
+                await self._app(scope, receive, _with_headers(send))
+        except TimeoutError:
+            return  # whoever sends so slowly waits for no answer
+
+    def _refusal(self, scope: Scope) -> JSONResponse | None:
+        headers = Headers(scope=scope)
+        host, origin = headers.get("host", ""), headers.get("origin")
+        if self._hosts is not None and _hostname(host) not in self._hosts:
+            return _refuse(403, "this server answers to its own address alone")
+        if origin is not None and origin.partition("://")[2] != host:
+            return _refuse(403, "requests of other pages are not answered")
+        method, path = scope["method"], scope["path"]
+        if method in {"GET", "HEAD"}:
+            found = path in _READ or path.startswith(_READ_BELOW)
+            return None if found else _refuse(404, "there is no such page")
+        if method != "POST" or path not in self._bytes:
+            return _refuse(404, "there is no such page")
+        return self._size_refusal(headers.get("content-length", ""), self._bytes[path])
+
+    def _size_refusal(self, length: str, most: int) -> JSONResponse | None:
+        if not (length.isascii() and length.isdigit()):
+            return _refuse(411, "a request must say how long it is")
+        if int(length[:20]) > most:
+            return _refuse(413, f"{length[:20]} bytes, at most {most} allowed")
+        return None
+
+    async def _checked(self, receive: Receive) -> tuple[JSONResponse | None, Receive]:
+        """A request to work as Gradio's page would have sent it, or why there is none."""
+        try:
+            async with asyncio.timeout(_READ_WITHIN_S):
+                body = await _body(receive)
+            given = json.loads(body)
+            name, function = given["data"][0], given["fn_index"]
+            if type(name) is not str or function not in self._functions:
+                raise ValueError
+        except (TimeoutError, ValueError, TypeError, LookupError, RecursionError):
+            return _refuse(400, "expected the name of an upload"), receive
+        plain = json.dumps({"data": [name], "fn_index": function}).encode()
+
+        async def replay() -> Message:
+            return {"type": "http.request", "body": plain, "more_body": False}
+
+        return None, replay
+
+
+def is_loopback(host: str) -> bool:
+    """Whether nobody but the users of this machine can reach an address."""
+    return host in _LOOPBACK or host.startswith("127.")
+
+
+def _hostname(netloc: str) -> str | None:
+    try:
+        return urlsplit(f"//{netloc}").hostname
+    except ValueError:
+        return None
+
+
+def _refuse(status: int, why: str) -> JSONResponse:
+    return JSONResponse({"detail": why, "error": why}, status_code=status)
+
+
+async def _body(receive: Receive) -> bytes:
+    """The whole body, which the server keeps to the length it was said to have."""
+    parts = []
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise ValueError("the client went away")
+        parts.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            return b"".join(parts)
+
+
+def _with_headers(send: Send) -> Send:
+    async def wrapped(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            MutableHeaders(scope=message).update(_HEADERS)
+        await send(message)
+
+    return wrapped

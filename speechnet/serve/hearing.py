@@ -1,0 +1,201 @@
+"""From the bytes of an upload to all that the page shows of it."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import io
+import math
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from uuid import uuid4
+
+import numpy as np
+import pandas as pd
+import soundfile
+from markupsafe import Markup
+
+from speechnet.audio.decode import Clip, load
+from speechnet.compiled import librosa
+from speechnet.errors import SetAside
+from speechnet.features.config import FeaturesConfig
+from speechnet.report.figures_sound import draw_sound, svg_bytes
+from speechnet.report.figures_timeline import draw_timeline
+from speechnet.report.page.svg import inline_svg
+from speechnet.runs.mistakes import mel_spectrogram
+from speechnet.runs.recogniser import Recogniser
+from speechnet.runs.recognition import Recognition, recognition
+from speechnet.runs.timelines import Windowing
+from speechnet.runs.windows import summarise, timeline_of_file
+from speechnet.serve.limits import Limits
+from speechnet.types import Float32, Float64
+
+_PLAYED_BYTES: Final = 4 * 2**20
+"""An upload up to this size can be listened to in the page, which then holds all of it."""
+_KINDS: Final = {b"RIFF": "wav", b"fLaC": "flac", b"OggS": "ogg"}
+"""How a file begins, and what kind of sound it then is; any other is taken for an MP3."""
+_SOFT_DB: Final = 40.0
+_EDGE: Final = 1.03
+_SIZE: Final = (9.0, 4.0)
+"""Inches."""
+_DRAWING: Final = threading.Lock()
+"""Held while matplotlib draws: its settings are the whole process's."""
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What came of a recording.
+
+    Attributes:
+        duration: seconds.
+        sample_rate: of the upload, in Hz.
+        channels: of the upload.
+        said: what each model says of it, by its name.
+        sound: the picture of its waveform, mel spectrogram and pitch.
+        timeline: the picture of its windows; None for a short one.
+        player: a ``data:`` URI of the upload; None for a large one.
+    """
+
+    duration: float
+    sample_rate: int
+    channels: int
+    said: dict[str, Recognition]
+    sound: Markup
+    timeline: Markup | None
+    player: str | None
+
+
+class Listener:
+    """Recognises and draws uploads; several threads may use it at once.
+
+    Args:
+        recogniser: the run, with every model that is shown.
+        best: the model whose timeline is drawn.
+        limits: how long a recording may be.
+        folder: where an upload lies while it is decoded, and no longer.
+    """
+
+    def __init__(self, recogniser: Recogniser, *, best: str, limits: Limits, folder: Path) -> None:
+        self._recogniser = recogniser
+        self._best = best
+        data = recogniser.run.config.data
+        self._audio, self._drawn = data.audio, limits.bound(data.audio)
+        self._windows = Windowing().within(data.audio)
+        self._features = data.features
+        self._folder = folder
+
+    def hear(self, content: bytes) -> Heard:
+        """Recognise an upload and draw it.
+
+        Args:
+            content: a sound file.
+
+        Raises:
+            SetAside: it can't be used; the reason is one of ``speechnet.types.REASONS``.
+        """
+        path = self._folder / uuid4().hex
+        try:
+            path.write_bytes(content)
+            return self._hear(path, player=_player(content))
+        finally:
+            path.unlink(missing_ok=True)
+
+    def rehearse(self) -> None:
+        """Hear something once, so that the first upload need not wait for what is made once."""
+        config = self._audio
+        t = np.arange(round(max(1.0, config.min_duration) * config.sample_rate))
+        buzz = 0.3 * np.sign(np.sin(2 * np.pi * 120 * t / config.sample_rate))
+        buffer = io.BytesIO()
+        soundfile.write(buffer, buzz, config.sample_rate, format="WAV")
+        with contextlib.suppress(SetAside):  # a run may take a buzz for no speech
+            self.hear(buffer.getvalue())
+
+    def _hear(self, path: Path, *, player: str | None) -> Heard:
+        clip = load(path, self._drawn)
+        timeline = None
+        if clip.facts.duration > self._windows.longer_than:
+            table = timeline_of_file(
+                self._recogniser, path, window=self._windows.window, hop=self._windows.hop
+            )
+            said = summarise(table, self._recogniser.targets)
+            timeline = self._timeline(table)
+        else:
+            said = self._said(path)
+        return Heard(
+            duration=clip.facts.duration,
+            sample_rate=clip.facts.sample_rate,
+            channels=clip.facts.channels,
+            said=said,
+            sound=self._sound(clip),
+            timeline=timeline,
+            player=player,
+        )
+
+    def _said(self, path: Path) -> dict[str, Recognition]:
+        """What each model says of a recording as a whole."""
+        (row,) = self._recogniser.rows([load(path, self._audio).y])
+        if isinstance(row, SetAside):
+            raise row
+        targets = self._recogniser.targets
+        return {
+            model: recognition({t: p[0] for t, p in found.items()}, targets, abstain=0.0)
+            for model, found in self._recogniser.probabilities(row[None]).items()
+        }
+
+    def _sound(self, clip: Clip) -> Markup:
+        mel_db, frequencies, hop_length = mel_spectrogram(clip.y, clip.sr)
+        f0 = pitch(clip.y, clip.sr, self._features, hop_length=hop_length)
+        with _DRAWING:
+            figure = draw_sound(
+                clip.y,
+                clip.sr,
+                mel_db,
+                frequencies=frequencies,
+                hop_length=hop_length,
+                f0=f0,
+                size=_SIZE,
+            )
+            svg = svg_bytes(figure).decode()
+        words = "Its waveform, below it its mel spectrogram, and below that its pitch."
+        return inline_svg(svg, name="The recording", description=words)
+
+    def _timeline(self, table: pd.DataFrame) -> Markup:
+        with _DRAWING:
+            figure = draw_timeline(table, self._recogniser.targets, model=self._best)
+            svg = svg_bytes(figure).decode()
+        words = f"The probability of each class in windows of {self._windows.window:g} seconds."
+        return inline_svg(svg, name="The recording over time", description=words)
+
+
+def pitch(y: Float32, sr: int, features: FeaturesConfig, *, hop_length: int) -> Float64:
+    """The pitch as it is drawn, by librosa's YIN (de Cheveigné and Kawahara 2002).
+
+    YIN finds one in every frame. Left out is that of frames which are 40 dB softer than the
+    loudest, and what lies at an end of the range, where nothing was found within it.
+
+    Args:
+        y: float32 mono ``[n_samples]``.
+        sr: Hz.
+        features: between which frequencies it is looked for.
+        hop_length: samples from one frame to the next.
+
+    Returns:
+        Hz, float64 ``[frames]``, frame ``i`` centred at sample ``i * hop_length``; NaN where there
+        is none.
+    """
+    low, high = features.f0_min, min(features.f0_max, sr / 2)
+    length = 2 * math.ceil(2 * sr / low / 2)  # two periods of the lowest, an even number
+    f0 = librosa.yin(y, fmin=low, fmax=high, sr=sr, frame_length=length, hop_length=hop_length)
+    level = librosa.feature.rms(y=y, frame_length=length, hop_length=hop_length)[0]
+    soft = level < level.max() * 10 ** (-_SOFT_DB / 20)
+    return np.where(soft | (f0 < low * _EDGE) | (f0 > high / _EDGE), math.nan, f0)
+
+
+def _player(content: bytes) -> str | None:
+    """The upload as a ``data:`` URI, so that hearing it again needs no server."""
+    kind = next((kind for start, kind in _KINDS.items() if content.startswith(start)), "mpeg")
+    if len(content) > _PLAYED_BYTES:
+        return None
+    return f"data:audio/{kind};base64,{base64.b64encode(content).decode()}"

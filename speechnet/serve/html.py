@@ -1,0 +1,42 @@
+"""HTML from this package's templates."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from typing import Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from speechnet.report.names import model_name
+
+_PACKAGE: Final = "speechnet.serve"
+_TEMPLATES: Final = "templates"
+
+
+def render(template: str, **values: object) -> str:
+    """Fill a template in; all values are escaped, and a name that isn't there is an error.
+
+    Args:
+        template: its name, such as ``heard.html.j2``.
+        values: by the names that the template has for them.
+    """
+    return _environment().get_template(template).render(values)
+
+
+def style() -> str:
+    """The page's style sheet, besides Gradio's own."""
+    return files(_PACKAGE).joinpath(_TEMPLATES, "page.css").read_text(encoding="utf-8")
+
+
+@cache
+def _environment() -> Environment:
+    made = Environment(
+        loader=PackageLoader(_PACKAGE, _TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters["model_name"] = model_name
+    return made

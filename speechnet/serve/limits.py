@@ -1,0 +1,67 @@
+"""How much the demo takes on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from speechnet.audio.config import AudioConfig
+from speechnet.errors import ConfigError
+
+_MB: Final = 10**6
+_RECORDED: Final = 2 * 48_000
+"""Samples a second of the most that a browser records: two channels at 48 kHz."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds on size, length and number.
+
+    Attributes:
+        max_mb: most megabytes of an upload.
+        max_minutes: most minutes of a recording.
+        parallel: recordings that are worked on at once.
+        waiting: requests beyond those that wait their turn; any more are turned away.
+        keep_s: seconds that an upload is kept for if nobody asks what is in it.
+    """
+
+    max_mb: float = 60.0
+    max_minutes: float = 10.0
+    parallel: int = 2
+    waiting: int = 8
+    keep_s: float = 30.0
+
+    def check(self) -> None:
+        """Refuse bounds that nothing could keep to.
+
+        Raises:
+            ConfigError: one of them is too low.
+        """
+        for name, least in (("max_mb", 0.001), ("max_minutes", 0.001), ("parallel", 1)):
+            value = getattr(self, name)
+            if value < least:
+                raise ConfigError(f"{name} is {value:g}, expected {least:g} or more")
+
+    @property
+    def upload_bytes(self) -> int:
+        """Most bytes of an upload."""
+        return int(self.max_mb * _MB)
+
+    @property
+    def room_bytes(self) -> int:
+        """Most bytes of all uploads together: one is worked on, one more comes in, for each."""
+        return 2 * self.parallel * self.upload_bytes
+
+    def bound(self, config: AudioConfig) -> AudioConfig:
+        """How an upload is read that is to be drawn: all of it, up to these bounds.
+
+        Args:
+            config: the run's.
+        """
+        seconds = 60 * self.max_minutes
+        return replace(
+            config,
+            max_duration=seconds,
+            max_samples=max(1, int(seconds * _RECORDED)),
+            trim_db=None,
+        )

@@ -1,0 +1,73 @@
+"""The few requests that are answered here and not by Gradio: uploads, in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from typing import Final
+
+import numpy as np
+import soundfile
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from speechnet.serve.guard import FILE, PROGRESS, UPLOAD
+from speechnet.serve.limits import Limits
+from speechnet.serve.uploads import Full, Uploads
+
+_FIELD: Final = "files"
+"""What Gradio's page calls the file in its form."""
+
+
+def routes(uploads: Uploads, limits: Limits) -> list[BaseRoute]:
+    """The routes that go before Gradio's.
+
+    Args:
+        uploads: where uploads are put.
+        limits: how long they stay there if nobody asks for them.
+    """
+    silence = _silence()
+
+    async def upload(request: Request) -> Response:
+        try:
+            with uploads.room_for(int(request.headers["content-length"])):
+                name = uploads.add(await _file(request))
+        except Full:
+            raise HTTPException(503, "too many uploads at once: try again in a moment") from None
+        except ClientDisconnect:
+            raise HTTPException(400, "the upload broke off") from None
+        asyncio.get_running_loop().call_later(limits.keep_s, uploads.discard, name)
+        return JSONResponse([name])
+
+    async def progress(_: Request) -> Response:
+        return Response(media_type="text/event-stream")  # an upload from here takes no time
+
+    async def file(_: Request) -> Response:
+        # The recorder draws what it sent before it is cleared; nothing that came in goes out.
+        return Response(silence, media_type="audio/wav")
+
+    return [
+        Route(UPLOAD, upload, methods=["POST"]),
+        Route(PROGRESS, progress),
+        Route(f"{FILE}{{name:path}}", file),
+    ]
+
+
+async def _file(request: Request) -> bytes:
+    """The one file of a form."""
+    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+        raise HTTPException(400, "expected a form with a file")
+    async with request.form(max_files=1, max_fields=1) as form:
+        given = form.get(_FIELD)
+        if not isinstance(given, UploadFile):
+            raise HTTPException(400, f"expected a form with a file named {_FIELD}")
+        return await given.read()
+
+
+def _silence() -> bytes:
+    buffer = io.BytesIO()
+    soundfile.write(buffer, np.zeros(800, np.int16), 8_000, format="WAV")
+    return buffer.getvalue()

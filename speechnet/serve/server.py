@@ -1,0 +1,186 @@
+"""Starting the demo, and ending it without a trace."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+from speechnet.errors import ConfigError
+from speechnet.progress import output, say, working
+from speechnet.serve.guard import Guard, is_loopback
+from speechnet.serve.limits import Limits
+
+_CONNECTIONS: Final = 200
+"""Open connections, above which new ones are turned away."""
+_GRACE_S: Final = 3
+"""Seconds that requests have left when the server ends."""
+
+
+def serve(run_path: Path, *, limits: Limits, host: str, port: int) -> None:
+    """Show a run in the browser until the process is told to end.
+
+    Args:
+        run_path: the run folder.
+        limits: how much is taken on.
+        host: the address to listen on.
+        port: of TCP; 0 for any that is free.
+
+    Raises:
+        ConfigError: a limit is out of range, Gradio is missing, the address can't be listened on,
+            or the run can't take a recording by itself.
+        DataError: the run is incomplete or damaged.
+    """
+    limits.check()
+    _check_gradio()
+    with _listening(host, port) as listener, _private_folder() as folder:
+        with working("loading the models"):
+            app = _application(run_path, limits=limits, host=host, folder=folder)
+        if not is_loopback(host):
+            say(
+                f"Whoever reaches {host} can use this: there is no password. Browsers let a page "
+                "use the microphone only over https or on the machine itself.",
+                style="yellow",
+            )
+        _run(app, listener)
+
+
+def url_of(listener: socket.socket) -> str:
+    """Where a browser finds what listens on a socket."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+
+
+def _check_gradio() -> None:
+    if find_spec("gradio") is None:
+        raise ConfigError("the demo needs Gradio: pip install 'speechnet[serve]'")
+
+
+@contextmanager
+def _listening(host: str, port: int) -> Iterator[socket.socket]:
+    """Take the address at once: that it is taken shows before models are loaded."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+    except (OSError, UnicodeError, OverflowError) as error:
+        raise ConfigError(f"host {host}, port {port}: {error}") from error
+    with listener:
+        if os.name == "posix":  # elsewhere this would let two servers have one port
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(address)
+        except (OSError, OverflowError) as error:
+            why = error.strerror if isinstance(error, OSError) else error
+            raise ConfigError(
+                f"can't listen on {host}, port {port} ({why}): give another by --port or --host"
+            ) from error
+        yield listener
+
+
+@contextmanager
+def _private_folder() -> Iterator[Path]:
+    """A folder for this process alone, which Gradio takes for its own; gone at the end."""
+    with tempfile.TemporaryDirectory(prefix="speechnet-serve-", ignore_cleanup_errors=True) as name:
+        # What a user has set for other programs that use Gradio has no say here.
+        for key in [key for key in os.environ if key.startswith("GRADIO_")]:
+            del os.environ[key]
+        os.environ |= {
+            "GRADIO_TEMP_DIR": name,
+            "GRADIO_ANALYTICS_ENABLED": "False",
+            "HF_HUB_OFFLINE": "1",
+            "HF_HUB_DISABLE_TELEMETRY": "1",
+            # torchmetrics imports onnxruntime where there is one, which reports that to its makers.
+            "ORT_DISABLE_TELEMETRY": "1",
+        }
+        yield Path(name)
+
+
+def _application(run_path: Path, *, limits: Limits, host: str, folder: Path) -> Guard:
+    """Load the run and build the page, all of it once, before anybody waits for it."""
+    # Here, where Gradio finds the environment as it is to be.
+    import fastapi
+    import gradio
+
+    from speechnet.runs.recogniser import Recogniser
+    from speechnet.runs.saved import SavedRun
+    from speechnet.serve.about import about
+    from speechnet.serve.desk import Desk
+    from speechnet.serve.hearing import Listener
+    from speechnet.serve.html import style
+    from speechnet.serve.page import build, theme
+    from speechnet.serve.routes import routes
+    from speechnet.serve.uploads import Uploads
+
+    run = SavedRun(run_path)
+    recogniser = Recogniser(run, model="all")
+    recogniser.check_alone()
+    best = run.best_model()
+    listener = Listener(recogniser, best=best, limits=limits, folder=folder)
+    listener.rehearse()
+    uploads = Uploads(limits)
+    desk = Desk(listener.hear, uploads=uploads, limits=limits, best=best)
+    blocks = build(desk.answer, about(run, best=best), limits=limits)
+
+    @asynccontextmanager
+    async def lifespan(_: fastapi.FastAPI) -> AsyncIterator[None]:
+        yield
+        desk.close()
+
+    app = fastapi.FastAPI(routes=routes(uploads, limits), lifespan=lifespan, openapi_url=None)
+    gradio.mount_gradio_app(
+        app,
+        blocks,
+        path="/",
+        footer_links=[],
+        run_history=False,
+        max_file_size=limits.upload_bytes,
+        show_error=False,
+        ssr_mode=False,
+        mcp_server=False,
+        enable_monitoring=False,
+        pwa=False,
+        theme=theme(),
+        css=style(),
+    )
+    blocks.has_launched = True  # or it would let any file of this machine pass for an upload
+    functions = [key for key, function in blocks.fns.items() if function.fn is not None]
+    return Guard(app, host=host, upload_bytes=limits.upload_bytes, functions=functions)
+
+
+def _run(app: Guard, listener: socket.socket) -> None:
+    """Serve until a signal, which is raised again once all has ended."""
+    import uvicorn
+
+    log = logging.getLogger("uvicorn.error")
+    log.setLevel(logging.ERROR)  # that somebody sent what is no HTTP is not worth a word
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="on",
+        ws="none",
+        proxy_headers=False,
+        server_header=False,
+        limit_concurrency=_CONNECTIONS,
+        timeout_graceful_shutdown=_GRACE_S,
+    )
+
+    class Announcing(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            say(f"The demo is at {url_of(listener)} (Ctrl-C ends it)", to=output)
+
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            log.setLevel(logging.CRITICAL)  # requests that are broken off now are no fault
+            await super().shutdown(sockets)
+
+    asyncio.run(Announcing(config).serve(sockets=[listener]))

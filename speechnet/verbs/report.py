@@ -1,0 +1,28 @@
+"""``report``: write the report of a saved run anew."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from jsonargparse import ArgumentParser
+
+from speechnet.config.arguments import parse, verb_parser
+from speechnet.config.schema import Schema
+from speechnet.progress import working
+
+
+def parser() -> ArgumentParser:
+    """The run."""
+    made = verb_parser("report", "Draw a saved run's figures and write its report anew.")
+    made.add_argument("--run", type=str, required=True, help="the run folder")
+    return made
+
+
+def run(arguments: Sequence[str]) -> None:
+    """Run the verb."""
+    parsed = parse(parser(), arguments, Schema({"run": str}))
+    with working("starting"):
+        from speechnet.runs.reporting import rebuild
+
+    rebuild(Path(parsed.run))

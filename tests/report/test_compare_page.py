@@ -1,0 +1,162 @@
+"""Tests of the page of runs beside each other, read as text and in a real browser."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from browser import Theme, Watched, chromium
+from compared_runs import a_pair, make_comparison
+from playwright.sync_api import Browser
+
+from speechnet.report.comparing import RunComparison, findings
+from speechnet.report.figures_runs import draw_runs
+from speechnet.report.page.compare import compare_page
+from speechnet.report.style import save
+
+SECTIONS = ["answer", "settings", "scores", "pairs", "provenance"]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One browser for all."""
+    with chromium() as started:
+        yield started
+
+
+class Cells(HTMLParser):
+    """The cells of every table by caption, a list of rows each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tables: dict[str, list[list[str]]] = {}
+        self.rows: list[list[str]] = []
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        del attrs
+        self.open.append(tag)
+        if tag == "table":
+            self.rows = []
+        elif tag == "tr":
+            self.rows.append([])
+        elif tag in {"td", "th"}:
+            self.rows[-1].append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        while self.open and self.open.pop() != tag:
+            pass
+
+    def handle_data(self, data: str) -> None:
+        if "caption" in self.open[-1:]:
+            self.tables[data] = self.rows
+        elif self.open[-1:] in (["td"], ["th"]):
+            self.rows[-1][-1] += data
+
+
+def drawn(comparison: RunComparison, folder: Path) -> str:
+    """The figure's SVG."""
+    _, svg = save(draw_runs(comparison), folder, "comparison")
+    return svg.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def svg(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A figure, where it doesn't matter of what."""
+    return drawn(make_comparison([a_pair()]), tmp_path_factory.mktemp("figure"))
+
+
+def tables_of(page: str) -> dict[str, list[list[str]]]:
+    """Its tables by caption."""
+    parser = Cells()
+    parser.feed(page)
+    return parser.tables
+
+
+def test_numbers(svg: str) -> None:
+    """Each cell is the number of the table of scores, in per cent."""
+    pairs = [a_pair(), a_pair(models=("knn", "knn"), untested="other folds", p_holm=math.nan)]
+    comparison = make_comparison(pairs, settings={"data.denoise.method": ["none", "stationary"]})
+    tables = tables_of(compare_page(comparison, svg))
+    scores = comparison.scores.set_index(["model", "run", "target", "part", "metric"])["value"]
+    rows = tables["Emotion: scores in %"]
+    assert rows[0][:4] == ["model", "run", "dev UAR", "test UAR"]
+    for row, (model, run) in zip(
+        rows[1:], [("svm", "A"), ("svm", "B"), ("knn", "A"), ("knn", "B")], strict=True
+    ):
+        at = (model, run, "emotion")
+        keys = [("dev", "uar"), ("test", "uar"), ("test", "accuracy"), ("test", "auc_macro")]
+        assert row[0].lower() == model
+        assert row[1] == run
+        assert [cell.split()[0] for cell in row[2:6]] == [
+            f"{100 * scores[*at, *k]:.1f}" for k in keys
+        ]
+    assert [row[6] for row in rows[1:]] == ["", "-10.0 [-15.0, -5.0]", "", "not tested"]
+    pair, untested = tables["Emotion: all pairs"][1:]
+    assert pair[4:8] == ["", "+10.0 [+5.0, +15.0]", "p = 0.008", "100"]
+    assert untested[5:] == ["not tested", "", "", "other folds"]
+    assert tables["Settings that differ"][1] == ["data.denoise.method", "none", "stationary"]
+    assert tables["The runs"][1] == ["folder", "/runs/exp/version_0", "/runs/exp/version_1"]
+
+
+def test_figure_has_a_text(svg: str) -> None:
+    """Who can't see the figure hears what it shows."""
+    comparison = make_comparison([a_pair()])
+    (sentence,) = findings(comparison)
+    assert f">{sentence}.</desc>" in compare_page(comparison, svg)
+
+
+def test_nothing_to_say(svg: str) -> None:
+    """Every section is there where nothing differs and nothing could be tested."""
+    page = compare_page(make_comparison([a_pair(untested="other folds", p_holm=math.nan)]), svg)
+    assert all(f'<section id="{name}"' in page for name in SECTIONS)
+    assert "No two of these runs could be tested" in page
+    assert "No setting that can change an answer." in page
+    assert "Before you compare" not in page
+
+
+ATTACK = '"><img src=x onerror=alert(1)><script>alert(2)</script>'
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of five runs of names that would like to be more than text."""
+    folder = tmp_path_factory.mktemp("hostile")
+    models = ("mlp", "svm", "knn")
+    comparison = make_comparison(
+        [a_pair("A" + run, (model, model)) for run in "BCDE" for model in models],
+        runs=5,
+        models=models,
+        titles=[f"{ATTACK}/version_{number}" for number in range(5)],
+        settings={ATTACK: [ATTACK] * 5, "data.features.preset": list("vwxyz")},
+        notes=[ATTACK],
+    )
+    path = folder / "compare.html"
+    path.write_text(compare_page(comparison, drawn(comparison, folder)), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(("width", "theme"), [(1280, "light"), (390, "dark")])
+def test_in_a_browser(browser: Browser, hostile: Path, width: int, theme: Theme) -> None:
+    """It loads nothing, complains of nothing, doesn't spill over, sorts, and runs no label."""
+    watched = Watched(browser, width=width, theme=theme)
+    page = watched.page
+    dialogs: list[str] = []
+    page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+    page.goto(hostile.as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.locator("section").evaluate_all("all => all.map(each => each.id)") == SECTIONS
+    assert page.locator("img, main script").count() == 0
+    table = page.locator("#scores table").last
+    table.locator("th button", has_text="test UAR").click()
+    values = table.locator("tbody td:nth-child(4)").evaluate_all(
+        "all => all.map(c => +c.dataset.value)"
+    )
+    assert len(values) == 15
+    assert values == sorted(values, reverse=True)
+    assert watched.requests == [hostile.as_uri()]
+    assert watched.faults == []
+    assert dialogs == []

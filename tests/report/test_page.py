@@ -1,0 +1,344 @@
+"""Tests of the report page: what it says, and that nothing in it can run."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import math
+import re
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+import pytest
+from evidence import with_intervals
+from jinja2 import UndefinedError
+from reported import Read, make_info, make_material
+from test_page_svg import HOSTILE, SVG
+
+from speechnet.report.page import Material, page
+from speechnet.report.page.environment import environment
+from speechnet.report.page.parts import Cell, Column, Table, cut
+from speechnet.report.page.warning import warnings_of
+
+SECTIONS = [
+    *("corpus", "models", "confusion", "learning", "people", "clusters", "parts"),
+    *("mistakes", "provenance"),
+]
+AUDIT = ["check", "severity", "what", "count", "detail"]
+FIGURE = SVG.format("<path d='M 0 0'/>")
+
+
+def with_scores(material: Material, scores: pd.DataFrame) -> Material:
+    """The same run with other scores."""
+    return replace(material, tables=replace(material.tables, scores=scores))
+
+
+def written(scores: pd.DataFrame, **key: str) -> str:
+    """A score as the report has to write it, worked out anew from the table."""
+    rows = scores.loc[(scores[[*key]] == pd.Series(key)).all(axis=1)].set_index("fold")
+    value, low, high = rows.loc["mean", ["value", "low", "high"]]
+    if math.isnan(low):
+        return f"{100 * value:.1f} ± {100 * rows.loc['sd', 'value']:.1f}"
+    return f"{100 * value:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
+
+
+@pytest.fixture(scope="module")
+def whole() -> Material:
+    """A run with every table and every figure, intervals too."""
+    material = make_material(clips={"mistakes/001.mp3": b"ID3 sound"})
+    names = [
+        *("corpus", "uar", "accuracy", "comparisons", "risk_coverage", "learning_curves"),
+        *("inflation", "clusters", "clusters_chance", "speakers_emotion", "cross_emotion"),
+        *("confusion_emotion", "roc_emotion", "reliability_emotion", "gender_recall_emotion"),
+        *("ablation_emotion", "importance_emotion_mlp"),
+    ]
+    material = replace(material, figures=dict.fromkeys(names, FIGURE))
+    return with_scores(material, with_intervals(material.tables.scores))
+
+
+@pytest.fixture(scope="module")
+def read(whole: Material) -> Read:
+    """Its page, taken apart."""
+    return Read(page(whole))
+
+
+def test_every_section_is_there(read: Read) -> None:
+    """In order, each linked to; all figures are shown, each with a name and a text."""
+    assert [section["id"] for section in read.of("section")] == SECTIONS
+    links = [link["href"] for link in read.of("a")]
+    assert links == ["#main", *(f"#{name}" for name in SECTIONS)]
+    figures = [svg for svg in read.of("svg") if svg.get("role") == "img"]
+    assert len(figures) == 17
+    assert all(svg["aria-label"] and svg["aria-describedby"] for svg in figures)
+    seen = re.findall(r"<desc[^>]*>([^<]*)</desc>", read.source)
+    assert len(seen) == 17
+    assert all(text.strip() for text in seen)
+
+
+def test_a_bare_run_says_what_is_missing() -> None:
+    """Every section is there, and each empty place names the key that fills it."""
+    read = Read(page(make_material(whole=False)))
+    assert [section["id"] for section in read.of("section")] == SECTIONS
+    for key in (
+        *("evaluation.figures", "evaluation.calibrate", "model.enabled", "model.grid"),
+        *("data.targets", "evaluation.clustering.enabled", "evaluation.ablate.parts"),
+        *("evaluation.ablate.importance", "data.corpora", "evaluation.cross"),
+        *("report.mistakes", "report.audio"),
+    ):
+        assert key in read.text
+
+
+def test_scores_are_those_of_the_table(whole: Material, read: Read) -> None:
+    """Each cell of the table of scores is what scores.csv has, rounded."""
+    scores = whole.tables.scores
+    headings, *rows = read.tables["Scores in per cent"]
+    keys = {"test UAR": ("test", "uar"), "test accuracy": ("test", "accuracy")}
+    keys |= {"train accuracy": ("train", "accuracy"), "dev UAR": ("dev", "uar")}
+    names = {"MLP (network)": "mlp", "KNN": "knn"}
+    assert len(rows) == 4
+    for row in rows:
+        for heading, (part, metric) in keys.items():
+            wanted = written(scores, target=row[0], model=names[row[1]], part=part, metric=metric)
+            assert row[headings.index(heading)] == wanted
+
+
+def test_the_first_screen_ranks(whole: Material) -> None:
+    """Models stand by falling test UAR, with its value and interval, before any section."""
+    text = page(whole).partition("<nav")[0]
+    read = Read(text)
+    found = [row for caption, rows in read.tables.items() for row in rows if caption]
+    scores = whole.tables.scores
+    for target in ("gender", "emotion"):
+        wanted = [
+            written(scores, target=target, model=model, part="test", metric="uar")
+            for model in ("mlp", "knn")
+        ]
+        wanted.sort(key=lambda text: -float(text.split()[0]))
+        start = [row[1] for row in found].index(wanted[0])
+        assert [row[1] for row in found[start : start + 2]] == wanted
+    assert "paired permutation test over 24 speakers, Holm" in read.text
+    assert "spoken: 60 recordings of 24 speakers, 30 minutes" in read.text
+    assert "3 folds, unseen speakers" in read.text
+
+
+def test_differences_and_p_values(whole: Material, read: Read) -> None:
+    """The table of pairs has the differences in points and the corrected p values."""
+    pairs = whole.tables.comparisons
+    for row, (_, pair) in zip(
+        read.tables["Models in pairs, test UAR"][1:], pairs.iterrows(), strict=True
+    ):
+        by = " ".join(f"{100 * pair[name]:+.1f}" for name in ("difference", "low", "high"))
+        assert re.sub(r"[\[\],]", "", row[3]) == by
+        assert row[4] == (f"{pair['p_holm']:.3f}" if pair["p_holm"] >= 0.001 else "< 0.001")
+        assert row[5] == ("yes" if pair["p_holm"] <= 0.05 else "no")
+
+
+def test_numbers_sort_by_what_they_are(read: Read) -> None:
+    """A number carries its value, an undefined one sorts last."""
+    values = [cell["data-value"] for cell in read.of("td") if "data-value" in cell]
+    assert len(values) > 100
+    for value in values:
+        assert value == "" or math.isfinite(float(value))
+
+
+def test_nothing_but_its_own_script_can_run(read: Read) -> None:
+    """The policy allows the one style sheet and the one script by their hashes, and no address."""
+    (policy,) = (str(meta["content"]) for meta in read.of("meta") if "http-equiv" in meta)
+    for tag, directive in (("style", "style-src"), ("script", "script-src")):
+        (content,) = re.findall(rf"<{tag}>(.*?)</{tag}>", read.source, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+        assert f"{directive} 'sha256-{digest}'" in policy
+    assert policy.startswith("default-src 'none';")
+    outside = re.sub(r"<script>.*?</script>", "", read.source, flags=re.DOTALL)
+    assert not re.search(r"(https?:)?//[a-z]", outside)
+    assert not any("style" in attributes for _, attributes in read.elements)
+
+
+@pytest.fixture(scope="module")
+def hostile() -> str:
+    """The page of a run in which every name is markup."""
+    targets = {"gender": ["female", "male"], HOSTILE: [HOSTILE, "'\"><svg onload=alert(3)>", "$a$"]}
+    material = make_material(targets)
+    tables = material.tables
+    assert tables.corpus is not None
+    assert tables.speakers is not None
+    told: dict[str, Any] = {}
+    for name in ("audit", "quarantine", "dropped", "search"):
+        table = getattr(material, name)
+        texts = [column for column in table if column not in {"check", "severity", "target"}]
+        changed = [column for column in texts if isinstance(table[column].iloc[0], str)]
+        told[name] = table.assign(**dict.fromkeys(changed, HOSTILE))
+    assert material.mistakes is not None
+    names = dict.fromkeys(("file", "speaker", "gender", "unavailable"), HOSTILE)
+    info = make_info(targets, corpus=HOSTILE) | {"experiment": HOSTILE, "protocol": HOSTILE}
+    info |= {"git": HOSTILE, "versions": {HOSTILE: HOSTILE}}
+    material = replace(
+        material,
+        **told,
+        folder=HOSTILE,
+        config=HOSTILE,
+        info=info,
+        mistakes=material.mistakes.assign(**names),
+        checksums={HOSTILE: HOSTILE},
+        tables=replace(
+            tables,
+            corpus=tables.corpus.assign(speaker=HOSTILE),
+            speakers=tables.speakers.assign(speaker=HOSTILE, uar=0.5),
+        ),
+    )
+    return page(material)
+
+
+def test_hostile_names_stay_text(hostile: str) -> None:
+    """No element and no attribute comes from data; the names are read as they are."""
+    read = Read(hostile)
+    assert len(read.of("script")) == 1
+    assert not read.of("img")
+    assert not read.of("b")
+    assert not [name for _, given in read.elements for name in given if name.startswith("on")]
+    assert hostile.count("alert(1)") > 20
+    assert "<script>alert" not in hostile
+    assert read.text.count(HOSTILE) > 20
+
+
+def test_a_name_that_is_not_given_is_an_error() -> None:
+    """A template can't fill in nothing."""
+    with pytest.raises(UndefinedError, match="nothing"):
+        environment().from_string("{{ nothing }}").render()
+
+
+def test_mistakes_can_be_heard(whole: Material, read: Read) -> None:
+    """The clip is in the page, with the probabilities, the true class and the one said."""
+    (audio,) = read.of("audio")
+    kind, _, data = str(audio["src"]).partition(",")
+    assert kind == "data:audio/mpeg;base64"
+    assert base64.b64decode(data) == whole.clips["mistakes/001.mp3"]
+    assert "angry taken for happy, with 90.0 %" in read.text
+    assert "angry (true) 10.0 % happy (said) 90.0 %" in read.text
+    assert "file a/b.wav; speaker s01, female; fold 0; part 0.0 to 2.0 s" in read.text
+
+
+def test_mistakes_that_can_not_be_heard() -> None:
+    """Without a clip there is no player, and the reason stands there."""
+    material = make_material()
+    assert material.mistakes is not None
+    silent = material.mistakes.assign(clip=None, unavailable="switched off by report.audio")
+    read = Read(page(replace(material, mistakes=silent)))
+    assert not read.of("audio")
+    assert "Not to be heard or seen: switched off by report.audio." in read.text
+
+
+@pytest.mark.parametrize(
+    ("mistakes", "settings", "said"),
+    [
+        (None, {"report": {"mistakes": 0}}, "report.mistakes is 0"),
+        (pd.DataFrame(columns=["target", "model"]), {}, "every recording .* was recognised"),
+        (None, {}, "report.mistakes says how many"),
+    ],
+)
+def test_no_mistakes(mistakes: pd.DataFrame | None, settings: dict[str, Any], said: str) -> None:
+    """Why there are none is said."""
+    read = Read(page(make_material(whole=False, mistakes=mistakes, settings=settings)))
+    assert re.search(said, read.text)
+
+
+def audited(*checks: tuple[str, str]) -> pd.DataFrame:
+    """Findings of these checks and severities."""
+    rows = [(check, severity, f"of {check}", 2, "where") for check, severity in checks]
+    return pd.DataFrame(rows, columns=AUDIT)
+
+
+def titles(**changes: Any) -> list[str]:
+    """The headlines of a run's warnings."""
+    return [each.title for each in warnings_of(make_material(**changes))]
+
+
+def test_the_warning_that_matters_most_comes_first() -> None:
+    """The whole order: each cause, taken away, leaves the next one first."""
+    targets = {"gender": ["female", "male"], "emotion": ["angry", "happy", "sad", "neutral"]}
+    info = make_info(targets, corpus="spoken + synthetic")
+    info["chance"] = {"emotion": [0.1, 0.99]}
+    info["corpus"] |= {"speakers": 4, "set_aside": 40}
+    checks = {
+        "quiet": "warning",
+        "leakage_sentence": "note",
+        "confounding": "warning",
+        "speakers_unknown": "warning",
+        "protocol": "fault",
+        "copies_disagree": "fault",
+        "leakage_speaker": "fault",
+    }
+    settings = {"data": {"features": {"per_speaker": True}}}
+    found = titles(info=info, audit=audited(*checks.items()), settings=settings)
+    assert found == [
+        "The speech is synthetic",
+        "2 of leakage_speaker",
+        "2 of copies_disagree",
+        "2 of protocol",
+        "No model tells the emotion better than chance",
+        "Another task than recognising a stranger",
+        "2 of speakers_unknown",
+        "Only 4 speakers",
+        "2 of confounding",
+        "40 of 100 recordings were set aside",
+        "2 of leakage_sentence",
+        "2 of quiet",
+    ]
+
+
+def test_a_random_split_is_told_with_its_figure() -> None:
+    """Beside a shared speaker it is part of that warning, otherwise one of its own."""
+    shared, *_ = warnings_of(make_material(audit=audited(("leakage_speaker", "fault"))))
+    assert re.search(r"a random split would have reported \d", shared.text)
+    alone, *_ = warnings_of(make_material(audit=audited()))
+    assert alone.title == "Not to be held against results of random splits"
+    assert re.search(r"a random split would have reported \d", alone.text)
+
+
+def test_wide_intervals_are_told() -> None:
+    """An interval of more than 20 points is a warning with its numbers."""
+    material = make_material(whole=False)
+    scores = material.tables.scores.assign(low=0.4, high=0.7)
+    found = warnings_of(with_scores(material, scores))
+    assert [each.title for each in found] == [
+        "The scores of gender are uncertain",
+        "The scores of emotion are uncertain",
+    ]
+    assert "[40.0, 70.0] %" in found[0].text
+
+
+def test_some_models_better_than_chance_is_no_warning() -> None:
+    """Only where even the best is within chance."""
+    info = make_info({}) | {"chance": {"emotion": [0.0, 0.01], "gender": [None, None]}}
+    assert not [title for title in titles(info=info, whole=False) if "chance" in title]
+
+
+def test_no_warning() -> None:
+    """A run without any says so."""
+    assert "No warning" in Read(page(make_material(whole=False))).text
+
+
+def test_long_tables_are_cut() -> None:
+    """300 rows, with a note of where the rest is."""
+    rows = [[Cell(str(number))] for number in range(1_000)]
+    short = cut(Table("t", [Column("x")], rows, "Note."), file="x.csv")
+    assert len(short.rows) == 300
+    assert short.note == "The first 300 of 1,000 rows; all of them are in x.csv. Note."
+    assert cut(short, file="x.csv") is short
+
+
+def test_provenance(read: Read, whole: Material) -> None:
+    """What repeats the run: commands, seed, versions, the configuration with its hash."""
+    assert "python -m speechnet fit --config runs/made_up/version_0/config.yaml" in read.text
+    assert "python -m speechnet report --run runs/made_up/version_0" in read.text
+    assert hashlib.sha256(whole.config.encode()).hexdigest() in read.text
+    assert "seed_everything: 7" in read.text
+    assert ["soxr", "1.1.0"] in read.tables["Versions"]
+    assert ["training", "12.5"] in read.tables["Time spent"]
+
+
+def test_a_command_is_safe_to_paste() -> None:
+    """A folder's name can't end the command."""
+    read = Read(page(make_material(folder="runs/a; rm -r b", whole=False)))
+    assert "python -m speechnet test --run 'runs/a; rm -r b'" in read.text

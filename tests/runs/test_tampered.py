@@ -1,0 +1,225 @@
+"""Tests of what is said of a run folder that isn't as its run left it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from speechnet.cli import main
+from speechnet.errors import DataError, StorageError
+from speechnet.runs.checksums import write_sums
+from speechnet.runs.folder import RunFolder
+from speechnet.runs.saved import SavedRun
+
+
+@pytest.fixture
+def run(tiny_run: Path, tmp_path: Path) -> Path:
+    """A copy of the finished run, to be changed."""
+    return Path(shutil.copytree(tiny_run, tmp_path / "run"))
+
+
+def _edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def _info(run: Path, **changes: object) -> None:
+    info = json.loads((run / "run.json").read_text()) | changes
+    (run / "run.json").write_text(json.dumps(info))
+
+
+def _swap(run: Path, name: str) -> None:
+    shutil.copy(run / "fold_0" / name, run / "fold_1" / name)
+
+
+def _truncate(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def _link(path: Path) -> None:
+    target = path.rename(path.parents[2] / "elsewhere")
+    path.symlink_to(target)
+
+
+TAMPERED: dict[str, tuple[Callable[[Path], object], str]] = {
+    "unfinished": (lambda run: (run / "INCOMPLETE").touch(), "is incomplete: its run was killed"),
+    "run.json": (lambda run: _edit(run / "run.json", '"seed": 0', '"seed": 1'),
+                 r"run isn't as its run left it: run\.json has changed; copy the folder anew"),
+    "config": (lambda run: _edit(run / "config.yaml", "n_fft: 512", "n_fft: 256"),
+               r"config\.yaml has changed"),
+    "scores": (lambda run: _edit(run / "scores.csv", "svm", "knn"), r"scores\.csv has changed"),
+    "other weights": (lambda run: _swap(run, "mlp_0.ckpt"), r"it: fold_1/mlp_0\.ckpt has changed;"),
+    "other baseline": (lambda run: _swap(run, "svm_emotion.skops"), r"svm_emotion\.skops has cha"),
+    "temperature": (lambda run: _edit(run / "fold_0" / "mlp_temperature.json", ": ", ": 1"),
+                    r"mlp_temperature\.json has changed"),
+    "truncated": (lambda run: _truncate(run / "predictions.parquet"), r"\.parquet has changed"),
+    "gone": (lambda run: (run / "split.csv").unlink(), r"split\.csv is gone"),
+    "many": (lambda run: [shutil.rmtree(run / name) for name in ("fold_0", "fold_1")],
+             r"fold_0/\S+ is gone, .* and \d+ more; copy"),
+    "folder": (lambda run: [(run / "split.csv").unlink(), (run / "split.csv").mkdir()],
+               r"split\.csv is gone"),
+    "added member": (lambda run: shutil.copy(run / "fold_0/mlp_0.ckpt", run / "fold_0/mlp_1.ckpt"),
+                     r"it: fold_0/mlp_1\.ckpt was added;"),
+    "link": (lambda run: _link(run / "fold_0" / "svm_gender.skops"),
+             r"svm_gender\.skops is a link or lies outside"),
+    "linked folder": (lambda run: _link(run / "fold_1"), r"fold_1/\S+ is a link or lies outside"),
+    "sums gone": (lambda run: (run / "SHA256SUMS").unlink(), "is incomplete: SHA256SUMS is gone"),
+    "sums empty": (lambda run: (run / "SHA256SUMS").write_text(""), "damaged: line 1 is ''"),
+    "sums binary": (lambda run: (run / "SHA256SUMS").write_bytes(b"\xff\x1b[0m\0"),
+                    r"line 1 is '\\\\xff\\\\x1b\[0m\\\\x00', expected 64"),
+    "sums elsewhere": (lambda run: _sums(run, "../run/run.json"), r"\.\./run/run\.json is a link"),
+    "sums absolute": (lambda run: _sums(run, "/dev/zero"), "/dev/zero is a link or lies outside"),
+    "sums of a few": (lambda run: _sums(run, "config.yaml"), r"doesn't list run\.json"),
+    "long name": (lambda run: _sums(run, "x" * 300), "can't be read"),
+    "newer": (lambda run: _info(run, format=2, speechnet="9.1"),
+              r"made by a newer speechnet, 9\.1 \(format 2; this one, .* reads up to 1\): update"),
+    "odd format": (lambda run: _info(run, format="x"), "format is 'x', expected a whole number"),
+    "folds": (lambda run: _info(run, folds=None), "folds is null, expected a whole number"),
+    "targets": (lambda run: _info(run, targets={"gender": "x"}), r"targets\.gender is 'x'"),
+}  # fmt: skip
+
+
+def _sums(run: Path, name: str) -> None:
+    (run / "SHA256SUMS").write_text(f"{'0' * 64}  {name}\n")
+
+
+@pytest.mark.parametrize("how", TAMPERED)
+def test_tampered(run: Path, how: str) -> None:
+    """Whatever was changed after the run is found when the run is opened, and named."""
+    change, message = TAMPERED[how]
+    RunFolder.open(run)
+    change(run)
+    with pytest.raises(DataError, match=message):
+        RunFolder.open(run)
+
+
+REORDERED = {"gender": ["female", "male"], "emotion": ["happy", "angry", "sad", "neutral"]}
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ("run", "emotion, run.json has the classes happy, angry, sad, neutral, config.yaml has an"),
+        (
+            "config",
+            r"emotion, run\.json has .* angry, happy, sad, neutral, config\.yaml has sad, h",
+        ),
+        (
+            "predictions",
+            r"of all targets, .* male, angry, happy, .*parquet has .* male, happy, angry",
+        ),
+        ("networks", r"mlp_0\.ckpt was made for .*'angry', 'happy'.* says .*'happy', 'angry'"),
+        ("fewer", r"mlp_0\.ckpt was made for .*'neutral'.* the run says .*'sad'\]"),
+    ],
+)
+def test_classes_that_do_not_match(run: Path, how: str, message: str) -> None:
+    """Other classes, or another order, are refused with both lists, whatever the sums say."""
+    table = pd.read_parquet(run / "predictions.parquet")
+    if how in {"run", "networks"}:
+        _info(run, targets=REORDERED)
+    if how == "config":
+        _edit(
+            run / "config.yaml",
+            "- angry\n    - happy\n    - sad",
+            "- sad\n    - happy\n    - angry",
+        )
+    if how == "fewer":
+        _info(run, targets=REORDERED | {"emotion": ["angry", "happy", "sad"]})
+        table = table.drop(columns="p_neutral")
+        _edit(run / "config.yaml", "    - neutral\n", "")
+    if how in {"predictions", "networks"}:
+        order = [*table.columns[:9], "p_happy", "p_angry", *table.columns[11:]]
+        table = table[order]
+    if how == "networks":
+        _edit(run / "config.yaml", "- angry\n    - happy", "- happy\n    - angry")
+    table.to_parquet(run / "predictions.parquet", index=False)
+    write_sums(run)
+    with pytest.raises(DataError, match=message):
+        SavedRun(run).predict_proba("mlp", np.zeros((1, 25), np.float32))
+
+
+def test_sha256sum_agrees(tiny_run: Path) -> None:
+    """The standard tool reads the sums and finds nothing wrong; every model and table is in it."""
+    if shutil.which("sha256sum") is None:
+        pytest.skip("no sha256sum")
+    done = subprocess.run(
+        ["sha256sum", "--check", "--strict", "SHA256SUMS"],
+        cwd=tiny_run, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    listed = {line.removesuffix(": OK") for line in done.stdout.splitlines()}
+    there = {
+        path.relative_to(tiny_run).as_posix() for path in tiny_run.rglob("*") if path.is_file()
+    }
+    assert listed <= there
+    left_out = {name for name in there - listed if "/logs/" not in name}
+    assert not {name for name in left_out if not name.startswith(("figures/", "tensorboard/"))} - {
+        "SHA256SUMS",
+        "report.html",
+    }
+
+
+def test_what_is_made_later_is_no_tampering(run: Path) -> None:
+    """Figures, reports, logs, exports and somebody's notes change nothing that is the run's."""
+    for name in ("figures", "export", "tests/version_0", "notes", "fold_0/logs"):
+        (run / name).mkdir(parents=True, exist_ok=True)
+        (run / name / "x.csv").write_text("x")
+    for name in ("report.html", "mine.csv", ".hidden", "fold_0/.DS_Store"):
+        (run / name).write_text("x")
+    opened = RunFolder.open(run)
+    with pytest.raises(DataError, match=r"mine\.csv was added after the run: remove it"):
+        opened.read_table("mine.csv")
+    link = run.parent / "latest"
+    link.symlink_to(run)
+    assert RunFolder.open(link).info == opened.info
+
+
+def test_a_run_without_checksums(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One that was made before there were any is read, with a warning; its classes are compared."""
+    info = json.loads((run / "run.json").read_text())
+    del info["format"]
+    (run / "run.json").write_text(json.dumps(info))
+    with pytest.raises(DataError, match=r"run\.json has changed"):
+        RunFolder.open(run)
+    (run / "SHA256SUMS").unlink()
+    assert RunFolder.open(run).sums is None
+    assert "was made before runs had checksums: it may have changed" in capsys.readouterr().err
+    _info(run, targets=REORDERED)
+    with pytest.raises(DataError, match=r"contradicts itself: of emotion, run\.json has"):
+        RunFolder.open(run)
+
+
+@pytest.mark.parametrize("verb", ["predict", "test", "report", "export"])
+def test_every_verb_refuses(run: Path, capsys: pytest.CaptureFixture[str], verb: str) -> None:
+    """One line and the exit code of bad data, and nothing is written."""
+    _swap(run, "mlp_0.ckpt")
+    before = sorted(run.rglob("*"))
+    words = {"predict": ["x.wav"]}.get(verb, [])
+    assert main([verb, "--run", str(run), *words]) == 3
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.count("\n") == 1
+    assert shown.err.startswith(f"error: {run} isn't as its run left it: fold_1/mlp_0.ckpt has ch")
+    assert sorted(run.rglob("*")) == before
+
+
+def test_no_permission_to_finish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run whose sums can't be written stays incomplete."""
+    run = RunFolder.create(tmp_path, "x", seed=0)
+
+    def refused(folder: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(folder))
+
+    monkeypatch.setattr("speechnet.runs.folder.write_sums", refused)
+    with pytest.raises(StorageError, match="no permission to write"):
+        run.finish()
+    with pytest.raises(DataError, match="is incomplete"):
+        RunFolder.open(run.path)
