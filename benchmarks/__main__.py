@@ -16,7 +16,7 @@ from rich.table import Table
 from benchmarks.harness import GateError, Measured
 from speechnet.corpus.synthetic import SynthConfig, write_corpus
 
-ROWS = ("1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "gpu")
+ROWS = ("1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "gpu")
 WITH = {"4": "3", "6": "5", "10": "9"}
 """Rows that are measured with another one."""
 
@@ -45,7 +45,10 @@ def _arguments() -> argparse.Namespace:
         "--rows", nargs="+", choices=ROWS, default=list(ROWS[:-1]), help="which rows; all but gpu"
     )
     parser.add_argument("--rounds", type=int, default=7, help="rounds of the short rows")
-    parser.add_argument("--corpus", type=Path, help="real recordings for rows 1 to 4")
+    parser.add_argument("--corpus", type=Path, help="real recordings for rows 1 to 4, and 11")
+    parser.add_argument(
+        "--run", type=Path, help="a finished run for row 11; by default one is made"
+    )
     parser.add_argument(
         "--full", action="store_true", help="rows 8 and 9 at the original's size: takes hours"
     )
@@ -86,6 +89,11 @@ def _measure(row: str, asked: argparse.Namespace, folder: Path) -> list[Measured
             speakers = 400 if asked.full else 40
             root = _synthetic(folder, speakers=speakers, sentences=10)
             return end_to_end(root, folder, full=asked.full)
+        case "11":
+            from benchmarks.latency import one_clip
+
+            files = _speech(asked, folder)
+            return one_clip(files, folder, run=asked.run, rounds=asked.rounds)
         case _:
             from benchmarks.gpu import all_rows
 

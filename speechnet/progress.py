@@ -2,7 +2,7 @@
 
 However deep stages and steps are nested, one line shows them, redrawn in place::
 
-    4/8 training, fold 2 of 5, SVM, emotion ━━━━━━━╸━━━━━━━━━ 120/300 4:10 left
+    4/8 training, fold 2 of 5, svm, emotion ━━━━╸━━━━━ 120/300 4:10 left
 
 Without a terminal there is no such line, and nothing in its stead; what is said is said all the
 same. See ``volume`` for more and for less.
@@ -11,20 +11,16 @@ same. See ``volume`` for more and for less.
 from __future__ import annotations
 
 import logging
-import sys
 import textwrap
-import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Final, Literal, TypeVar
 
 from rich.console import Console
-from rich.live import Live
-from rich.progress_bar import ProgressBar
-from rich.table import Table
 from rich.text import Text
+
+from speechnet.display import Display, Part, Step, now
 
 console = Console(stderr=True)
 """Where everything is said that is not a result."""
@@ -35,15 +31,12 @@ output = Console()
 _errors: Final = Console(stderr=True)
 """Is never quiet."""
 
-_BAR: Final = 14
-"""Characters."""
-
-_SEEN_A_SECOND: Final = 8
-"""How often the line is redrawn: enough to look alive, too seldom to cost anything."""
-
 Volume = Literal["quiet", "normal", "verbose"]
-_LEVELS: Final[dict[Volume, str]] = {"quiet": "ERROR", "normal": "WARNING", "verbose": "INFO"}
 Item = TypeVar("Item")
+
+_LEVELS: Final[dict[Volume, str]] = {"quiet": "ERROR", "normal": "WARNING", "verbose": "INFO"}
+_LOG: Final = logging.getLogger(__name__)
+_display: Final = Display(console)
 
 
 def say(message: str, *, style: str = "", to: Console = console) -> None:
@@ -68,9 +61,8 @@ def complain(message: str) -> None:
 
 
 def tell(message: str) -> None:
-    """Say what only a ``verbose`` run says."""
-    if _display.volume == "verbose":
-        say(message, style="dim")
+    """Say what only a ``verbose`` run says; of the same words once."""
+    _LOG.info(message)
 
 
 @contextmanager
@@ -81,12 +73,9 @@ def volume(chosen: Volume) -> Iterator[None]:
         chosen: ``quiet`` leaves results and errors; ``verbose`` adds what ``tell`` says and what
             libraries log at level INFO.
     """
-    before, root = (_display.volume, console.quiet), logging.getLogger()
-    level, log = (
-        root.level,
-        _Log({"quiet": "ERROR", "normal": "WARNING", "verbose": "INFO"}[chosen]),
-    )
-    _display.volume, console.quiet = chosen, chosen == "quiet"
+    root, log = logging.getLogger(), _Log(_LEVELS[chosen])
+    before = console.quiet, root.level
+    console.quiet = chosen == "quiet"
     root.addHandler(log)
     root.setLevel(log.level)
     try:
@@ -95,7 +84,7 @@ def volume(chosen: Volume) -> Iterator[None]:
                 warnings.simplefilter("ignore")
             yield
     finally:
-        _display.volume, console.quiet = before
+        console.quiet, level = before
         root.removeHandler(log)
         root.setLevel(level)
 
@@ -130,7 +119,7 @@ def plan(stages: Sequence[str]) -> Iterator[None]:
         with _display.shown():
             yield
     finally:
-        _display.stages = ()
+        _display.stages, _display.stage = (), ""
 
 
 @contextmanager
@@ -140,14 +129,15 @@ def stage(name: str) -> Iterator[None]:
     Args:
         name: what is done.
     """
-    before, begun = _display.stage, _now()
+    before, begun = _display.stage, now()
     _display.stage = name
     try:
         with _display.shown():
             yield
-            tell(f"{_display.place}: {_now() - begun:.1f} s")
+            tell(f"{_display.place}: {now() - begun:.1f} s")
     finally:
-        _display.stage = before
+        if before or not _display.stages:  # else it is shown until the next one begins
+            _display.stage = before
 
 
 def each(items: Sequence[Item], name: str) -> Iterator[Item]:
@@ -159,11 +149,11 @@ def each(items: Sequence[Item], name: str) -> Iterator[Item]:
         items: the pieces.
         name: what one is called.
     """
-    begun = _now()
+    begun = now()
     try:
         for number, item in enumerate(items):
             if len(items) > 1:
-                _display.part = _Part(name, number, len(items), begun)
+                _display.part = Part(name, number, len(items), begun)
             yield item
     finally:
         _display.part = None
@@ -180,7 +170,7 @@ def progress(name: str, total: int) -> Iterator[Callable[[int], None]]:
     Yields:
         A function that takes the number of steps just finished.
     """
-    with _display.during(_Step(name, total)) as step:
+    with _display.during(Step(name, total)) as step:
         yield step.advance
 
 
@@ -194,7 +184,7 @@ def extraction_progress(files: int) -> Iterator[Callable[[int, float], None]]:
     Yields:
         A function that takes the number of files just finished and their seconds of speech.
     """
-    with _display.during(_Step("extracting", files, unit=" files")) as step:
+    with _display.during(Step("extracting", files, unit=" files")) as step:
 
         def advance(count: int, seconds: float) -> None:
             step.advance(count)
@@ -210,160 +200,5 @@ def working(name: str) -> Iterator[None]:
     Args:
         name: what is being done.
     """
-    with _display.during(_Step(name)):
+    with _display.during(Step(name)):
         yield
-
-
-def _now() -> float:
-    return time.monotonic()
-
-
-@dataclass(eq=False)
-class _Step:
-    """Something that goes on.
-
-    Attributes:
-        name: what is said of it.
-        total: steps; 0 where they can't be counted.
-        unit: of what, with a space before it.
-        done: steps.
-        speech: hours.
-        begun: when, in seconds of the monotonic clock.
-    """
-
-    name: str
-    total: int = 0
-    unit: str = ""
-    done: int = 0
-    speech: float = 0.0
-    begun: float = field(default_factory=_now)
-
-    def advance(self, count: int) -> None:
-        self.done += count
-
-    def count(self) -> str:
-        said = [f"{self.done:,}/{self.total:,}{self.unit}"] if self.total else []
-        return ", ".join([*said, *([f"{self.speech:.2f} h of speech"] if self.speech else [])])
-
-    def left(self) -> float | None:
-        """Seconds, if the rest goes on as it did so far."""
-        if not 0 < self.done <= self.total:
-            return None
-        return (_now() - self.begun) * (self.total - self.done) / self.done
-
-
-@dataclass(frozen=True)
-class _Part:
-    """One of several equal pieces; ``number`` counts from 0, ``begun`` is the first one's."""
-
-    name: str
-    number: int
-    total: int
-    begun: float
-    now: float = field(default_factory=_now)
-
-    def __str__(self) -> str:
-        return f"{self.name} {self.number + 1} of {self.total}"
-
-    def left(self) -> float | None:
-        """Seconds for all that is left of them, by the mean of those that are done."""
-        if not self.number:
-            return None
-        mean = (self.now - self.begun) / self.number
-        return max(mean * (self.total - self.number) - (_now() - self.now), 0.0)
-
-
-class _Display:
-    """The line of progress, and what stands in it.
-
-    Attributes:
-        volume: how much is said.
-        stages: the plan's.
-        stage: the one that goes on.
-        part: of it.
-    """
-
-    def __init__(self) -> None:
-        self.volume: Volume = "normal"
-        self.stages: tuple[str, ...] = ()
-        self.stage = ""
-        self.part: _Part | None = None
-        self._steps: list[_Step] = []
-        self._depth = 0
-
-    @contextmanager
-    def shown(self) -> Iterator[None]:
-        """The line stays until the outermost block ends, and leaves nothing behind."""
-        looked_at = console.file.isatty() and console.is_interactive and not console.quiet
-        self._depth += 1
-        try:
-            if self._depth > 1 or not looked_at:
-                yield
-                return
-            with Live(
-                console=console,
-                get_renderable=self._line,
-                refresh_per_second=_SEEN_A_SECOND,
-                transient=True,
-                # Into a pipe or a file they go as they are.
-                redirect_stdout=sys.stdout.isatty(),
-            ):
-                yield
-        finally:
-            self._depth -= 1
-
-    @contextmanager
-    def during(self, step: _Step) -> Iterator[_Step]:
-        """Show a step, unless an outer one is counted."""
-        self._steps.append(step)
-        try:
-            with self.shown():
-                yield step
-        finally:
-            self._steps.remove(step)
-
-    @property
-    def step(self) -> _Step:
-        """The step that is shown."""
-        steps = [*self._steps]
-        return next((one for one in steps if one.total), steps[-1] if steps else _Step(""))
-
-    @property
-    def place(self) -> str:
-        """The stage, with its number in the plan."""
-        if self.stage not in self.stages:
-            return self.stage
-        return f"{self.stages.index(self.stage) + 1}/{len(self.stages)} {self.stage}"
-
-    def _line(self) -> Table:
-        step, part = self.step, self.part
-        where = [self.place, str(part or ""), step.name]
-        line = Table.grid(padding=(0, 1))
-        line.add_column()  # gives way where it is too narrow
-        line.add_column(no_wrap=True)
-        line.add_column(no_wrap=True)
-        words = ", ".join(word for word in where if word)
-        line.add_row(
-            Text(words, no_wrap=True, overflow="ellipsis"),
-            ProgressBar(step.total or None, step.done, width=_BAR, pulse=not step.total),
-            Text(" ".join(word for word in (step.count(), _left(step, part)) if word)),
-        )
-        return line
-
-
-def _left(step: _Step, part: _Part | None) -> str:
-    """The time left of all parts; of the step alone before it is known how long a part takes."""
-    whole = part.left() if part else step.left()
-    if whole is not None:
-        return f"{_clock(whole)} left"
-    own = step.left()
-    return "" if own is None else f"{_clock(own)} for this"
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
-_display: Final = _Display()

@@ -352,11 +352,11 @@ def test_two_at_once(tiny_config: Path, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_on_a_terminal(tiny_config: Path, tmp_path: Path) -> None:
-    """On a terminal there are bars and spinners, the table at the end, and no warning at all."""
+    """On a terminal one line goes through the stages, the result fits a screen, nothing warns."""
     words = ["fit", "--config", str(tiny_config), "--out", str(tmp_path)]
     command = [sys.executable, "-m", "speechnet", *words, "--data.synthetic.seed=5"]
     master, slave = pty.openpty()
-    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "80"}
     process = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, env=environment)
     os.close(slave)
     shown = b""
@@ -368,9 +368,17 @@ def test_on_a_terminal(tiny_config: Path, tmp_path: Path) -> None:
     os.close(master)
     assert process.wait(60) == 0
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode())
-    for part in ("starting", "synthesising speech", "extracting features", "fold 1/2: network"):
+    for part in (
+        "starting",
+        "1/8 corpus, synthesising speech",
+        "2/8 features, extracting",
+        "4/8 training, fold 2 of 2",
+    ):
         assert part in text
-    assert "Scores in %" in text
-    assert f"Run folder: {tmp_path / 'tiny' / 'version_0'}" in text
+    result = text[text.index("Scores in %") :].rstrip().splitlines()
+    assert len(result) < 24 - 1  # a line stands above these words, one is for the next command
+    report = f"Report: {tmp_path / 'tiny' / 'version_0' / 'report.html'}"
+    assert report in "".join(result).replace("Report:/", "Report: /")
+    text = text.replace("Warning: The speech is synthetic", "")
     for noise in ("Warning", "warn", "Traceback", "deprecat", "resource_tracker", "💡", "Seed set"):
         assert noise not in text

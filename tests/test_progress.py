@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import logging
@@ -60,7 +61,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 def line(width: int = 80) -> str:
     """The line of progress as it is at this moment."""
     page = Console(width=width, file=io.StringIO(), color_system=None)
-    page.print(shown._display._line())
+    page.print(shown._display.line())
     lines = page.file.getvalue().splitlines()
     assert len(lines) == 1
     return re.sub("[━╸╺ ]{2,}", " | ", lines[0]).strip()
@@ -122,7 +123,9 @@ def test_the_outer_count_is_shown(clock: list[float]) -> None:
             with extraction_progress(50) as extracted:
                 extracted(50, 1800.0)
         clock[0] += 10
-        assert line() == "recognising | 100/1,000, 1.00 h of speech 1:30 left"
+        recognised(100)
+        clock[0] += 5
+        assert line() == "recognising | 200/1,000, 1.00 h of speech 0:35 left"
     with extraction_progress(300) as extracted:
         extracted(100, 900.0)
         assert line() == "extracting | 100/300 files, 0.25 h of speech 0:00 left"
@@ -144,9 +147,11 @@ def test_time_left(clock: list[float]) -> None:
     ]
     for _ in each(range(1), "fold"):
         with progress("SVM", 4) as advance:
-            advance(2)
             clock[0] += 2
+            advance(2)
             assert line() == "SVM | 2/4 0:02 left"
+            clock[0] += 5
+            assert line() == "SVM | 2/4 0:00 left"
 
 
 def test_say(capsys: pytest.CaptureFixture[str]) -> None:
@@ -250,6 +255,16 @@ def test_volumes_of_a_verb(capsys: pytest.CaptureFixture[str]) -> None:
     assert "no configuration file absent.yaml" in capsys.readouterr().err
     assert main(["audit", "--config", "--quiet"]) == 2
     assert "--config needs a value" in capsys.readouterr().err
+
+
+def test_they_are_documented(capsys: pytest.CaptureFixture[str]) -> None:
+    """By the program's usage, and by a verb's own help."""
+    for words in (["--help"], ["synth", "--help"]):
+        with contextlib.suppress(SystemExit):
+            main(words)
+        said = capsys.readouterr().out
+        assert "--quiet" in said
+        assert "--verbose" in said
 
 
 def test_a_fit_goes_through_its_plan(tiny_run: Path) -> None:

@@ -34,6 +34,7 @@ def verb_parser(verb: str, description: str) -> ArgumentParser:
     parser = ArgumentParser(
         prog=f"python -m speechnet {verb}",
         description=description,
+        epilog="after every verb: --quiet, results and errors only; --verbose, more of all",
         exit_on_error=False,
         allow_abbrev=False,
     )

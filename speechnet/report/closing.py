@@ -141,7 +141,7 @@ def published(references: pd.DataFrame | None) -> list[str]:
         return []
     return [
         f"emotion, published {name} of this protocol: {values.min():.1f} to {values.max():.1f} "
-        f"({len(values)} systems)"
+        f"({len(values)} system{'s' * (len(values) > 1)})"
         for metric, name in _METRICS.items()
         if len(values := references.loc[references["metric"] == metric, "value"])
     ]

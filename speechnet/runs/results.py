@@ -168,14 +168,19 @@ def _check_place(out: Path) -> None:
 
 @contextmanager
 def _alone(lock: Path, out: Path) -> Iterator[None]:
+    held = filelock.FileLock(lock)
     try:
-        with storage_errors(lock), filelock.FileLock(lock, timeout=0):
-            yield
+        with storage_errors(lock):
+            held.acquire(timeout=0)
     except filelock.Timeout as error:
         raise ConfigError(
             f"another process is writing {printable(str(out))}; wait for it, or choose another "
             "--out"
         ) from error
+    try:
+        yield
+    finally:
+        held.release()
 
 
 def _check_same(part: Path, about: Path, settings: Mapping[str, object]) -> None:

@@ -25,6 +25,9 @@ from speechnet.files import storage_errors, write_whole
 from speechnet.types import Targets
 
 _WINDOW: Final = 3.0
+_SHORTEST_HOP: Final = 0.1
+"""Seconds, as ``speechnet.runs.windows`` has it; here it is noticed before anything is computed."""
+
 _LONGEST_NAME: Final = 40
 """Characters of a recording's name: with four bytes each a file's name stays within 255."""
 
@@ -66,8 +69,10 @@ class Windowing:
                 "(data.audio.min_duration and max_duration)"
             )
         hop = self.hop or window / 2
-        if hop > window:
-            raise ConfigError(f"--hop is {hop:g} s, longer than a window ({window:g} s)")
+        if not _SHORTEST_HOP <= hop <= window:
+            raise ConfigError(
+                f"--hop is {hop:g} s, expected {_SHORTEST_HOP:g} s to the window's {window:g} s"
+            )
         bound = math.inf if self.longer_than is None else self.longer_than
         return Windows(min(bound, longest), window, hop, self.timelines)
 

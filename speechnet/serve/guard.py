@@ -17,6 +17,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from speechnet.serve.address import LOOPBACK, is_loopback
+
 UPLOAD: Final = "/gradio_api/upload"
 PROGRESS: Final = "/gradio_api/upload_progress"
 FILE: Final = "/gradio_api/file="
@@ -24,7 +26,6 @@ RUN: Final = "/gradio_api/run/predict"
 
 _READ: Final = frozenset({"/", "/theme.css", "/favicon.ico", "/manifest.json", PROGRESS})
 _READ_BELOW: Final = ("/assets/", "/static/", FILE)
-_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 _RUN_BYTES: Final = 4_096
 _FORM_BYTES: Final = 4_096
 """What a form needs around the file in it."""
@@ -70,7 +71,7 @@ class Guard:
         self, app: ASGIApp, *, host: str, upload_bytes: int, functions: Collection[int]
     ) -> None:
         self._app = app
-        self._hosts = _LOOPBACK if is_loopback(host) else None
+        self._hosts = LOOPBACK if is_loopback(host) else None
         self._bytes = {UPLOAD: upload_bytes + _FORM_BYTES, RUN: _RUN_BYTES}
         self._functions = frozenset(functions)
 
@@ -132,11 +133,6 @@ class Guard:
             return {"type": "http.request", "body": plain, "more_body": False}
 
         return None, replay
-
-
-def is_loopback(host: str) -> bool:
-    """Whether nobody but the users of this machine can reach an address."""
-    return host in _LOOPBACK or host.startswith("127.")
 
 
 def _hostname(netloc: str) -> str | None:

@@ -186,7 +186,7 @@ def pitch(y: Float32, sr: int, features: FeaturesConfig, *, hop_length: int) -> 
         is none.
     """
     low, high = features.f0_min, min(features.f0_max, sr / 2)
-    length = 2 * math.ceil(2 * sr / low / 2)  # two periods of the lowest, an even number
+    length = 2 * math.ceil(2 * sr / low)  # four periods of the lowest, an even number
     f0 = librosa.yin(y, fmin=low, fmax=high, sr=sr, frame_length=length, hop_length=hop_length)
     level = librosa.feature.rms(y=y, frame_length=length, hop_length=hop_length)[0]
     soft = level < level.max() * 10 ** (-_SOFT_DB / 20)

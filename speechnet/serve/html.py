@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from importlib.resources import files
 from typing import Final
@@ -9,9 +10,12 @@ from typing import Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from speechnet.report.names import model_name
+from speechnet.report.page.environment import inlined
 
 _PACKAGE: Final = "speechnet.serve"
 _TEMPLATES: Final = "templates"
+_ROOT: Final = re.compile(r":root \{(.*?--figure.*?)\}", re.DOTALL)
+_COLOUR: Final = re.compile(r"--figure-[\w-]+: [^;]+;")
 
 
 def render(template: str, **values: object) -> str:
@@ -25,8 +29,11 @@ def render(template: str, **values: object) -> str:
 
 
 def style() -> str:
-    """The page's style sheet, besides Gradio's own."""
-    return files(_PACKAGE).joinpath(_TEMPLATES, "page.css").read_text(encoding="utf-8")
+    """The page's style sheet, besides Gradio's own: figures have the colours of the report's."""
+    own = files(_PACKAGE).joinpath(_TEMPLATES, "page.css").read_text(encoding="utf-8")
+    light, dark = _ROOT.findall(inlined("page.css").text)
+    rules = zip((":root", ".dark"), map(_COLOUR.findall, (light, dark)), strict=True)
+    return "".join(f"{which} {{ {' '.join(colours)} }}\n" for which, colours in rules) + own
 
 
 @cache

@@ -8,7 +8,7 @@ from typing import Final
 from speechnet.audio.config import AudioConfig
 from speechnet.errors import ConfigError
 
-_MB: Final = 10**6
+_MB: Final = 2**20  # as Gradio's own messages have it
 _RECORDED: Final = 2 * 48_000
 """Samples a second of the most that a browser records: two channels at 48 kHz."""
 

@@ -27,7 +27,7 @@ def build(answer: Callable[[str], Any], about: About, *, limits: Limits) -> grad
     blocks: gradio.Blocks
     with gradio.Blocks(title=f"{about.run}, heard", analytics_enabled=False) as blocks:
         gradio.HTML(render("about.html.j2", about=about), elem_id="about", padding=False)
-        with gradio.Row(elem_id="sources"):
+        with gradio.Row(equal_height=True, elem_id="sources"):
             sources = [_source("microphone", "Record"), _source("upload", "Upload")]
         gradio.HTML(render("privacy.html.j2", limits=limits), elem_id="privacy", padding=False)
         result = gradio.HTML(render("nothing.html.j2"), elem_id="result", padding=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import socket
@@ -11,17 +12,29 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from speechnet.errors import ConfigError
 from speechnet.progress import output, say, working
-from speechnet.serve.guard import Guard, is_loopback
+from speechnet.serve.address import is_loopback, listening, url_of
 from speechnet.serve.limits import Limits
+
+if TYPE_CHECKING:
+    from speechnet.runs.recogniser import Recogniser
+    from speechnet.serve.guard import Guard  # needs what comes with Gradio
 
 _CONNECTIONS: Final = 200
 """Open connections, above which new ones are turned away."""
 _GRACE_S: Final = 3
 """Seconds that requests have left when the server ends."""
+_NO_REPORTS: Final = {
+    "GRADIO_ANALYTICS_ENABLED": "False",
+    "HF_HUB_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    # torchmetrics imports onnxruntime where there is one, which reports that to its makers.
+    "ORT_DISABLE_TELEMETRY": "1",
+}
+"""What keeps libraries from telling anybody that they are used."""
 
 
 def serve(run_path: Path, *, limits: Limits, host: str, port: int) -> None:
@@ -40,9 +53,12 @@ def serve(run_path: Path, *, limits: Limits, host: str, port: int) -> None:
     """
     limits.check()
     _check_gradio()
-    with _listening(host, port) as listener, _private_folder() as folder:
+    with listening(host, port) as listener, _private_folder() as folder:
         with working("loading the models"):
-            app = _application(run_path, limits=limits, host=host, folder=folder)
+            recogniser = _load(run_path)
+            app = _application(recogniser, limits=limits, host=host, folder=folder)
+            gc.collect()
+            gc.freeze()  # what is loaded now stays: no collection need go through it, or the last
         if not is_loopback(host):
             say(
                 f"Whoever reaches {host} can use this: there is no password. Browsers let a page "
@@ -52,77 +68,53 @@ def serve(run_path: Path, *, limits: Limits, host: str, port: int) -> None:
         _run(app, listener)
 
 
-def url_of(listener: socket.socket) -> str:
-    """Where a browser finds what listens on a socket."""
-    host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
-
-
 def _check_gradio() -> None:
     if find_spec("gradio") is None:
         raise ConfigError("the demo needs Gradio: pip install 'speechnet[serve]'")
 
 
 @contextmanager
-def _listening(host: str, port: int) -> Iterator[socket.socket]:
-    """Take the address at once: that it is taken shows before models are loaded."""
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        listener = socket.socket(family, kind, protocol)
-    except (OSError, UnicodeError, OverflowError) as error:
-        raise ConfigError(f"host {host}, port {port}: {error}") from error
-    with listener:
-        if os.name == "posix":  # elsewhere this would let two servers have one port
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind(address)
-        except (OSError, OverflowError) as error:
-            why = error.strerror if isinstance(error, OSError) else error
-            raise ConfigError(
-                f"can't listen on {host}, port {port} ({why}): give another by --port or --host"
-            ) from error
-        yield listener
-
-
-@contextmanager
 def _private_folder() -> Iterator[Path]:
     """A folder for this process alone, which Gradio takes for its own; gone at the end."""
+    before = dict(os.environ)
     with tempfile.TemporaryDirectory(prefix="speechnet-serve-", ignore_cleanup_errors=True) as name:
         # What a user has set for other programs that use Gradio has no say here.
-        for key in [key for key in os.environ if key.startswith("GRADIO_")]:
+        for key in [key for key in before if key.startswith("GRADIO_")]:
             del os.environ[key]
-        os.environ |= {
-            "GRADIO_TEMP_DIR": name,
-            "GRADIO_ANALYTICS_ENABLED": "False",
-            "HF_HUB_OFFLINE": "1",
-            "HF_HUB_DISABLE_TELEMETRY": "1",
-            # torchmetrics imports onnxruntime where there is one, which reports that to its makers.
-            "ORT_DISABLE_TELEMETRY": "1",
-        }
-        yield Path(name)
+        os.environ |= _NO_REPORTS | {"GRADIO_TEMP_DIR": name}
+        try:
+            yield Path(name)
+        finally:
+            os.environ.clear()
+            os.environ |= before
 
 
-def _application(run_path: Path, *, limits: Limits, host: str, folder: Path) -> Guard:
-    """Load the run and build the page, all of it once, before anybody waits for it."""
-    # Here, where Gradio finds the environment as it is to be.
+def _load(run_path: Path) -> Recogniser:
+    """The run with all of its models, if it can take a recording by itself."""
+    # Here, where what it imports finds the environment as it is to be.
+    from speechnet.runs.recogniser import Recogniser
+    from speechnet.runs.saved import SavedRun
+
+    recogniser = Recogniser(SavedRun(run_path), model="all")
+    recogniser.check_alone()
+    return recogniser
+
+
+def _application(recogniser: Recogniser, *, limits: Limits, host: str, folder: Path) -> Guard:
+    """Build the page and hear something, so that nobody waits for what is done once."""
     import fastapi
     import gradio
 
-    from speechnet.runs.recogniser import Recogniser
-    from speechnet.runs.saved import SavedRun
     from speechnet.serve.about import about
     from speechnet.serve.desk import Desk
+    from speechnet.serve.guard import Guard
     from speechnet.serve.hearing import Listener
     from speechnet.serve.html import style
     from speechnet.serve.page import build, theme
     from speechnet.serve.routes import routes
     from speechnet.serve.uploads import Uploads
 
-    run = SavedRun(run_path)
-    recogniser = Recogniser(run, model="all")
-    recogniser.check_alone()
+    run = recogniser.run
     best = run.best_model()
     listener = Listener(recogniser, best=best, limits=limits, folder=folder)
     listener.rehearse()

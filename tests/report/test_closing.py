@@ -9,7 +9,10 @@ from speechnet.report.closing import (
     groups_in_words,
     inflation_in_words,
     model_shown,
+    published,
+    recalls_in_words,
     references_in_words,
+    verdicts,
     within_chance,
 )
 
@@ -39,6 +42,63 @@ def pair(first: str, second: str, difference: float, p: float) -> dict[str, obje
         "units": 24,
         "unit": "speaker",
     }
+
+
+@pytest.mark.parametrize(
+    ("pairs", "said"),
+    [
+        ([("knn", "svm", 0.1, 0.6)], "no difference shown between KNN and SVM"),
+        ([("knn", "svm", -0.1, 0.04)], "SVM is better than KNN"),
+        (
+            [("mlp", "svm", 0.01, 0.6), ("knn", "mlp", -0.1, 0.004), ("knn", "svm", -0.1, 0)],
+            "all others are better than KNN; no other difference shown",
+        ),
+        (
+            [("mlp", "svm", 0.1, 0), ("mlp", "knn", 0.1, 0), ("knn", "svm", 0.1, 0.01)],
+            "MLP (network) is better than KNN and SVM; KNN is better than SVM",
+        ),
+        (
+            [("mlp", "svm", 0.1, 0.5), ("mlp", "knn", 0.1, 0.5), ("knn", "svm", 0.1, 0.1)],
+            "no difference shown between the 3 models",
+        ),
+    ],
+)
+def test_in_short(pairs: list[tuple[str, str, float, float]], said: str) -> None:
+    """The same findings, told once for all that are better than the same models."""
+    table = pd.DataFrame([pair(*one) for one in pairs])
+    assert verdicts(table, TARGETS) == [f"emotion: {said}"]
+
+
+def test_nothing_to_compare() -> None:
+    """Of a single model there is nothing to say, nor of a target without pairs."""
+    assert verdicts(None, TARGETS) == []
+    assert verdicts(pd.DataFrame([pair("knn", "svm", 0.1, 0.5)]), {"gender": ["f", "m"]}) == []
+
+
+def test_published_range() -> None:
+    """From the lowest to the highest, a line for each metric that there are results of."""
+    known = pd.DataFrame(
+        {
+            "system": ["a", "b", "c"],
+            "metric": ["uar", "accuracy", "uar"],
+            "value": [75.32, 50, 48.5],
+        }
+    )
+    assert published(known) == [
+        "emotion, published UAR of this protocol: 48.5 to 75.3 (2 systems)",
+        "emotion, published accuracy of this protocol: 50.0 to 50.0 (1 system)",
+    ]
+    assert published(known.iloc[:0]) == []
+    assert published(None) == []
+
+
+def test_recalls_of_a_fold() -> None:
+    """The mean recall of the classes there, test before dev, and nothing of the training rows."""
+    rows = [("angry", "angry"), ("angry", "angry"), ("angry", "sad"), ("sad", "angry")]
+    table = pd.DataFrame(rows, columns=["truth", "predicted"]).assign(target="emotion")
+    parts = {"train": table, "dev": table.iloc[:2], "test": table}
+    targets = {"gender": ["female", "male"], **TARGETS}
+    assert recalls_in_words(parts, targets) == "test UAR emotion 33.3; dev UAR emotion 100.0"
 
 
 def test_who_beats_whom() -> None:

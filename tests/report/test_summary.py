@@ -108,6 +108,7 @@ def test_undefined_is_a_dash_and_never_best(build: Build, targets: Targets) -> N
     table = scores_table(scores, targets, protocol="random")
     assert [str(cell) for cell in cells(table)[1][2:]] == ["–"] * 3  # noqa: RUF001 - as shown
     assert not bold(table)
+    assert "–: undefined" in str(table.caption)  # noqa: RUF001 - as shown
 
 
 def test_caption_states_the_protocol(build: Build, targets: Targets) -> None:
@@ -115,7 +116,7 @@ def test_caption_states_the_protocol(build: Build, targets: Targets) -> None:
     table = scores_table(build(targets, folds=6).scores, targets, protocol="loso.")
     assert str(table.caption) == (
         "loso. Mean over 6 folds ± standard deviation. Bold: the best test UAR. "
-        "–: undefined. Nothing was chosen on the test part."  # noqa: RUF001 - as shown
+        "Nothing was chosen on the test part."
     )
 
 
@@ -201,4 +202,4 @@ def test_parts_that_were_not_scored_have_no_column(build: Build, targets: Target
     headings = [
         str(column.header) for column in scores_table(scores, targets, protocol="x").columns
     ]
-    assert headings == ["", "test\naccuracy", "test\nUAR", "test\nAUC"]
+    assert headings == ["Scores in %", "test\naccuracy", "test\nUAR", "test\nAUC"]

@@ -60,7 +60,10 @@ def _confusion_items(material: Material) -> Iterator[Item]:
         )
     yield cut(_by_class(material), file="scores.csv")
     if material.calibration is None or material.calibration.empty:
-        yield Empty("The probabilities weren't calibrated; evaluation.calibrate: true does it.")
+        yield Empty(
+            "The probabilities weren't calibrated: it takes evaluation.calibrate: true and a dev "
+            "part, data.split.dev."
+        )
     else:
         yield _calibration(material, material.calibration)
 
