@@ -45,7 +45,14 @@ after every verb:
   --quiet              results on stdout and errors, nothing else
   --verbose            more: seconds of each stage, what searches chose, scores as they come
 """
-_KEPT: Final = "computed features are kept, the same command starts the rest again"
+_KEPT: Final = {
+    "predict": "with --out the rows so far are kept, and the same command goes on",
+    **dict.fromkeys(
+        ("audit", "fit", "test"),
+        "computed features are kept, the same command starts the rest again",
+    ),
+}
+"""What a verb that was stopped leaves behind; the others leave nothing."""
 _VOLUMES: Final[dict[str, Volume]] = {"--quiet": "quiet", "--verbose": "verbose"}
 _WITHOUT_VALUE: Final = frozenset({"--help", "--print_config", *_VOLUMES})
 _TERMINATED: Final = 128 + signal.SIGTERM
@@ -98,11 +105,11 @@ def _run(verb: str, arguments: Sequence[str]) -> int:
             raise
         return _fail(f"{error.strerror}: {error.filename}", StorageError.exit_code)
     except KeyboardInterrupt:
-        return _fail(f"interrupted; {_KEPT}", 128 + signal.SIGINT)
+        return _fail(_stopped("interrupted", verb), 128 + signal.SIGINT)
     except SystemExit as error:
         if error.code != _TERMINATED:
             raise
-        return _fail(f"terminated; {_KEPT}", _TERMINATED)
+        return _fail(_stopped("terminated", verb), _TERMINATED)
     return 0
 
 
@@ -128,6 +135,10 @@ def _unknown(verb: str) -> str:
         return f"{verb} stands where the verb is expected: one of {', '.join(VERBS)}, then settings"
     near = get_close_matches(verb, VERBS, n=1, cutoff=0.0)
     return f"unknown verb {verb!r}; the nearest of {', '.join(VERBS)} is {near[0]!r}"
+
+
+def _stopped(how: str, verb: str) -> str:
+    return f"{how}; {_KEPT[verb]}" if verb in _KEPT else how
 
 
 def _fail(message: str, code: int) -> int:

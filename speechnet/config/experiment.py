@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Final, Literal, get_type_hints
 
@@ -267,8 +267,7 @@ class TrainerFactory:
         Raises:
             ConfigError: Lightning refuses the settings, as for a GPU that is not there.
         """
-        parser = _trainer_parser()
-        made = parser.instantiate(parser.parse_object({"trainer": dict(self.settings)}))
+        made = _trainer_parser().instantiate(self._parsed)
         # Numbers as they stand: of a limit 1 is one batch and 1.0 all of them, and which of the two
         # a parser of "int or float" makes of them depends on what was imported before.
         numbers = {
@@ -287,6 +286,11 @@ class TrainerFactory:
             chosen = ", ".join(f"{key}: {arguments[key]}" for key in ("accelerator", "devices"))
             said = " ".join(str(error).split())
             raise ConfigError(f"trainer ({chosen}) can't be made: {said}") from error
+
+    @cached_property
+    def _parsed(self) -> Namespace:
+        parsed: Namespace = _trainer_parser().parse_object({"trainer": dict(self.settings)})
+        return parsed
 
 
 @lru_cache(maxsize=1)

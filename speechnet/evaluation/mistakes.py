@@ -10,24 +10,30 @@ from speechnet.types import PREDICTION_COLUMNS
 
 
 def confident_mistakes(
-    predictions: pd.DataFrame, models: Mapping[str, str], *, count: int
+    predictions: pd.DataFrame,
+    models: Mapping[str, str],
+    *,
+    count: int,
+    speakers: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
     """The test rows whose likeliest class is wrong, the highest probabilities first.
 
     They are the most confident ones and nothing else: where several are of one speaker, that is
-    what there is to be seen. A recording that several folds test counts once, where its mistake was
+    what there is to be seen. Only of equally confident ones each speaker gives one, then each
+    another. A recording that several folds test counts once, where its mistake was
     the most confident; of equal ones in the lowest fold.
 
     Args:
         predictions: the table of predictions; see ``speechnet.types.PREDICTION_COLUMNS``.
         models: by target whose mistakes are looked for. Other targets have none.
         count: how many for each target.
+        speakers: by file who speaks; None, as a file it lacks, counts as a speaker of its own.
 
     Returns:
         Columns target, model, fold, file, truth, predicted, ``confidence`` (the probability of the
         predicted class, 0 to 1, calibrated where the predictions are) and the ``p_<class>`` of the
-        predictions. Target after target, by falling confidence, ties by file name; at most
-        ``count`` rows each.
+        predictions. Target after target, by falling confidence, ties by the turn of
+        their speaker and then by file name; at most ``count`` rows each.
     """
     shown = predictions["model"] == predictions["target"].map(dict(models))
     wrong = predictions["truth"] != predictions["predicted"]
@@ -37,6 +43,12 @@ def confident_mistakes(
         confidence=rows[probabilities].max(axis=1),  # other targets' are NaN
         place=rows["target"].map({target: place for place, target in enumerate(models)}),
     ).sort_values(["place", "confidence", "file", "fold"], ascending=[True, False, True, True])
-    most = ranked.drop_duplicates(["place", "file"]).groupby("place").head(count)
+    each = ranked.drop_duplicates(["place", "file"])
+    speaker = each["file"].map(dict(speakers or {})).fillna(each["file"])
+    turn = each.groupby(["place", "confidence", speaker]).cumcount()
+    spread = each.assign(turn=turn).sort_values(
+        ["place", "confidence", "turn", "file"], ascending=[True, False, True, True]
+    )
+    most = spread.groupby("place").head(count)
     columns = ["target", "model", "fold", "file", "truth", "predicted", "confidence"]
     return most[[*columns, *probabilities]].reset_index(drop=True)

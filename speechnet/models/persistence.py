@@ -1,12 +1,13 @@
-"""scikit-learn models on disk, by skops: nothing is unpickled, only listed types are made."""
+"""scikit-learn models on disk, by skops: nothing is unpickled, only listed types are made.
+
+skops is imported when it is used: it imports all of scikit-learn, of which the processes of a
+search, that each would wait for it, need a small part and nothing of skops.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any, Final
-
-from skops import io as skops_io
-from skops.io.exceptions import UntrustedTypesFoundException
 
 from speechnet.errors import DataError
 from speechnet.files import write_whole
@@ -30,7 +31,9 @@ def dump_sklearn(estimator: Any, path: Path) -> None:
     Raises:
         OSError: there is no space or no permission.
     """
-    write_whole(path, skops_io.dumps(estimator))
+    from skops.io import dumps
+
+    write_whole(path, dumps(estimator))
 
 
 def load_sklearn(path: Path) -> Any:
@@ -39,8 +42,11 @@ def load_sklearn(path: Path) -> Any:
     Raises:
         DataError: the file is missing, damaged, or would make something that is not listed.
     """
+    from skops.io import load
+    from skops.io.exceptions import UntrustedTypesFoundException
+
     try:
-        return skops_io.load(path, trusted=list(TRUSTED))
+        return load(path, trusted=list(TRUSTED))
     except FileNotFoundError:
         raise DataError(f"{path} is missing from the run folder") from None
     except UntrustedTypesFoundException as error:

@@ -13,7 +13,6 @@ from typing import Any, Final, Protocol
 import joblib
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import accuracy_score, recall_score
 
 from speechnet.errors import ConfigError, SpeechnetError
 from speechnet.types import Int64
@@ -160,11 +159,22 @@ def best(tried: Sequence[Tried]) -> Tried:
 
 
 def score(truth: Int64, predicted: Int64, metric: str) -> float:
-    """Accuracy, or UAR: the mean recall over the classes that ``truth`` holds."""
+    """Accuracy, or UAR: the mean recall over the classes that ``truth`` holds.
+
+    The same to the last bit as scikit-learn's, which takes a hundred times as long: as long as
+    many a candidate takes to fit.
+
+    Raises:
+        ValueError: there are no rows.
+    """
+    if not len(truth):
+        raise ValueError("there are no rows to score")
+    right = truth == predicted
     if metric == "accuracy":
-        return float(accuracy_score(truth, predicted))
-    present = np.unique(truth)
-    return float(recall_score(truth, predicted, labels=present, average="macro", zero_division=0))
+        return float(right.mean())
+    rows = np.bincount(truth)
+    hits = np.bincount(truth[right], minlength=len(rows))
+    return float((hits[rows > 0] / rows[rows > 0]).mean())
 
 
 @contextmanager

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 import pandas as pd
 
 from speechnet.evaluation.comparison import SIGNIFICANT
 from speechnet.evaluation.groups import worst_gap
-from speechnet.report.names import interval_words, model_name, percent, percent_interval, points
-from speechnet.report.tables import find_score, models_of
+from speechnet.report.names import (
+    interval_words,
+    listed,
+    model_name,
+    percent,
+    percent_interval,
+    points,
+)
+from speechnet.report.tables import best_model, find_score, models_of
 from speechnet.types import Targets
 
 _METRICS: Final = {"uar": "UAR", "accuracy": "accuracy"}
@@ -29,15 +35,8 @@ def model_shown(scores: pd.DataFrame, target: str) -> str | None:
     Returns:
         Its name; None where both are undefined for all models.
     """
-    for part in ("dev", "test"):
-        by_model = {
-            model: find_score(scores, model=model, target=target, part=part, metric="uar").value
-            for model in models_of(scores)
-        }
-        defined = {model: value for model, value in by_model.items() if not math.isnan(value)}
-        if defined:
-            return max(defined, key=defined.__getitem__)
-    return None
+    dev = best_model(scores, target, part="dev")
+    return dev if dev is not None else best_model(scores, target, part="test")
 
 
 def recalls_in_words(predictions: Mapping[str, pd.DataFrame], targets: Targets) -> str:
@@ -77,7 +76,7 @@ def compared(comparisons: pd.DataFrame, targets: Targets) -> list[str]:
         won = [_won(row) for _, row in shown.iterrows()]
         if not won:
             names = dict.fromkeys([*rows["first"], *rows["second"]])
-            found = f"no difference shown between {_listed([str(name) for name in names])}"
+            found = f"no difference shown between {_models(names)}"
         elif len(won) == len(rows):
             found = "; ".join(won)
         else:
@@ -112,7 +111,7 @@ def verdicts(comparisons: pd.DataFrame | None, targets: Targets) -> list[str]:
             losers.setdefault(str(winner), []).append(str(loser))
         found = [*_won_alike(models, losers)]
         if not found:
-            between = _listed(models) if len(models) == 2 else f"the {len(models)} models"
+            between = _models(models) if len(models) == 2 else f"the {len(models)} models"
             found = [f"no difference shown between {between}"]
         elif sum(map(len, losers.values())) < len(rows):
             found.append("no other difference shown")
@@ -127,8 +126,8 @@ def _won_alike(models: Sequence[str], losers: Mapping[str, Sequence[str]]) -> It
         alike.setdefault(tuple(sorted(beaten, key=models.index)), []).append(winner)
     for beaten, winners in alike.items():
         rest = len(winners) > 1 and len(winners) + len(beaten) == len(models)
-        who = "all others" if rest else _listed(winners)
-        yield f"{who} {'are' if len(winners) > 1 else 'is'} better than {_listed(beaten)}"
+        who = "all others" if rest else _models(winners)
+        yield f"{who} {'are' if len(winners) > 1 else 'is'} better than {_models(beaten)}"
 
 
 def published(references: pd.DataFrame | None) -> list[str]:
@@ -269,6 +268,5 @@ def _won(row: pd.Series) -> str:
     return f"{model_name(first)} is better than {model_name(second)} by {by} points"
 
 
-def _listed(models: Sequence[str]) -> str:
-    *names, last = [model_name(model) for model in models]
-    return f"{', '.join(names)} and {last}" if names else last
+def _models(models: Iterable[str]) -> str:
+    return listed([model_name(model) for model in models])

@@ -29,7 +29,7 @@ _MARGINS: Final = (0.68, 0.6, 0.42, 0.1)
 """Inches left and right of the panels, below and above them: what their labels need."""
 
 _HEIGHTS: Final = (1.0, 2.0, 1.2)
-_TICKS_HZ: Final = (250, 1_000, 4_000, 16_000)
+_TICKS_HZ: Final = (250, 1_000, 3_000, 8_000)  # three of them even below 4 kHz
 _SMALL: Final = 7.5  # points
 
 _PATH: Final = re.compile(rb' d="[^"]*"')
@@ -55,7 +55,7 @@ def draw_sound(
     Args:
         y: float ``[n_samples]``, full scale is 1, at least one sample.
         sr: samples a second.
-        mel_db: float ``[bands, frames]``, dB, at least one of each; frame ``i`` is centred at
+        mel_db: float ``[bands, frames]``, dB below its loudest place, at least one of each; frame ``i`` is centred at
             sample ``i * hop_length``, as librosa's are.
         frequencies: Hz ``[bands]``, the bands' centres, equally far apart in mel from 0 Hz on.
         hop_length: samples from one frame to the next.
@@ -89,7 +89,7 @@ def draw_sound(
     inch = 1 / (size[0] - left - right)
     bar = axes[1].inset_axes((1 + 0.08 * inch, 0, 0.07 * inch, 1))
     figure.colorbar(image, cax=bar, ticks=np.linspace(*image.get_clim(), 3).round())
-    bar.set_ylabel("dB", fontsize=_SMALL)
+    bar.set_ylabel("dB re max", fontsize=_SMALL)
     for ax in [*axes, bar]:
         ax.tick_params(labelsize=_SMALL)
     for ax in axes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
+from collections.abc import Sequence
 from typing import Final
 
 UNDEFINED: Final = "–"  # noqa: RUF001 - a dash, as printed tables have it
@@ -43,6 +44,12 @@ def readable(name: object, *, width: int = 18) -> str:
 def model_name(model: str) -> str:
     """The name a model goes by in figures and tables; an unknown one keeps its own."""
     return _MODELS.get(model, model.replace("_", " "))
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names in a row: ``a``, ``a and b``, ``a, b and c``."""
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def method_name(method: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import pandas as pd
 
 from speechnet.evaluation.run_comparison import Match
-from speechnet.report.names import model_name
+from speechnet.report.names import listed, model_name
 from speechnet.runs.compared import OpenRun
 from speechnet.runs.settings import SEED, same_experiment
 from speechnet.types import Targets
@@ -40,7 +40,7 @@ def _protocols(runs: _Runs) -> Iterator[str]:
     """Another protocol is another task, however alike the scores look."""
     said = _by_value({name: str(run.info["protocol"]) for name, run in runs.items()})
     if len(said) > 1:
-        words = "; ".join(f"{_listed(names)}: {protocol}" for protocol, names in said.items())
+        words = "; ".join(f"{listed(names)}: {protocol}" for protocol, names in said.items())
         yield f"Not the same task, as the protocols differ. {words}."
 
 
@@ -81,14 +81,14 @@ def _repeats(runs: _Runs, pairs: pd.DataFrame) -> Iterator[str]:
         seeds = _by_value({name: str(runs[name].info.get("seed")) for name in names})
         if len(seeds) > 1:
             yield (
-                f"{_listed(names)} are the same experiment with other seeds ({_values(seeds)}): "
-                "their spread is what chance brings."
+                f"{listed(names)} are the same experiment with other seeds ({_values(seeds)}): "
+                "their differences show roughly how much that alone brings."
             )
         for repeated in (repeated for repeated in seeds.values() if len(repeated) > 1):
             of_both = pairs["first_run"].isin(repeated) & pairs["second_run"].isin(repeated)
             same = pairs.loc[of_both, "equal"].all()
             found = "the same answers" if same else "other answers"
-            yield f"{_listed(repeated)} are the same experiment again, and gave {found}."
+            yield f"{listed(repeated)} are the same experiment again, and gave {found}."
 
 
 def _same_experiments(runs: _Runs) -> list[list[str]]:
@@ -114,7 +114,7 @@ def _left_out(runs: _Runs) -> Iterator[str]:
             if len(names) < len(runs):
                 has = "has" if len(names) == 1 else "have"
                 name = model_name(each) if key == "models" else each
-                yield f"Only {_listed(names)} {has} the {what} {name}."
+                yield f"Only {listed(names)} {has} the {what} {name}."
 
 
 def _unchosen(runs: _Runs, targets: Targets) -> Iterator[str]:
@@ -122,7 +122,7 @@ def _unchosen(runs: _Runs, targets: Targets) -> Iterator[str]:
         names = [name for name, run in runs.items() if target not in run.scored.best]
         if names:
             yield (
-                f"{target}: no dev part tells which model of {_listed(names)} is the best; none is "
+                f"{target}: no dev part tells which model of {listed(names)} is the best; none is "
                 "compared as such."
             )
 
@@ -151,7 +151,3 @@ def _by_value(values: Mapping[str, str]) -> dict[str, list[str]]:
 
 def _values(having: Mapping[str, Iterable[str]]) -> str:
     return ", ".join(f"{value} ({', '.join(names)})" for value, names in having.items())
-
-
-def _listed(names: list[str]) -> str:
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ import pandas as pd
 
 from speechnet.errors import DataError
 from speechnet.evaluation.run_comparison import ScoredRun
-from speechnet.report.tables import find_score, models_of
+from speechnet.report.tables import best_model, models_of
 from speechnet.runs.folder import RunFolder
 from speechnet.runs.settings import read_settings
 
@@ -105,11 +104,4 @@ def _open_one(folder: RunFolder, corpus: pd.DataFrame) -> OpenRun:
 def _best(scores: pd.DataFrame, target: str) -> str | None:
     """The model of the highest dev UAR; None where no dev part tells."""
     models = models_of(scores)
-    if len(models) == 1:
-        return models[0]
-    values = {
-        model: find_score(scores, model=model, target=target, part="dev", metric="uar").value
-        for model in models
-    }
-    defined = {model: value for model, value in values.items() if not math.isnan(value)}
-    return max(defined, key=defined.__getitem__, default=None)
+    return models[0] if len(models) == 1 else best_model(scores, target, part="dev")

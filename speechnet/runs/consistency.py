@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,7 +27,27 @@ _KINDS: Final = {
     "recipe": dict[str, Any],
     "corpus": dict[str, Any],
     "format": int,
+    "unit": str | None,
+    "chance": dict[str, list[float | None]],
+    "seconds": dict[str, float],
+    "machine": dict[str, Any],
+    "versions": dict[str, str],
+    "departures": list[str],
+    "references": list[dict[str, Any]],
 }
+_INNER: Final = {
+    "corpus": {
+        "name": str | None,
+        "recordings": int,
+        "speakers": int,
+        "hours": float | None,
+        "set_aside": int,
+        "fingerprint": str,
+    },
+    "clustering": {"explained": list[float], "findings": list[str], "notes": list[str]},
+    "recipe": {"versions": dict[str, str]},
+}
+"""Below those keys what is read; there may be more."""
 
 
 def check_info(path: Path, info: Any) -> None:
@@ -51,8 +72,24 @@ def check_info(path: Path, info: Any) -> None:
         raise DataError(f"{path}/run.json is damaged: it lacks {', '.join(missing)}")
     try:
         Schema(_KINDS).check({key: info[key] for key in _KINDS if key in info})
+        Schema(_INNER).check({key: _known(info[key], _INNER[key]) for key in _INNER if key in info})
     except ConfigError as error:
         raise DataError(f"{path}/run.json is damaged: {error}") from error
+    pairs = {f"chance.{target}": ends for target, ends in info.get("chance", {}).items()}
+    if "explained" in info.get("clustering", {}):
+        pairs["clustering.explained"] = info["clustering"]["explained"]
+    for key, pair in pairs.items():
+        if len(pair) < 2:
+            raise DataError(
+                f"{path}/run.json is damaged: {key} has {len(pair)} numbers, expected 2"
+            )
+
+
+def _known(value: Any, kinds: Mapping[str, Any]) -> Any:
+    """A section without the keys that nothing is known of."""
+    if not isinstance(value, dict):
+        return value
+    return {key: inner for key, inner in value.items() if key in kinds}
 
 
 def check_classes(path: Path, targets: Targets) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +14,7 @@ import pandas as pd
 from speechnet.config.yaml_file import read_yaml
 from speechnet.errors import DataError
 from speechnet.evaluation import RocCurve, roc_curves
+from speechnet.evaluation.mistakes import confident_mistakes
 from speechnet.files import storage_errors
 from speechnet.progress import output, say, working
 from speechnet.report import draw_all
@@ -69,10 +72,11 @@ def rebuild(path: Path) -> Path:
         StorageError: no space, or no permission.
     """
     run = RunFolder.open(path)
-    with working("drawing figures"):
-        draw_figures(run)
-    with working("writing the report"):
-        written = write_report(run)
+    with _damage_told(run):
+        with working("drawing figures"):
+            draw_figures(run)
+        with working("writing the report"):
+            written = write_report(run)
     say(str(written), to=output)
     return written
 
@@ -103,6 +107,29 @@ def read_material(run: RunFolder) -> Material:
     Raises:
         DataError: a table is damaged, or names files that are none of its own.
     """
+    with _damage_told(run):
+        return _material(run)
+
+
+@contextmanager
+def _damage_told(run: RunFolder) -> Iterator[None]:
+    """Name the run if its tables can't be made sense of.
+
+    Sums vouch for tables: with them, an error is none of the tables' and is left as it is.
+    """
+    try:
+        yield
+    except (ValueError, LookupError, AttributeError, TypeError) as error:
+        if run.sums is not None:
+            raise
+        raise DataError(
+            f"{run.path} can't be reported: its tables are damaged "
+            f"({type(error).__name__}: {error}), and it has no checksums that tell which; "
+            "copy the folder anew"
+        ) from error
+
+
+def _material(run: RunFolder) -> Material:
     told = {name: _read(run, f"{name}.csv") for name in _TOLD}
     heard = _heard(run, told["mistakes"])
     sums = checksums.read_sums(run.path) if (run.path / checksums.NAME).exists() else {}
@@ -110,6 +137,7 @@ def read_material(run: RunFolder) -> Material:
     return Material(
         folder=str(run.path),
         tables=_tables(run),
+        tied=_tied(run, told["mistakes"]),
         info=run.info,
         config=config.read_text(encoding="utf-8"),
         settings=read_yaml(config),
@@ -124,6 +152,22 @@ def read_material(run: RunFolder) -> Material:
         checksums=sums,
         **told,
     )
+
+
+def _tied(run: RunFolder, mistakes: pd.DataFrame | None) -> dict[str, int]:
+    """By target how many mistakes tie with the last one that was chosen, if one of them wasn't."""
+    if mistakes is None or mistakes.empty:
+        return {}
+    predictions = pd.read_parquet(run.path / "predictions.parquet")
+    models = mistakes.groupby("target", sort=False)["model"].first().to_dict()
+    every = confident_mistakes(predictions, models, count=len(predictions))
+    tied = {}
+    for target, rows in every.groupby("target"):
+        shown = int((mistakes["target"] == target).sum())
+        confidence = rows["confidence"].to_numpy(np.float64)
+        if shown < len(confidence) and confidence[shown] == confidence[shown - 1]:
+            tied[str(target)] = int((confidence == confidence[shown]).sum())
+    return tied
 
 
 def _heard(run: RunFolder, mistakes: pd.DataFrame | None) -> dict[str, bytes]:

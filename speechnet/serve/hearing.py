@@ -38,6 +38,7 @@ _KINDS: Final = {b"RIFF": "wav", b"fLaC": "flac", b"OggS": "ogg"}
 """How a file begins, and what kind of sound it then is; any other is taken for an MP3."""
 _SOFT_DB: Final = 40.0
 _EDGE: Final = 1.03
+_FRAMES: Final = 2_000
 _SIZE: Final = (9.0, 4.0)
 """Inches."""
 _DRAWING: Final = threading.Lock()
@@ -187,8 +188,23 @@ def pitch(y: Float32, sr: int, features: FeaturesConfig, *, hop_length: int) -> 
     """
     low, high = features.f0_min, min(features.f0_max, sr / 2)
     length = 2 * math.ceil(2 * sr / low)  # four periods of the lowest, an even number
-    f0 = librosa.yin(y, fmin=low, fmax=high, sr=sr, frame_length=length, hop_length=hop_length)
     level = librosa.feature.rms(y=y, frame_length=length, hop_length=hop_length)[0]
+    padded = np.pad(y, length // 2)
+    parts = []
+    for first in range(0, len(level), _FRAMES):  # of all at once it would need gigabytes
+        last = min(first + _FRAMES, len(level)) - 1
+        part = padded[first * hop_length : last * hop_length + length]
+        f0 = librosa.yin(
+            part,
+            fmin=low,
+            fmax=high,
+            sr=sr,
+            frame_length=length,
+            hop_length=hop_length,
+            center=False,
+        )
+        parts.append(f0)
+    f0 = np.concatenate(parts)
     soft = level < level.max() * 10 ** (-_SOFT_DB / 20)
     return np.where(soft | (f0 < low * _EDGE) | (f0 > high / _EDGE), math.nan, f0)
 

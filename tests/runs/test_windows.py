@@ -102,7 +102,7 @@ def test_a_short_recording_is_one_window(recogniser: Recogniser) -> None:
         assert found[model].labels == one.labels
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     st.integers(1, 4_000),
     st.integers(100, 1_000),

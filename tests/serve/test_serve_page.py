@@ -6,7 +6,6 @@ import base64
 import signal
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +14,7 @@ import soundfile
 from browser import Theme, Watched, chromium
 from demos import Demo
 from faults import speech
+from playwright.sync_api import Browser
 
 import speechnet
 from speechnet.runs.recognise import recognise
@@ -43,15 +43,22 @@ def demo(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[D
     assert not list(temp.glob("speechnet*"))
 
 
-@pytest.fixture
-def sound(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three seconds that may pass for speech."""
-    path = tmp_path / "three seconds.wav"
+    path = tmp_path_factory.mktemp("sound") / "three seconds.wav"
     soundfile.write(path, speech(4, 3.0, 16_000), 16_000)
     return path
 
 
-def _open(browser: Any, demo: Demo, *, width: int = 1280, theme: Theme = "light") -> Watched:
+@pytest.fixture(scope="module")
+def browser(sound: Path) -> Iterator[Browser]:
+    """A browser with a microphone that hears the sound."""
+    with chromium(f"--use-file-for-fake-audio-capture={sound}") as started:
+        yield started
+
+
+def _open(browser: Browser, demo: Demo, *, width: int = 1280, theme: Theme = "light") -> Watched:
     watched = Watched(browser, width=width, theme=theme, permissions=["microphone"])
     watched.page.set_default_timeout(60_000)
     watched.page.goto(demo.url)
@@ -61,7 +68,7 @@ def _open(browser: Any, demo: Demo, *, width: int = 1280, theme: Theme = "light"
 
 def _upload(watched: Watched, path: Path, *, until: str) -> None:
     with watched.page.expect_file_chooser() as chooser:
-        watched.page.locator("#upload button").first.click()
+        watched.page.locator("#upload button:visible").first.click()
     chooser.value.set_files(path)
     watched.page.wait_for_selector(until)
 
@@ -82,21 +89,26 @@ def _assert_calm(watched: Watched, demo: Demo) -> None:
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
 def test_an_upload_gives_what_predict_gives(
-    demo: Demo, sound: Path, tiny_run: Path, tmp_path: Path, width: int, theme: Theme
+    demo: Demo,
+    browser: Browser,
+    sound: Path,
+    tiny_run: Path,
+    tmp_path: Path,
+    width: int,
+    theme: Theme,
 ) -> None:
     """All that the page promises is there, nothing beside it, and nothing is fetched elsewhere."""
     recognise(tiny_run, [sound], model="all", out=tmp_path / "said.csv")
     said = pd.read_csv(tmp_path / "said.csv").set_index("model")
-    with chromium() as browser:
-        watched = _open(browser, demo, width=width, theme=theme)
-        notice = watched.page.locator(".notice").inner_text()
-        _upload(watched, sound, until="article.heard figure svg")
-        shown = _shown(watched)
-        pictures = watched.page.locator("article.heard figure svg[role=img]").count()
-        wide = watched.page.evaluate("document.documentElement.scrollWidth")
-        dark = watched.page.evaluate("document.body.classList.contains('dark')")
-        watched.page.locator("summary").click()
-        scores = watched.page.locator("#about table").inner_text()
+    watched = _open(browser, demo, width=width, theme=theme)
+    notice = watched.page.locator(".notice").inner_text()
+    _upload(watched, sound, until="article.heard figure svg")
+    shown = _shown(watched)
+    pictures = watched.page.locator("article.heard figure svg[role=img]").count()
+    wide = watched.page.evaluate("document.documentElement.scrollWidth")
+    dark = watched.page.evaluate("document.body.classList.contains('dark')")
+    watched.page.locator("summary").click()
+    scores = watched.page.locator("#about table").inner_text()
     assert "Trained on synthetic speech" in notice
     assert "means nothing" in notice
     assert "Guessing" in scores
@@ -112,17 +124,16 @@ def test_an_upload_gives_what_predict_gives(
 
 
 def test_a_recording_gives_what_predict_gives(
-    demo: Demo, sound: Path, tiny_run: Path, tmp_path: Path
+    demo: Demo, browser: Browser, tiny_run: Path, tmp_path: Path
 ) -> None:
     """Of the samples that came from the microphone, which the page's player holds."""
-    with chromium(f"--use-file-for-fake-audio-capture={sound}") as browser:
-        watched = _open(browser, demo, width=390)
-        watched.page.get_by_role("button", name="Record").click()
-        watched.page.wait_for_timeout(2_000)
-        watched.page.get_by_role("button", name="Stop").first.click()
-        watched.page.wait_for_selector("article.heard audio")
-        shown = _shown(watched)
-        source = str(watched.page.locator("article.heard audio").get_attribute("src"))
+    watched = _open(browser, demo, width=390)
+    watched.page.get_by_role("button", name="Record").click()
+    watched.page.wait_for_timeout(2_000)
+    watched.page.get_by_role("button", name="Stop").first.click()
+    watched.page.wait_for_selector("article.heard audio")
+    shown = _shown(watched)
+    source = str(watched.page.locator("article.heard audio").get_attribute("src"))
     kind, _, data = source.partition(";base64,")
     assert kind == "data:audio/wav"
     recorded = tmp_path / "recorded.wav"
@@ -141,41 +152,43 @@ def test_a_recording_gives_what_predict_gives(
     assert demo.files() == []
 
 
-def test_a_long_recording_gets_a_timeline(demo: Demo, tmp_path: Path, tiny_run: Path) -> None:
+def test_a_long_recording_gets_a_timeline(
+    demo: Demo, browser: Browser, tmp_path: Path, tiny_run: Path
+) -> None:
     """Above 20 s; the probabilities are then the means of the windows, as predict's are."""
     path = tmp_path / "long.flac"
     soundfile.write(path, np.tile(speech(6, 5.0, 8_000), 5), 8_000)
     recognise(tiny_run, [path], model="best", out=tmp_path / "said.csv")
     (said,) = pd.read_csv(tmp_path / "said.csv").to_dict("records")
-    with chromium() as browser:
-        watched = _open(browser, demo)
-        _upload(watched, path, until="article.heard figure:nth-of-type(2) svg")
-        shown = _shown(watched)
-        names = watched.page.eval_on_selector_all(
-            "article.heard figure svg[role=img]", "all => all.map(e => e.ariaLabel)"
-        )
+    watched = _open(browser, demo)
+    _upload(watched, path, until="article.heard figure:nth-of-type(2) svg")
+    shown = _shown(watched)
+    names = watched.page.eval_on_selector_all(
+        "article.heard figure svg[role=img]", "all => all.map(e => e.ariaLabel)"
+    )
     assert names == ["The recording over time", "The recording"]
     best = {name: p for (model, name), p in shown.items() if model == said["model"]}
     assert best == {name: pytest.approx(said[name], abs=2e-6) for name in best}
     _assert_calm(watched, demo)
 
 
-def test_what_can_t_be_used_gets_a_message(demo: Demo, sound: Path, tmp_path: Path) -> None:
+def test_what_can_t_be_used_gets_a_message(
+    demo: Demo, browser: Browser, sound: Path, tmp_path: Path
+) -> None:
     """A page named .wav, and a file that is too large, which never leaves the browser; then on."""
     hostile, large = tmp_path / "<img src=x onerror=alert(1)>.wav", tmp_path / "large.wav"
     hostile.write_bytes(b"<!DOCTYPE html><script>alert(1)</script>")
     large.write_bytes(bytes(3_000_000))
-    with chromium() as browser:
-        watched = _open(browser, demo)
-        _upload(watched, hostile, until=".problem")
-        problem = watched.page.locator(".problem").inner_text()
-        sent = len(watched.requests)
-        _upload(watched, large, until=".toast-body.error")
-        toast = watched.page.locator(".toast-body.error").inner_text()
-        assert not [url for url in watched.requests[sent:] if "/upload?" in url]
-        _upload(watched, sound, until="article.heard")
+    watched = _open(browser, demo)
+    _upload(watched, hostile, until=".problem")
+    problem = watched.page.locator(".problem").inner_text()
+    sent = len(watched.requests)
+    _upload(watched, large, until=".toast-body.error")
+    toast = watched.page.locator(".toast-body.error").inner_text()
+    assert not [url for url in watched.requests[sent:] if "/upload?" in url]
+    _upload(watched, sound, until="article.heard")
     assert "not an audio file" in problem
     assert "unreadable" in problem
-    assert "exceeds the maximum allowed size" in toast
+    assert "exceed the maximum allowed size of 2.0 Mb" in toast
     _assert_calm(watched, demo)
     assert demo.files() == []

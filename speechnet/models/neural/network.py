@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -63,6 +64,13 @@ class Rows(Protocol):
 
 TrainerFactory = Callable[[list[Callback], list[Logger]], Trainer]
 """Makes a Trainer from the configuration's ``trainer:``, with callbacks and loggers added."""
+
+
+class _Settled(NamedTuple):
+    """What is known of every trainer before one is used."""
+
+    beside_others: bool
+    stackable: tuple[int, torch.device] | None
 
 
 @dataclass(frozen=True)
@@ -151,8 +159,7 @@ class NetworkTrainer:
 
     def fits_beside_others(self) -> bool:
         """Whether one training takes one process on the CPU, so that several may go on at once."""
-        trainer = self._trainer()
-        return isinstance(trainer.accelerator, CPUAccelerator) and trainer.num_devices == 1
+        return self._settled.beside_others
 
     def stackable(self) -> tuple[int, torch.device] | None:
         """How many epochs a network is trained for at most, and where.
@@ -161,15 +168,18 @@ class NetworkTrainer:
             None where networks have to be trained one by one: where more than epochs is asked of
             the trainer, or there is no last one.
         """
-        trainer = self._trainer()
-        epochs = 1000 if trainer.max_epochs is None else trainer.max_epochs  # as Lightning has it
-        if epochs < 1 or not is_plain(trainer):
-            return None
-        return epochs, trainer.strategy.root_device
+        return self._settled.stackable
 
-    def _trainer(self) -> Trainer:
+    @cached_property
+    def _settled(self) -> _Settled:
         with quietly():
-            return self.make_trainer([], [])
+            trainer = self.make_trainer([], [])
+        epochs = 1000 if trainer.max_epochs is None else trainer.max_epochs  # as Lightning has it
+        counts = epochs >= 1 and is_plain(trainer)
+        return _Settled(
+            isinstance(trainer.accelerator, CPUAccelerator) and trainer.num_devices == 1,
+            (epochs, trainer.strategy.root_device) if counts else None,
+        )
 
     def network(self, config: MLPConfig, train: Int64) -> MLP:
         """An untrained network, with the scaling and the class weights of its training rows."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -32,6 +32,8 @@ class Material:
         search: columns ``fold, model, target, candidate, mean, sd, rank, chosen, ...``.
         mistakes: columns ``target, model, fold, file, speaker, gender, truth, predicted,
             confidence, start, end, clip, picture, unavailable`` and ``p_<class>``.
+        tied: by target how many mistakes are as confident as the last one of ``mistakes``, where
+            not all of them are among it.
         clips: the bytes of each MP3 that ``mistakes`` names.
         pictures: the SVG of each picture that it names.
         checksums: the sum of each file in ``SHA256SUMS``.
@@ -49,6 +51,7 @@ class Material:
     calibration: pd.DataFrame | None = None
     search: pd.DataFrame | None = None
     mistakes: pd.DataFrame | None = None
+    tied: Mapping[str, int] = field(default_factory=dict)
     clips: Mapping[str, bytes]
     pictures: Mapping[str, str]
     checksums: Mapping[str, str]
@@ -71,6 +74,12 @@ class Material:
     def shown(self, target: str) -> str | None:
         """The model whose details are told."""
         return self._shown[target]
+
+    def chosen_on(self, target: str) -> str:
+        """The part that ``shown`` was chosen on, ``dev`` or ``test``."""
+        scores = self.tables.scores
+        rows = scores[(scores["target"] == target) & (scores["metric"] == "uar")]
+        return "dev" if rows.loc[rows["part"] == "dev", "value"].notna().any() else "test"
 
     def score(self, *, model: str, target: str, part: str, metric: str) -> Score:
         """One score, as ``find_score`` finds it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,6 +15,8 @@ from speechnet.report.page.material import Material
 from speechnet.report.page.svg import inline_svg
 
 _UNKNOWN: Final = "unknown"
+_NOTHING_S: Final = 0.05
+"""A part that leaves out less, in seconds, is the whole recording to a listener."""
 
 
 @dataclass(frozen=True)
@@ -60,11 +63,13 @@ class Mistakes:
         target: its name.
         model: whose mistakes they are.
         shown: the mistakes.
+        note: that others could stand in their place; empty where none could.
     """
 
     target: str
     model: str
     shown: list[Mistake]
+    note: str
 
 
 def mistakes(material: Material) -> list[Mistakes]:
@@ -76,8 +81,28 @@ def mistakes(material: Material) -> list[Mistakes]:
     for (target, model), rows in table.groupby(["target", "model"], sort=False):
         if str(target) in material.tables.targets:
             shown = [_mistake(row, material) for _, row in rows.iterrows()]
-            found.append(Mistakes(str(target), model_name(str(model)), shown))
+            note = _tied(material, str(target), float(rows["confidence"].iloc[-1]))
+            found.append(Mistakes(str(target), model_name(str(model)), shown, note))
     return found
+
+
+def _tied(material: Material, target: str, confidence: float) -> str:
+    count = material.tied.get(target, 0)
+    said = f"{count} mistakes tie at {percent(confidence)} %; not all of them are shown."
+    return said if count else ""
+
+
+def heard(material: Material) -> str:
+    """What the clips are, in a sentence; empty where there are none."""
+    if not material.clips:
+        return ""
+    rate = material.setting("data", "audio", "sample_rate")
+    resampled = f"resampled to {rate:,} Hz, " if rate else ""
+    trimmed = "trimmed, " if material.setting("data", "audio", "trim_db") is not None else ""
+    return (
+        f"Clips are what the features begin with: mono, {resampled}{trimmed}not denoised, loudness "
+        "unchanged; at most 6 s, as MP3."
+    )
 
 
 def why_none(material: Material) -> str:
@@ -94,18 +119,18 @@ def why_none(material: Material) -> str:
 
 def _mistake(row: Any, material: Material) -> Mistake:
     truth, predicted = str(row["truth"]), str(row["predicted"])
-    title = f"{truth} taken for {predicted}, with {percent(float(row['confidence']))} %"
+    title = f"{truth} taken for {predicted}, {percent(float(row['confidence']))} % sure"
     clip, image = _text(row["clip"]), _text(row["picture"])
     drawn = None
     if image in material.pictures:
         drawn = inline_svg(
             material.pictures[image],
             name=f"Waveform and mel spectrogram of {_text(row['file'])}",
-            description=f"{title}.",
+            description=f"{row['target']}: {title}.",
         )
     return Mistake(
         title=title,
-        facts=_facts(row),
+        facts=_facts(row, material),
         likelihoods=_likelihoods(row, material.tables.targets[str(row["target"])]),
         sound=_address(material.clips[clip]) if clip in material.clips else "",
         picture=drawn,
@@ -113,7 +138,7 @@ def _mistake(row: Any, material: Material) -> Mistake:
     )
 
 
-def _facts(row: Any) -> dict[str, str]:
+def _facts(row: Any, material: Material) -> dict[str, str]:
     speaker = _text(row["speaker"]) or _UNKNOWN
     gender = _text(row["gender"])
     facts = {
@@ -122,8 +147,17 @@ def _facts(row: Any) -> dict[str, str]:
         "fold": _text(row["fold"]),
     }
     if pd.notna(row["start"]) and pd.notna(row["end"]):
-        facts["part"] = f"{float(row['start']):.1f} to {float(row['end']):.1f} s"
+        start, end = float(row["start"]), float(row["end"])
+        if start > _NOTHING_S or abs(end - _duration(material, facts["file"])) > _NOTHING_S:
+            facts["part"] = f"{start:.1f} to {end:.1f} s"
     return facts
+
+
+def _duration(material: Material, file: str) -> float:
+    """Of a recording in seconds; infinite where it isn't known."""
+    known = material.tables.facts
+    found = [] if known is None else known.loc[known["file"] == file, "duration"].to_list()
+    return float(found[0]) if found else math.inf
 
 
 def _likelihoods(row: Any, classes: list[str]) -> list[Likelihood]:

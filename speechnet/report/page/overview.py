@@ -6,8 +6,17 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import pandas as pd
+
 from speechnet.report.closing import compared
-from speechnet.report.names import UNDEFINED, interval_words, model_name, percent, percent_interval
+from speechnet.report.names import (
+    UNDEFINED,
+    interval_words,
+    listed,
+    model_name,
+    percent,
+    percent_interval,
+)
 from speechnet.report.page.material import Material
 from speechnet.report.page.parts import sentence
 from speechnet.report.page.warning import Warned, warnings_of
@@ -61,12 +70,14 @@ class Overview:
         facts: what was asked and on what data, by heading.
         rankings: the answer.
         note: how the numbers of the answer are to be read.
+        details: which models the sections below go into.
         warning: the one that matters most; None where nothing was found.
     """
 
     facts: Mapping[str, str]
     rankings: list[Ranking]
     note: str
+    details: str
     warning: Warned | None
 
 
@@ -74,7 +85,13 @@ def overview(material: Material) -> Overview:
     """Put the first screen together."""
     warned = warnings_of(material)
     rankings = [_ranking(material, target) for target in material.tables.targets]
-    return Overview(_facts(material), rankings, _note(material, rankings), next(iter(warned), None))
+    return Overview(
+        facts=_facts(material),
+        rankings=rankings,
+        note=_note(material, rankings),
+        details=_details(material),
+        warning=next(iter(warned), None),
+    )
 
 
 def score_text(score: Score) -> str:
@@ -129,19 +146,51 @@ def _ranking(material: Material, target: str) -> Ranking:
 
 def _note(material: Material, rankings: list[Ranking]) -> str:
     shown = [rank.score for ranking in rankings for rank in ranking.ranks]
-    folds = fold_count(material.tables.scores)
+    scores = material.tables.scores
+    folds = fold_count(scores)
     of = f", mean over {folds} folds" if folds > 1 else ""
     words = [f"Unweighted average recall (UAR) on the test part in per cent{of}"]
     if any(score.has_interval for score in shown):
         words.append(f"in brackets and as a line: {interval_words(material.tables.unit)}")
-    elif folds > 1:
+    if any(not score.has_interval and not math.isnan(score.sd) for score in shown):
         words.append("±: standard deviation over folds")
     words.append("dashed: chance")
     if any(score.pooled for score in shown):
         words.append(POOLED_NOTE)
     if any(math.isnan(score.value) for score in shown):
         words.append(f"{UNDEFINED}: undefined")
+    if any(ranking.differences for ranking in rankings) and (said := pairs_note(scores)):
+        words.append(said)
     return "; ".join(words) + "."
+
+
+def pairs_note(scores: pd.DataFrame) -> str:
+    """What the differences of pairs are of; empty where it goes without saying."""
+    if fold_count(scores) == 1:
+        return ""
+    return (
+        "differences are of the UAR of all folds' rows together, so they may differ a little from "
+        "the means above"
+    )
+
+
+def _details(material: Material) -> str:
+    """Whose confusions, mistakes and speakers are told, and how it was chosen."""
+    said = []
+    for part, why in (
+        ("dev", "the best on the dev part"),
+        ("test", "the best on the test part, for want of a dev part"),
+    ):
+        told = [
+            f"{model_name(model)} for {target}"
+            for target in material.tables.targets
+            if (model := material.shown(target)) and material.chosen_on(target) == part
+        ]
+        if told:
+            said.append(f"{listed(told)}, {why}")
+    if not said:
+        return ""
+    return f"Details below (captions of confusions, mistakes, speakers) are of {'; '.join(said)}."
 
 
 def best_score(material: Material, target: str, metric: str = "uar") -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from speechnet.report.page.environment import environment
 from speechnet.report.page.material import Material
-from speechnet.report.page.mistakes import mistakes, why_none
+from speechnet.report.page.mistakes import heard, mistakes, why_none
 from speechnet.report.page.overview import overview
 from speechnet.report.page.section_classes import confusion_section
 from speechnet.report.page.section_data import corpus_section, provenance
@@ -43,5 +43,6 @@ def page(material: Material) -> str:
         ],
         mistakes=mistakes(material),
         why_none=why_none(material),
+        heard=heard(material),
         provenance=provenance(material),
     )

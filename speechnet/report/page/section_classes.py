@@ -23,8 +23,8 @@ from speechnet.report.page.parts import (
     picture,
     words,
 )
-from speechnet.report.page.section_models import score_cell
-from speechnet.report.tables import find_score, models_of
+from speechnet.report.page.section_models import score_rows, spread_note
+from speechnet.report.tables import Score, find_score, models_of, scores_by_key
 
 _BY_CLASS: Final = ("precision", "recall", "f1", "auc")
 
@@ -90,7 +90,10 @@ def _areas(material: Material, target: str) -> str:
     if model is None:
         return said
     area = material.tables.roc[model, target]["macro"].auc
-    return f"{said} {model_name(model)}: macro AUC {percent(area)} %, where 50 % is chance."
+    return (
+        f"{said} {model_name(model)}: macro AUC of all folds' rows pooled {percent(area)} %, where "
+        "50 % is chance."
+    )
 
 
 def _reliable(material: Material, target: str) -> str:
@@ -102,50 +105,66 @@ def _reliable(material: Material, target: str) -> str:
     scores = material.tables.scores
     pooled = scores[scores["fold"] == "all"]  # as the figure is
     score = find_score(pooled, model=model, target=target, part="test", metric="ece")
-    return f"{said} {model_name(model)}: expected calibration error {percent(score.value)} points."
+    return (
+        f"{said} {model_name(model)}: expected calibration error of all folds' rows pooled "
+        f"{percent(score.value)} points."
+    )
 
 
 def _by_class(material: Material) -> Table:
     scores = material.tables.scores
-    rows = []
-    for target, classes in material.tables.targets.items():
-        for label in classes:
-            for model in models_of(scores):
-                found = [
-                    material.score(
-                        model=model, target=target, part="test", metric=f"{metric}_{label}"
-                    )
-                    for metric in _BY_CLASS
-                ]
-                cells = words([target, label, model_name(model)])
-                rows.append([*cells, *map(score_cell, found)])
+    keys = [
+        (target, label, model)
+        for target, classes in material.tables.targets.items()
+        for label in classes
+        for model in models_of(scores)
+    ]
+    found = [
+        [
+            material.score(model=model, target=target, part="test", metric=f"{metric}_{label}")
+            for metric in _BY_CLASS
+        ]
+        for target, label, model in keys
+    ]
+    cells = score_rows(found)
+    rows = [
+        [*words([target, label, model_name(model)]), *row]
+        for (target, label, model), row in zip(keys, cells, strict=True)
+    ]
     columns = [Column("target"), Column("class"), Column("model")]
     columns += [Column(name, "n") for name in ("precision", "recall", "F1", "AUC")]
-    return Table("Test scores of each class in per cent", columns, rows, folded=True)
+    note = spread_note(cells, unit=material.tables.unit)
+    return Table("Test scores of each class in per cent", columns, rows, note, folded=True)
 
 
 def _calibration(material: Material, table: pd.DataFrame) -> Table:
     rows = []
+    pooled = scores_by_key(material.tables.scores[material.tables.scores["fold"] == "all"])
     for (target, model), found in table.groupby(["target", "model"], sort=False):
-        test = [
-            material.score(model=str(model), target=str(target), part="test", metric=metric)
-            for metric in ("brier", "log_loss")
-        ]
+        ece, *test = (
+            pooled.get((str(model), str(target), "test", metric), Score(math.nan))
+            for metric in ("ece", "brier", "log_loss")
+        )
         rows.append(
             [
                 *words([target, model_name(str(model))]),
                 _plain(found["temperature"].mean(), 2),
                 *(_points(found[f"ece_{when}"].mean()) for when in ("before", "after")),
+                _points(ece.value),
                 *(_plain(score.value, 3) for score in test),
             ]
         )
-    names = ("temperature", "ECE before", "ECE after", "Brier", "log loss")
+    means = ("temperature", "ECE before", "ECE after")
+    names = [f"{name}, mean over folds" for name in means]
+    names += [f"{name}, pooled" for name in ("ECE after", "Brier", "log loss")]
     return Table(
         "Calibration",
         [Column("target"), Column("model"), *(Column(name, "n") for name in names)],
         rows,
-        "Test part, means over folds. ECE: expected calibration error in percentage points. A "
-        "temperature, found on the dev part, above 1 makes a model less sure of itself.",
+        "Test part. Pooled: of all folds' rows together, as in the figures. ECE: expected "
+        "calibration error in percentage points; that of a fold, which has fewer rows, is biased "
+        "upwards, and so is the mean. A temperature, found on the dev part, above 1 makes a model "
+        "less sure of itself.",
     )
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import PurePath
 
 import pandas as pd
 
@@ -130,18 +131,24 @@ def _dropped(dropped: pd.DataFrame) -> Table:
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where a run comes from.
+    """Where a run comes from. It is told without the folders of the machine it ran on.
 
     Attributes:
         facts: by heading.
         commands: what repeats it, in a shell.
-        config: ``config.yaml``, whole.
+        where: the folder they are for, in words; empty for the one the report was made in.
+        elsewhere: whether the corpus can be told to lie somewhere else.
+        config: ``config.yaml``, of absolute paths the last part only.
+        shortened: whether it has any.
         tables: seconds, versions, checksums.
     """
 
     facts: dict[str, str]
     commands: list[str]
+    where: str
+    elsewhere: bool
     config: str
+    shortened: bool
     tables: list[Table]
 
 
@@ -150,8 +157,9 @@ def provenance(material: Material) -> Provenance:
     info = material.info
     corpus, machine = info["corpus"], info.get("machine", {})
     digest = hashlib.sha256(material.config.encode()).hexdigest()
+    shown = _without_place(material.folder)
     facts = {
-        "Run": material.folder,
+        "Run": shown,
         "Made": f"{info.get('started')} to {info.get('finished')}",
         "speechnet": f"{info.get('speechnet')}, revision {info.get('git') or 'unknown'}",
         "Python": f"{info.get('python')} on {machine.get('system')}, {machine.get('cores')} cores",
@@ -160,13 +168,49 @@ def provenance(material: Material) -> Provenance:
         "Corpus, features and labels": f"fingerprint {corpus.get('fingerprint')}",
         "config.yaml": f"sha256 {digest}",
     }
-    folder = shlex.quote(material.folder)
+    if not material.checksums:
+        facts["Files"] = "not verified: this run has no checksums"
+    folder = shlex.quote(shown)
     commands = [
-        f"python -m speechnet fit --config {shlex.quote(material.folder + '/config.yaml')}",
+        f"python -m speechnet fit --config {shlex.quote(shown + '/config.yaml')}",
         f"python -m speechnet test --run {folder}",
         f"python -m speechnet report --run {folder}",
     ]
-    return Provenance(facts, commands, material.config, list(_provenance_tables(material)))
+    config = _without_places(material.config, material.settings)
+    return Provenance(
+        facts=facts,
+        commands=commands,
+        where="" if shown == material.folder else f", where {shown.partition('/')[0]} lies",
+        elsewhere=bool(material.setting("data", "corpus", "root")),
+        config=config,
+        shortened=config != material.config,
+        tables=list(_provenance_tables(material)),
+    )
+
+
+def _without_place(folder: str) -> str:
+    """``<experiment>/version_<N>`` of a folder; one that isn't absolute says nothing else."""
+    return "/".join(PurePath(folder).parts[-2:]) if PurePath(folder).is_absolute() else folder
+
+
+def _without_places(config: str, settings: object) -> str:
+    """The text of a configuration, of absolute paths the last part only."""
+    for path in sorted(set(_absolute(settings)), key=len, reverse=True):
+        short = f"…/{PurePath(path).name}"
+        for written in (path, path.replace("'", "''")):  # as it is, and in single quotes
+            config = config.replace(written, short)
+    return config
+
+
+def _absolute(settings: object) -> Iterator[str]:
+    """Every text below some settings that is an absolute path."""
+    if isinstance(settings, Mapping):
+        settings = list(settings.values())
+    if isinstance(settings, list):
+        for each in settings:
+            yield from _absolute(each)
+    elif isinstance(settings, str) and PurePath(settings).is_absolute() and settings != "/":
+        yield settings
 
 
 def _provenance_tables(material: Material) -> Iterator[Table]:

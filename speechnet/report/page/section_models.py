@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import pandas as pd
 
 from speechnet.evaluation.comparison import SIGNIFICANT
 from speechnet.report.closing import compared, references_in_words, within_chance
-from speechnet.report.names import model_name, points
+from speechnet.report.names import interval_words, model_name, points
 from speechnet.report.page.material import Material
-from speechnet.report.page.overview import best_score, score_text
+from speechnet.report.page.overview import best_score, pairs_note, score_text
 from speechnet.report.page.parts import (
     Cell,
     Column,
@@ -44,9 +45,16 @@ def models_section(material: Material) -> Section:
         "models",
         "Models side by side",
         "Models",
-        "All models saw the same folds. Nothing was chosen on the test part.",
+        _lead(material),
         list(_model_items(material)),
     )
+
+
+def _lead(material: Material) -> str:
+    said = "All models saw the same folds."
+    if any(material.chosen_on(target) == "test" for target in material.tables.targets):
+        return said
+    return f"{said} Nothing was chosen on the test part."
 
 
 def _model_items(material: Material) -> Iterator[Item]:
@@ -83,34 +91,67 @@ def _model_items(material: Material) -> Iterator[Item]:
             name="Models in pairs",
             caption=f"Differences in test UAR in percentage points. {found}",
         )
-    yield _comparisons(tables.comparisons)
+    note = pairs_note(tables.scores)
+    yield _comparisons(tables.comparisons, sentence(f"p: permutation test, after Holm; {note}"))
 
 
 def _scores(material: Material) -> Table:
     scores = material.tables.scores
     kept = {name: key for name, key in _SCORES.items() if key[0] in set(scores["part"])}
-    rows, shown = [], []
-    for target in material.tables.targets:
-        for model in models_of(scores):
-            found = [
-                material.score(model=model, target=target, part=part, metric=metric)
-                for part, metric in kept.values()
-            ]
-            shown += found
-            rows.append([*words([target, model_name(model)]), *map(score_cell, found)])
+    keys = [(target, model) for target in material.tables.targets for model in models_of(scores)]
+    found = [
+        [
+            _of_part(material.score(model=model, target=target, part=part, metric=metric), part)
+            for part, metric in kept.values()
+        ]
+        for target, model in keys
+    ]
+    cells = score_rows(found)
+    rows = [
+        [*words([target, model_name(model)]), *row]
+        for (target, model), row in zip(keys, cells, strict=True)
+    ]
     columns = [Column("target"), Column("model"), *(Column(name, "n") for name in kept)]
-    notes = [str(material.info["protocol"])]
-    if any(score.pooled for score in shown):
-        notes.append(POOLED_NOTE)
-    return Table("Scores in per cent", columns, rows, f"{'. '.join(notes)}.")
+    notes = [
+        sentence(str(material.info["protocol"])),
+        spread_note(cells, unit=material.tables.unit),
+    ]
+    if any(score.pooled for row in found for score in row):
+        notes.append(sentence(POOLED_NOTE))
+    return Table("Scores in per cent", columns, rows, " ".join(filter(None, notes)))
 
 
-def score_cell(score: Score) -> Cell:
-    """A score as ``score_text`` writes it."""
-    return number(score.value, score_text(score))
+def _of_part(score: Score, part: str) -> Score:
+    """Without its interval, unless it is of the test part: the few dev speakers say little."""
+    return score if part == "test" else score._replace(low=math.nan, high=math.nan)
 
 
-def _comparisons(comparisons: pd.DataFrame) -> Table:
+def score_rows(scores: Sequence[Sequence[Score]]) -> list[list[Cell]]:
+    """Rows of scores as cells, with one kind of spread in each column.
+
+    Intervals stand where every score of the column that is defined has one, else deviations.
+    """
+    columns = zip(*scores, strict=True)
+    defined = [[each for each in column if not math.isnan(each.value)] for column in columns]
+    whole = [all(each.has_interval for each in column) for column in defined]
+    return [
+        [
+            number(each.value, score_text(each) if interval else each.text())
+            for each, interval in zip(row, whole, strict=True)
+        ]
+        for row in scores
+    ]
+
+
+def spread_note(cells: Sequence[Sequence[Cell]], *, unit: str | None) -> str:
+    """What the brackets and the deviations of a table's cells are, as a sentence."""
+    texts = [cell.text for row in cells for cell in row]
+    said = [f"[ ]: {interval_words(unit)}"] if any("[" in text for text in texts) else []
+    said += ["±: standard deviation over folds"] if any("±" in text for text in texts) else []
+    return sentence("; ".join(said))
+
+
+def _comparisons(comparisons: pd.DataFrame, note: str) -> Table:
     rows = []
     for _, row in comparisons.iterrows():
         p = float(row["p_holm"])
@@ -125,4 +166,4 @@ def _comparisons(comparisons: pd.DataFrame) -> Table:
         )
     columns = [Column("target"), Column("first"), Column("second")]
     columns += [Column("first minus second, points", "n"), Column("p", "n"), Column("shown?")]
-    return Table("Models in pairs, test UAR", columns, rows, "p: permutation test, after Holm.")
+    return Table("Models in pairs, test UAR", columns, rows, note)

@@ -112,7 +112,7 @@ def _speakers(material: Material, speakers: pd.DataFrame) -> Table:
                 ]
             )
     columns = [Column("target"), Column("speaker"), Column("gender"), Column("recordings", "n")]
-    note = "By the model with the best dev UAR of each target; the hardest speakers first."
+    note = "By the model that is named above all sections; the hardest speakers first."
     return Table(
         "Each speaker's test UAR", [*columns, Column("UAR, %", "n")], rows, note, folded=True
     )

@@ -83,13 +83,15 @@ def inline_svg(svg_text: str, *, name: str, description: str) -> Markup:
     Args:
         svg_text: the whole file.
         name: what the figure is, read out by a screen reader.
-        description: what is seen in it, in a sentence or two, read out after that.
+        description: what is seen in it, in a sentence or two, read out after that; another one
+            wherever the same figure stands on a page under the same name.
 
     Raises:
         DataError: it is no SVG.
     """
     source = _parse(svg_text, name)
-    prefix = "s" + hashlib.sha256(f"{name}\0{svg_text}".encode()).hexdigest()[:8]
+    told = f"{name}\0{description}\0{svg_text}"  # one picture may stand on a page twice
+    prefix = "s" + hashlib.sha256(told.encode()).hexdigest()[:8]
     used = set(_references(source))
     width, height = _size(source, name)
     root = _copy(source, prefix, used)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 import pandas as pd
 
 from speechnet.report.closing import inflation_in_words, within_chance
-from speechnet.report.names import model_name, percent_interval
+from speechnet.report.names import listed, model_name, percent_interval
 from speechnet.report.page.material import Material
 from speechnet.report.page.parts import sentence
 
@@ -19,6 +20,9 @@ _WIDE: Final = 0.2
 _MANY_BAD: Final = 0.05
 """From this share of recordings set aside on, it is remarked on."""
 _SYNTHETIC: Final = "synthetic"
+_MUCH: Final = 0.05
+"""So much more, as a share, a random split has to report for a warning of its own."""
+_IN_FOLDS: Final = re.compile(r"in (?P<folds>\d+) folds?: (?P<names>.+?)")
 
 _UNBELIEVABLE: Final = ("leakage_speaker", "leakage_duplicate", "copies_disagree")
 _UNKNOWN: Final = ("one_speaker", "speakers_unknown")
@@ -32,7 +36,6 @@ _CONFOUNDED: Final = (
 )
 _WORDING: Final = ("leakage_sentence",)
 _MEANING: Final = {
-    "leakage_sentence": ("How well people who say something else are recognised isn't known.",),
     "leakage_speaker": ("How well a stranger is recognised isn't known.",),
 }
 """What follows from a finding, where it doesn't say so itself."""
@@ -59,8 +62,8 @@ def warnings_of(material: Material) -> list[Warned]:
     both sides of the split, copies labelled differently, with what a random split reports); no
     better than chance; another task than it seems (features standardised by speaker); speakers
     unknown, or one; too few of them, or an interval too wide; confounded classes and near-copies;
-    many recordings set aside; the same sentences in training and test; what others' random splits
-    would show; recordings of poor quality.
+    many recordings set aside; what others' random splits would show, if that is much more; the same
+    sentences in training and test; recordings of poor quality.
     """
     return [
         *_synthetic(material),
@@ -72,8 +75,8 @@ def warnings_of(material: Material) -> list[Warned]:
         *_uncertain(material),
         *_audited(material, _CONFOUNDED),
         *_set_aside(material),
-        *_audited(material, _WORDING),
         *_inflated(material),
+        *_audited(material, _WORDING),
         *_poor(material),
     ]
 
@@ -93,10 +96,26 @@ def _audited(material: Material, checks: tuple[str, ...]) -> Iterator[Warned]:
     table = _findings(material)
     for check in checks:
         for row in table[table["check"] == check].itertuples(index=False):
-            text = " ".join([*_MEANING.get(check, ()), sentence(str(row.detail))])
+            detail = str(row.detail)
+            if check in _WORDING:
+                detail = _where(material, detail)
+            text = " ".join([*_MEANING.get(check, ()), sentence(detail)])
             if check == "leakage_speaker" and material.tables.inflation is not None:
                 text = " ".join([text, *_inflation_sentences(material)])
             yield Warned(f"{row.count} {row.what}", text, audited=True)
+
+
+def _where(material: Material, detail: str) -> str:
+    """Which sentences, and in how many folds; as the audit wrote it where that is another way."""
+    found = _IN_FOLDS.fullmatch(detail)
+    if found is None:
+        return detail
+    names = found["names"].split(", ")
+    said = f"sentence{'s' * (len(names) > 1)} {listed(names)}"
+    folds, of = int(found["folds"]), int(material.info.get("folds", 0))
+    if of <= 1:
+        return said
+    return f"{said}, in {f'all {of}' if folds == of else f'{folds} of {of}'} folds"
 
 
 def _other_faults(material: Material) -> Iterator[Warned]:
@@ -158,7 +177,7 @@ def _set_aside(material: Material) -> Iterator[Warned]:
 
 def _inflated(material: Material) -> Iterator[Warned]:
     shared = (_findings(material)["check"] == "leakage_speaker").any()
-    sentences = _inflation_sentences(material)
+    sentences = _inflation_sentences(material, least=_MUCH)
     if sentences and not shared:
         yield Warned("Not to be held against results of random splits", " ".join(sentences))
 
@@ -171,12 +190,13 @@ def _poor(material: Material) -> Iterator[Warned]:
             yield Warned(f"{row.count} {row.what}", sentence(str(row.detail)), audited=True)
 
 
-def _inflation_sentences(material: Material) -> list[str]:
-    """Of the targets where the difference is shown."""
+def _inflation_sentences(material: Material, *, least: float = 0.0) -> list[str]:
+    """Of the targets where the difference is shown, and at least so large."""
     table = material.tables.inflation
     if table is None:
         return []
-    return [sentence(each) for each in inflation_in_words(table[table["low"] > 0])]
+    shown = table[(table["low"] > 0) & (table["difference"] >= least)]
+    return [sentence(each) for each in inflation_in_words(shown)]
 
 
 def _findings(material: Material) -> pd.DataFrame:

@@ -41,6 +41,23 @@
   }
 }
 
+// Only a box that scrolls is a stop of the Tab key; of those, tables are landmarks with a name.
+{
+  const watch = new ResizeObserver((seen) => {
+    for (const { target: box } of seen) {
+      const scrolls = box.scrollWidth > box.clientWidth;
+      const set = (name, value) =>
+        scrolls ? box.setAttribute(name, value) : box.removeAttribute(name);
+      set("tabindex", "0");
+      if ("name" in box.dataset) {
+        set("role", "region");
+        set("aria-label", box.dataset.name);
+      }
+    }
+  });
+  for (const box of document.querySelectorAll(".scroll")) watch.observe(box);
+}
+
 // Paper can't be unfolded.
 {
   let closed = [];
