@@ -18,7 +18,7 @@ from speechnet.audio.decode import AudioConfig, load
 from speechnet.audio.prepare import as_samples, prepare
 from speechnet.errors import SetAside
 from speechnet.extraction.backends import make_backend
-from speechnet.runs.recogniser import Recogniser
+from speechnet.recognising.recogniser import Recogniser
 from speechnet.runs.saved import SavedRun
 from speechnet.types import Float32, Float64
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from speechnet.runs.recogniser import Recogniser
+    from speechnet.recognising.recogniser import Recogniser
 
 __version__ = "0.1.0"
 
@@ -23,7 +23,7 @@ def load(run: str | Path, *, model: str = "best") -> Recogniser:
         DataError: the run is incomplete or damaged.
     """
     # Imported here: whoever asks for the version need not wait for torch.
-    from speechnet.runs.recogniser import Recogniser
+    from speechnet.recognising.recogniser import Recogniser
     from speechnet.runs.saved import SavedRun
 
     return Recogniser(SavedRun(Path(run)), model=model)

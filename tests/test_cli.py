@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from started import Started, server
 
 from speechnet import __version__
 from speechnet.cli import VERBS, main
@@ -26,6 +27,7 @@ from speechnet.datamodule import SpeechDataModule
 from speechnet.runs.experiment import fit
 
 ONE_MODEL = ["--model.enabled=false", "--baselines.svm=null", "--baselines.logreg=null"]
+NO_REPORT = ["--report.html=false", "--report.mistakes=0"]
 HEAVY = {"torch", "lightning", "sklearn", "librosa", "matplotlib"}
 
 
@@ -36,14 +38,14 @@ def _own_signals() -> Iterator[None]:
     signal.signal(signal.SIGTERM, before)
 
 
-def _start(*arguments: str, log: Path) -> subprocess.Popen[bytes]:
-    """A real process, in a group of its own as a shell would have it."""
-    command = [sys.executable, "-m", "speechnet", *arguments]
-    with log.open("wb") as file:
-        return subprocess.Popen(command, stdout=file, stderr=file, start_new_session=True)
+@pytest.fixture(scope="module")
+def start() -> Iterator[Callable[..., Started]]:
+    """Starts the command line in a process of its own."""
+    with server() as made:
+        yield made.start
 
 
-def _until(condition: Callable[[], bool], *, process: subprocess.Popen[bytes]) -> None:
+def _until(condition: Callable[[], bool], *, process: Started) -> None:
     end = time.monotonic() + 120
     while not condition():
         assert process.poll() is None, "it ended too early"
@@ -281,24 +283,30 @@ def _kept(config: Path) -> int:
     return sum(len(pd.read_parquet(shard, columns=["key"])) for shard in shards)
 
 
-def _stopped(number: int, config: Path, out: Path, *, when: Callable[[], bool]) -> tuple[int, str]:
-    """Start a fit, send a signal to all of its processes once it is there, and wait for its end."""
-    log = out.parent / f"{out.name}.log"
-    process = _start("fit", "--config", str(config), "--out", str(out), log=log)
-    try:
-        _until(when, process=process)
-        os.killpg(process.pid, number)
-        return process.wait(60), log.read_text()
-    finally:
-        process.kill()
-        process.wait()
+@pytest.fixture
+def stopped(start: Callable[..., Started]) -> Callable[..., tuple[int, str]]:
+    """Starts a fit, sends a signal to all of its processes in its middle, and awaits its end."""
+
+    def run(number: int, config: Path, out: Path, *, when: Callable[[], bool]) -> tuple[int, str]:
+        log = out.parent / f"{out.name}.log"
+        process = start("fit", "--config", str(config), "--out", str(out), log=log)
+        try:
+            _until(when, process=process)
+            os.killpg(process.pid, number)
+            return process.wait(60), log.read_text()
+        finally:
+            process.kill()
+
+    return run
 
 
 @pytest.mark.slow
-def test_stopped_while_extracting(long_config: Path, tmp_path: Path) -> None:
+def test_stopped_while_extracting(
+    long_config: Path, tmp_path: Path, stopped: Callable[..., tuple[int, str]]
+) -> None:
     """Ctrl-C, then kill -9: the run stays marked, what was computed is kept and used again."""
     before = _kept(long_config)
-    code, text = _stopped(
+    code, text = stopped(
         signal.SIGINT, long_config, tmp_path / "a", when=lambda: _kept(long_config) > before
     )
     assert code == 130
@@ -307,14 +315,14 @@ def test_stopped_while_extracting(long_config: Path, tmp_path: Path) -> None:
     assert "Warning" not in text
     assert (tmp_path / "a" / "tiny" / "version_0" / "INCOMPLETE").exists()
     before = _kept(long_config)
-    code, text = _stopped(
+    code, text = stopped(
         signal.SIGKILL, long_config, tmp_path / "b", when=lambda: _kept(long_config) > before
     )
     assert code == -signal.SIGKILL
     assert (tmp_path / "b" / "tiny" / "version_0" / "INCOMPLETE").exists()
     kept = _kept(long_config)
     assert 0 < before < kept < 96
-    flags = [*ONE_MODEL, "--out", str(tmp_path / "c"), "--parallel.backend=threading"]
+    flags = [*ONE_MODEL, *NO_REPORT, "--out", str(tmp_path / "c"), "--parallel.backend=threading"]
     run = fit(*read_experiment(["--config", str(long_config), *flags]))
     assert json.loads((run / "run.json").read_text())["corpus"]["computed"] == 96 - kept
     assert not (run / "INCOMPLETE").exists()
@@ -322,14 +330,19 @@ def test_stopped_while_extracting(long_config: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_terminated_while_training(tiny_config: Path, tiny_run: Path, tmp_path: Path) -> None:
+def test_terminated_while_training(
+    tiny_config: Path,
+    tiny_run: Path,
+    tmp_path: Path,
+    stopped: Callable[..., tuple[int, str]],
+) -> None:
     """SIGTERM in the middle of the network's training is 143, not Lightning's 0."""
     del tiny_run  # its features are there
     config = tmp_path / "endless.yaml"
     text = tiny_config.read_text().replace("max_epochs: 4", "max_epochs: 1000000")
     config.write_text(text.replace("patience: 3", "patience: null"))
     logs = tmp_path / "a" / "tiny" / "version_0" / "fold_0" / "logs"
-    code, text = _stopped(signal.SIGTERM, config, tmp_path / "a", when=logs.exists)
+    code, text = stopped(signal.SIGTERM, config, tmp_path / "a", when=logs.exists)
     assert code == 143
     assert "error: terminated; computed features are kept" in text
     assert "Traceback" not in text
@@ -338,10 +351,10 @@ def test_terminated_while_training(tiny_config: Path, tiny_run: Path, tmp_path: 
 
 
 @pytest.mark.slow
-def test_two_at_once(tiny_config: Path, tmp_path: Path) -> None:
+def test_two_at_once(tiny_config: Path, tmp_path: Path, start: Callable[..., Started]) -> None:
     """Two runs that begin together get folders of their own, both finish, and score the same."""
-    words = ["fit", "--config", str(tiny_config), "--out", str(tmp_path), *ONE_MODEL]
-    both = [_start(*words, log=tmp_path / f"{number}.log") for number in range(2)]
+    words = ["fit", "--config", str(tiny_config), "--out", str(tmp_path), *ONE_MODEL, *NO_REPORT]
+    both = [start(*words, log=tmp_path / f"{number}.log") for number in range(2)]
     assert [process.wait(180) for process in both] == [0, 0]
     runs = [tmp_path / "tiny" / name for name in ("version_0", "version_1")]
     assert sorted((tmp_path / "tiny").iterdir()) == runs

@@ -40,15 +40,15 @@ def refuse(*args, dir=None, **kwargs):
 os.access = lambda path, mode: str(path).startswith(free) and access(path, mode)
 tempfile.TemporaryFile = refuse
 if sys.argv[1] == "with":
-    from speechnet.compiled import usable_caches
-    usable_caches()
-from compiled import double
+    import speechnet.compiled
+from librosa.core.pitch import double
 print(double(4), os.environ["NUMBA_CACHE_DIR"])
 """
 
+# In librosa's place: to compile all of it takes as long as a hundred tests.
 COMPILED = """
 import numba
-@numba.njit(cache=True)  # as librosa's functions are
+@numba.njit("int64(int64)", cache=True)  # on import, as some of librosa's functions are
 def double(x):
     return 2 * x
 """
@@ -56,9 +56,12 @@ def double(x):
 
 def test_compiled_code_where_nothing_can_be_written(tmp_path: Path) -> None:
     """Numba refuses without a folder for its cache; it is given one that is removed again."""
-    (tmp_path / "site").mkdir()
+    package = tmp_path / "site" / "librosa" / "core"
+    package.mkdir(parents=True)
     (tmp_path / "free").mkdir()
-    (tmp_path / "site" / "compiled.py").write_text(COMPILED)
+    for folder in (package.parent, package):
+        (folder / "__init__.py").touch()
+    (package / "pitch.py").write_text(COMPILED)
     environment = dict(os.environ, PYTHONPATH=str(tmp_path / "site"), TMPDIR=str(tmp_path / "free"))
     environment.pop("NUMBA_CACHE_DIR", None)
 

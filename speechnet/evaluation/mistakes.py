@@ -44,7 +44,8 @@ def confident_mistakes(
         place=rows["target"].map({target: place for place, target in enumerate(models)}),
     ).sort_values(["place", "confidence", "file", "fold"], ascending=[True, False, True, True])
     each = ranked.drop_duplicates(["place", "file"])
-    speaker = each["file"].map(dict(speakers or {})).fillna(each["file"])
+    known = {file: who for file, who in (speakers or {}).items() if pd.notna(who)}
+    speaker = each["file"].map(lambda file: known.get(file, file))
     turn = each.groupby(["place", "confidence", speaker]).cumcount()
     spread = each.assign(turn=turn).sort_values(
         ["place", "confidence", "turn", "file"], ascending=[True, False, True, True]

@@ -32,6 +32,7 @@ _HEIGHTS: Final = (1.0, 2.0, 1.2)
 _TICKS_HZ: Final = (250, 1_000, 3_000, 8_000)  # three of them even below 4 kHz
 _SMALL: Final = 7.5  # points
 
+_SAID: Final = ("Creator", "Date", "Format", "Type")  # of every file the same, and of no use here
 _PATH: Final = re.compile(rb' d="[^"]*"')
 _DECIMALS: Final = re.compile(rb"(\.\d\d)\d+")
 
@@ -55,8 +56,8 @@ def draw_sound(
     Args:
         y: float ``[n_samples]``, full scale is 1, at least one sample.
         sr: samples a second.
-        mel_db: float ``[bands, frames]``, dB below its loudest place, at least one of each; frame ``i`` is centred at
-            sample ``i * hop_length``, as librosa's are.
+        mel_db: float ``[bands, frames]``, dB below its loudest place, at least one of each;
+            frame ``i`` is centred at sample ``i * hop_length``, as librosa's are.
         frequencies: Hz ``[bands]``, the bands' centres, equally far apart in mel from 0 Hz on.
         hop_length: samples from one frame to the next.
         f0: Hz ``[frames]``, the pitch, NaN where there is none; None to draw none.
@@ -104,7 +105,7 @@ def svg_bytes(figure: Figure) -> bytes:
     Paths are written to a hundredth of a point: a page holds many of these.
     """
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="svg", dpi=SVG_DPI, metadata={"Date": None})
+    figure.savefig(buffer, format="svg", dpi=SVG_DPI, metadata=dict.fromkeys(_SAID))
     return _PATH.sub(lambda path: _DECIMALS.sub(rb"\1", path[0]), buffer.getvalue())
 
 

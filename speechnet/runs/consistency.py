@@ -35,7 +35,7 @@ _KINDS: Final = {
     "departures": list[str],
     "references": list[dict[str, Any]],
 }
-_INNER: Final = {
+_INNER: Final[Mapping[str, Mapping[str, Any]]] = {
     "corpus": {
         "name": str | None,
         "recordings": int,
@@ -80,9 +80,7 @@ def check_info(path: Path, info: Any) -> None:
         pairs["clustering.explained"] = info["clustering"]["explained"]
     for key, pair in pairs.items():
         if len(pair) < 2:
-            raise DataError(
-                f"{path}/run.json is damaged: {key} has {len(pair)} numbers, expected 2"
-            )
+            raise DataError(f"{path}/run.json is damaged: {key} has {len(pair)} of 2 numbers")
 
 
 def _known(value: Any, kinds: Mapping[str, Any]) -> Any:

@@ -159,7 +159,7 @@ def _tied(run: RunFolder, mistakes: pd.DataFrame | None) -> dict[str, int]:
     if mistakes is None or mistakes.empty:
         return {}
     predictions = pd.read_parquet(run.path / "predictions.parquet")
-    models = mistakes.groupby("target", sort=False)["model"].first().to_dict()
+    models = dict(zip(mistakes["target"].astype(str), mistakes["model"].astype(str), strict=True))
     every = confident_mistakes(predictions, models, count=len(predictions))
     tied = {}
     for target, rows in every.groupby("target"):

@@ -21,14 +21,14 @@ from speechnet.audio.decode import Clip, load
 from speechnet.compiled import librosa
 from speechnet.errors import SetAside
 from speechnet.features.config import FeaturesConfig
+from speechnet.recognising.recogniser import Recogniser
+from speechnet.recognising.recognition import Recognition, recognition
+from speechnet.recognising.timelines import Windowing
+from speechnet.recognising.windows import summarise, timeline_of_file
 from speechnet.report.figures_sound import draw_sound, svg_bytes
 from speechnet.report.figures_timeline import draw_timeline
 from speechnet.report.page.svg import inline_svg
 from speechnet.runs.mistakes import mel_spectrogram
-from speechnet.runs.recogniser import Recogniser
-from speechnet.runs.recognition import Recognition, recognition
-from speechnet.runs.timelines import Windowing
-from speechnet.runs.windows import summarise, timeline_of_file
 from speechnet.serve.limits import Limits
 from speechnet.types import Float32, Float64
 

@@ -20,7 +20,7 @@ from speechnet.serve.address import is_loopback, listening, url_of
 from speechnet.serve.limits import Limits
 
 if TYPE_CHECKING:
-    from speechnet.runs.recogniser import Recogniser
+    from speechnet.recognising.recogniser import Recogniser
     from speechnet.serve.guard import Guard  # needs what comes with Gradio
 
 _CONNECTIONS: Final = 200
@@ -92,7 +92,7 @@ def _private_folder() -> Iterator[Path]:
 def _load(run_path: Path) -> Recogniser:
     """The run with all of its models, if it can take a recording by itself."""
     # Here, where what it imports finds the environment as it is to be.
-    from speechnet.runs.recogniser import Recogniser
+    from speechnet.recognising.recogniser import Recogniser
     from speechnet.runs.saved import SavedRun
 
     recogniser = Recogniser(SavedRun(run_path), model="all")

@@ -32,7 +32,7 @@ def run(arguments: Sequence[str]) -> None:
     schema = Schema({"out": str | None, "runs": list[str]})
     parsed = parse(parser(), arguments, schema)
     with working("starting"):
-        from speechnet.runs.compare import compare
+        from speechnet.comparing.compare import compare
 
     compare(
         [Path(path) for path in parsed.runs], out=None if parsed.out is None else Path(parsed.out)

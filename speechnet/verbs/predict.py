@@ -73,8 +73,8 @@ def run(arguments: Sequence[str]) -> None:
             "the standard input, or --manifest"
         )
     with working("starting"):
-        from speechnet.runs.recognise import recognise
-        from speechnet.runs.timelines import Windowing
+        from speechnet.recognising.recognise import recognise
+        from speechnet.recognising.timelines import Windowing
 
     windowing = Windowing(
         longer_than=parsed.long,

@@ -99,3 +99,17 @@ def test_where_all_is_right_the_table_has_no_rows(models: dict[str, str]) -> Non
         *("target", "model", "fold", "file", "truth", "predicted", "confidence"),
         *("p_female", "p_male", "p_angry", "p_happy", "p_sad"),
     ]
+
+
+def test_ties_are_spread_over_speakers() -> None:
+    """Of equally confident mistakes each speaker gives one, by file, before any gives another."""
+    files = [f"{speaker}{number}.wav" for speaker in "abc" for number in range(3)]
+    sure = dict.fromkeys(files, 0.9) | {"c2.wav": 1.0}
+    table = pd.DataFrame({"file": files, "part": "test", "fold": 0, "model": "knn"})
+    table = table.assign(target="gender", truth="female", predicted="male")
+    table = table.assign(p_male=table["file"].map(sure), p_female=0.0)
+    speakers = {file: file[0] for file in files if file != "b1.wav"}  # that one is unknown
+    found = confident_mistakes(table, {"gender": "knn"}, count=7, speakers=speakers)
+    assert [name.removesuffix(".wav") for name in found["file"]] == [
+        *("c2", "a0", "b0", "b1", "c0", "a1", "b2")
+    ]

@@ -183,3 +183,38 @@ def test_prints(opened: Open) -> None:
     assert not found.locator("nav").is_visible()
     found.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert found.locator("details:not([open])").count() == 0
+
+
+def test_only_boxes_that_scroll_are_stops(opened: Open) -> None:
+    """On a narrow screen some tables are regions with a name; figures never are."""
+    for width in WIDTHS:
+        found = opened(width=width).page
+        found.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true })")
+        found.wait_for_function(
+            "[...document.querySelectorAll('.scroll')].every("
+            "box => box.hasAttribute('tabindex') === (box.scrollWidth > box.clientWidth))"
+        )
+        regions = found.locator(".scroll[role=region]")
+        assert (regions.count() > 0) == (width == 390)
+        assert all(regions.evaluate_all("all => all.map(each => each.ariaLabel)"))
+        assert found.locator("figure [role=region]").count() == 0
+
+
+def test_the_first_column_stays(opened: Open) -> None:
+    """On a narrow screen a row's name is in view however far its table is scrolled."""
+    found = opened(width=390).page
+    box = found.locator("#models .scroll").first
+    left = "each => each.getBoundingClientRect().left"
+    first, second = (box.locator("tbody td").nth(place) for place in (0, 1))
+    before = first.evaluate(left), second.evaluate(left)
+    box.evaluate("each => { each.scrollLeft = 80 }")
+    assert (first.evaluate(left), second.evaluate(left)) == (before[0], before[1] - 80)
+
+
+def test_headings_can_be_hit(opened: Open) -> None:
+    """Each button is at least 24 px high, its arrow as dark as small text."""
+    found = opened().page
+    heights = found.locator("#models th button").evaluate_all("all => all.map(e => e.offsetHeight)")
+    assert min(heights) >= 24
+    arrow = "getComputedStyle(document.querySelector('th button'), '::after').color"
+    assert found.evaluate(arrow) == "rgb(86, 93, 102)"  # 6.7 to 1 on white

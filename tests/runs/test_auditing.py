@@ -11,10 +11,10 @@ from speechnet.config.experiment import ExperimentConfig, read_experiment
 from speechnet.datamodule import SpeechDataModule
 from speechnet.errors import ConfigError, DataError
 from speechnet.models.speaker_norm import standardise_by_speaker
+from speechnet.recognising.recognise import recognise
 from speechnet.runs.auditing import audit, check_speaker_normalisation
 from speechnet.runs.experiment import fit
 from speechnet.runs.folder import RunFolder, read_table
-from speechnet.runs.recognise import recognise
 from speechnet.runs.saved import SavedRun
 
 ONE_MODEL = (

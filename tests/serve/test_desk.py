@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from speechnet.errors import SetAside
-from speechnet.runs.recognition import Recognition
+from speechnet.recognising.recognition import Recognition
 from speechnet.serve.desk import Desk
 from speechnet.serve.hearing import Heard
 from speechnet.serve.html import render

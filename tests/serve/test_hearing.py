@@ -14,8 +14,8 @@ from speechnet.config.experiment import ExperimentConfig
 from speechnet.corpus.config import CorpusConfig
 from speechnet.errors import SetAside
 from speechnet.features.config import FeaturesConfig
+from speechnet.recognising.recogniser import Recogniser
 from speechnet.report.page.svg import COLOURS
-from speechnet.runs.recogniser import Recogniser
 from speechnet.runs.saved import SavedRun
 from speechnet.serve.about import about
 from speechnet.serve.hearing import Listener, pitch

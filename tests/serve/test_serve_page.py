@@ -17,7 +17,7 @@ from faults import speech
 from playwright.sync_api import Browser
 
 import speechnet
-from speechnet.runs.recognise import recognise
+from speechnet.recognising.recognise import recognise
 
 _GRADIO_S_OWN = {
     "Method not implemented.",  # its client can't close the stream of an upload's progress

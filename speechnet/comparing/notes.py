@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import pandas as pd
 
+from speechnet.comparing.opening import OpenRun
+from speechnet.comparing.settings import SEED, same_experiment
 from speechnet.evaluation.run_comparison import Match
 from speechnet.report.names import listed, model_name
-from speechnet.runs.compared import OpenRun
-from speechnet.runs.settings import SEED, same_experiment
 from speechnet.types import Targets
 
 _Runs = Mapping[str, OpenRun]

@@ -13,11 +13,11 @@ import pandas as pd
 import pytest
 
 from speechnet.cli import main
+from speechnet.comparing.compare import compare
 from speechnet.config.experiment import read_experiment
 from speechnet.errors import ConfigError, DataError
 from speechnet.evaluation.comparison import paired_difference
 from speechnet.runs.checksums import write_sums
-from speechnet.runs.compare import compare
 from speechnet.runs.experiment import fit
 from speechnet.runs.folder import read_table
 from speechnet.types import encode

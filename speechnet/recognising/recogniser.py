@@ -12,9 +12,9 @@ from numpy.typing import ArrayLike
 from speechnet.audio.prepare import as_rate, as_samples, check_rate, check_size, prepare
 from speechnet.errors import ConfigError, DataError, SetAside
 from speechnet.extraction.backends import make_backend
-from speechnet.runs.recognition import Recognition, check_abstain, recognition
+from speechnet.recognising.recognition import Recognition, check_abstain, recognition
+from speechnet.recognising.windows import timeline_of_samples
 from speechnet.runs.saved import SavedRun
-from speechnet.runs.windows import timeline_of_samples
 from speechnet.types import Float32, Float64, Targets
 
 __all__ = ["Recogniser", "Recognition"]
@@ -97,7 +97,7 @@ class Recogniser:
         hop: float = 1.5,
         abstain: float = 0.0,
     ) -> pd.DataFrame:
-        """Recognise a long sound window by window; see ``speechnet.runs.windows``."""
+        """Recognise a long sound window by window; see ``speechnet.recognising.windows``."""
         return timeline_of_samples(self, y, sr, window=window, hop=hop, abstain=abstain)
 
     def probabilities(self, X: Float32) -> dict[str, dict[str, Float64]]:

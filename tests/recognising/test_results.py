@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -12,8 +13,8 @@ import filelock
 import pytest
 
 from speechnet.errors import ConfigError, SetAside, StorageError
-from speechnet.runs.recognition import Recognition
-from speechnet.runs.results import columns_of, open_results, rows_of
+from speechnet.recognising.recognition import Recognition
+from speechnet.recognising.results import columns_of, open_results, rows_of
 
 TARGETS = {"gender": ["female", "male"]}
 COLUMNS = columns_of(TARGETS)
@@ -109,6 +110,30 @@ def test_an_interrupted_call_keeps_its_rows(whole: bytes, tmp_path: Path) -> Non
     out.write_text("old")
     assert _write(out) == (1, False)
     assert out.read_bytes() == whole
+
+
+def test_a_recording_that_changed_is_done_again(tmp_path: Path) -> None:
+    """Rows are kept up to the first recording whose file was written to since they were begun."""
+    paths = [str(tmp_path / f"{place}.wav") for place in range(len(NAMES))]
+    for path in paths[:3]:
+        Path(path).write_bytes(b"old")  # the others are missing, which is no change
+    out = tmp_path / "x.csv"
+    given = {"names": NAMES, "models": MODELS, "paths": paths}
+    with (
+        contextlib.suppress(KeyboardInterrupt),
+        open_results(out, COLUMNS, SETTINGS, **given) as results,
+    ):
+        results.append([row for name in NAMES[:4] for row in _rows(name)])
+        raise KeyboardInterrupt
+    with (
+        contextlib.suppress(KeyboardInterrupt),
+        open_results(out, COLUMNS, SETTINGS, **given) as results,
+    ):
+        assert (results.done, results.changed) == (4, False)
+        raise KeyboardInterrupt
+    Path(paths[2]).write_bytes(b"new")
+    with open_results(out, COLUMNS, SETTINGS, **given) as results:
+        assert (results.done, results.changed) == (2, True)
 
 
 def test_of_another_command(whole: bytes, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import soundfile
 
 from speechnet.audio.config import AudioConfig
 from speechnet.errors import ConfigError
-from speechnet.runs.timelines import Windowing, duration, write_timeline
+from speechnet.recognising.timelines import Windowing, duration, write_timeline
 
 TARGETS = {"gender": ["female", "male"]}
 
@@ -45,11 +45,12 @@ def test_windows_of_a_run(
     [
         (Windowing(longer_than=0), r"--long is 0 s, expected more than 0"),
         (Windowing(window=-1), r"--window is -1 s, expected more than 0"),
+        (Windowing(longer_than=math.nan), r"--long is nan s, expected more than 0"),
         (Windowing(hop=0), r"--hop is 0 s, expected more than 0"),
-        (Windowing(hop=4), r"--hop is 4 s, expected 0.1 s to the window's 3 s"),
-        (Windowing(hop=0.05), r"--hop is 0.05 s, expected 0.1 s"),
-        (Windowing(window=11), r"--window is 11 s, the run takes 0.3 to 10 s"),
-        (Windowing(window=0.2), r"--window is 0.2 s, the run takes 0.3 to 10 s"),
+        (Windowing(hop=4), r"hop is 4 s, expected 0.1 s to the window's 3 s"),
+        (Windowing(hop=0.05), r"hop is 0.05 s, expected 0.1 s"),
+        (Windowing(window=11), r"window is 11 s, the run takes 0.3 to 10 s"),
+        (Windowing(window=0.2), r"window is 0.2 s, the run takes 0.3 to 10 s"),
     ],
 )
 def test_windows_that_can_not_be(asked: Windowing, message: str) -> None:
@@ -100,6 +101,12 @@ def test_table_and_figure(tmp_path: Path) -> None:
         "1.500,4.123,mlp,,,,silent",
     ]
     assert (folder / "0007_a_b.svg").read_bytes().startswith(b"<?xml")
+
+
+def test_no_figure_of_a_single_window(tmp_path: Path) -> None:
+    """The table says it all."""
+    write_timeline(tmp_path, _timeline("mlp").head(1), TARGETS, name="a.wav", number=1)
+    assert [path.name for path in tmp_path.iterdir()] == ["0001_a.csv"]
 
 
 def test_a_figure_for_each_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

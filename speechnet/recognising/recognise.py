@@ -16,16 +16,16 @@ from speechnet import __version__
 from speechnet.corpus.discovery import SetAsideRow, printable
 from speechnet.errors import ConfigError, DataError, SetAside
 from speechnet.progress import console, progress, say, working
+from speechnet.recognising.answers import Answered, Answerer, Speakers
+from speechnet.recognising.inputs import Recording, gather
+from speechnet.recognising.recogniser import Recogniser
+from speechnet.recognising.recognition import check_abstain
+from speechnet.recognising.results import Results, columns_of, open_results, rows_of
+from speechnet.recognising.timelines import Windowing, Windows
 from speechnet.report.summary import set_aside_table
-from speechnet.runs.answers import Answered, Answerer, Speakers
 from speechnet.runs.folder import check_writable
-from speechnet.runs.inputs import Recording, gather
 from speechnet.runs.opening import parallel
-from speechnet.runs.recogniser import Recogniser
-from speechnet.runs.recognition import check_abstain
-from speechnet.runs.results import Results, columns_of, open_results, rows_of
 from speechnet.runs.saved import SavedRun
-from speechnet.runs.timelines import Windowing, Windows
 
 _SMALLEST: Final = 64
 _LARGEST: Final = 1024
@@ -60,12 +60,13 @@ def recognise(
 
     Args:
         run_path: the run folder.
-        given: recordings, folders and patterns of them, and ``-``; see ``speechnet.runs.inputs``.
+        given: recordings, folders and patterns of them, and ``-``; see
+            ``speechnet.recognising.inputs``.
         model: a model's name, ``best`` or ``all``.
         out: a file, which is replaced if it is there; None for stdout.
         speakers: who speaks; needed where the run standardises features by speaker, and refused
             elsewhere.
-        manifest: a list of recordings; see ``speechnet.runs.inputs``.
+        manifest: a list of recordings; see ``speechnet.recognising.inputs``.
         abstain: where a target's likeliest class has a lower probability, its label is empty and
             the reason is ``unsure``.
         windowing: which recordings are taken window by window; by default those of over 20 s.
@@ -95,6 +96,7 @@ def recognise(
             columns_of(run.targets),
             _settings(answerer),
             names=names,
+            paths=[recording.path for recording in recordings],
             models=recogniser.models,
         ) as results,
         parallel(run.config.parallel),
@@ -104,7 +106,7 @@ def recognise(
         met = _work_off(recordings, answerer, results, advance)
     met.say(windows, len(names))
     if not results.usable:
-        raise DataError("none of the recordings can be used; the reasons stand above")
+        raise DataError("none of the recordings can be used; the reason stands in the row of each")
 
 
 @dataclass
@@ -158,7 +160,7 @@ def _work_off(
         for answered in answerer.answer(recordings[first:end], first=first, skip=skip):
             met.note(answered)
             rows += rows_of(answered.name, answered.answer, answerer.recogniser.targets)
-            if answered.long:  # it took its time, and isn't in the cache
+            if answered.long or answerer.windows.timelines:  # it took its time, and isn't cached
                 results.append(rows)
                 rows = []
             advance(1)

@@ -21,9 +21,9 @@ import soundfile
 from speechnet.errors import ConfigError, DataError, StorageError
 from speechnet.extraction.extract import Extraction, extract_features
 from speechnet.extraction.recipe import Recipe
-from speechnet.runs.recognise import recognise
+from speechnet.recognising.recognise import recognise
+from speechnet.recognising.timelines import Windowing
 from speechnet.runs.saved import SavedRun
-from speechnet.runs.timelines import Windowing
 
 _read_once = cache(SavedRun)
 
@@ -31,7 +31,7 @@ _read_once = cache(SavedRun)
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reading a run takes longer here than all that is done with it."""
-    monkeypatch.setattr("speechnet.runs.recognise.SavedRun", _read_once)
+    monkeypatch.setattr("speechnet.recognising.recognise.SavedRun", _read_once)
 
 
 @pytest.fixture(scope="module")
@@ -247,7 +247,7 @@ def test_a_batch_at_a_time(
 ) -> None:
     """Rows appear before the next batch is looked at, and no more features are held at once."""
     whole, _ = _predict(capsys, tiny_run, many)
-    monkeypatch.setattr("speechnet.runs.recognise._SMALLEST", 8)
+    monkeypatch.setattr("speechnet.recognising.recognise._SMALLEST", 8)
     asked: list[int] = []
     shown: list[int] = []
 
@@ -256,7 +256,7 @@ def test_a_batch_at_a_time(
         shown.append(capsys.readouterr().out.count("\n"))
         return extract_features(root, table, recipe, **settings)
 
-    monkeypatch.setattr("speechnet.runs.answers.extract_features", extract)
+    monkeypatch.setattr("speechnet.recognising.answers.extract_features", extract)
     recognise(tiny_run, [many], model="svm", out=None)
     assert asked == [8, 8, 8, 8, 8, 10, 12]
     assert shown == [1, 8, 8, 8, 8, 8, 10]  # the header first
@@ -267,7 +267,7 @@ def test_a_batch_at_a_time(
 SLOWLY = """
 import sys, time
 from pathlib import Path
-from speechnet.runs import recognise, results
+from speechnet.recognising import recognise, results
 
 recognise._SMALLEST = 8
 write = results._Kept._write
@@ -290,7 +290,7 @@ def test_killed_half_way(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """After kill -9 the same command goes on; the table is that of a call nothing interrupted."""
-    monkeypatch.setattr("speechnet.runs.recognise._SMALLEST", 8)
+    monkeypatch.setattr("speechnet.recognising.recognise._SMALLEST", 8)
     recognise(tiny_run, [str(many)], model="all", out=tmp_path / "whole.csv")
     out, part = tmp_path / "out.csv", tmp_path / "out.csv.part"
     command = [sys.executable, "-c", SLOWLY, str(tiny_run), str(many), str(out)]
@@ -324,7 +324,7 @@ def test_goes_on_within_a_batch(
     recognise(tiny_run, [many], model="mlp", out=out)
     whole = out.read_bytes()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("speechnet.runs.recognise._work_off", lambda *_: 1 / 0)
+        patch.setattr("speechnet.recognising.recognise._work_off", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             recognise(tiny_run, [many], model="mlp", out=out)
     assert out.read_bytes() == whole

@@ -17,6 +17,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from speechnet.comparing.notes import notes_on
+from speechnet.comparing.opening import MOST, OpenRun, open_runs
+from speechnet.comparing.settings import differing
 from speechnet.errors import ConfigError, DataError
 from speechnet.evaluation.run_comparison import Match, compare_runs, match_runs
 from speechnet.files import storage_errors, write_whole
@@ -34,10 +37,7 @@ from speechnet.report.page.compare import compare_page
 from speechnet.report.style import save
 from speechnet.report.summary import printable
 from speechnet.report.tables import Score, models_of, scores_by_key
-from speechnet.runs.compare_notes import notes_on
-from speechnet.runs.compared import MOST, OpenRun, open_runs
 from speechnet.runs.folder import check_writable, table_bytes
-from speechnet.runs.settings import differing
 from speechnet.types import Targets
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from speechnet.comparing.settings import differing, read_settings, same_experiment
 from speechnet.errors import DataError
-from speechnet.runs.settings import differing, read_settings, same_experiment
 
 
 def settings(folder: Path, text: str) -> dict[str, object]:

@@ -12,6 +12,7 @@ import io
 import json
 import os
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,9 +25,12 @@ import filelock
 from speechnet.corpus.discovery import printable
 from speechnet.errors import ConfigError, SetAside, StorageError
 from speechnet.files import storage_errors, sync_folder, write_whole
+from speechnet.recognising.recognition import Recognition
 from speechnet.runs.folder import check_writable
-from speechnet.runs.recognition import Recognition
 from speechnet.types import Targets
+
+_BEGUN: Final = "begun"
+"""When rows began to be read from recordings, in nanoseconds since 1970."""
 
 _UNSURE: Final = "unsure"
 """The reason of a row that lacks a label because no class is likely enough."""
@@ -113,6 +117,7 @@ def open_results(
     *,
     names: Sequence[str],
     models: Sequence[str],
+    paths: Sequence[str] | None = None,
 ) -> Iterator[Results]:
     """Begin a table, or go on with one; it is finished when the block ends without an error.
 
@@ -124,6 +129,7 @@ def open_results(
         names: the recordings, in the order of the rows.
         models: the models that have a row for each recording, in order; one that is set aside has a
             single row, without a model.
+        paths: where the recordings lie; rows from one on that changed since are dropped.
 
     Raises:
         ConfigError: rows of other settings are there, or another process is writing them.
@@ -141,10 +147,12 @@ def open_results(
     with _alone(lock, out):
         found = _Found()
         if part.exists():
-            _check_same(part, about, settings)
-            found = _find(part, columns, names, models)
+            begun = _check_same(part, about, settings)
+            found = _find(part, columns, names, models, _unchanged(names, paths, begun))
         with storage_errors(about):
-            write_whole(about, json.dumps(settings, indent=1).encode())
+            # What is kept is as it was until now, and all that follows is read from now on.
+            content = {**settings, _BEGUN: time.time_ns()}
+            write_whole(about, json.dumps(content, indent=1).encode())
         rows = _Kept(part, found)
         try:
             if not found.length:
@@ -183,8 +191,8 @@ def _alone(lock: Path, out: Path) -> Iterator[None]:
         held.release()
 
 
-def _check_same(part: Path, about: Path, settings: Mapping[str, object]) -> None:
-    """Refuse to go on with rows that would have come out otherwise."""
+def _check_same(part: Path, about: Path, settings: Mapping[str, object]) -> int:
+    """When the rows were begun; those that would have come out otherwise are refused."""
     shown = printable(str(part))
     try:
         then = json.loads(about.read_text(encoding="utf-8"))
@@ -200,6 +208,20 @@ def _check_same(part: Path, about: Path, settings: Mapping[str, object]) -> None
                 f"{shown} holds the rows of another command, which was stopped ({key}: {before!r}, "
                 f"now {now!r}); give that command again, delete the file, or choose another --out"
             )
+    begun = then.get(_BEGUN)
+    return begun if isinstance(begun, int) else 0
+
+
+def _unchanged(names: Sequence[str], paths: Sequence[str] | None, begun: int) -> int:
+    """How many of the first recordings were not written to since, by their files' times."""
+    for place, path in enumerate(paths or ()):
+        try:
+            status = os.stat(path)  # noqa: PTH116 - too long a name is an OSError, not a ValueError
+        except (OSError, ValueError):  # what isn't there can't have changed
+            continue
+        if max(status.st_mtime_ns, status.st_ctime_ns) > begun:
+            return place
+    return len(names)
 
 
 @dataclass(frozen=True)
@@ -213,16 +235,16 @@ class _Found:
 
 
 def _find(
-    part: Path, columns: Sequence[str], names: Sequence[str], models: Sequence[str]
+    part: Path, columns: Sequence[str], names: Sequence[str], models: Sequence[str], unchanged: int
 ) -> _Found:
-    """All rows up to the first that is torn or amiss."""
+    """All rows up to the first that is torn or amiss, or of a recording that changed."""
     with part.open("rb") as file:
         if file.readline() != _as_text([columns]).encode():
             return _Found()
         recordings, usable, length, changed = 0, False, file.tell(), False
         for name, group in groupby(_rows(file, len(columns)), key=lambda row: row[0][0]):
             rows = list(group)
-            changed = recordings == len(names) or name != names[recordings]
+            changed = recordings == unchanged or name != names[recordings]
             if changed or [cells[1] for cells, _ in rows] not in (list(models), [""]):
                 break
             recordings += 1

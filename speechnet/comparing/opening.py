@@ -10,11 +10,11 @@ from typing import Any, Final
 
 import pandas as pd
 
+from speechnet.comparing.settings import read_settings
 from speechnet.errors import DataError
 from speechnet.evaluation.run_comparison import ScoredRun
 from speechnet.report.tables import best_model, models_of
 from speechnet.runs.folder import RunFolder
-from speechnet.runs.settings import read_settings
 
 MOST: Final = len(ascii_uppercase)
 """So many runs have a letter to go by."""

@@ -24,7 +24,7 @@ from speechnet.errors import ConfigError, DataError, SetAside
 from speechnet.models.classical.baselines import BaselineClassifier
 from speechnet.models.neural.network import NetworkClassifier
 from speechnet.models.persistence import TRUSTED
-from speechnet.runs.recogniser import Recogniser, Recognition
+from speechnet.recognising.recogniser import Recogniser, Recognition
 from speechnet.runs.saved import SavedRun
 
 

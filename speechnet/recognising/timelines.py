@@ -1,9 +1,10 @@
 """Which recordings are taken window by window, and where their timelines go.
 
 ``<folder>/<number>_<name>.csv`` holds the windows of a recording, as
-``speechnet.runs.windows.timeline_of_file`` gives them, and ``.svg`` and ``.png`` of the same name
-show them, one for each model where there are several. The number is the recording's place in the
-table of all, counted from 1; of the name only what any file system takes is left.
+``speechnet.recognising.windows.timeline_of_file`` gives them. From two windows on ``.svg`` and
+``.png`` of the same name show them, one for each model where there are several. The number is the
+recording's place in the table of all, counted from 1; of the name only what any file system takes
+is left.
 """
 
 from __future__ import annotations
@@ -22,11 +23,12 @@ from speechnet.audio.decode import opened
 from speechnet.corpus.discovery import without_ending
 from speechnet.errors import ConfigError, SetAside
 from speechnet.files import storage_errors, write_whole
+from speechnet.recognising.windows import check_layout
 from speechnet.types import Targets
 
 _WINDOW: Final = 3.0
-_SHORTEST_HOP: Final = 0.1
-"""Seconds, as ``speechnet.runs.windows`` has it; here it is noticed before anything is computed."""
+_TO_SHOW: Final = 2
+"""Windows from which on a figure says more than the table."""
 
 _LONGEST_NAME: Final = 40
 """Characters of a recording's name: with four bytes each a file's name stays within 255."""
@@ -59,20 +61,12 @@ class Windowing:
             ConfigError: the run takes no such windows, or they leave gaps.
         """
         for flag, value in (("long", self.longer_than), ("window", self.window), ("hop", self.hop)):
-            if value is not None and value <= 0:
+            if value is not None and not value > 0:  # or no number at all
                 raise ConfigError(f"--{flag} is {value:g} s, expected more than 0")
         longest = math.inf if audio.max_duration is None else audio.max_duration
         window = self.window or min(max(_WINDOW, audio.min_duration), longest)
-        if not audio.min_duration <= window <= longest:
-            raise ConfigError(
-                f"--window is {window:g} s, the run takes {audio.min_duration:g} to {longest:g} s "
-                "(data.audio.min_duration and max_duration)"
-            )
         hop = self.hop or window / 2
-        if not _SHORTEST_HOP <= hop <= window:
-            raise ConfigError(
-                f"--hop is {hop:g} s, expected {_SHORTEST_HOP:g} s to the window's {window:g} s"
-            )
+        check_layout(audio, window=window, hop=hop)
         bound = math.inf if self.longer_than is None else self.longer_than
         return Windows(min(bound, longest), window, hop, self.timelines)
 
@@ -136,7 +130,7 @@ def write_timeline(
         folder.mkdir(parents=True, exist_ok=True)
         write_whole(folder / f"{stem}.csv", text.encode())
     models = list(timeline["model"].unique())
-    for model in models:
+    for model in models if len(timeline) >= _TO_SHOW * len(models) else ():
         ending = f"_{model}" if len(models) > 1 else ""
         save(draw_timeline(timeline, targets, model=model), folder, stem + ending)
 

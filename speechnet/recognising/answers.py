@@ -14,11 +14,11 @@ from speechnet.errors import DataError, SetAside
 from speechnet.extraction.extract import extract_features
 from speechnet.models.speaker_norm import standardise_by_speaker
 from speechnet.progress import working
-from speechnet.runs.inputs import Recording
-from speechnet.runs.recogniser import Recogniser
-from speechnet.runs.recognition import Recognition, recognition
-from speechnet.runs.timelines import Windows, duration, write_timeline
-from speechnet.runs.windows import summarise, timeline_of_file
+from speechnet.recognising.inputs import Recording
+from speechnet.recognising.recogniser import Recogniser
+from speechnet.recognising.recognition import Recognition, recognition
+from speechnet.recognising.timelines import Windows, duration, write_timeline
+from speechnet.recognising.windows import summarise, timeline_of_file
 from speechnet.types import CORPUS_COLUMNS
 
 Speakers = Literal["one", "folder"]

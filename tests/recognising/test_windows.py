@@ -18,9 +18,9 @@ from speechnet.audio import blocks
 from speechnet.audio.config import AudioConfig
 from speechnet.corpus.synthesis import synthesise
 from speechnet.errors import ConfigError, DataError, SetAside
-from speechnet.runs.recogniser import Recogniser
+from speechnet.recognising.recogniser import Recogniser
+from speechnet.recognising.windows import _Layout, summarise, timeline_of_file
 from speechnet.runs.saved import SavedRun
-from speechnet.runs.windows import _Layout, summarise, timeline_of_file
 
 RATE = 8_000
 EMOTIONS = ["angry", "happy", "sad", "neutral"]
@@ -270,7 +270,7 @@ def test_length_takes_no_memory(tiny_run: Path, tmp_path: Path) -> None:
     code = f"""
 from pathlib import Path
 import speechnet
-from speechnet.runs.windows import timeline_of_file
+from speechnet.recognising.windows import timeline_of_file
 recogniser = speechnet.load({str(tiny_run)!r}, model="logreg")
 for minutes in (5, 20):
     table = timeline_of_file(recogniser, Path({str(tmp_path)!r}) / f"{{minutes}}.wav", hop=3.0)

@@ -22,11 +22,11 @@ from speechnet.audio.blocks import stream
 from speechnet.audio.config import AudioConfig
 from speechnet.audio.prepare import as_rate, as_samples, check_rate, check_size, prepare
 from speechnet.errors import ConfigError, SetAside
-from speechnet.runs.recognition import Recognition, check_abstain, likeliest, recognition
+from speechnet.recognising.recognition import Recognition, check_abstain, likeliest, recognition
 from speechnet.types import Float32, Targets
 
 if TYPE_CHECKING:
-    from speechnet.runs.recogniser import Recogniser
+    from speechnet.recognising.recogniser import Recogniser
 
 _AT_ONCE: Final = 256
 """Windows whose features are recognised together."""
@@ -119,6 +119,29 @@ def summarise(
     return found
 
 
+def check_layout(audio: AudioConfig, *, window: float, hop: float) -> None:
+    """Refuse windows that a run can't be applied to, or that leave gaps.
+
+    Args:
+        audio: the run's bounds, which each window is held to.
+        window: seconds of a window.
+        hop: seconds from the start of one window to the start of the next.
+
+    Raises:
+        ConfigError: one of the two is out of its bounds.
+    """
+    longest = math.inf if audio.max_duration is None else audio.max_duration
+    if not audio.min_duration <= window <= longest or math.isinf(window):
+        raise ConfigError(
+            f"window is {window:g} s, the run takes {audio.min_duration:g} to {longest:g} s "
+            "(data.audio.min_duration, max_duration)"
+        )
+    if not _SHORTEST_HOP <= hop <= window:
+        raise ConfigError(
+            f"hop is {hop:g} s, expected {_SHORTEST_HOP:g} s to the window's {window:g} s"
+        )
+
+
 @dataclass(frozen=True)
 class _Layout:
     """How long the windows are, and how far apart, in seconds; ``audio`` bounds each of them."""
@@ -132,16 +155,7 @@ class _Layout:
         """The layout, if the run can be applied to such windows."""
         recogniser.check_alone()
         audio = recogniser.run.config.data.audio
-        longest = math.inf if audio.max_duration is None else audio.max_duration
-        if not audio.min_duration <= window <= longest or math.isinf(window):
-            raise ConfigError(
-                f"window is {window:g} s, the run takes {audio.min_duration:g} to {longest:g} s "
-                "(data.audio.min_duration, max_duration)"
-            )
-        if not _SHORTEST_HOP <= hop <= window:
-            raise ConfigError(
-                f"hop is {hop:g} s, expected {_SHORTEST_HOP:g} s to the window's {window:g} s"
-            )
+        check_layout(audio, window=window, hop=hop)
         return cls(window, hop, audio)
 
     def check_recording(self, frames: int, channels: int, *, rate: int) -> None:

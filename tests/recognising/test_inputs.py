@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from speechnet.errors import DataError
-from speechnet.runs.inputs import gather
+from speechnet.recognising.inputs import gather
 
 
 def _tree(root: Path, *names: str) -> Path:
