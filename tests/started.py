@@ -20,7 +20,7 @@ from typing import IO, Any, Final
 
 _SERVER: Final = """
 import json, os, sys
-import speechnet.runs.auditing, speechnet.runs.experiment, speechnet.runs.recognise  # once for all
+import speechnet.runs.experiment  # once for all
 from speechnet.__main__ import run
 
 for line in sys.stdin:

@@ -42,6 +42,9 @@ _WHOLE: Final = (0.0, 1.0)
 _ABOVE: Final = (1.03, 1.08)
 """Lower and upper edge of what is shaded, as shares of a panel's height."""
 
+_IN_A_ROW: Final = 5
+"""Classes in a line of a legend."""
+
 _SILENCE: Final = {"label": "Silence", "facecolor": "#D9D9D9"}
 _FAULT: Final = {
     "label": "Can't be used", "facecolor": "none", "edgecolor": GREY, "hatch": "xxxx"
@@ -165,9 +168,15 @@ def _panel(
             )
         )
         bottom = tops[:, number]
-    # Beside the panel and in the order of the layers: other targets have the same colours.
-    names = [readable(name) for name in classes]
-    ax.legend(layers[::-1], names[::-1], loc="upper left", bbox_to_anchor=(1.0, 1.03))
+    # Each panel has its own: other targets have the same colours. Above its left end, where it can
+    # be seen on a narrow page too; from the lowest layer on.
+    ax.legend(
+        layers,
+        [readable(name) for name in classes],
+        loc="lower left",
+        bbox_to_anchor=(0.0, 1.06),
+        ncols=min(len(classes), _IN_A_ROW),
+    )
     steps.shade(ax, (heard == 0) & (silent > 0), _WHOLE, _SILENCE)
     steps.shade(ax, (heard == 0) & (silent == 0), _WHOLE, _FAULT)
     steps.shade(ax, unsure > heard / 2, _ABOVE, _UNSURE)

@@ -64,7 +64,7 @@ def test_layers_are_the_probabilities() -> None:
         np.testing.assert_allclose(layers[-1][0], 1)
         assert ax.get_ylabel() == target
         shown = [text.get_text() for text in ax.get_legend().get_texts()]
-        assert shown == classes[::-1]
+        assert shown == classes
 
 
 def test_silence_and_faults_are_shaded() -> None:

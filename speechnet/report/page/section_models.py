@@ -91,8 +91,8 @@ def _model_items(material: Material) -> Iterator[Item]:
             name="Models in pairs",
             caption=f"Differences in test UAR in percentage points. {found}",
         )
-    note = pairs_note(tables.scores)
-    yield _comparisons(tables.comparisons, sentence(f"p: permutation test, after Holm; {note}"))
+    notes = filter(None, ["p: permutation test, after Holm", pairs_note(tables.scores)])
+    yield _comparisons(tables.comparisons, f"{'; '.join(notes)}.")
 
 
 def _scores(material: Material) -> Table:
