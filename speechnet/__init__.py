@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,9 @@ if TYPE_CHECKING:
     from speechnet.recognising.recogniser import Recogniser
 
 __version__ = "0.1.0"
+
+# torchmetrics imports onnxruntime where that is installed, which then reports its use to its maker.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 
 def load(run: str | Path, *, model: str = "best") -> Recogniser:

@@ -18,7 +18,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from started import Started, server
 
 from speechnet import __version__
 from speechnet.cli import VERBS, main
@@ -38,14 +37,14 @@ def _own_signals() -> Iterator[None]:
     signal.signal(signal.SIGTERM, before)
 
 
-@pytest.fixture(scope="module")
-def start() -> Iterator[Callable[..., Started]]:
-    """Starts the command line in a process of its own."""
-    with server() as made:
-        yield made.start
+def _start(*arguments: str, log: Path) -> subprocess.Popen[bytes]:
+    """A real process, in a group of its own as a shell would have it."""
+    command = [sys.executable, "-m", "speechnet", *arguments]
+    with log.open("wb") as file:
+        return subprocess.Popen(command, stdout=file, stderr=file, start_new_session=True)
 
 
-def _until(condition: Callable[[], bool], *, process: Started) -> None:
+def _until(condition: Callable[[], bool], *, process: subprocess.Popen[bytes]) -> None:
     end = time.monotonic() + 120
     while not condition():
         assert process.poll() is None, "it ended too early"
@@ -283,30 +282,24 @@ def _kept(config: Path) -> int:
     return sum(len(pd.read_parquet(shard, columns=["key"])) for shard in shards)
 
 
-@pytest.fixture
-def stopped(start: Callable[..., Started]) -> Callable[..., tuple[int, str]]:
-    """Starts a fit, sends a signal to all of its processes in its middle, and awaits its end."""
-
-    def run(number: int, config: Path, out: Path, *, when: Callable[[], bool]) -> tuple[int, str]:
-        log = out.parent / f"{out.name}.log"
-        process = start("fit", "--config", str(config), "--out", str(out), log=log)
-        try:
-            _until(when, process=process)
-            os.killpg(process.pid, number)
-            return process.wait(60), log.read_text()
-        finally:
-            process.kill()
-
-    return run
+def _stopped(number: int, config: Path, out: Path, *, when: Callable[[], bool]) -> tuple[int, str]:
+    """Start a fit, send a signal to all of its processes once it is there, and wait for its end."""
+    log = out.parent / f"{out.name}.log"
+    process = _start("fit", "--config", str(config), "--out", str(out), log=log)
+    try:
+        _until(when, process=process)
+        os.killpg(process.pid, number)
+        return process.wait(60), log.read_text()
+    finally:
+        process.kill()
+        process.wait()
 
 
 @pytest.mark.slow
-def test_stopped_while_extracting(
-    long_config: Path, tmp_path: Path, stopped: Callable[..., tuple[int, str]]
-) -> None:
+def test_stopped_while_extracting(long_config: Path, tmp_path: Path) -> None:
     """Ctrl-C, then kill -9: the run stays marked, what was computed is kept and used again."""
     before = _kept(long_config)
-    code, text = stopped(
+    code, text = _stopped(
         signal.SIGINT, long_config, tmp_path / "a", when=lambda: _kept(long_config) > before
     )
     assert code == 130
@@ -315,7 +308,7 @@ def test_stopped_while_extracting(
     assert "Warning" not in text
     assert (tmp_path / "a" / "tiny" / "version_0" / "INCOMPLETE").exists()
     before = _kept(long_config)
-    code, text = stopped(
+    code, text = _stopped(
         signal.SIGKILL, long_config, tmp_path / "b", when=lambda: _kept(long_config) > before
     )
     assert code == -signal.SIGKILL
@@ -330,19 +323,14 @@ def test_stopped_while_extracting(
 
 
 @pytest.mark.slow
-def test_terminated_while_training(
-    tiny_config: Path,
-    tiny_run: Path,
-    tmp_path: Path,
-    stopped: Callable[..., tuple[int, str]],
-) -> None:
+def test_terminated_while_training(tiny_config: Path, tiny_run: Path, tmp_path: Path) -> None:
     """SIGTERM in the middle of the network's training is 143, not Lightning's 0."""
     del tiny_run  # its features are there
     config = tmp_path / "endless.yaml"
     text = tiny_config.read_text().replace("max_epochs: 4", "max_epochs: 1000000")
     config.write_text(text.replace("patience: 3", "patience: null"))
     logs = tmp_path / "a" / "tiny" / "version_0" / "fold_0" / "logs"
-    code, text = stopped(signal.SIGTERM, config, tmp_path / "a", when=logs.exists)
+    code, text = _stopped(signal.SIGTERM, config, tmp_path / "a", when=logs.exists)
     assert code == 143
     assert "error: terminated; computed features are kept" in text
     assert "Traceback" not in text
@@ -351,10 +339,10 @@ def test_terminated_while_training(
 
 
 @pytest.mark.slow
-def test_two_at_once(tiny_config: Path, tmp_path: Path, start: Callable[..., Started]) -> None:
+def test_two_at_once(tiny_config: Path, tmp_path: Path) -> None:
     """Two runs that begin together get folders of their own, both finish, and score the same."""
     words = ["fit", "--config", str(tiny_config), "--out", str(tmp_path), *ONE_MODEL, *NO_REPORT]
-    both = [start(*words, log=tmp_path / f"{number}.log") for number in range(2)]
+    both = [_start(*words, log=tmp_path / f"{number}.log") for number in range(2)]
     assert [process.wait(180) for process in both] == [0, 0]
     runs = [tmp_path / "tiny" / name for name in ("version_0", "version_1")]
     assert sorted((tmp_path / "tiny").iterdir()) == runs

@@ -51,7 +51,7 @@ def draw_reliability(reliability: pd.DataFrame, *, target: str) -> Figure:
     for ax, model in zip(axes, models, strict=True):
         _reliability(ax, rows[rows["model"] == model])
         error = percent(calibration_error(rows[rows["model"] == model]))
-        ax.set_title(f"{readable(model_name(model), width=30)}\nECE {error} %")
+        ax.set_title(f"{readable(model_name(model), width=30)}\nECE {error} points")
     note = "ECE: the mean distance of the dots from the diagonal, weighted by the counts."
     add_footer(figure, axes, note=note)
     set_title(figure, f"Reliability on the test part: {readable(target, width=200)}")

@@ -98,7 +98,8 @@ def write_mistakes(
     """
     models = {target: model_shown(scores, target) for target in data.targets}
     told = {target: model for target, model in models.items() if model is not None}
-    found = confident_mistakes(predictions, told, count=config.mistakes)
+    speakers = dict(data.table["speaker"])
+    found = confident_mistakes(predictions, told, count=config.mistakes, speakers=speakers)
     excerpts = _excerpts(data, list(found["file"].unique()), run.path, audio=config.audio)
     shown = {
         column.name: [getattr(excerpts[file], column.name) for file in found["file"]]

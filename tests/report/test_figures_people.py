@@ -63,7 +63,7 @@ def test_dots_are_the_bins_of_the_test_part(targets: Targets) -> None:
             row.count_ * abs(row.accuracy - row.confidence)
             for row in held.rename(columns={"count": "count_"}).itertuples()
         ]
-        assert ax.get_title().endswith(f"\nECE {100 * sum(gaps) / held['count'].sum():.1f} %")
+        assert ax.get_title().endswith(f"\nECE {100 * sum(gaps) / held['count'].sum():.1f} points")
 
 
 def test_the_calibration_error_is_weighted() -> None:
