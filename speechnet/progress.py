@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 import textwrap
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final, Literal, TypeVar
@@ -35,6 +36,7 @@ Volume = Literal["quiet", "normal", "verbose"]
 Item = TypeVar("Item")
 
 _LEVELS: Final[dict[Volume, str]] = {"quiet": "ERROR", "normal": "WARNING", "verbose": "INFO"}
+_REMEMBERED: Final = 1_000
 _LOG: Final = logging.getLogger(__name__)
 _display: Final = Display(console)
 
@@ -94,13 +96,13 @@ class _Log(logging.Handler):
 
     def __init__(self, level: str) -> None:
         super().__init__(level)
-        self._said: set[str] = set()
+        self._said: deque[str] = deque(maxlen=_REMEMBERED)
 
     def emit(self, record: logging.LogRecord) -> None:
         message = record.getMessage()
         if message in self._said:
             return
-        self._said.add(message)
+        self._said.append(message)
         if record.levelno >= logging.ERROR:
             complain(message)
         else:

@@ -16,6 +16,7 @@ from speechnet.serve.uploads import Uploads
 from speechnet.types import REASONS
 
 _GONE: Final = "It was answered already, or waited too long. Record or upload it again."
+_ENDING: Final = "Record or upload it again once it is back."
 _BUSY: Final = "Others are being listened to. Try again in a moment."
 
 
@@ -55,6 +56,8 @@ class Desk:
             try:
                 loop = asyncio.get_running_loop()
                 return await loop.run_in_executor(self._pool, self._html, content)
+            except asyncio.CancelledError:  # Gradio would print where it came from
+                return render("problem.html.j2", title="The server is ending", text=_ENDING)
             finally:
                 self._inside -= 1
         finally:

@@ -31,6 +31,8 @@ _FORM_BYTES: Final = 4_096
 """What a form needs around the file in it."""
 _READ_WITHIN_S: Final = 60.0
 """Seconds in which a request must have arrived as a whole."""
+_NEXT_WITHIN_S: Final = 5.0
+"""Seconds in which the next part of a request must have arrived."""
 
 _POLICY: Final = "; ".join(
     [
@@ -85,14 +87,18 @@ class Guard:
         refused = self._refusal(scope)
         if refused is None and scope["path"] == RUN:
             refused, receive = await self._checked(receive)
+        answer = _Answer(send)
         if refused is not None:
-            await refused(scope, receive, _with_headers(send))
+            await refused(scope, receive, answer)
             return
         try:
-            async with asyncio.timeout(_READ_WITHIN_S if scope["path"] == UPLOAD else None):
-                await self._app(scope, receive, _with_headers(send))
+            async with asyncio.timeout(None) as deadline:
+                if scope["path"] == UPLOAD:
+                    receive = _hurried(receive, deadline)
+                await self._app(scope, receive, answer)
         except TimeoutError:
-            return  # whoever sends so slowly waits for no answer
+            if not answer.begun:
+                await _too_slow()(scope, receive, answer)
 
     def _refusal(self, scope: Scope) -> JSONResponse | None:
         headers = Headers(scope=scope)
@@ -119,13 +125,19 @@ class Guard:
     async def _checked(self, receive: Receive) -> tuple[JSONResponse | None, Receive]:
         """A request to work as Gradio's page would have sent it, or why there is none."""
         try:
-            async with asyncio.timeout(_READ_WITHIN_S):
-                body = await _body(receive)
+            async with asyncio.timeout(None) as deadline:
+                body = await _body(_hurried(receive, deadline))
             given = json.loads(body)
             name, function = given["data"][0], given["fn_index"]
-            if type(name) is not str or function not in self._functions:
+            if (
+                type(name) is not str
+                or type(function) is not int
+                or function not in self._functions
+            ):
                 raise ValueError
-        except (TimeoutError, ValueError, TypeError, LookupError, RecursionError):
+        except TimeoutError:
+            return _too_slow(), receive
+        except (ValueError, TypeError, LookupError, RecursionError):
             return _refuse(400, "expected the name of an upload"), receive
         plain = json.dumps({"data": [name], "fn_index": function}).encode()
 
@@ -146,6 +158,26 @@ def _refuse(status: int, why: str) -> JSONResponse:
     return JSONResponse({"detail": why, "error": why}, status_code=status)
 
 
+def _too_slow() -> JSONResponse:
+    refused = _refuse(408, "the request came too slowly")
+    refused.headers["connection"] = "close"  # what is left of it is not waited for
+    return refused
+
+
+def _hurried(receive: Receive, deadline: asyncio.Timeout) -> Receive:
+    """What comes in, with a deadline for each part and for all; between them there is none."""
+    clock = asyncio.get_running_loop().time
+    end = clock() + _READ_WITHIN_S
+
+    async def hurried() -> Message:
+        deadline.reschedule(min(end, clock() + _NEXT_WITHIN_S))
+        message = await receive()
+        deadline.reschedule(None)
+        return message
+
+    return hurried
+
+
 async def _body(receive: Receive) -> bytes:
     """The whole body, which the server keeps to the length it was said to have."""
     parts = []
@@ -158,10 +190,15 @@ async def _body(receive: Receive) -> bytes:
             return b"".join(parts)
 
 
-def _with_headers(send: Send) -> Send:
-    async def wrapped(message: Message) -> None:
+class _Answer:
+    """Sends with the headers that every answer has, and knows whether it has begun."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.begun = False
+
+    async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             MutableHeaders(scope=message).update(_HEADERS)
-        await send(message)
-
-    return wrapped
+            self.begun = True
+        await self._send(message)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any, Final, Literal
 
@@ -12,8 +13,9 @@ from speechnet.serve.html import render
 from speechnet.serve.limits import Limits
 
 _FONTS: Final = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Arial", "sans-serif"]
-_NAME_OF: Final = "sound => sound ? sound.path : ''"
-"""JavaScript: of what was recorded or uploaded only the name goes to the server."""
+_NAME_OF: Final = "(sound, shown) => sound ? [sound.path, {listening}] : ['', shown]"
+"""JavaScript: of what was recorded or uploaded only the name goes to the server, and what was heard
+before is no longer shown."""
 
 
 def build(answer: Callable[[str], Any], about: About, *, limits: Limits) -> gradio.Blocks:
@@ -38,9 +40,10 @@ def build(answer: Callable[[str], Any], about: About, *, limits: Limits) -> grad
                 return gradio.skip(), gradio.skip(), gradio.skip()
             return await answer(given), None, None
 
+        name_of = _NAME_OF.format(listening=json.dumps(render("listening.html.j2")))
         for source in sources:
             # No queue: it would hold results for whoever doesn't fetch them.
-            source.input(None, [source], [name], js=_NAME_OF).then(
+            source.input(None, [source, result], [name, result], js=name_of).then(
                 heard, [name], [result, *sources], queue=False, api_visibility="private"
             )
     return blocks

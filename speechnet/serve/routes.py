@@ -10,6 +10,7 @@ import numpy as np
 import soundfile
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -56,15 +57,26 @@ def routes(uploads: Uploads, limits: Limits) -> list[BaseRoute]:
     ]
 
 
+class _InMemory(MultiPartParser):
+    spool_max_size = 0  # no file on the disk, whatever the size, which the guard has checked
+
+
 async def _file(request: Request) -> bytes:
     """The one file of a form."""
     if not request.headers.get("content-type", "").startswith("multipart/form-data"):
         raise HTTPException(400, "expected a form with a file")
-    async with request.form(max_files=1, max_fields=1) as form:
+    parser = _InMemory(request.headers, request.stream(), max_files=1, max_fields=1)
+    try:
+        form = await parser.parse()
+    except MultiPartException as error:
+        raise HTTPException(400, error.message) from None
+    try:
         given = form.get(_FIELD)
         if not isinstance(given, UploadFile):
             raise HTTPException(400, f"expected a form with a file named {_FIELD}")
         return await given.read()
+    finally:
+        await form.close()
 
 
 def _silence() -> bytes:

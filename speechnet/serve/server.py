@@ -152,13 +152,17 @@ def _run(app: Guard, listener: socket.socket) -> None:
     """Serve until a signal, which is raised again once all has ended."""
     import uvicorn
 
+    from speechnet.serve.connections import Connection
+
     log = logging.getLogger("uvicorn.error")
     log.setLevel(logging.ERROR)  # that somebody sent what is no HTTP is not worth a word
+    logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # nor a form that is none
     config = uvicorn.Config(
         app,
         log_config=None,
         access_log=False,
         lifespan="on",
+        http=Connection,
         ws="none",
         proxy_headers=False,
         server_header=False,

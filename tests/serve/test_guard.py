@@ -62,7 +62,7 @@ def test_of_a_request_to_work_the_name_alone_gets_through() -> None:
     "body",
     [
         {"data": ["name"], "fn_index": 4},
-        {"data": ["name"], "fn_index": True},
+        {"data": ["name"], "fn_index": 3.0},
         {"data": ["name"]},
         {"data": [], "fn_index": 3},
         {"data": {"0": "name"}, "fn_index": 3},
