@@ -217,13 +217,13 @@ def _as_file(content: bytes, folder: Path) -> Iterator[Path]:
             memory.write(content)
             memory.flush()
             yield Path(f"/proc/self/fd/{memory.fileno()}")
-        return
-    path = folder / uuid4().hex
-    try:
-        path.write_bytes(content)
-        yield path
-    finally:
-        path.unlink(missing_ok=True)
+    else:
+        path = folder / uuid4().hex
+        try:
+            path.write_bytes(content)
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
 
 
 def _player(content: bytes) -> str | None:

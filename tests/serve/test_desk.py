@@ -87,6 +87,37 @@ def test_what_fails_gets_a_message_and_is_forgotten(
     assert ("/secret/path" in capsys.readouterr().err) == isinstance(error, MemoryError)
 
 
+def test_a_hearing_that_is_broken_off_gets_a_message() -> None:
+    """When the server ends; Gradio has nothing to print then."""
+    uploads = Uploads(_LIMITS)
+    go, begun = threading.Event(), threading.Event()
+
+    def hear(_: bytes) -> Heard:
+        begun.set()
+        assert go.wait(30)
+        return _heard()
+
+    async def broken_off() -> str:
+        desk = Desk(hear, uploads=uploads, limits=_LIMITS, best="mlp")
+        task = asyncio.create_task(desk.answer(uploads.add(b"x")))
+        await asyncio.to_thread(begun.wait, 30)
+        task.cancel()
+        try:
+            return await task
+        finally:
+            go.set()
+
+    assert "The server is ending" in asyncio.run(broken_off())
+    assert uploads.used == 0
+
+
+def test_a_large_upload_is_said_to_have_no_player() -> None:
+    """Instead of leaving it out."""
+    html = render("heard.html.j2", heard=_heard(), best="mlp")
+    assert "Too large to be played here." in html
+    assert "<audio" not in html
+
+
 def test_names_of_a_run_are_escaped() -> None:
     """A class or a model may be called anything."""
     evil = "<img src=x onerror=alert(1)>"

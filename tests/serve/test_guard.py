@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from speechnet.serve.address import is_loopback
 from speechnet.serve.guard import RUN, UPLOAD, Guard
@@ -31,10 +32,10 @@ class _Within:
 
 
 def _request(
-    method: str, path: str, *, host: str = "127.0.0.1", **given: Any
+    method: str, path: str, *, host: str = "127.0.0.1", app: ASGIApp | None = None, **given: Any
 ) -> tuple[httpx.Response, list[bytes]]:
     within = _Within()
-    guard = Guard(within, host=host, upload_bytes=10_000, functions=[3])
+    guard = Guard(app or within, host=host, upload_bytes=10_000, functions=[3])
 
     async def send() -> httpx.Response:
         transport = httpx.ASGITransport(app=guard)
@@ -127,6 +128,35 @@ def test_every_answer_forbids_requests_elsewhere() -> None:
         assert "default-src 'none'" in headers["content-security-policy"]
         assert "http" not in headers["content-security-policy"]
         assert headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize("path", [UPLOAD, RUN])
+def test_a_request_that_stops_coming_is_given_up(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a status that says so, and an end to the connection."""
+    monkeypatch.setattr("speechnet.serve.guard._NEXT_WITHIN_S", 0.05)
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield b"begun "
+        await asyncio.sleep(60)
+
+    response, bodies = _request("POST", path, content=slowly(), headers={"content-length": "600"})
+    assert (response.status_code, response.headers["connection"]) == (408, "close")
+    assert bodies == []
+
+
+def test_a_request_that_comes_in_time_gets_all_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long the work takes that follows: the clock is the sender's."""
+    monkeypatch.setattr("speechnet.serve.guard._NEXT_WITHIN_S", 0.05)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        await asyncio.sleep(0.2)
+        await _Within()(scope, receive, send)
+
+    response, _ = _request("POST", UPLOAD, app=app, content=b"whole")
+    assert response.status_code == 200
 
 
 def test_the_machines_own_addresses_are_known() -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from faults import encoded, speech
 
+from speechnet.audio.config import AudioConfig
+from speechnet.audio.decode import Clip, load
 from speechnet.config.experiment import ExperimentConfig
 from speechnet.corpus.config import CorpusConfig
 from speechnet.errors import SetAside
@@ -45,6 +48,25 @@ def test_noise_beyond_the_range_has_no_pitch() -> None:
 @pytest.fixture(scope="module")
 def recogniser(tiny_run: Path) -> Recogniser:
     return Recogniser(SavedRun(tiny_run), model="all")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="there are no files in memory")
+def test_an_upload_never_lies_on_the_disk(
+    recogniser: Recogniser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that nothing is left of it, however the process ends; its folder may not even be there."""
+    listener = Listener(recogniser, best="svm", limits=Limits(), folder=tmp_path / "nowhere")
+    found = []
+
+    def watched(path: Path, config: AudioConfig) -> Clip:
+        found.append(path.resolve().exists())
+        return load(path, config)
+
+    monkeypatch.setattr("speechnet.serve.hearing.load", watched)
+    heard = listener.hear(encoded(speech(1, 1.0, 16_000), "FLAC", rate=16_000))
+    assert heard.duration == 1.0
+    assert found
+    assert not any(found)
 
 
 def test_an_upload_is_gone_when_it_is_heard(recogniser: Recogniser, tmp_path: Path) -> None:

@@ -192,3 +192,12 @@ def test_what_can_t_be_used_gets_a_message(
     assert "exceed the maximum allowed size of 2.0 Mb" in toast
     _assert_calm(watched, demo)
     assert demo.files() == []
+
+
+def test_an_answer_never_stands_for_the_next_one(demo: Demo, browser: Browser, sound: Path) -> None:
+    """With a new source it goes, also where the request that follows fails."""
+    watched = _open(browser, demo)
+    _upload(watched, sound, until="article.heard")
+    watched.page.route("**/run/predict*", lambda route: route.fulfill(status=503))
+    _upload(watched, sound, until="#result .listening")
+    assert watched.page.locator("article.heard").count() == 0

@@ -180,6 +180,7 @@ def _attacks(demo: Demo, client: httpx.Client, folder: Path) -> list[Callable[[]
         refused("POST", run, content=json.dumps({"data": ["x"], "fn_index": [[]]})),
         refused("POST", run, content=iter([b"{}"])),  # in chunks, without a length
         refused("POST", up, content=b"no form"),
+        refused("POST", up, content=b"no such boundary", headers=kind),
         refused("POST", up, content=b"--x\r\n\r\n", headers=kind),
         refused("POST", up, content=b"--x\r\n" + b"a" * 9_000, headers=kind),
         refused("POST", up, content=b"x", headers={"content-type": "multipart/form-data"}),

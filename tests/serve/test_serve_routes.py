@@ -21,8 +21,8 @@ from speechnet.serve.uploads import Uploads
 _LIMITS = Limits(max_mb=0.01, parallel=1, keep_s=0.05)  # room for 20 kB
 
 
-def _client(uploads: Uploads) -> httpx.AsyncClient:
-    app = Starlette(routes=routes(uploads, _LIMITS))
+def _client(uploads: Uploads, limits: Limits = _LIMITS) -> httpx.AsyncClient:
+    app = Starlette(routes=routes(uploads, limits))
     return httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://127.0.0.1")
 
 
@@ -44,6 +44,24 @@ def test_an_upload_that_nobody_asks_for_is_forgotten() -> None:
         assert uploads.get(name) is None
 
     asyncio.run(asyncio.wait_for(run(), 10))
+
+
+def test_an_upload_is_never_spooled_to_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However large it is."""
+
+    def rollover(_: object) -> None:
+        pytest.fail("it went to a file")
+
+    monkeypatch.setattr("tempfile.SpooledTemporaryFile.rollover", rollover)
+    limits = Limits(max_mb=4)
+
+    async def run() -> int:
+        uploads = Uploads(limits)
+        async with _client(uploads, limits) as client:
+            (name,) = (await _send(client, bytes(3 * 2**20))).json()
+        return len(uploads.get(name) or b"")
+
+    assert asyncio.run(run()) == 3 * 2**20
 
 
 def test_without_room_an_upload_is_turned_away() -> None:
