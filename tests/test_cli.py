@@ -276,16 +276,22 @@ def long_config(tmp_path_factory: pytest.TempPathFactory, tiny_config: Path) -> 
     return path
 
 
+def _shards(config: Path) -> list[Path]:
+    """The files of the feature cache."""
+    return sorted((config.parent / "cache" / "features").rglob("*.parquet"))
+
+
 def _kept(config: Path) -> int:
     """Rows in the feature cache."""
-    shards = (config.parent / "cache" / "features").rglob("*.parquet")
-    return sum(len(pd.read_parquet(shard, columns=["key"])) for shard in shards)
+    return sum(len(pd.read_parquet(shard, columns=["key"])) for shard in _shards(config))
 
 
-def _stopped(number: int, config: Path, out: Path, *, when: Callable[[], bool]) -> tuple[int, str]:
+def _stopped(
+    number: int, config: Path, out: Path, *flags: str, when: Callable[[], bool]
+) -> tuple[int, str]:
     """Start a fit, send a signal to all of its processes once it is there, and wait for its end."""
     log = out.parent / f"{out.name}.log"
-    process = _start("fit", "--config", str(config), "--out", str(out), log=log)
+    process = _start("fit", "--config", str(config), "--out", str(out), *flags, log=log)
     try:
         _until(when, process=process)
         os.killpg(process.pid, number)
@@ -298,18 +304,18 @@ def _stopped(number: int, config: Path, out: Path, *, when: Callable[[], bool]) 
 @pytest.mark.slow
 def test_stopped_while_extracting(long_config: Path, tmp_path: Path) -> None:
     """Ctrl-C, then kill -9: the run stays marked, what was computed is kept and used again."""
-    before = _kept(long_config)
-    code, text = _stopped(
-        signal.SIGINT, long_config, tmp_path / "a", when=lambda: _kept(long_config) > before
+    code, text = _stopped(  # with processes, each of which has its own Ctrl-C
+        signal.SIGINT, long_config, tmp_path / "a", when=lambda: bool(_shards(long_config))
     )
     assert code == 130
     assert "error: interrupted; computed features are kept" in text
     assert "Traceback" not in text
     assert "Warning" not in text
     assert (tmp_path / "a" / "tiny" / "version_0" / "INCOMPLETE").exists()
-    before = _kept(long_config)
+    before, shards = _kept(long_config), _shards(long_config)
     code, text = _stopped(
-        signal.SIGKILL, long_config, tmp_path / "b", when=lambda: _kept(long_config) > before
+        *(signal.SIGKILL, long_config, tmp_path / "b", "--parallel.n_jobs=1"),
+        when=lambda: _shards(long_config) != shards,
     )
     assert code == -signal.SIGKILL
     assert (tmp_path / "b" / "tiny" / "version_0" / "INCOMPLETE").exists()
@@ -338,12 +344,29 @@ def test_terminated_while_training(tiny_config: Path, tiny_run: Path, tmp_path: 
     assert not (tmp_path / "a" / "tiny" / "version_0" / "run.json").exists()
 
 
+SECOND = """
+import sys
+from pathlib import Path
+import speechnet.runs.experiment  # which takes longest
+from speechnet.cli import main
+Path(sys.argv[1]).touch()
+while not Path(sys.argv[2]).exists():
+    pass
+sys.exit(main(sys.argv[3:]))
+"""
+
+
 @pytest.mark.slow
 def test_two_at_once(tiny_config: Path, tmp_path: Path) -> None:
     """Two runs that begin together get folders of their own, both finish, and score the same."""
     words = ["fit", "--config", str(tiny_config), "--out", str(tmp_path), *ONE_MODEL, *NO_REPORT]
-    both = [_start(*words, log=tmp_path / f"{number}.log") for number in range(2)]
-    assert [process.wait(180) for process in both] == [0, 0]
+    ready, go = tmp_path / "ready", tmp_path / "go"
+    command = [sys.executable, "-c", SECOND, str(ready), str(go), *words]
+    with subprocess.Popen(command) as process:
+        _until(ready.exists, process=process)
+        go.touch()
+        assert main(words) == 0
+        assert process.wait(180) == 0
     runs = [tmp_path / "tiny" / name for name in ("version_0", "version_1")]
     assert sorted((tmp_path / "tiny").iterdir()) == runs
     assert not list(tmp_path.rglob("INCOMPLETE"))

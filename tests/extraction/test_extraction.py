@@ -306,27 +306,6 @@ def test_a_refusal_of_other_content_is_not_cached(
     assert (again.computed, len(again.set_aside)) == (1, 0)
 
 
-@pytest.mark.parametrize(
-    ("n_jobs", "recipe", "match"),
-    [
-        (2, Recipe(AudioConfig(sample_rate=8_000), DenoiseConfig(method="none"), FeaturesConfig()),
-         r"sample_rate \(8000 Hz\).*don't go together"),
-        (1, Recipe(AudioConfig(), DenoiseConfig(freq_mask_smooth_hz=5), CHEAP),
-         "smoothed over 5 Hz and 50 ms, expected at least 43.07 Hz"),
-        (1, Recipe(AudioConfig(sample_rate=0), DenoiseConfig(), CHEAP), "sample_rate is 0 Hz"),
-        (1, Recipe(AudioConfig(), DenoiseConfig(prop_decrease=2), CHEAP), "prop_decrease is 2"),
-    ],
-)  # fmt: skip
-def test_a_recipe_that_can_t_work_is_not_blamed_on_the_files(
-    tmp_path: Path, n_jobs: int, recipe: Recipe, match: str
-) -> None:
-    """At the first file, instead of a quarantine full of ``failed``; from a worker process too."""
-    root = tmp_path / "corpus"
-    files = write_corpus(root, 3, 1.0)
-    with pytest.raises(ConfigError, match=match):
-        run(root, files, recipe, n_jobs=n_jobs)
-
-
 def test_nothing_usable_is_an_empty_matrix(tmp_path: Path) -> None:
     """With all its columns, and everything in the quarantine."""
     (tmp_path / "corpus").mkdir()
@@ -367,6 +346,28 @@ def test_a_file_that_kills_its_worker_is_set_aside(
     assert list(result.matrix.index) == [name for name in files if name != "007.wav"]
 
 
+# Behind the killed ones: an error ends the processes, too, and the next would start anew.
+@pytest.mark.parametrize(
+    ("n_jobs", "recipe", "match"),
+    [
+        (2, Recipe(AudioConfig(sample_rate=8_000), DenoiseConfig(method="none"), FeaturesConfig()),
+         r"sample_rate \(8000 Hz\).*don't go together"),
+        (1, Recipe(AudioConfig(), DenoiseConfig(freq_mask_smooth_hz=5), CHEAP),
+         "smoothed over 5 Hz and 50 ms, expected at least 43.07 Hz"),
+        (1, Recipe(AudioConfig(sample_rate=0), DenoiseConfig(), CHEAP), "sample_rate is 0 Hz"),
+        (1, Recipe(AudioConfig(), DenoiseConfig(prop_decrease=2), CHEAP), "prop_decrease is 2"),
+    ],
+)  # fmt: skip
+def test_a_recipe_that_can_t_work_is_not_blamed_on_the_files(
+    tmp_path: Path, n_jobs: int, recipe: Recipe, match: str
+) -> None:
+    """At the first file, instead of a quarantine full of ``failed``; from a worker process too."""
+    root = tmp_path / "corpus"
+    files = write_corpus(root, 3, 1.0)
+    with pytest.raises(ConfigError, match=match):
+        run(root, files, recipe, n_jobs=n_jobs)
+
+
 RUN = """
 import sys
 from pathlib import Path
@@ -377,7 +378,7 @@ from test_extraction import RECIPE, table_of
 extract._FLUSH_S = 0  # a shard for each batch
 root, table = Path(sys.argv[1]), table_of(sys.argv[2].split(","))
 # What is left of the processes when this one is killed goes after so many idle seconds.
-with joblib.parallel_config(backend="loky", n_jobs=2, idle_worker_timeout=3):
+with joblib.parallel_config(backend="loky", n_jobs=int(sys.argv[3]), idle_worker_timeout=3):
     extract_features(root, table, RECIPE, cache_dir=root.parent / "cache")
 """
 
@@ -385,7 +386,8 @@ with joblib.parallel_config(backend="loky", n_jobs=2, idle_worker_timeout=3):
 def test_a_killed_run_is_taken_up_again(tmp_path: Path) -> None:
     """``kill -9`` at several moments: nothing written is computed twice, the matrix is the same.
 
-    Bit for bit that of a run in one process that nobody disturbed.
+    Bit for bit that of a run in one process that nobody disturbed. Once the process that is killed
+    leaves others behind, once it is alone.
     """
     root = tmp_path / "a" / "corpus"
     root.parent.mkdir()
@@ -394,8 +396,8 @@ def test_a_killed_run_is_taken_up_again(tmp_path: Path) -> None:
     here = Path(__file__).parent
     environment = dict(os.environ, PYTHONPATH=f"{here}{os.pathsep}{here.parent}")
     kept = 0
-    for shards in (1, 4):
-        with subprocess.Popen(words, env=environment) as process:
+    for shards, n_jobs in ((1, 2), (4, 1)):
+        with subprocess.Popen([*words, str(n_jobs)], env=environment) as process:
             deadline = time.monotonic() + 240
             while _shards(root) < shards and process.poll() is None:
                 assert time.monotonic() < deadline

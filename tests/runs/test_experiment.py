@@ -32,7 +32,10 @@ def _csv(run: Path, name: str) -> pd.DataFrame:
     return RunFolder.open(run).read_table(name)
 
 
-QUICK = ["--baselines.svm=null", "--baselines.logreg=null", "--evaluation.clustering.enabled=false"]
+QUICK = [
+    *("--baselines.svm=null", "--baselines.logreg=null", "--evaluation.clustering.enabled=false"),
+    *("--report.html=false", "--report.mistakes=0"),
+]
 NO_NETWORK = [*QUICK, "--model.enabled=false"]
 
 
@@ -93,6 +96,7 @@ def test_run_json(tiny_run: Path) -> None:
         "training",
         "evaluation",
         "clustering",
+        "mistakes",
     }
     assert info["corpus"]["recordings"] == 48
     assert info["corpus"]["speakers"] == 12
