@@ -28,8 +28,6 @@ References:
 from __future__ import annotations
 
 import numpy as np
-import torch
-from torchmetrics.functional.classification import multiclass_confusion_matrix
 
 from speechnet.evaluation.calibration import brier_score, calibration_error, log_loss
 from speechnet.evaluation.roc import check_labels, checked_probability, one_hot, roc_curve
@@ -57,6 +55,10 @@ def confusion(truth: Int64, predicted: Int64, k: int) -> Int64:
         )
     check_labels(truth, k, name="truth")
     check_labels(predicted, k, name="predicted")
+    # Imported here: torch takes seconds, which comparing tables needn't wait for.
+    import torch
+    from torchmetrics.functional.classification import multiclass_confusion_matrix
+
     counts = multiclass_confusion_matrix(
         torch.tensor(predicted), torch.tensor(truth), num_classes=k, validate_args=False
     )

@@ -172,39 +172,6 @@ def holm(p: Float64) -> Float64:
     return adjusted
 
 
-def verdict(row: pd.Series) -> str:
-    """Say in a sentence what a comparison showed.
-
-    Args:
-        row: a row of ``compare_models``; ``first`` and ``second`` are used as they stand.
-
-    Returns:
-        The sentence, such as "SVM is 4.1 points better than KNN (95 % interval 1.0 to 7.2, p = 0.01
-        after Holm)", or one that begins with "no difference shown" where p is above 0.05.
-    """
-    first, second = row["first"], row["second"]
-    points = 100 * np.array([row["difference"], row["low"], row["high"]])
-    if np.isnan(points[0]):
-        return f"{first} and {second} can't be compared: their UAR is undefined"
-    if points[0] < 0:
-        first, second, points = second, first, -points[[0, 2, 1]]
-    p = "p < 0.001" if row["p_holm"] < 0.001 else f"p = {row['p_holm']:.3g}"
-    shown = (
-        "no interval"
-        if np.isnan(points[1])
-        else f"95 % interval {points[1]:.1f} to {points[2]:.1f}"
-    )
-    shown = f"{shown}, {p} after Holm"
-    if row["p_holm"] <= SIGNIFICANT:
-        return f"{first} is {points[0]:.1f} points better than {second} ({shown})"
-    sentence = f"no difference shown between {first} and {second} ({points[0]:.1f} points, {shown})"
-    least = 2.0 ** (1 - row["units"])
-    if least > SIGNIFICANT:
-        number = f"{row['units']} {row['unit']}" + "s" * (row["units"] > 1)
-        sentence += f"; with {number}, p can't be below {least:.2g}"
-    return sentence
-
-
 def _same_rows(rows: pd.DataFrame, target: str) -> tuple[pd.Series, pd.DataFrame]:
     """The truth and, a column per model, what was predicted, by file and fold."""
     # as text: categories would bring classes along that are not there

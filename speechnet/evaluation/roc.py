@@ -14,8 +14,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from torchmetrics.functional.classification import binary_roc
 
 from speechnet.types import Float64, Int64
 
@@ -55,6 +53,10 @@ def roc_curve(positive: Int64, score: Float64) -> RocCurve:
     n_negative = len(positive) - n_positive
     if not (n_positive and n_negative):
         return _undefined()
+    # Imported here: torch takes seconds, which comparing tables needn't wait for.
+    import torch
+    from torchmetrics.functional.classification import binary_roc
+
     # torch.tensor copies: a column out of pandas is read-only, which from_numpy warns about.
     rates = binary_roc(torch.tensor(score), torch.tensor(positive), validate_args=False)
     # torchmetrics divides the counts in float32: back to counts, divided in float64.

@@ -21,7 +21,7 @@ from speechnet.report import draw_all
 from speechnet.report.page import Material, page
 from speechnet.report.tables import Tables
 from speechnet.runs import checksums
-from speechnet.runs.folder import RunFolder
+from speechnet.runs.folder import RunFolder, check_writable
 from speechnet.types import Targets, encode
 
 _EVIDENCE: Final = (
@@ -72,6 +72,7 @@ def rebuild(path: Path) -> Path:
         StorageError: no space, or no permission.
     """
     run = RunFolder.open(path)
+    check_writable(path)
     with _damage_told(run):
         with working("drawing figures"):
             draw_figures(run)

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import re
-from functools import cache
 from importlib.resources import files
 from typing import Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
-from speechnet.report.names import model_name
-from speechnet.report.page.environment import inlined
+from speechnet.report.page.environment import environment, inlined
 
 _PACKAGE: Final = "speechnet.serve"
 _TEMPLATES: Final = "templates"
@@ -25,7 +21,7 @@ def render(template: str, **values: object) -> str:
         template: its name, such as ``heard.html.j2``.
         values: by the names that the template has for them.
     """
-    return _environment().get_template(template).render(values)
+    return environment(_PACKAGE).get_template(template).render(values)
 
 
 def style() -> str:
@@ -34,16 +30,3 @@ def style() -> str:
     light, dark = _ROOT.findall(inlined("page.css").text)
     rules = zip((":root", ".dark"), map(_COLOUR.findall, (light, dark)), strict=True)
     return "".join(f"{which} {{ {' '.join(colours)} }}\n" for which, colours in rules) + own
-
-
-@cache
-def _environment() -> Environment:
-    made = Environment(
-        loader=PackageLoader(_PACKAGE, _TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    made.filters["model_name"] = model_name
-    return made

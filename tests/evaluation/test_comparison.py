@@ -6,7 +6,7 @@ import pytest
 from scipy import special, stats
 from sklearn import metrics
 
-from speechnet.evaluation.comparison import compare_models, holm, paired_difference, verdict
+from speechnet.evaluation.comparison import compare_models, holm, paired_difference
 from speechnet.evaluation.resampling import bootstrap_weights, interval
 from speechnet.types import Int64
 
@@ -280,48 +280,6 @@ def test_different_rows_are_refused() -> None:
     other = table.assign(truth=table["truth"].mask(table["model"] == "knn", "sad"))
     with pytest.raises(ValueError, match="disagree about what is true"):
         compare_models(other, TARGETS, speakers)
-
-
-def comparison(**changes: object) -> pd.Series:
-    """A row of the table of comparisons."""
-    row = {"first": "SVM", "second": "KNN", "difference": 0.0412, "low": 0.01, "high": 0.072}
-    row |= {"p": 0.005, "p_holm": 0.01, "units": 24, "unit": "speaker"}
-    return pd.Series(row | changes, dtype=object)
-
-
-@pytest.mark.parametrize(
-    ("changes", "sentence"),
-    [
-        (
-            {},
-            "SVM is 4.1 points better than KNN (95 % interval 1.0 to 7.2, p = 0.01 after Holm)",
-        ),
-        (
-            {"difference": -0.05, "low": -0.08, "high": -0.02, "p_holm": 0.0002},
-            "KNN is 5.0 points better than SVM (95 % interval 2.0 to 8.0, p < 0.001 after Holm)",
-        ),
-        (
-            {"low": -0.02, "p_holm": 0.0513},
-            "no difference shown between SVM and KNN "
-            "(4.1 points, 95 % interval -2.0 to 7.2, p = 0.0513 after Holm)",
-        ),
-        (
-            {"low": np.nan, "high": np.nan, "p_holm": 1.0, "units": 1},
-            "no difference shown between SVM and KNN (4.1 points, no interval, p = 1 after Holm); "
-            "with 1 speaker, p can't be below 1",
-        ),
-        (
-            {"p_holm": 0.0625, "units": 5, "unit": "recording"},
-            "no difference shown between SVM and KNN "
-            "(4.1 points, 95 % interval 1.0 to 7.2, p = 0.0625 after Holm); "
-            "with 5 recordings, p can't be below 0.062",
-        ),
-        ({"difference": np.nan}, "SVM and KNN can't be compared: their UAR is undefined"),
-    ],
-)
-def test_verdict_says_what_was_shown(changes: dict[str, object], sentence: str) -> None:
-    """A winner is named only where p after Holm is 0.05 or less."""
-    assert verdict(comparison(**changes)) == sentence
 
 
 @pytest.mark.parametrize("speakers", [12, 24])

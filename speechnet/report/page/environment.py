@@ -11,6 +11,9 @@ from typing import Final, NamedTuple
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from speechnet.report.names import model_name
+
+_PACKAGE: Final = "speechnet.report.page"
 _TEMPLATES: Final = "templates"
 
 
@@ -27,20 +30,24 @@ class Inlined(NamedTuple):
 
 
 @cache
-def environment() -> Environment:
-    """The templates of this package.
+def environment(package: str = _PACKAGE) -> Environment:
+    """The templates of a package, in its folder ``templates``.
 
     All that is filled in is escaped, and a name that isn't there is an error. ``inlined`` gives
-    templates the style sheet and the script.
+    templates the style sheet and the script of this one.
+
+    Args:
+        package: its name; this one, or another whose pages look alike.
     """
     made = Environment(
-        loader=PackageLoader("speechnet.report.page", _TEMPLATES),
+        loader=PackageLoader(package, _TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     made.globals["inlined"] = inlined
+    made.filters["model_name"] = model_name
     return made
 
 
@@ -50,7 +57,7 @@ def inlined(name: str) -> Inlined:
     Args:
         name: of a file of this package, never from data.
     """
-    folder = files("speechnet.report.page").joinpath(_TEMPLATES)
+    folder = files(_PACKAGE).joinpath(_TEMPLATES)
     text = folder.joinpath(name).read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
     return Inlined(Markup(text), f"'sha256-{digest}'")  # noqa: S704 - a file of this package

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from speechnet.report.closing import model_shown
-from speechnet.report.tables import Score, Tables, scores_by_key
+from speechnet.report.tables import Score, Tables, best_model, scores_by_key
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,9 +77,7 @@ class Material:
 
     def chosen_on(self, target: str) -> str:
         """The part that ``shown`` was chosen on, ``dev`` or ``test``."""
-        scores = self.tables.scores
-        rows = scores[(scores["target"] == target) & (scores["metric"] == "uar")]
-        return "dev" if rows.loc[rows["part"] == "dev", "value"].notna().any() else "test"
+        return "test" if best_model(self.tables.scores, target, part="dev") is None else "dev"
 
     def score(self, *, model: str, target: str, part: str, metric: str) -> Score:
         """One score, as ``find_score`` finds it."""
