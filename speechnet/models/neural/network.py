@@ -152,7 +152,8 @@ class NetworkTrainer:
             run(trainer, network, batches, batch_size=config.batch_size)
         if not checkpoint.best_model_path:
             raise ConfigError("the network was trained for no epoch; see trainer.max_epochs")
-        path = Path(checkpoint.best_model_path)
+        # Lightning makes its paths absolute and follows links: only the name is what was asked for.
+        path = folder / Path(checkpoint.best_model_path).name
         # Asked of the file: where the dev part is not scored in every epoch, records repeat.
         kept = torch.load(path, map_location="cpu", weights_only=True)["epoch"]
         return path, [one | {"chosen": one["epoch"] == kept} for one in history.collect()]
