@@ -1,7 +1,12 @@
 """Fixtures shared by all tests."""
 
+import os
 import signal
+import subprocess
+import sys
 import threading
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -12,7 +17,8 @@ if threading.current_thread() is threading.main_thread():
     # A shell that starts the tests in the background has Ctrl-C ignored, in all their children too.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-RAVDESS = Path(__file__).parents[2] / "shared" / "data" / "ravdess"
+SHARED = Path(__file__).parents[2] / "shared"
+RAVDESS = SHARED / "data" / "ravdess"
 
 
 @pytest.fixture(scope="session")
@@ -21,6 +27,26 @@ def ravdess() -> Path:
     if not RAVDESS.is_dir():
         pytest.skip(f"no RAVDESS at {RAVDESS}")
     return RAVDESS
+
+
+@pytest.fixture(scope="session")
+def case(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Makes what a generator of ``shared/cases`` makes, once a session: name -> its folder.
+
+    Shared: change nothing in it, and let outputs and caches go elsewhere.
+    """
+
+    @cache
+    def made(name: str) -> Path:
+        generator = SHARED / "cases" / f"{name}.py"
+        if not generator.is_file():
+            pytest.skip(f"no generator {generator}")
+        folder = tmp_path_factory.mktemp("cases")
+        env = os.environ | {"CASES": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+        subprocess.run([sys.executable, generator], env=env, check=True)
+        return folder / name
+
+    return made
 
 
 TINY = """\
