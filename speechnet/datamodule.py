@@ -33,6 +33,7 @@ from speechnet.models.speaker_norm import standardise_by_speaker
 from speechnet.progress import progress
 from speechnet.splits import SplitConfig, make_folds
 from speechnet.types import POLICY_REASONS, FeatureMatrix, Float32, Fold, Int64, Targets, encode_all
+from speechnet.wording import counted, plural
 
 
 def default_cache() -> str:
@@ -194,12 +195,14 @@ class SpeechDataModule(LightningDataModule):
         allowed = self.config.max_bad_share
         if len(bad) / total > allowed:
             raise DataError(
-                f"{len(bad)} of {total} recordings can't be used, more than data.max_bad_share = "
+                f"{len(bad):,} of {counted(total, 'recording')} can't be used, more than "
+                "data.max_bad_share = "
                 f"{allowed:g} allows: {_counted(bad)}. The first: {_first(bad)}"
             )
         if not self.matrix.index:
             raise DataError(
-                f"all {total} recordings are set aside: {_counted(self.set_aside)}. "
+                f"{plural(total, 'the recording is', f'all {total:,} recordings are')} set aside: "
+                f"{_counted(self.set_aside)}. "
                 f"The first: {_first(self.set_aside)}"
             )
 

@@ -16,6 +16,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from speechnet.wording import counted
+
 _BAR: Final = 10
 """Characters."""
 
@@ -35,7 +37,7 @@ class Step:
     Attributes:
         name: what is said of it.
         total: steps; 0 where they can't be counted.
-        unit: of what, with a space before it.
+        unit: what one is called; nothing for steps.
         done: steps.
         speech: hours.
         begun: when; see ``now``.
@@ -56,7 +58,11 @@ class Step:
 
     def count(self) -> str:
         """What is done, in words; empty where that can't be told."""
-        said = [f"{self.done:,}/{self.total:,}{self.unit}"] if self.total else []
+        said = (
+            [f"{self.done:,}/{counted(self.total, self.unit) if self.unit else f'{self.total:,}'}"]
+            if self.total
+            else []
+        )
         return ", ".join([*said, *([f"{self.speech:.2f} h of speech"] if self.speech else [])])
 
     def left(self) -> float | None:

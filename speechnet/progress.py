@@ -186,7 +186,7 @@ def extraction_progress(files: int) -> Iterator[Callable[[int, float], None]]:
     Yields:
         A function that takes the number of files just finished and their seconds of speech.
     """
-    with _display.during(Step("extracting", files, unit=" files")) as step:
+    with _display.during(Step("extracting", files, unit="file")) as step:
 
         def advance(count: int, seconds: float) -> None:
             step.advance(count)

@@ -18,6 +18,7 @@ from speechnet.audio.facts import peak
 from speechnet.compiled import librosa
 from speechnet.errors import DataError, SetAside
 from speechnet.types import Float32
+from speechnet.wording import counted
 
 _MOST_BITS: Final = 32
 """Of an integer sample; nothing records 64."""
@@ -116,7 +117,8 @@ def check_size(frames: int, channels: int, *, rate: int, config: AudioConfig) ->
     if frames * channels > config.max_samples:
         raise SetAside(
             "too_large",
-            f"{frames} frames of {channels} channels, at most {config.max_samples} samples allowed",
+            f"{frames} frames of {counted(channels, 'channel')}, at most {config.max_samples} "
+            "samples allowed",
         )
 
 

@@ -18,6 +18,7 @@ from speechnet.audit.config import AuditConfig
 from speechnet.audit.doctor import FAULTS
 from speechnet.audit.labels import originals
 from speechnet.types import POLICY_REASONS, REASONS, Targets
+from speechnet.wording import counted, listing, plural
 
 SUMMARY_COLUMNS: Final = ("check", "severity", "what", "count", "detail")
 
@@ -99,9 +100,9 @@ def _leaks(leaks: pd.DataFrame) -> Iterator[Finding]:
         # Of copies each recording that is tested counts once, however many of them there are.
         values = found["value"][~found["tested"].fillna(found["value"]).duplicated()]
         if len(values):
-            where = _plural(found["fold"].nunique(), "fold")
             what = f"{_are(len(values), noun)} {rest}"
-            detail = f"in {found['fold'].nunique()} {where}: {_listing(values)}"
+            folds = counted(found["fold"].nunique(), "fold")
+            detail = f"in {folds}: {listing(values, 5)}"
             yield Finding(f"leakage_{kind}", severity, what, len(values), detail)
 
 
@@ -114,23 +115,23 @@ def _disputed(dispute: pd.DataFrame) -> Iterator[Finding]:
                 ["first", "second", "copy"], sort=False
             )
         ]
-        what = f"{_plural(len(said), 'pair')} of copies labelled differently"
-        yield Finding("copies_disagree", "fault", what, len(said), _listing(said))
+        what = f"{plural(len(said), 'pair')} of copies labelled differently"
+        yield Finding("copies_disagree", "fault", what, len(said), listing(said, 5))
 
 
 def _copies(near: pd.DataFrame) -> Iterator[Finding]:
     if len(near):
-        pair = _plural(len(near), "pair")
+        pair = plural(len(near), "pair")
         what = f"{pair} of likely near-copies: re-encoded, trimmed or rescaled"
         pairs = (f"{a} ~ {b}" for a, b in zip(near["first"], near["second"], strict=True))
-        yield Finding("near_duplicates", "warning", what, len(near), _listing(pairs))
+        yield Finding("near_duplicates", "warning", what, len(near), listing(pairs, 5))
 
 
 def _speakers(table: pd.DataFrame) -> Iterator[Finding]:
     names = table["speaker"].dropna().unique()
     unknown = int(table["speaker"].isna().sum())
     if unknown:
-        what = f"{_plural(unknown, 'recording')} without a known speaker"
+        what = f"{plural(unknown, 'recording')} without a known speaker"
         detail = (
             "whether a speaker is both trained on and tested can't be told, so nothing can be "
             "claimed about unseen speakers; intervals resample recordings, and are too narrow "
@@ -153,12 +154,12 @@ def _confounding(table: pd.DataFrame, targets: Targets, config: AuditConfig) -> 
         single = single_class_speakers(table, target)
         if len(single):
             severity = "warning" if target in harmed else "note"
-            what = f"{_plural(len(single), 'speaker')} with recordings of one {target} only"
+            what = f"{plural(len(single), 'speaker')} with recordings of one {target} only"
             pairs = (f"{s} ({c})" for s, c in zip(single["speaker"], single["class"], strict=True))
-            yield Finding("single_class", severity, what, len(single), _listing(pairs))
+            yield Finding("single_class", severity, what, len(single), listing(pairs, 5))
         if target in harmed:
             what = f"{_are(len(single), 'speaker')} harmed if features are standardised by speaker"
-            they = "it has" if len(single) == 1 else "they have"
+            they = plural(len(single), "it has", "they have")
             detail = f"that would take away what tells the {target}, for {they} only one"
             yield Finding("speaker_normalisation", "warning", what, len(single), detail)
         yield from _of_one_gender(table, target)
@@ -182,8 +183,8 @@ def _of_one_gender(table: pd.DataFrame, target: str) -> Iterator[Finding]:
     genders = known.groupby(target, observed=True)["gender"].agg(["nunique", "first"])
     single = genders[genders["nunique"] == 1]
     if len(single):
-        what = f"{_plural(len(single), 'class', 'classes')} of {target} spoken by one gender only"
-        detail = _listing(f"{label} ({gender})" for label, gender in single["first"].items())
+        what = f"{plural(len(single), 'class', 'classes')} of {target} spoken by one gender only"
+        detail = listing((f"{label} ({gender})" for label, gender in single["first"].items()), 5)
         yield Finding("gender_confounding", "warning", what, len(single), detail)
 
 
@@ -197,7 +198,7 @@ def _recordings(files: pd.DataFrame) -> Iterator[Finding]:
             if name in FAULTS
             else f"{are} set aside: {REASONS.get(name, name)}"
         )
-        yield Finding(name, severity, what, len(found), _listing(_named(found, name)))
+        yield Finding(name, severity, what, len(found), listing(_named(found, name), 5))
 
 
 def _named(found: pd.DataFrame, fault: str) -> Iterable[str]:
@@ -208,15 +209,5 @@ def _named(found: pd.DataFrame, fault: str) -> Iterable[str]:
     return (f"{original} = {copy}" for copy, original in known.items())
 
 
-def _plural(count: int, noun: str, nouns: str | None = None) -> str:
-    return noun if count == 1 else nouns or f"{noun}s"
-
-
 def _are(count: int, noun: str) -> str:
-    return f"{_plural(count, noun)} {'is' if count == 1 else 'are'}"
-
-
-def _listing(items: Iterable[object], most: int = 5) -> str:
-    every = [str(item) for item in items]
-    rest = len(every) - most
-    return ", ".join(every[:most]) + (f" and {rest} more" if rest > 0 else "")
+    return f"{plural(count, noun)} {plural(count, 'is', 'are')}"

@@ -39,6 +39,7 @@ from speechnet.report.summary import printable
 from speechnet.report.tables import Score, models_of, scores_by_key
 from speechnet.runs.folder import check_writable, table_bytes
 from speechnet.types import Targets
+from speechnet.wording import counted
 
 
 def compare(paths: Sequence[Path], *, out: Path | None) -> RunComparison:
@@ -78,8 +79,9 @@ def compare(paths: Sequence[Path], *, out: Path | None) -> RunComparison:
 
 def _check(paths: Sequence[Path], out: Path | None) -> None:
     if not 2 <= len(paths) <= MOST:
-        found = "1 run" if len(paths) == 1 else f"{len(paths)} runs"
-        raise ConfigError(f"{found} given, expected 2 to {MOST} run folders to compare")
+        raise ConfigError(
+            f"{counted(len(paths), 'run')} given, expected 2 to {MOST} run folders to compare"
+        )
     seen: dict[Path, Path] = {}
     for path in paths:
         if path.resolve() in seen:

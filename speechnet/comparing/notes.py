@@ -11,6 +11,7 @@ from speechnet.comparing.settings import SEED, same_experiment
 from speechnet.evaluation.run_comparison import Match
 from speechnet.report.names import listed, model_name
 from speechnet.types import Targets
+from speechnet.wording import counted, plural
 
 _Runs = Mapping[str, OpenRun]
 _Matches = Mapping[tuple[str, str], Match]
@@ -68,7 +69,8 @@ def _rows(matches: _Matches) -> Iterator[str]:
         ]
         if lacking:
             yield (
-                f"{a} and {b} are compared on the {match.common} recordings that both test: "
+                f"{a} and {b} are compared on the {counted(match.common, 'recording')} that both "
+                "test: "
                 f"{', '.join(lacking)}."
             )
         if not match.same_training:
@@ -112,9 +114,8 @@ def _left_out(runs: _Runs) -> Iterator[str]:
                 having.setdefault(each, []).append(name)
         for each, names in having.items():
             if len(names) < len(runs):
-                has = "has" if len(names) == 1 else "have"
                 name = model_name(each) if key == "models" else each
-                yield f"Only {listed(names)} {has} the {what} {name}."
+                yield f"Only {listed(names)} {plural(len(names), 'has', 'have')} the {what} {name}."
 
 
 def _unchosen(runs: _Runs, targets: Targets) -> Iterator[str]:

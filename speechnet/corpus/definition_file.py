@@ -29,9 +29,9 @@ from typing import Any, NoReturn
 import yaml
 
 from speechnet.corpus.definition import Definition, Field
-from speechnet.corpus.wording import did_you_mean, listing
 from speechnet.errors import ConfigError
 from speechnet.types import CORPUS_COLUMNS
+from speechnet.wording import did_you_mean, listing
 
 _COMMON_KEYS = frozenset({"title", "source", "licence", "kind", "fields", "example"})
 _KEYS = {

@@ -12,8 +12,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from speechnet.corpus.wording import listing
 from speechnet.errors import ConfigError, DataError
+from speechnet.wording import listing
 
 AUDIO_ENDINGS = (".wav", ".flac", ".mp3", ".ogg")
 

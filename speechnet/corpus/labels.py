@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
-from speechnet.corpus.wording import did_you_mean, listing
 from speechnet.errors import ConfigError, DataError
 from speechnet.types import VOCABULARY, Targets
+from speechnet.wording import did_you_mean, listing
 
 DROPPED_COLUMNS = ("target", "label", "count", "why")
 NOT_LISTED = "not among the classes"

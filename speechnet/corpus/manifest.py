@@ -13,9 +13,9 @@ from speechnet.corpus.config import CorpusConfig
 from speechnet.corpus.definition import Definition, Field, canonical
 from speechnet.corpus.discovery import Found, SetAsideRow, inside, printable, without_ending
 from speechnet.corpus.sheet import Sheet, read_sheet
-from speechnet.corpus.wording import did_you_mean, listing
 from speechnet.errors import ConfigError, DataError, SetAside
 from speechnet.types import CORPUS_COLUMNS, Float64
+from speechnet.wording import did_you_mean, listing
 
 _NO_LABELS = ("file", "start", "end")
 

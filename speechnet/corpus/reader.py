@@ -22,9 +22,9 @@ from speechnet.corpus.discovery import (
 )
 from speechnet.corpus.labels import apply_labels
 from speechnet.corpus.manifest import read_manifest
-from speechnet.corpus.wording import listing
 from speechnet.errors import ConfigError, DataError
 from speechnet.types import CORPUS_COLUMNS, Targets
+from speechnet.wording import counted, listing, plural
 
 _HELPERS = ("file", "where")
 
@@ -127,7 +127,9 @@ class Reading:
             return ""
         file, reason, detail = self.set_aside[0]
         return (
-            f". {len(self.set_aside)} files are set aside, the first: {file} ({reason}: {detail})"
+            f". {counted(len(self.set_aside), 'file')} {plural(len(self.set_aside), 'is', 'are')} "
+            f"set aside, the first: {file} ({reason}: "
+            f"{detail})"
         )
 
 
@@ -186,7 +188,7 @@ def _left_over(definition: Definition, table: pd.DataFrame, found: Found) -> lis
     rest = sorted(set(found.files.values()).difference(table["path"]))
     if not rest:
         return []
-    are = "1 audio file" if len(rest) == 1 else f"{len(rest)} audio files"
+    are = counted(len(rest), "audio file")
     if definition.kind == "files":
         lack = f"without a {definition.name} name (such as {definition.example})"
     else:
@@ -199,7 +201,10 @@ def _nothing_found(
 ) -> str:
     """Why the corpus came out empty, and what to do."""
     if found.files:
-        there = f"{len(found.files)} other audio files, such as {listing(list(found.files)[:3])}"
+        there = (
+            f"{counted(len(found.files), 'other audio file')}, such as "
+            f"{listing(list(found.files)[:3])}"
+        )
     else:
         there = f"no file ending in {', '.join(AUDIO_ENDINGS)}"
     said = f"no recording of {definition.name} below {printable(str(root))}: found {there}"

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from speechnet.corpus.discovery import printable
-from speechnet.corpus.wording import listing
 from speechnet.errors import DataError
+from speechnet.wording import listing
 
 _MISSING = frozenset({"", "na", "n/a", "nan", "<na>", "none", "null"})
 

@@ -22,9 +22,9 @@ import pandas as pd
 from speechnet.corpus.config import CorpusConfig
 from speechnet.corpus.labels import Drop, choose_rows, dropped_table, map_labels
 from speechnet.corpus.reader import Corpus, Reading, read_rows
-from speechnet.corpus.wording import listing
 from speechnet.errors import ConfigError, DataError
 from speechnet.types import CORPUS_COLUMNS, Targets
+from speechnet.wording import counted, listing
 
 CORPUS: Final = "corpus"
 """The column that says which corpus a row is from."""
@@ -192,7 +192,8 @@ def _check_once(table: pd.DataFrame) -> None:
         first = twice[twice["path"] == twice["path"].iloc[0]]
         raise ConfigError(
             f"data.corpora: {' and '.join(first[CORPUS].unique())} both hold the same "
-            f"{twice['path'].nunique()} recordings, the first: {first['file'].iloc[0]}; list each "
+            f"{counted(twice['path'].nunique(), 'recording')}, the first: {first['file'].iloc[0]}; "
+            "list each "
             "corpus once, with a root or a table of its own"
         )
 

@@ -29,6 +29,7 @@ from speechnet.evaluation.cluster_null import add_nulls
 from speechnet.evaluation.cluster_reference import Assigned
 from speechnet.evaluation.cluster_scores import read_labels, score_clusters
 from speechnet.types import Float32, Float64, Int64
+from speechnet.wording import counted
 
 Method = Literal["kmeans", "gmm", "agglomerative"]
 
@@ -199,8 +200,9 @@ def _project(
     most = min(len(X) - 1, X.shape[1])
     if config.pca > most:
         notes.append(
-            f"{config.pca} principal components were asked for; {len(X)} rows of {X.shape[1]} "
-            f"features have {most}."
+            f"{counted(config.pca, 'principal component')} were asked for; "
+            f"{counted(len(X), 'row')} of "
+            f"{counted(X.shape[1], 'feature')} have {most}."
         )
     # Two for the picture, even if clusters are sought in one.
     pca = PCA(min(max(config.pca, 2), most), random_state=seed)
@@ -219,7 +221,9 @@ def _assign(Z: Float64, config: ClusteringConfig, *, seed: int, notes: list[str]
     ks = [k for k in config.k if k <= distinct]
     if len(ks) < len(config.k):
         few = [k for k in config.k if k > distinct]
-        notes.append(f"No clustering into {few}: the rows take only {distinct} different values.")
+        notes.append(
+            f"No clustering into {few}: the rows take only {counted(distinct, 'different value')}."
+        )
     assigned: dict[tuple[str, int], Int64 | None] = {}
     for method in config.methods:
         match method:

@@ -37,6 +37,7 @@ import pandas as pd
 from speechnet.evaluation.comparison import differences, holm
 from speechnet.evaluation.resampling import unit_codes
 from speechnet.types import Targets, encode
+from speechnet.wording import counted
 
 RUN_COMPARISON_COLUMNS: Final = (
     *("target", "metric", "first_run", "first", "second_run", "second", "best"),
@@ -99,7 +100,7 @@ def match_runs(first: ScoredRun, second: ScoredRun) -> Match:
     most = max(len(found) for found in recordings)
     untested = ""
     if len(common) < LEAST_COMMON * most:
-        untested = f"only {len(common)} of up to {most} recordings are tested by both"
+        untested = f"only {len(common):,} of up to {counted(most, 'recording')} are tested by both"
     elif _among(tested[0][_ROW], common) != _among(tested[1][_ROW], common):
         untested = "the same recordings are tested in other folds"
     known = set(first.division["recording"]) & set(second.division["recording"])
@@ -199,7 +200,8 @@ def _check_truth(
     apart = one.index[one != other]
     if len(apart):
         raise ValueError(
-            f"{names[0]} and {names[1]} disagree about the {target} of {len(apart)} recordings "
+            f"{names[0]} and {names[1]} disagree about the {target} of "
+            f"{counted(len(apart), 'recording')} "
             f"that both test, such as {one[apart[0]]} against {other[apart[0]]}"
         )
 

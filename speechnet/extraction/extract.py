@@ -23,6 +23,7 @@ from speechnet.extraction.store import FeatureStore, Outcome, Rows
 from speechnet.extraction.workers import work_off
 from speechnet.progress import extraction_progress, tell
 from speechnet.types import FeatureMatrix
+from speechnet.wording import counted
 
 _PASSING: Final = frozenset({"missing", "unreadable", "failed", "worker_died"})
 """Reasons that may be gone the next time; the others follow from the content and the recipe."""
@@ -125,7 +126,10 @@ def extract_features(
         rows = rows.join(done)
         set_aside |= {job.file: failed[job.key] for job in jobs if job.key in failed}
     found = sum(job.key not in missing for job in jobs)
-    tell(f"features: {found} of {len(jobs)} recordings from the cache, {len(missing)} computed")
+    tell(
+        f"features: {found} of {counted(len(jobs), 'recording')} from the cache, {len(missing)} "
+        "computed"
+    )
     usable = [job for job in jobs if job.file not in set_aside]
     return _assemble(
         usable,

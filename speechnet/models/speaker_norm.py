@@ -14,6 +14,7 @@ import pandas as pd
 
 from speechnet.errors import DataError
 from speechnet.types import Float32
+from speechnet.wording import counted, plural
 
 
 def standardise_by_speaker(X: Float32, speakers: Sequence[object]) -> Float32:
@@ -34,7 +35,9 @@ def standardise_by_speaker(X: Float32, speakers: Sequence[object]) -> Float32:
     codes, names = pd.factorize(np.array(list(speakers), dtype=object))
     if (unknown := int((codes < 0).sum())) > 0:
         raise DataError(
-            f"{unknown} of {len(codes)} recordings have no speaker, by whom their features would "
+            f"{unknown:,} of {counted(len(codes), 'recording')} {plural(unknown, 'has', 'have')} "
+            "no "
+            "speaker, by whom their features would "
             "be standardised: name the speakers, or set data.features.per_speaker: false"
         )
     out = np.zeros_like(X)

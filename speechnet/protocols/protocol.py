@@ -9,6 +9,7 @@ from typing import Literal
 import pandas as pd
 
 from speechnet.types import Targets
+from speechnet.wording import counted
 
 
 @dataclass(frozen=True)
@@ -85,5 +86,5 @@ class Protocol:
                 f"{len(self.classes)} ({', '.join(self.classes)})"
             )
         if len(table) != self.recordings:
-            found.append(f"{len(table)} recordings of {self.recordings}")
+            found.append(f"{counted(len(table), 'recording')} of {self.recordings:,}")
         return found

@@ -30,9 +30,9 @@ import pandas as pd
 
 from speechnet.corpus.discovery import AUDIO_ENDINGS, discover, printable
 from speechnet.corpus.sheet import Sheet, read_sheet
-from speechnet.corpus.wording import did_you_mean, listing
 from speechnet.errors import DataError, SetAside
 from speechnet.types import Float64
+from speechnet.wording import did_you_mean, listing
 
 STDIN: Final = "-"
 _TABLES: Final = frozenset({".csv", ".tsv"})

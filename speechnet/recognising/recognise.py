@@ -26,6 +26,7 @@ from speechnet.report.summary import set_aside_table
 from speechnet.runs.folder import check_writable
 from speechnet.runs.opening import parallel
 from speechnet.runs.saved import SavedRun
+from speechnet.wording import counted
 
 _SMALLEST: Final = 64
 _LARGEST: Final = 1024
@@ -132,7 +133,7 @@ class _Met:
         if self.averaged:
             say(
                 f"Longer than {windows.longer_than:g} s, and the mean over windows of "
-                f"{windows.window:g} s: {self.averaged:,} of {total:,} recordings"
+                f"{windows.window:g} s: {self.averaged:,} of {counted(total, 'recording')}"
             )
         if self.set_aside:
             rows = pd.DataFrame(self.set_aside, columns=["file", "reason", "detail"], dtype=object)
@@ -207,7 +208,7 @@ def _settings(answerer: Answerer) -> dict[str, object]:
 
 def _say_done(results: Results, total: int) -> None:
     if results.done:
-        say(f"{total:,} recordings, {results.done:,} of them done before")
+        say(f"{counted(total, 'recording')}, {results.done:,} of them done before")
     if results.changed:
         say(
             "The recordings have changed since, or their order has: the rows behind the first "

@@ -24,6 +24,7 @@ from speechnet.audio.prepare import as_rate, as_samples, check_rate, check_size,
 from speechnet.errors import ConfigError, SetAside
 from speechnet.recognising.recognition import Recognition, check_abstain, likeliest, recognition
 from speechnet.types import Float32, Targets
+from speechnet.wording import counted
 
 if TYPE_CHECKING:
     from speechnet.recognising.recogniser import Recogniser
@@ -111,7 +112,9 @@ def summarise(
     usable = timeline[timeline["reason"] == ""]
     if usable.empty:
         reason = str(timeline["reason"].mode()[0])
-        raise SetAside(reason, f"not one of {timeline['start'].nunique()} windows can be used")
+        raise SetAside(
+            reason, f"not one of {counted(timeline['start'].nunique(), 'window')} can be used"
+        )
     found = {}
     for model, rows in usable.groupby("model", sort=False):
         means = {t: rows[_columns(t, c)].to_numpy(float).mean(axis=0) for t, c in targets.items()}

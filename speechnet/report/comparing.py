@@ -23,6 +23,7 @@ from speechnet.report.names import (
 from speechnet.report.summary import plain_table, printable
 from speechnet.report.tables import POOLED_NOTE
 from speechnet.types import Targets
+from speechnet.wording import counted
 
 METRICS: Final = ("uar", "accuracy", "macro_f1", "auc_macro")
 """The scores that are shown of each run."""
@@ -162,7 +163,7 @@ def settings_in_words(comparison: RunComparison) -> list[str]:
         said = ", ".join(f"{_short(value)} ({runs})" for value, runs in runs_of.items())
         lines.append(f"{printable(key)}: {said}")
     if len(lines) > _SETTINGS:
-        lines[_SETTINGS:] = [f"and {len(lines) - _SETTINGS} more keys: --out lists them"]
+        lines[_SETTINGS:] = [f"and {counted(len(lines) - _SETTINGS, 'more key')}: --out lists them"]
     return lines
 
 
@@ -236,7 +237,7 @@ def _judged(rows: pd.DataFrame) -> str:
     """Who is better than whom, the largest differences first."""
     shown = rows[rows["p_holm"] <= SIGNIFICANT]
     if shown.empty and len(rows) > 1:
-        return f"no difference shown in {len(rows)} pairs"
+        return f"no difference shown in {counted(len(rows), 'pair')}"
     if shown.empty:
         row = rows.iloc[0]
         by = f"{points(row['difference'], row['low'], row['high'])} points"
@@ -244,7 +245,7 @@ def _judged(rows: pd.DataFrame) -> str:
     largest = shown.reindex(shown["difference"].abs().sort_values(ascending=False).index)
     won = [_won(row) for row in _of(largest.head(_SENTENCES))]
     if len(shown) > _SENTENCES:
-        won.append(f"{len(shown) - _SENTENCES} more differences shown")
+        won.append(f"{counted(len(shown) - _SENTENCES, 'more difference')} shown")
     if len(shown) < len(rows):
         won.append("no other difference shown")
     return "; ".join(won)
@@ -266,7 +267,9 @@ def _won(row: pd.Series) -> str:
 def _test_words(tested: pd.DataFrame) -> str:
     """How it was tested, and whether anything could have come of it."""
     pairs, units, unit = len(tested), int(tested["units"].min()), tested["unit"].iloc[0]
-    words = f"paired permutation tests over {units} {unit}s, Holm over {pairs} pairs"
+    words = (
+        f"paired permutation tests over {counted(units, unit)}, Holm over {counted(pairs, 'pair')}"
+    )
     least = min(1.0, 2.0 ** (1 - units) * pairs)  # all units favour the same of the two
     if least > SIGNIFICANT:
         words += f"; so few {unit}s can't show a difference: p is {least:.2g} at the very least"

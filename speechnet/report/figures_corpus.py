@@ -25,6 +25,7 @@ from speechnet.report.style import (
 )
 from speechnet.report.tables import require_columns
 from speechnet.types import Targets
+from speechnet.wording import counted
 
 _UNKNOWN: Final = "unknown"
 
@@ -58,7 +59,9 @@ def draw_corpus(corpus: pd.DataFrame, facts: pd.DataFrame, targets: Targets) -> 
     _durations(axes[-2], facts["duration"].to_numpy(np.float64))
     _speakers(axes[-1], corpus["speaker"])
     speakers = corpus["speaker"].nunique()
-    set_title(figure, f"The corpus: {len(corpus):,} recordings of {speakers:,} speakers")
+    set_title(
+        figure, f"The corpus: {counted(len(corpus), 'recording')} of {counted(speakers, 'speaker')}"
+    )
     return figure
 
 

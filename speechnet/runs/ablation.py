@@ -27,6 +27,7 @@ from speechnet.runs.folder import RunFolder
 from speechnet.runs.refit import NETWORK, chosen_candidates, refit
 from speechnet.splits import check_folds
 from speechnet.types import FeatureMatrix, Fold, Int64, Targets
+from speechnet.wording import counted
 
 _KEPT: Final = ["file", "fold", "target", "truth", "predicted"]
 
@@ -92,7 +93,7 @@ def check_ablation(config: ExperimentConfig, table: pd.DataFrame) -> None:
     if "speakers" in asked.parts and table["speaker"].isna().any():
         raise DataError(
             f"evaluation.ablate.parts: speakers needs to know them, "
-            f"{int(table['speaker'].isna().sum())} of {len(table)} recordings have none"
+            f"{int(table['speaker'].isna().sum()):,} of {counted(len(table), 'recording')} without"
         )
 
 
@@ -188,7 +189,8 @@ def _denoised(config: DataConfig, data: SpeechDataModule) -> Iterator[_Variant]:
     if len(rows) == len(data.table):
         yield _Variant("denoise", method, [changed])
         return
-    lost = f"{len(data.table) - len(rows)} recordings can't be used under denoising {method}"
+    lost = counted(len(data.table) - len(rows), "recording")
+    lost += f" can't be used under denoising {method}"
     try:
         check_folds(data.table.iloc[rows], data.targets, folds)
     except DataError as error:

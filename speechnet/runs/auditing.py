@@ -21,6 +21,7 @@ from speechnet.runs.folder import RunFolder, check_writable, next_version, table
 from speechnet.runs.inflation import measure_inflation
 from speechnet.runs.opening import announce, parallel
 from speechnet.types import Targets
+from speechnet.wording import counted, plural
 
 _STYLES = {"fault": "red", "warning": "yellow", "note": ""}
 
@@ -119,7 +120,7 @@ def check_speaker_normalisation(
                 style="yellow",
             )
         elif count := len(single_class_speakers(table, target)):
-            who = "1 speaker has" if count == 1 else f"{count} speakers have"
+            who = f"{counted(count, 'speaker')} {plural(count, 'has', 'have')}"
             say(
                 f"Features are standardised by speaker, and {who} one class of {target} only: "
                 "it can't be told any more.",

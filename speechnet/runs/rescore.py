@@ -21,7 +21,6 @@ import pandas as pd
 from speechnet.config.experiment import absolute
 from speechnet.corpus import CorpusConfig
 from speechnet.corpus.labels import NOT_LISTED
-from speechnet.corpus.wording import listing
 from speechnet.datamodule import DataConfig, SpeechDataModule
 from speechnet.errors import ConfigError, DataError
 from speechnet.evaluation import confusion_table, score_predictions
@@ -36,6 +35,7 @@ from speechnet.runs.folder import check_writable, next_version, table_bytes
 from speechnet.runs.opening import announce, parallel
 from speechnet.runs.saved import SavedRun
 from speechnet.types import Targets
+from speechnet.wording import counted, listing, plural
 
 
 def rescore(run_path: Path, *, corpus: Mapping[str, Any], out: Path | None) -> Path:
@@ -119,7 +119,9 @@ def _score_own(run: SavedRun, data: SpeechDataModule, split: pd.DataFrame) -> li
     absent = sorted(set(split["file"]) - set(position))
     if absent:
         raise DataError(
-            f"{len(absent)} recordings of the run are not in the corpus, the first: {absent[0]}. "
+            f"{counted(len(absent), 'recording')} of the run {plural(len(absent), 'is', 'are')} "
+            "not "
+            f"in the corpus, the first: {absent[0]}. "
             "Give the corpus as it was with --root"
         )
     test = split[split["part"] == "test"]
@@ -163,7 +165,8 @@ def _say_classes(data: SpeechDataModule) -> None:
         if lacking and both:
             said.append(f"only the run has {listing(lacking)}, always wrong as an answer here")
         if len(unknown):
-            rows = listing(f"{row.label} ({row.count} recordings)" for row in unknown.itertuples())
+            counts = zip(unknown["label"], unknown["count"], strict=True)
+            rows = listing(f"{label} ({counted(count, 'recording')})" for label, count in counts)
             said.append(f"only {name} has {rows}, left out")
         say(f"{'; '.join(said)}.", style="yellow")
 
@@ -175,7 +178,8 @@ def _other_in_words(run: SavedRun, data: SpeechDataModule) -> str:
     words = f"Corpus {data.corpus.name}, not trained on"
     if seen:
         words = (
-            f"Corpus {data.corpus.name}, {seen} of its {len(data.table)} recordings are the run's"
+            f"Corpus {data.corpus.name}, {seen:,} of its {counted(len(data.table), 'recording')} "
+            f"{plural(seen, 'is', 'are')} the run's"
         )
         say(f"{words}: the scores are too good.", style="yellow")
         words += ": the scores are too good"

@@ -10,6 +10,7 @@ import pandas as pd
 from speechnet.report.names import interval_words, model_name, percent, percent_interval
 from speechnet.report.tables import find_score
 from speechnet.runs.saved import SavedRun
+from speechnet.wording import counted
 
 _SYNTHETIC = "synthetic"
 
@@ -70,7 +71,8 @@ def about(run: SavedRun, *, best: str) -> About:
     return About(
         run=f"{run.folder.path.absolute().parent.name}/{run.folder.path.absolute().name}",
         corpus=(
-            f"{corpus['name']}: {corpus['recordings']} recordings of {corpus['speakers']} speakers"
+            f"{corpus['name']}: {counted(corpus['recordings'], 'recording')} of "
+            f"{counted(corpus['speakers'], 'speaker')}"
         ),
         protocol=info["protocol"],
         standings=[

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Final
 
 import numpy as np
@@ -11,8 +10,12 @@ import pandas as pd
 from speechnet.errors import ConfigError, DataError
 from speechnet.splits.config import SplitConfig
 from speechnet.types import Fold, Targets
+from speechnet.wording import counted, listing, plural
 
 PARTS: Final = ("train", "dev", "test")
+
+MOST: Final = 60
+"""Names that an error lists."""
 
 OneFault = tuple[int, str]
 """The number of a fold, and what is wrong with it."""
@@ -28,7 +31,8 @@ def check_corpus(table: pd.DataFrame, config: SplitConfig) -> None:
     if config.protocol == "random":
         if len(table) < max(config.folds, 2):
             raise DataError(
-                f"the corpus has {len(table)} recordings, too few for data.split.folds = "
+                f"the corpus has {counted(len(table), 'recording')}, too few for data.split.folds "
+                "= "
                 f"{config.folds}"
             )
         return
@@ -70,7 +74,7 @@ def by_fold(faults: list[OneFault]) -> list[str]:
     lines = []
     for what in dict.fromkeys(what for _, what in faults):
         where = [str(number) for number, other in faults if other == what]
-        lines.append(f"fold{'s' if len(where) > 1 else ''} {', '.join(where)}: {what}")
+        lines.append(f"{plural(len(where), 'fold')} {', '.join(where)}: {what}")
     return lines
 
 
@@ -92,13 +96,6 @@ def one_speaker(name: str) -> str:
         "well new recordings of this speaker are recognised can be: data.split.protocol: random, "
         "whose scores say nothing about anyone else"
     )
-
-
-def listing(names: Iterable[str], most: int = 60) -> str:
-    """The names separated by commas; of very many the first, with a count of the rest."""
-    every = list(names)
-    rest = len(every) - most
-    return ", ".join(every[:most]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def column_of(table: pd.DataFrame, config: SplitConfig) -> np.ndarray:
@@ -128,7 +125,9 @@ def _check_column(table: pd.DataFrame, column: str, config: SplitConfig) -> np.n
     empty = int(table[column].isna().sum())
     if empty:
         raise DataError(
-            f"{empty} of {len(table)} recordings have nothing in the column {column!r} that "
+            f"{empty:,} of {counted(len(table), 'recording')} {plural(empty, 'has', 'have')} "
+            "nothing in the column "
+            f"{column!r} that "
             "data.split.column names; say of each which part or fold it is in"
         )
     values = column_of(table, config)
@@ -165,7 +164,9 @@ def _wrong_speakers(table: pd.DataFrame, known: list[str], config: SplitConfig) 
             else "data.split.protocol: random, which says nothing about unseen speakers"
         )
         wrong.append(
-            f"{nameless} of {len(table)} recordings have no speaker, and the {config.protocol} "
+            f"{nameless:,} of {counted(len(table), 'recording')} {plural(nameless, 'has', 'have')} "
+            "no speaker, and the "
+            f"{config.protocol} "
             "protocol keeps speakers apart. Name the speakers (data.corpus.columns), or use "
             f"{other}"
         )
@@ -174,7 +175,7 @@ def _wrong_speakers(table: pd.DataFrame, known: list[str], config: SplitConfig) 
         wrong.append(one_speaker(known[0]))
     elif known and len(known) < wanted:
         wrong.append(
-            f"the corpus has {len(known)} speakers ({', '.join(known[:5])}), the "
+            f"the corpus has {counted(len(known), 'speaker')} ({', '.join(known[:5])}), the "
             f"{config.protocol} protocol needs at least {wanted}"
         )
     return wrong
@@ -185,8 +186,9 @@ def _unknown_speakers(known: list[str], lists: list[list[str]]) -> list[str]:
     if not unknown:
         return []
     return [
-        f"data.split.speakers names {listing(sorted(unknown))}, not in the corpus; its speakers "
-        f"are {listing(known)}"
+        f"data.split.speakers names {listing(sorted(unknown), MOST)}, not in the corpus; its "
+        "speakers "
+        f"are {listing(known, MOST)}"
     ]
 
 

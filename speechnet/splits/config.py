@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from speechnet.protocols import Protocol, load_protocol, named_protocols
+from speechnet.wording import counted
 
 
 @dataclass
@@ -66,11 +67,11 @@ def describe(config: SplitConfig) -> str:
         case "speaker":
             return "one split, unseen speakers"
         case "kfold":
-            return f"{config.folds} folds, unseen speakers"
+            return f"{counted(config.folds, 'fold')}, unseen speakers"
         case "loso":
             return "each speaker left out once, unseen speakers"
         case "predefined" if config.speakers:
-            return f"{len(config.speakers)} folds as listed, unseen speakers"
+            return f"{counted(len(config.speakers), 'fold')} as listed, unseen speakers"
         case "predefined" if config.column == "corpus":
             return "each corpus tested by what the others train"
         case "predefined":

@@ -15,6 +15,7 @@ from speechnet.splits.named import check_named, divide_named
 from speechnet.splits.settings import check_settings
 from speechnet.splits.strata import hold_out, merge_rare, shuffle, strata_of
 from speechnet.types import Fold, Int64, Targets
+from speechnet.wording import counted, plural
 
 _Division = tuple[Int64, Int64, Int64 | None]
 """Rows to train on, rows to test on, and a dev part where the protocol sets it."""
@@ -133,9 +134,11 @@ def _take_dev(
         train, dev = shuffle(strata[rest], config.dev, seed=seed)
     else:
         speakers = table["speaker"].to_numpy()[rest]
-        if len(set(speakers)) < 2:
+        if (left := len(set(speakers))) < 2:
             raise DataError(
-                f"{len(set(speakers))} speakers are left to train on in a fold, a dev part of "
+                f"{counted(left, 'speaker')} {plural(left, 'is', 'are')} left to train on in a "
+                "fold, a dev part "
+                "of "
                 "other speakers needs two. Set data.split.dev: 0, or use more speakers"
             )
         train, dev = hold_out(strata[rest], speakers, config.dev, seed=seed)

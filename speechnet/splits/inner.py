@@ -8,6 +8,7 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from speechnet.errors import DataError
 from speechnet.splits.strata import merge_rare
 from speechnet.types import Int64
+from speechnet.wording import counted
 
 
 def inner_folds(
@@ -43,7 +44,8 @@ def inner_folds(
             return pairs
     apart = " of different speakers" if speakers is not None else ""
     raise DataError(
-        f"the {len(labels)} training rows can't be divided into two parts{apart} that both hold "
+        f"the {counted(len(labels), 'training row')} can't be divided into two parts{apart} that "
+        "both hold "
         "every class, as the search of hyper-parameters needs. Use more folds or a smaller dev "
         "part (data.split), more speakers of each class, or leave rare classes out (data.targets)"
     )

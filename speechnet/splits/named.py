@@ -10,8 +10,9 @@ import pandas as pd
 
 from speechnet.errors import DataError
 from speechnet.protocols import Protocol
-from speechnet.splits.checks import OneFault, by_fold, listing, misfit, one_speaker, untrained
+from speechnet.splits.checks import MOST, OneFault, by_fold, misfit, one_speaker, untrained
 from speechnet.types import Int64, Targets
+from speechnet.wording import counted, listing, plural
 
 
 def check_named(
@@ -89,9 +90,14 @@ def _wrong_names(table: pd.DataFrame, protocol: Protocol) -> list[str]:
     listed = {name.casefold() for group in protocol.folds for name in group}
     wrong = []
     if nameless := int(keys.isna().sum()):
-        wrong.append(f"{nameless} of {len(table)} recordings have no speaker")
+        wrong.append(
+            f"{nameless:,} of {counted(len(table), 'recording')} {plural(nameless, 'has', 'have')} "
+            "no speaker"
+        )
     if unknown := sorted(set(keys.dropna()) - listed):
-        wrong.append(f"{len(unknown)} unknown {protocol.unit}s: {listing(unknown)}")
+        wrong.append(
+            f"{counted(len(unknown), f'unknown {protocol.unit}')}: {listing(unknown, MOST)}"
+        )
     if protocol.unit == "speaker":
         wrong += _too_few(table, protocol)
     return wrong
@@ -103,9 +109,15 @@ def _too_few(table: pd.DataFrame, protocol: Protocol) -> list[str]:
     missing = [name for name in protocol.speakers if name.casefold() not in present]
     wrong = []
     if missing:
-        wrong.append(f"{len(missing)} of its speakers are missing: {listing(missing)}")
+        wrong.append(
+            f"{len(missing)} of its speakers {plural(len(missing), 'is', 'are')} missing: "
+            f"{listing(missing, MOST)}"
+        )
     if len(known) == 1:
         wrong.append(one_speaker(str(known[0])))
     elif len(known) < len(protocol.folds):
-        wrong.append(f"{len(known)} speakers are fewer than its {len(protocol.folds)} folds")
+        wrong.append(
+            f"{counted(len(known), 'speaker')} {plural(len(known), 'is', 'are')} fewer than its "
+            f"{len(protocol.folds)} folds"
+        )
     return wrong

@@ -152,5 +152,5 @@ def test_set_aside_files_are_named_when_no_label_is_left(tmp_path: Path) -> None
     (tmp_path / "outside.wav").touch()
     (root / "03-01-05-01-01-01-01.wav").symlink_to(tmp_path / "outside.wav")
     targets = {"emotion": ["angry", "sad"]}
-    with pytest.raises(DataError, match=r"1 files are set aside, the first: .*outside_root"):
+    with pytest.raises(DataError, match=r"1 file is set aside, the first: .*outside_root"):
         load_corpus(config, targets)

@@ -30,5 +30,5 @@ def test_what_does_not_vary_becomes_zero() -> None:
 
 def test_a_recording_without_a_speaker_is_refused() -> None:
     """It says how many there are and what to do."""
-    with pytest.raises(DataError, match=r"1 of 2 recordings have no speaker.*per_speaker: false"):
+    with pytest.raises(DataError, match=r"1 of 2 recordings has no speaker.*per_speaker: false"):
         standardise_by_speaker(np.zeros((2, 1), np.float32), ["a", None])

@@ -182,7 +182,7 @@ def test_a_corpus_that_has_changed(
     rescore(run, corpus={}, out=tmp_path / "out")
     assert "The corpus isn't as it was" in capsys.readouterr().err
     table.iloc[1:].to_csv(root / "labels.csv", index=False)
-    with pytest.raises(DataError, match="1 recordings of the run are not in the corpus, the first"):
+    with pytest.raises(DataError, match="1 recording of the run is not in the corpus, the first"):
         rescore(run, corpus={}, out=tmp_path / "out")
 
 

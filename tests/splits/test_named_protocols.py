@@ -129,7 +129,7 @@ class TestRefusals:
         assert refusal("savee-loso", table, corpus="synthetic") == [
             "it is for savee, data.corpus.name is synthetic",
             "12 of 48 recordings have no speaker",
-            "1 unknown speakers: anna",
+            "1 unknown speaker: anna",
             "2 of its speakers are missing: JK, KL",
             "3 speakers are fewer than its 4 folds",
             "fold 0: no emotion 'happy' to train on",
@@ -158,7 +158,7 @@ class TestRefusals:
         table = whole_corpus("emobox-emodb-5")
         assert len(folds_of("emobox-emodb-5", table[5:])) == 5
         renamed = table.rename(index={"wav/03a01Fa.wav": "wav/03a01Fz.wav"})
-        assert refusal("emobox-emodb-5", renamed) == ["1 unknown files: 03a01fz"]
+        assert refusal("emobox-emodb-5", renamed) == ["1 unknown file: 03a01fz"]
         first = set(load_protocol("emobox-emodb-5").folds[0])
         without = table[[Path(file).stem not in first for file in table.index]]
         assert refusal("emobox-emodb-5", without) == ["fold 0: the test part is empty"]

@@ -70,7 +70,7 @@ class TestRefusals:
                 {"protocol": "kfold", "folds": 5},
                 r"3 speakers \(s00, s01, s02\), the kfold protocol needs at least 5",
             ),
-            (corpus_table(2), {"protocol": "loso"}, "1 speakers are left to train on in a fold"),
+            (corpus_table(2), {"protocol": "loso"}, "1 speaker is left to train on in a fold"),
             (
                 corpus_table(),
                 {"protocol": "predefined", "speakers": [["s00", "anna"]]},

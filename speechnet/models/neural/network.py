@@ -23,6 +23,7 @@ from speechnet.models.neural.mlp import MLP, MLPConfig
 from speechnet.models.scaling import affine
 from speechnet.models.search import Candidate
 from speechnet.types import Float32, Float64, Int64, Targets
+from speechnet.wording import counted
 
 _SEARCHABLE: Final = frozenset(asdict(MLPConfig())) - {
     "enabled",
@@ -123,7 +124,7 @@ class NetworkTrainer:
             DataError: fewer than two training rows.
         """
         if len(train) < 2:
-            raise DataError(f"{len(train)} training rows, a network needs at least two")
+            raise DataError(f"{counted(len(train), 'training row')}, a network needs at least two")
         if not (self.rows.labels[dev] >= 0).any():
             dev = dev[:0]
         if config.schedule == "plateau" and not len(dev):

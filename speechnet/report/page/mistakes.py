@@ -13,6 +13,7 @@ from markupsafe import Markup
 from speechnet.report.names import model_name, percent
 from speechnet.report.page.material import Material
 from speechnet.report.page.svg import inline_svg
+from speechnet.wording import counted, plural
 
 _UNKNOWN: Final = "unknown"
 _NOTHING_S: Final = 0.05
@@ -88,8 +89,8 @@ def mistakes(material: Material) -> list[Mistakes]:
 
 def _tied(material: Material, target: str, confidence: float) -> str:
     count = material.tied.get(target, 0)
-    said = f"{count} mistakes tie at {percent(confidence)} %; not all of them are shown."
-    return said if count else ""
+    tie = f"{counted(count, 'mistake')} {plural(count, 'ties', 'tie')}"
+    return f"{tie} at {percent(confidence)} %; not all of them are shown." if count else ""
 
 
 def heard(material: Material) -> str:

@@ -21,6 +21,7 @@ from speechnet.report.page.material import Material
 from speechnet.report.page.parts import sentence
 from speechnet.report.page.warning import Warned, warnings_of
 from speechnet.report.tables import POOLED_NOTE, Score, fold_count, models_of
+from speechnet.wording import counted
 
 
 @dataclass(frozen=True)
@@ -107,9 +108,10 @@ def _facts(material: Material) -> dict[str, str]:
     models = [model_name(model) for model in models_of(material.tables.scores)]
     asked = " and ".join(f"{name} ({', '.join(classes)})" for name, classes in targets.items())
     corpus = material.info["corpus"]
-    speakers = corpus.get("speakers") or "unknown"
+    speakers = corpus.get("speakers", 0)
+    who = counted(speakers, "speaker") if speakers else "unknown speakers"
     data = (
-        f"{corpus.get('name')}: {corpus.get('recordings'):,} recordings of {speakers} speakers, "
+        f"{corpus.get('name')}: {counted(corpus.get('recordings', 0), 'recording')} of {who}, "
         f"{_duration(float(corpus.get('hours') or 0))}"
     )
     if corpus.get("set_aside"):
@@ -137,7 +139,7 @@ def _ranking(material: Material, target: str) -> Ranking:
     said = [] if pairs is None else compared(pairs, {target: classes})
     return Ranking(
         target=target,
-        classes=f"{len(classes)} classes",
+        classes=counted(len(classes), "class", "classes"),
         chance=100 / len(classes),
         ranks=ranks,
         differences=sentence(said[0].removeprefix(f"{target}: ")) if said else "",

@@ -26,6 +26,7 @@ from speechnet.report.page.parts import (
     words,
 )
 from speechnet.report.page.warning import warnings_of
+from speechnet.wording import counted
 
 _MARKS = {"fault": "fault", "warning": "warn"}
 
@@ -164,7 +165,7 @@ def provenance(material: Material) -> Provenance:
         "speechnet": f"{info.get('speechnet')}, revision {info.get('git') or 'unknown'}",
         "Python": f"{info.get('python')} on {machine.get('system')}, {machine.get('cores')} cores",
         "Seed": str(info.get("seed")),
-        "Features": f"{len(info['features'])} columns",
+        "Features": counted(len(info["features"]), "column"),
         "Corpus, features and labels": f"fingerprint {corpus.get('fingerprint')}",
         "config.yaml": f"sha256 {digest}",
     }

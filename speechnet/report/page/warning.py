@@ -12,6 +12,7 @@ from speechnet.report.closing import inflation_in_words, within_chance
 from speechnet.report.names import listed, model_name, percent_interval
 from speechnet.report.page.material import Material
 from speechnet.report.page.parts import sentence
+from speechnet.wording import counted, plural
 
 _FEW: Final = 10
 """Of fewer speakers than this a bootstrap over speakers says little."""
@@ -148,7 +149,7 @@ def _uncertain(material: Material) -> Iterator[Warned]:
     speakers = material.info["corpus"].get("speakers", 0)
     if material.tables.unit == "speaker" and 1 < speakers < _FEW:
         yield Warned(
-            f"Only {speakers} speakers",
+            f"Only {counted(speakers, 'speaker')}",
             "What holds for so few may not hold for others, whatever the intervals say.",
         )
     for target in material.tables.targets:
@@ -170,7 +171,7 @@ def _set_aside(material: Material) -> Iterator[Warned]:
     bad, used = int(corpus.get("set_aside", 0)), int(corpus.get("recordings", 0))
     if bad > _MANY_BAD * (bad + used):
         yield Warned(
-            f"{bad} of {bad + used} recordings were set aside",
+            f"{bad:,} of {counted(bad + used, 'recording')} {plural(bad, 'was', 'were')} set aside",
             "If they differ from the rest, the scores hold for the rest only.",
         )
 

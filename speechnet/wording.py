@@ -1,9 +1,25 @@
-"""Turns of phrase that the corpus reader's messages share."""
+"""Turns of phrase that messages share."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+
+
+def counted(count: int, noun: str, nouns: str = "") -> str:
+    """A count with its noun: ``1 recording``, ``1,440 recordings``.
+
+    Args:
+        count: how many.
+        noun: what one is called.
+        nouns: what several are called, where an s doesn't make it of ``noun``.
+    """
+    return f"{count:,} {plural(count, noun, nouns)}"
+
+
+def plural(count: int, noun: str, nouns: str = "") -> str:
+    """The noun alone, as ``counted`` has it; also for verbs, such as ``plural(n, "is", "are")``."""
+    return noun if count == 1 else nouns or f"{noun}s"
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
