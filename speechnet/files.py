@@ -1,4 +1,4 @@
-"""Writing files whole or not at all, and what is said when that can't be done."""
+"""What a path is, and files that are written whole or not at all."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 import errno
 import logging
 import os
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,25 @@ _LOG = logging.getLogger(__name__)
 _ENDING: Final = ".tmp"
 _ABANDONED_AFTER: Final = 3_600.0
 """Seconds after which a temporary file belongs to nobody any more."""
+
+
+def absolute(path: str | Path) -> Path:
+    """A path that means the same from any folder: ``~`` resolved, links kept as they are.
+
+    What is kept, handed to a library or compared is such a path; ``speechnet.progress`` shortens
+    it where it is printed.
+    """
+    return Path(path).expanduser().absolute()
+
+
+def shortened(text: str) -> str:
+    """A text in which each path below the current folder is written from there on."""
+    try:
+        here = str(Path.cwd())
+    except OSError:  # it was removed
+        return text
+    begins = rf"(?<![\w./-]){re.escape(here)}{re.escape(os.sep)}"
+    return re.sub(begins, "", text) if here != os.sep else text
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -22,6 +22,7 @@ from rich.console import Console
 from rich.text import Text
 
 from speechnet.display import Display, Part, Step, now
+from speechnet.files import shortened
 
 console = Console(stderr=True)
 """Where everything is said that is not a result."""
@@ -44,13 +45,14 @@ _display: Final = Display(console)
 def say(message: str, *, style: str = "", to: Console = console) -> None:
     """Print a message; only a terminal's lines are broken, and only between words.
 
-    A path, to be copied from there, stays whole.
+    A path, to be copied from there, stays in one piece; below the current folder it is relative.
 
     Args:
         message: printed as it stands, never taken for markup.
         style: such as ``yellow`` for what deserves attention.
         to: ``console`` or ``output``.
     """
+    message = shortened(message)
     if to.is_terminal:
         words = textwrap.TextWrapper(to.width, break_long_words=False, break_on_hyphens=False)
         message = "\n".join(words.fill(line) for line in message.split("\n"))

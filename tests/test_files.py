@@ -71,3 +71,17 @@ def test_other_errors_pass_unchanged() -> None:
     """An error of another kind is not called a storage error."""
     with pytest.raises(IsADirectoryError), files.storage_errors(Path("x")):
         raise IsADirectoryError(errno.EISDIR, "is a directory")
+
+
+def test_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One spelling within, whatever was typed; below the current folder the short one in print."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert files.absolute("a b/c") == tmp_path / "a b" / "c"
+    assert files.absolute(f"{tmp_path}/a b/c/") == tmp_path / "a b" / "c"
+    assert files.absolute("~/c") == tmp_path / "home" / "c"
+    assert files.shortened(f"{tmp_path}/a b/c and '{tmp_path}/d'") == "a b/c and 'd'"
+    for text in (f"/mnt{tmp_path}/c", f"{tmp_path}-2/c", f"{tmp_path}", "a/b"):
+        assert files.shortened(text) == text
+    monkeypatch.chdir("/")
+    assert files.shortened(f"{tmp_path}/c") == f"{tmp_path}/c"

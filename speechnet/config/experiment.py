@@ -21,6 +21,7 @@ from speechnet.datamodule import DataConfig
 from speechnet.errors import ConfigError
 from speechnet.evaluation import ClusteringConfig
 from speechnet.evaluation.ablation import AblationConfig
+from speechnet.files import absolute
 from speechnet.models.classical.baselines import BaselinesConfig
 from speechnet.models.neural.fitting import quiet
 from speechnet.models.neural.mlp import MLPConfig
@@ -177,16 +178,11 @@ def _make_absolute(parsed: Namespace) -> None:
     data = parsed.data
     for corpus in (data.corpus, *data.corpora):
         if corpus.root is not None:
-            corpus.root = absolute(corpus.root)
+            corpus.root = str(absolute(corpus.root))
         if corpus.name.endswith((".yaml", ".yml")):
-            corpus.name = absolute(corpus.name)
+            corpus.name = str(absolute(corpus.name))
     if data.cache_dir is not None:
-        data.cache_dir = absolute(data.cache_dir)
-
-
-def absolute(path: str) -> str:
-    """A path that means the same wherever it is read, ``~`` resolved."""
-    return str(Path(path).expanduser().absolute())
+        data.cache_dir = str(absolute(data.cache_dir))
 
 
 def _experiment(parser: ArgumentParser, parsed: Namespace) -> tuple[ExperimentConfig, str]:

@@ -54,7 +54,7 @@ def export(run_path: Path, *, out: Path | None = None, fold: int | Literal["all"
     _check_packages()
     run = SavedRun(run_path)
     folds = _folds(run, fold)
-    folder = run_path / "export" if out is None else out
+    folder = run.folder.path / "export" if out is None else out
     check_writable(folder)
     with working("translating the network"):
         classifiers = [run.classifier(_NETWORK, number) for number in folds]

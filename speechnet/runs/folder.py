@@ -20,7 +20,7 @@ import pandas as pd
 
 from speechnet import __version__
 from speechnet.errors import DataError, StorageError
-from speechnet.files import storage_errors, write_whole
+from speechnet.files import absolute, storage_errors, write_whole
 from speechnet.progress import say, stage
 from speechnet.runs.checksums import NAME as SUMS
 from speechnet.runs.checksums import check_sums, read_sums, write_sums
@@ -53,7 +53,7 @@ class RunFolder:
     It holds a file ``INCOMPLETE`` until ``finish``; a run that was killed keeps it.
 
     Attributes:
-        path: the folder.
+        path: the folder, absolute.
         info: what ``run.json`` will say.
         sums: of a finished run each file's SHA-256; None where the run was made before there were
             any, or goes on.
@@ -73,7 +73,7 @@ class RunFolder:
         Raises:
             StorageError: no space or no permission.
         """
-        path = next_version(out / experiment)
+        path = next_version(absolute(out) / experiment)
         with storage_errors(path):
             text = "This run has not finished: it goes on, was killed, or failed.\n"
             (path / _INCOMPLETE).write_text(text, encoding="utf-8")
@@ -105,6 +105,7 @@ class RunFolder:
             DataError: there is none; it is incomplete, of a newer version, or not as its run left
                 it.
         """
+        path = absolute(path)
         if not path.is_dir():
             raise DataError(f"there is no run folder {path}")
         if (path / _INCOMPLETE).exists():
@@ -211,7 +212,7 @@ def check_writable(path: Path) -> None:
     Raises:
         StorageError: no permission, or a file where a folder should be.
     """
-    whole = path.absolute()
+    whole = absolute(path)
     there = next(folder for folder in (whole, *whole.parents) if folder.exists())
     if not there.is_dir():
         raise StorageError(f"{path} can't be made: {there} is a file")

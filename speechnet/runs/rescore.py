@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from speechnet.config.experiment import absolute
 from speechnet.corpus import CorpusConfig
 from speechnet.corpus.labels import NOT_LISTED
 from speechnet.datamodule import DataConfig, SpeechDataModule
@@ -26,7 +25,7 @@ from speechnet.errors import ConfigError, DataError
 from speechnet.evaluation import confusion_table, score_predictions
 from speechnet.evaluation.intervals import add_intervals
 from speechnet.evaluation.resampling import unit_codes
-from speechnet.files import storage_errors, write_whole
+from speechnet.files import absolute, storage_errors, write_whole
 from speechnet.predictions import join, predictions_table
 from speechnet.progress import console, output, say
 from speechnet.report.summary import scores_table, set_aside_table
@@ -53,7 +52,7 @@ def rescore(run_path: Path, *, corpus: Mapping[str, Any], out: Path | None) -> P
         SpeechnetError: the run, the corpus or the disk is at fault.
     """
     run = SavedRun(run_path)
-    check_writable(out or run_path)
+    check_writable(out or run.folder.path)
     data = SpeechDataModule(_data_config(run, corpus), seed=run.config.seed_everything)
     with parallel(run.config.parallel):
         data.load_corpus(complete=not corpus)
@@ -76,7 +75,7 @@ def rescore(run_path: Path, *, corpus: Mapping[str, Any], out: Path | None) -> P
         seed=run.config.seed_everything,
         resamples=run.config.evaluation.resamples,
     )
-    folder = out or next_version(run_path / "tests")
+    folder = out or next_version(run.folder.path / "tests")
     _write(folder, data, scores=scores, predictions=predictions, targets=run.targets)
     words = run.folder.info["protocol"] if own else _other_in_words(run, data)
     unit = unit_codes(list(data.table.index), data.table["speaker"])[1]
@@ -92,7 +91,7 @@ def _data_config(run: SavedRun, given: Mapping[str, Any]) -> DataConfig:
     if not given:
         return replace(config, targets=classes)
     if given.get("root") is not None:
-        given = {**given, "root": absolute(given["root"])}
+        given = {**given, "root": str(absolute(given["root"]))}
     if config.corpora and "name" not in given:
         raise ConfigError(
             f"the run has {len(config.corpora)} corpora: say with --corpus which one lies below "

@@ -40,7 +40,7 @@ class SavedRun:
     def __init__(self, path: Path) -> None:
         self.folder = RunFolder.open(path)
         try:
-            self.config: ExperimentConfig = read_experiment_file(path / "config.yaml")
+            self.config: ExperimentConfig = read_experiment_file(self.folder.path / "config.yaml")
         except ConfigError as error:
             raise DataError(f"{path} can't be used: {error}") from error
         self.targets: Targets = self.folder.info["targets"]
