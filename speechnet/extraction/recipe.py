@@ -16,7 +16,7 @@ from speechnet.errors import ConfigError, SetAside
 from speechnet.extraction.backends import BackendName, make_backend
 from speechnet.features import FeaturesConfig
 
-_CODE_VERSION: Final = 3
+_CODE_VERSION: Final = 4
 """Raised whenever the same settings give other numbers than before, or shards look otherwise."""
 
 
@@ -37,6 +37,7 @@ class Recipe:
         features = asdict(self.features) | {
             "columns": list(self.features.names()),
             "n_mfcc": self.features.mfcc_count(),
+            "fmax": self.features.highest(self.audio.sample_rate),
         }
         for chosen_elsewhere in ("preset", "include", "scaling", "per_speaker"):
             del features[chosen_elsewhere]

@@ -166,7 +166,7 @@ class FeatureStore:
         return Rows(table, self.width)
 
     def _table(self, outcomes: Mapping[str, Outcome]) -> pa.Table:
-        no_facts = Facts(0.0, 0, 0, 0.0, 0.0, 0.0, 0.0, 0.0, "")
+        no_facts = Facts(0.0, 0, 0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, "")
         nothing = np.zeros(self.width, dtype=np.float32), no_facts
         rows = [nothing if isinstance(o, SetAside) else o for o in outcomes.values()]
         whys = [

@@ -36,6 +36,13 @@ PRESETS: Final[dict[str, dict[str, list[str]]]] = {
 }
 
 _PRESET_N_MFCC: Final = {"original": 50, "functionals": 20}
+_PRESET_FMAX: Final = {"functionals": 7_000.0}
+"""What recordings at 16 kHz hold whatever resampled them. With all up to half the rate, columns of
+recordings with less lie up to 32 standard deviations off those of recordings with more."""
+
+CONTRAST_LOWEST: Final = 200.0
+"""Hz. The spectral contrast's first band ends here, and each further one an octave higher."""
+
 _STATISTIC: Final = re.compile(r"mean|std|min|max|p(100|\d{1,2})")
 
 
@@ -49,6 +56,10 @@ class FeaturesConfig:
             zero_crossings). Added to the preset, or replacing the preset's entry of that name.
         n_mfcc: number of coefficients; null for the preset's own (20 without a preset).
         n_mels: mel bands below the MFCC, the deltas and the tempogram.
+        fmax: highest frequency in Hz of the mel bands, and that contrast, centroid, bandwidth,
+            rolloff and flatness look at; null for the preset's own (7,000 of functionals, else half
+            the sample rate, beyond which no number reaches).
+        contrast_bands: octaves of the spectral contrast above 200 Hz, the last up to ``fmax``.
         n_fft: length of a frame in samples.
         hop_length: samples from one frame to the next.
         roll_percent: the share of the magnitude that lies below the rolloff frequency.
@@ -66,6 +77,8 @@ class FeaturesConfig:
     include: dict[str, list[str]] = field(default_factory=dict)
     n_mfcc: int | None = None
     n_mels: int = 128
+    fmax: float | None = None
+    contrast_bands: int = 5
     n_fft: int = 2048
     hop_length: int = 512
     roll_percent: float = 0.85
@@ -104,6 +117,15 @@ class FeaturesConfig:
         default = _PRESET_N_MFCC.get(self.preset or "", 20)
         return default if self.n_mfcc is None else self.n_mfcc
 
+    def highest(self, sr: int) -> float:
+        """The highest frequency in Hz that ``fmax`` leaves of half the sample rate."""
+        chosen = _PRESET_FMAX.get(self.preset or "") if self.fmax is None else self.fmax
+        return sr / 2 if chosen is None else min(chosen, sr / 2)
+
+    def bins(self, sr: int) -> int:
+        """How many bins of a frame's spectrum lie up to ``highest``."""
+        return int(self.highest(sr) * self.n_fft / sr) + 1
+
     def names(self) -> tuple[str, ...]:
         """The columns, such as ``mfcc_07_mean``, in the order of the matrix.
 
@@ -125,7 +147,7 @@ def dimensions(config: FeaturesConfig) -> dict[str, int]:
         "mfcc": config.mfcc_count(),
         "delta": config.mfcc_count(),
         "chroma": 12,
-        "contrast": 7,
+        "contrast": config.contrast_bands + 1,
         "centroid": 1,
         "bandwidth": 1,
         "rolloff": 1,
@@ -138,8 +160,25 @@ def dimensions(config: FeaturesConfig) -> dict[str, int]:
     }
 
 
+def contrast_edges(sr: int, config: FeaturesConfig) -> list[float]:
+    """Where the bands of the spectral contrast end, in Hz, the highest one not cut off yet.
+
+    Raises:
+        ConfigError: the rate or ``fmax`` leaves no room for the highest band.
+    """
+    edges = [CONTRAST_LOWEST * 2.0**k for k in range(config.contrast_bands + 1)]
+    if edges[-2] >= config.highest(sr):
+        raise ConfigError(
+            f"contrast at {sr} Hz: its highest band begins at {edges[-2]:g} Hz, and "
+            f"{config.highest(sr):g} Hz is the highest frequency there is; lower data.features."
+            "contrast_bands, raise data.audio.sample_rate or data.features.fmax, or leave "
+            "contrast out"
+        )
+    return edges
+
+
 def _check_numbers(config: FeaturesConfig) -> None:
-    for name in ("n_mels", "n_fft", "hop_length", "tempogram_lags"):
+    for name in ("n_mels", "n_fft", "hop_length", "contrast_bands", "tempogram_lags"):
         if getattr(config, name) < 1:
             raise ConfigError(
                 f"data.features.{name} is {getattr(config, name)}, expected 1 or more"
@@ -148,6 +187,8 @@ def _check_numbers(config: FeaturesConfig) -> None:
         raise ConfigError(
             f"data.features.n_mfcc is {config.mfcc_count()}, expected 1 to n_mels ({config.n_mels})"
         )
+    if config.fmax is not None and not config.fmax > 0:
+        raise ConfigError(f"data.features.fmax is {config.fmax:g} Hz, expected above 0")
     if not 0 < config.roll_percent < 1:
         raise ConfigError(
             f"data.features.roll_percent is {config.roll_percent:g}, expected between 0 and 1"

@@ -10,8 +10,8 @@ import numpy as np
 
 from speechnet.compiled import librosa
 from speechnet.errors import SetAside
-from speechnet.features.config import FeaturesConfig
-from speechnet.types import Float32
+from speechnet.features.config import CONTRAST_LOWEST, FeaturesConfig, contrast_edges
+from speechnet.types import Float32, Float64
 
 _DELTA_WIDTH = 9
 """Frames that librosa fits a local slope over."""
@@ -40,9 +40,21 @@ class Frames:
         return self.magnitude**2
 
     @cached_property
+    def band(self) -> Float32:
+        """The magnitude up to ``fmax``: ``[bins, frames]``."""
+        return self.magnitude[: self.config.bins(self.sr)]
+
+    @cached_property
+    def frequencies(self) -> Float64:
+        """The centre of each bin of ``band`` in Hz: ``[bins]``."""
+        every = librosa.fft_frequencies(sr=self.sr, n_fft=self.config.n_fft)
+        return np.asarray(every[: len(self.band)])
+
+    @cached_property
     def mel_db(self) -> Float32:
         """Mel spectrogram in dB, cut 80 dB below this clip's own maximum: ``[n_mels, frames]``."""
-        bank = _mel_bank(self.sr, self.config.n_fft, self.config.n_mels)
+        config = self.config
+        bank = _mel_bank(self.sr, config.n_fft, config.n_mels, config.highest(self.sr))
         mel = np.einsum("ft,mf->mt", self.power, bank, optimize=True)
         return np.asarray(librosa.power_to_db(mel), dtype=np.float32)
 
@@ -54,9 +66,10 @@ class Frames:
 
 
 @lru_cache(maxsize=4)
-def _mel_bank(sr: int, n_fft: int, n_mels: int) -> Float32:
+def _mel_bank(sr: int, n_fft: int, n_mels: int, fmax: float) -> Float32:
     """The mel filters; librosa would make them anew for every clip."""
-    return np.asarray(librosa.filters.mel(sr=sr, n_fft=n_fft, n_mels=n_mels), dtype=np.float32)
+    bank = librosa.filters.mel(sr=sr, n_fft=n_fft, n_mels=n_mels, fmax=fmax)
+    return np.asarray(bank, dtype=np.float32)
 
 
 def extract(y: Float32, sr: int, config: FeaturesConfig) -> Float32:
@@ -124,24 +137,34 @@ def _chroma(frames: Frames) -> Float32:
     )
 
 
-def _of_magnitude(feature: Callable[..., Float32]) -> Callable[[Frames], Float32]:
+def _of_band(feature: Callable[..., Float32]) -> Callable[[Frames], Float32]:
     """One of librosa's ``spectral_`` features that take the magnitude and nothing of their own."""
-    return lambda f: np.asarray(feature(S=f.magnitude, sr=f.sr, n_fft=f.config.n_fft))
+    return lambda f: np.asarray(feature(S=f.band, freq=f.frequencies))
+
+
+def _contrast(frames: Frames) -> Float32:
+    contrast_edges(frames.sr, frames.config)  # librosa would see the rate, and not fmax
+    return np.asarray(
+        librosa.feature.spectral_contrast(
+            S=frames.band,
+            sr=frames.sr,
+            freq=frames.frequencies,
+            fmin=CONTRAST_LOWEST,
+            n_bands=frames.config.contrast_bands,
+        )
+    )
 
 
 def _rolloff(frames: Frames) -> Float32:
     return np.asarray(
         librosa.feature.spectral_rolloff(
-            S=frames.magnitude,
-            sr=frames.sr,
-            n_fft=frames.config.n_fft,
-            roll_percent=frames.config.roll_percent,
+            S=frames.band, freq=frames.frequencies, roll_percent=frames.config.roll_percent
         )
     )
 
 
 def _flatness(frames: Frames) -> Float32:
-    return np.asarray(librosa.feature.spectral_flatness(S=frames.magnitude))
+    return np.asarray(librosa.feature.spectral_flatness(S=frames.band))
 
 
 def _zero_crossing_rate(frames: Frames) -> Float32:
@@ -192,9 +215,9 @@ _COMPUTE: Final[dict[str, Callable[[Frames], Float32]]] = {
     "mfcc": lambda f: f.mfcc,
     "delta": _delta,
     "chroma": _chroma,
-    "contrast": _of_magnitude(librosa.feature.spectral_contrast),
-    "centroid": _of_magnitude(librosa.feature.spectral_centroid),
-    "bandwidth": _of_magnitude(librosa.feature.spectral_bandwidth),
+    "contrast": _contrast,
+    "centroid": _of_band(librosa.feature.spectral_centroid),
+    "bandwidth": _of_band(librosa.feature.spectral_bandwidth),
     "rolloff": _rolloff,
     "flatness": _flatness,
     "zero_crossing_rate": _zero_crossing_rate,

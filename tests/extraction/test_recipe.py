@@ -33,6 +33,19 @@ def test_a_recipe_is_what_decides_the_numbers(
     assert active["versions"].keys() - described["versions"].keys() == gated
 
 
+def test_the_highest_frequency_is_part_of_a_recipe() -> None:
+    """A preset's own counts; one above half the rate is half the rate."""
+    preset = FeaturesConfig()
+    listed = FeaturesConfig(preset=None, include=preset.groups())
+    assert listed.names() == preset.names()
+    assert (
+        recipe("torch", features=listed).describe() != recipe("torch", features=preset).describe()
+    )
+    beyond = FeaturesConfig(preset=None, include=preset.groups(), fmax=20_000.0)
+    described = recipe("torch", features=beyond).describe()
+    assert described == recipe("torch", features=listed).describe()
+
+
 def test_backends_do_not_share_rows() -> None:
     """They agree, but not to the last bit."""
     assert recipe("torch").describe() != recipe("reference").describe()
@@ -42,6 +55,8 @@ def test_backends_do_not_share_rows() -> None:
 def test_a_rehearsal_passes_or_names_the_settings(backend: str) -> None:
     """The same settings clash in either backend."""
     recipe(backend).rehearse()
-    low = Recipe(AudioConfig(sample_rate=8_000), DenoiseConfig(), FeaturesConfig(), backend)  # type: ignore[arg-type]
+    phone = AudioConfig(sample_rate=8_000)
+    Recipe(phone, DenoiseConfig(method="none"), FeaturesConfig(), backend).rehearse()  # type: ignore[arg-type]
+    low = Recipe(phone, DenoiseConfig(), FeaturesConfig(contrast_bands=6), backend)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match=r"sample_rate \(8000 Hz\).*don't go together: "):
         low.rehearse()

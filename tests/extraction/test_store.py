@@ -33,7 +33,7 @@ import numpy as np
 from speechnet.audio.facts import Facts
 from speechnet.extraction.store import FeatureStore
 def row(i):
-    facts = Facts(1.0 + i, 16_000, 1, 0.5, 0.0, 0.0, 0.1, 30.0, f"{{i:032x}}")
+    facts = Facts(1.0 + i, 16_000, 1, 0.5, 0.0, 0.0, 0.1, 30.0, 8e3, f"{{i:032x}}")
     return np.full({WIDTH}, i, np.float32), facts
 store = FeatureStore(Path(sys.argv[1]), recipe={RECIPE!r}, width={WIDTH})
 """
@@ -41,7 +41,7 @@ store = FeatureStore(Path(sys.argv[1]), recipe={RECIPE!r}, width={WIDTH})
 
 def row(i: int) -> Row:
     """Row ``i``, decided by i alone."""
-    facts = Facts(1.0 + i, 16_000, 1, 0.5, 0.0, 0.0, 0.1, 30.0, f"{i:032x}")
+    facts = Facts(1.0 + i, 16_000, 1, 0.5, 0.0, 0.0, 0.1, 30.0, 8e3, f"{i:032x}")
     return np.full(WIDTH, i, np.float32), facts
 
 
@@ -93,7 +93,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
 @given(
     X=arrays(np.float32, (3, WIDTH), elements=st.floats(width=32, allow_nan=False)),
     keys=st.lists(st.text(st.characters(codec="utf-8")), min_size=3, max_size=3, unique=True),
-    numbers=st.lists(st.floats(allow_nan=False), min_size=6, max_size=6),
+    numbers=st.lists(st.floats(allow_nan=False), min_size=7, max_size=7),
 )
 def test_rows_come_back_to_the_last_bit(
     tmp_path: Path, X: np.ndarray, keys: list[str], numbers: list[float]

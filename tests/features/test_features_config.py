@@ -2,6 +2,7 @@
 
 import itertools
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -86,6 +87,8 @@ def test_there_is_a_column_for_each_row_and_statistic(include: dict[str, list[st
         ({"n_mfcc": 0}, "n_mfcc is 0"),
         ({"n_fft": 0}, "data.features.n_fft is 0, expected 1 or more"),
         ({"hop_length": -1}, "data.features.hop_length is -1"),
+        ({"fmax": 0.0}, "data.features.fmax is 0 Hz, expected above 0"),
+        ({"contrast_bands": 0}, "data.features.contrast_bands is 0"),
         ({"roll_percent": 1.0}, "roll_percent is 1, expected between 0 and 1"),
         ({"f0_min": 700.0}, r"f0_min is 700 Hz, expected above 0 and below f0_max \(600 Hz\)"),
     ],
@@ -94,3 +97,23 @@ def test_what_makes_no_sense_is_refused(setting: dict[str, object], match: str) 
     """Each error says what was found and what was expected."""
     with pytest.raises(ConfigError, match=match):
         FeaturesConfig(**setting).names()
+
+
+@pytest.mark.parametrize(
+    ("setting", "highest"),
+    [
+        ({}, 7_000),
+        ({"fmax": 5_000.0}, 5_000),
+        ({"fmax": 1e9}, 11_025),
+        ({"preset": "original"}, 11_025),
+        ({"preset": None, "include": {"mfcc": ["mean"]}}, 11_025),
+    ],
+)
+def test_the_highest_frequency_is_the_presets_unless_set(
+    setting: dict[str, object], highest: float
+) -> None:
+    """And never beyond half the rate; all bins up to it are counted."""
+    config = FeaturesConfig(**setting)
+    assert config.highest(22_050) == highest
+    centres = np.arange(config.n_fft // 2 + 1) * 22_050 / config.n_fft
+    assert config.bins(22_050) == np.count_nonzero(centres <= highest)

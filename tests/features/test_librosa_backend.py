@@ -75,7 +75,9 @@ PLAIN: dict[str, Callable[[np.ndarray, int, int, int], np.ndarray]] = {
         F.mfcc(y=y, sr=sr, n_fft=n, hop_length=h, n_mfcc=13, n_mels=64)
     ),
     "chroma": lambda y, sr, n, h: F.chroma_stft(y=y, sr=sr, n_fft=n, hop_length=h),
-    "contrast": lambda y, sr, n, h: F.spectral_contrast(y=y, sr=sr, n_fft=n, hop_length=h),
+    "contrast": lambda y, sr, n, h: F.spectral_contrast(
+        y=y, sr=sr, n_fft=n, hop_length=h, n_bands=5
+    ),
     "centroid": lambda y, sr, n, h: F.spectral_centroid(y=y, sr=sr, n_fft=n, hop_length=h),
     "bandwidth": lambda y, sr, n, h: F.spectral_bandwidth(y=y, sr=sr, n_fft=n, hop_length=h),
     "rolloff": lambda y, sr, n, h: F.spectral_rolloff(
@@ -133,6 +135,37 @@ def test_each_feature_is_its_plain_call(feature: str, sr: int, n_fft: int, hop: 
     row = extract(y, sr, config)
     assert len(row) == len(config.names())
     np.testing.assert_allclose(row, expected, rtol=2e-5, atol=2e-5 * np.abs(values).max())
+
+
+def plain_below(y: np.ndarray, sr: int, fmax: float) -> dict[str, np.ndarray]:
+    """Plain calls that see no bin above a frequency."""
+    S, freq = np.abs(librosa.stft(y)), librosa.fft_frequencies(sr=sr)
+    seen = {"S": S[freq <= fmax], "freq": freq[freq <= fmax]}
+    mfcc = F.mfcc(y=y, sr=sr, n_mfcc=20, fmax=fmax)
+    return {
+        "mfcc": mfcc,
+        "delta": F.delta(mfcc),
+        "contrast": F.spectral_contrast(**seen, sr=sr, n_bands=5),
+        "centroid": F.spectral_centroid(**seen),
+        "bandwidth": F.spectral_bandwidth(**seen),
+        "rolloff": F.spectral_rolloff(**seen),
+        "flatness": F.spectral_flatness(S=seen["S"]),
+    }
+
+
+@pytest.mark.parametrize(("sr", "fmax"), [(22_050, 7_000.0), (8_000, 4_000.0)])
+def test_functionals_see_nothing_above_7_khz(sr: int, fmax: float) -> None:
+    """So that recordings at 16 kHz and at 48 kHz have the same columns; 8 kHz still has a row."""
+    y = faults.speech(3, 1.2, sr)
+    config = FeaturesConfig()
+    row = dict(zip(config.names(), extract(y, sr, config), strict=True))
+    for feature, values in plain_below(y, sr, fmax).items():
+        means = [value for name, value in row.items() if _is_mean_of(name, feature)]
+        np.testing.assert_allclose(means, values.mean(axis=1), rtol=2e-5, atol=1e-4)
+
+
+def _is_mean_of(name: str, feature: str) -> bool:
+    return name.startswith(feature) and name.endswith("_mean")
 
 
 def test_statistics_stand_under_their_names() -> None:

@@ -27,7 +27,7 @@ def speech(ravdess: Path, step: int) -> Iterator[Clips]:
     for path in sorted(ravdess.rglob("*.flac"))[::step]:
         y = torch.from_numpy(librosa.load(path)[0])[None]
         lengths = torch.tensor([y.shape[1]])
-        yield Clips(y, lengths, SR, FeaturesConfig(), equal=True, precise=False)
+        yield Clips(y, lengths, SR, FeaturesConfig(preset="original"), equal=True, precise=False)
 
 
 def tuning_agrees(clips: Clips) -> np.ndarray:

@@ -44,7 +44,7 @@ def moment_weights(sr: int, n_fft: int, device: torch.device) -> Tensor:
 
 @lru_cache(maxsize=16)
 def mel_groups(
-    sr: int, n_fft: int, n_mels: int, device: torch.device
+    sr: int, n_fft: int, n_mels: int, fmax: float, device: torch.device
 ) -> tuple[tuple[slice, Tensor], ...]:
     """Slaney's mel filters in groups of neighbours.
 
@@ -52,7 +52,7 @@ def mel_groups(
         For each group, in order, the bins where any of its filters is above zero, and the filters
         there: float32 ``[bins of the group, filters of the group]``.
     """
-    bank = librosa.filters.mel(sr=sr, n_fft=n_fft, n_mels=n_mels)
+    bank = librosa.filters.mel(sr=sr, n_fft=n_fft, n_mels=n_mels, fmax=fmax)
     size = _MEL_GROUP_CPU if device.type == "cpu" else n_mels
     groups = []
     for start in range(0, n_mels, size):

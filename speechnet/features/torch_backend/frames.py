@@ -95,6 +95,9 @@ class Block:
     """Neighbouring frames of all clips; each representation is computed at most once.
 
     Shapes are ``[b, t, bins]`` with ``t = stop - start`` and ``bins = 1 + n_fft // 2``.
+
+    Attributes:
+        bins: how many of the bins lie up to ``data.features.fmax``.
     """
 
     def __init__(self, clips: Clips, start: int, stop: int) -> None:
@@ -104,12 +107,18 @@ class Block:
         self.device = clips.y.device
         self.start = start
         self.stop = stop
+        self.bins = clips.config.bins(clips.sr)
 
     @cached_property
     def magnitude(self) -> Tensor:
         """``|STFT|``, periodic Hann, centred, zero-padded, as ``librosa.stft``."""
         dtype = torch.float64 if self.clips.precise else torch.float32
         return self._magnitude(self.clips.frames(self.start, self.stop, dtype))
+
+    @property
+    def band(self) -> Tensor:
+        """The magnitude up to ``data.features.fmax``."""
+        return self.magnitude[..., : self.bins]
 
     def _magnitude(self, frames: Tensor) -> Tensor:
         window = banks.hann(self.config.n_fft, frames.dtype, self.device)
@@ -135,7 +144,7 @@ class Block:
     def moments(self) -> tuple[Tensor, Tensor]:
         """Each frame's sum of magnitudes, and of frequency times magnitude: ``[b, t, 1]`` both."""
         weights = banks.moment_weights(self.sr, self.config.n_fft, self.device)
-        both: Tensor = self.magnitude @ weights
+        both: Tensor = self.band @ weights[: self.bins]
         return both[..., :1], both[..., 1:]
 
 

@@ -14,20 +14,20 @@ from torch import Tensor
 
 from speechnet.compiled import librosa
 from speechnet.errors import ConfigError
+from speechnet.features.config import FeaturesConfig, contrast_edges
 from speechnet.features.torch_backend import banks, kernels
 from speechnet.features.torch_backend.frames import Block
 
 _TINY = torch.finfo(torch.float32).tiny
 _FLATNESS_FLOOR = 1e-10
-_CONTRAST_LOWEST = 200.0
-_CONTRAST_BANDS = 6
 _CONTRAST_QUANTILE = 0.02
 
 
 def mel(block: Block) -> Tensor:
     """Power in mel bands, not in dB yet."""
     config = block.config
-    groups = banks.mel_groups(block.sr, config.n_fft, config.n_mels, block.device)
+    fmax = config.highest(block.sr)
+    groups = banks.mel_groups(block.sr, config.n_fft, config.n_mels, fmax, block.device)
     return torch.cat([block.power[..., bins] @ filters for bins, filters in groups], dim=-1)
 
 
@@ -39,14 +39,14 @@ def centroid(block: Block) -> Tensor:
 
 def bandwidth(block: Block) -> Tensor:
     """Root of the mean squared distance from the centroid, weighted by magnitude."""
-    freq = banks.frequencies(block.sr, block.config.n_fft, block.device)
-    spread = (freq - centroid(block)).square_().mul_(block.magnitude)
+    freq = banks.frequencies(block.sr, block.config.n_fft, block.device)[: block.bins]
+    spread = (freq - centroid(block)).square_().mul_(block.band)
     return (spread.sum(dim=-1, keepdim=True) / _or_one(block.moments[0])).sqrt_()
 
 
 def rolloff(block: Block) -> Tensor:
     """The lowest frequency up to which ``roll_percent`` of the magnitude lies."""
-    cumulative = block.magnitude.cumsum(dim=-1)
+    cumulative = block.band.cumsum(dim=-1)
     threshold = cumulative[..., -1:] * block.config.roll_percent
     # A NaN is found beyond the last bin.
     found = torch.searchsorted(cumulative, threshold).clamp_(max=cumulative.shape[-1] - 1)
@@ -55,7 +55,7 @@ def rolloff(block: Block) -> Tensor:
 
 def flatness(block: Block) -> Tensor:
     """Geometric over arithmetic mean of the power."""
-    power = block.power.clamp(min=_FLATNESS_FLOOR)
+    power = block.power[..., : block.bins].clamp(min=_FLATNESS_FLOOR)
     arithmetic = power.mean(dim=-1, keepdim=True)
     return power.log_().mean(dim=-1, keepdim=True).exp_() / arithmetic
 
@@ -70,33 +70,33 @@ def energy(block: Block) -> Tensor:
 
 
 def contrast(block: Block) -> Tensor:
-    """The highest and the lowest magnitudes of each band: ``[b, t, 2 * 7]``, peaks first.
+    """The highest and the lowest magnitudes of each band: ``[b, t, 2 * rows]``, peaks first.
 
     Not in dB yet: the level they are cut at depends on the whole clip (``contrast_in_db``).
     """
     peaks, valleys = [], []
-    for bins, n_extreme in contrast_bands(block.sr, block.config.n_fft):
+    for bins, n_extreme in contrast_bands(block.sr, block.config):
         ordered = kernels.sort_last(block.magnitude[..., bins])
         peaks.append(ordered[..., -n_extreme:].mean(dim=-1))
         valleys.append(ordered[..., :n_extreme].mean(dim=-1))
     return torch.stack(peaks + valleys, dim=-1)
 
 
-@lru_cache(maxsize=16)
-def contrast_bands(sr: int, n_fft: int) -> tuple[tuple[slice, int], ...]:
+def contrast_bands(sr: int, config: FeaturesConfig) -> tuple[tuple[slice, int], ...]:
     """The bins of each octave band, and how many of them count as its peak and its valley.
 
     Raises:
         ConfigError: the rate leaves no room for the highest band, or a frame is too short to have
             a bin in each.
     """
-    freq = librosa.fft_frequencies(sr=sr, n_fft=n_fft)
-    edges = _CONTRAST_LOWEST * 2.0 ** np.arange(_CONTRAST_BANDS + 1)
-    if edges[-2] >= sr / 2:
-        raise ConfigError(
-            f"contrast at {sr} Hz: its highest band begins at {edges[-2]:g} Hz and needs a rate "
-            f"above {2 * edges[-2]:g}; raise data.audio.sample_rate or leave contrast out"
-        )
+    return _contrast_bands(sr, config.n_fft, config.bins(sr), tuple(contrast_edges(sr, config)))
+
+
+@lru_cache(maxsize=16)
+def _contrast_bands(
+    sr: int, n_fft: int, n_bins: int, edges: tuple[float, ...]
+) -> tuple[tuple[slice, int], ...]:
+    freq = librosa.fft_frequencies(sr=sr, n_fft=n_fft)[:n_bins]
     bands = []
     for k, (low, high) in enumerate(zip([0.0, *edges[:-1]], edges, strict=True)):
         inside = np.flatnonzero((freq >= low) & (freq <= high))
@@ -107,7 +107,7 @@ def contrast_bands(sr: int, n_fft: int) -> tuple[tuple[slice, int], ...]:
             )
         # Each band takes the bin below it in; all but the highest leave out their last one.
         first = inside[0] - (k > 0)
-        highest = k == _CONTRAST_BANDS
+        highest = k == len(edges) - 1
         end = freq.size if highest else inside[-1] + 1
         n_extreme = max(int(np.rint(_CONTRAST_QUANTILE * (end - first))), 1)
         bands.append((slice(int(first), int(end if highest else end - 1)), n_extreme))
