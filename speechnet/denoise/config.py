@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final, Literal
+from dataclasses import asdict, dataclass
+from typing import Any, Final, Literal
 
 from speechnet.errors import ConfigError, SetAside
 
 _LEAST: Final = 769
 """Samples of which the stationary gate's frames, overlapping by 768, make a statistic."""
+
+_BOTH: Final = ("prop_decrease", "freq_mask_smooth_hz", "time_mask_smooth_ms")
+
+_READ: Final[dict[str, frozenset[str]]] = {
+    "none": frozenset({"method"}),
+    "stationary": frozenset({"method", *_BOTH, "n_std_thresh"}),
+    "nonstationary": frozenset(
+        {"method", *_BOTH, "time_constant_s", "thresh_n_mult", "sigmoid_slope"}
+    ),
+}
+"""The settings that each method reads."""
 
 
 @dataclass
@@ -35,6 +46,10 @@ class DenoiseConfig:
     thresh_n_mult: float = 2.0
     sigmoid_slope: float = 10.0
     n_std_thresh: float = 1.5
+
+    def deciding(self) -> dict[str, Any]:
+        """The settings that the samples depend on, as plain types."""
+        return {name: value for name, value in asdict(self).items() if name in _READ[self.method]}
 
     def check(self) -> None:
         """Refuse parameters that mean nothing.

@@ -37,6 +37,9 @@ _SETTLED_NS: Final = 2_000_000_000
 _OTHERS: Final = 1_000_000
 """Files of the same folder that are remembered beside those asked for."""
 
+_SHARE: Final = 8
+"""What was learnt is written once it is this part of what was known: each time all is written."""
+
 _SCHEMA: Final = pa.schema(
     [("path", pa.binary())]
     + [(name, pa.int64()) for name in ("size", "mtime_ns", "ctime_ns", "inode")]
@@ -79,48 +82,6 @@ class Content(NamedTuple):
         return now == self.state or file_digest(path) == self.digest
 
 
-def digests(
-    root: Path, paths: Sequence[str], *, cache_dir: Path, verify: bool = False
-) -> dict[str, Content | SetAside]:
-    """What each file holds.
-
-    Args:
-        root: the folder that ``paths`` are relative to.
-        paths: each once.
-        cache_dir: where what is known is kept.
-        verify: read every file, however unchanged it looks.
-
-    Returns:
-        By path, in that order: the content, or why there is none.
-    """
-    now = time.time_ns()
-    states = {path: _state(root, path) for path in paths}
-    known = _Known(cache_dir, root, paths)
-    found: dict[str, Content | SetAside] = {}
-    unknown: list[str] = []
-    for path, state in states.items():
-        before, digest = known.files.get(path, (None, ""))
-        if isinstance(state, SetAside):
-            found[path] = state
-        elif state == before and not verify:
-            found[path] = Content(digest, state)
-        else:
-            unknown.append(path)
-    learnt = {}
-    for path, read in _read(root, unknown).items():
-        state = states[path]
-        if isinstance(read, SetAside) or isinstance(state, SetAside):
-            found[path] = read if isinstance(read, SetAside) else Content(read, None)
-        elif max(state[1:3]) < now - _SETTLED_NS:
-            found[path] = Content(read, state)
-            learnt[path] = (state, read)
-        else:
-            found[path] = Content(read, None)
-    if learnt:
-        known.learn(learnt)
-    return {path: found[path] for path in paths}
-
-
 def _state(root: Path, path: str) -> State | SetAside:
     try:
         # os.path: a pathlib.Path for each of a million files takes longer than the look at it.
@@ -158,46 +119,103 @@ def _try_digest(path: Path) -> str | SetAside:
         return SetAside("unreadable", error.strerror or str(error))
 
 
-class _Known:
-    """What is remembered of a folder's files.
+class Digests:
+    """What the files of a folder hold, remembered from call to call and from run to run.
 
-    Attributes:
-        files: of those asked for, state and digest by path.
+    Args:
+        root: the folder.
+        cache_dir: where what is known is kept.
+        verify: read every file, however unchanged it looks.
     """
 
-    def __init__(self, cache_dir: Path, root: Path, paths: Sequence[str]) -> None:
+    def __init__(self, root: Path, *, cache_dir: Path, verify: bool = False) -> None:
+        self._root, self._verify = root, verify
         name = hashlib.blake2b(os.fsencode(root.absolute()), digest_size=16).hexdigest()
         self._path = cache_dir / "digests" / f"{name}.parquet"
-        self._others = _SCHEMA.empty_table()
-        self.files: dict[str, tuple[State, str]] = {}
-        try:
-            data = self._path.read_bytes()
-            table = pq.read_table(io.BytesIO(data), page_checksum_verification=True).cast(_SCHEMA)
-        except FileNotFoundError:
-            return
-        except (OSError, pa.ArrowException, ValueError) as error:
-            _LOG.warning("%s is damaged and made anew: %s", self._path, error)
-            return
-        asked = pc.is_in(table["path"], value_set=pa.array(map(os.fsencode, paths), pa.binary()))
-        self._others = table.filter(pc.invert(asked))
-        columns = (table.filter(asked)[name].to_pylist() for name in _SCHEMA.names)
-        for path, size, mtime, ctime, inode, digest in zip(*columns, strict=True):
-            self.files[os.fsdecode(path)] = ((size, mtime, ctime, inode), digest)
+        self._known = self._read_known()
+        self._learnt: dict[str, tuple[State, str]] = {}
+        self._asked = 0
 
-    def learn(self, files: dict[str, tuple[State, str]]) -> None:
-        """Remember more of those asked for; of two processes the last to write wins."""
+    def of(self, paths: Sequence[str]) -> dict[str, Content | SetAside]:
+        """What each file holds.
+
+        Args:
+            paths: each once, relative to the folder.
+
+        Returns:
+            By path, in that order: the content, or why there is none.
+        """
+        now = time.time_ns()
+        self._asked += len(paths)
+        states = {path: _state(self._root, path) for path in paths}
+        known = self._remembered(paths)
+        found: dict[str, Content | SetAside] = {}
+        unknown: list[str] = []
+        for path, state in states.items():
+            before, digest = known.get(path, (None, ""))
+            if isinstance(state, SetAside):
+                found[path] = state
+            elif state == before and not self._verify:
+                found[path] = Content(digest, state)
+            else:
+                unknown.append(path)
+        for path, read in _read(self._root, unknown).items():
+            state = states[path]
+            if isinstance(read, SetAside) or isinstance(state, SetAside):
+                found[path] = read if isinstance(read, SetAside) else Content(read, None)
+            elif max(state[1:3]) < now - _SETTLED_NS:
+                found[path] = Content(read, state)
+                self._learnt[path] = (state, read)
+            else:
+                found[path] = Content(read, None)
+        if len(self._learnt) * _SHARE >= len(self._known):
+            self.keep()
+        return {path: found[path] for path in paths}
+
+    def keep(self) -> None:
+        """Write what was learnt; of two processes that do so at once the last one wins."""
+        if not self._learnt:
+            return
         # As bytes: names need not be UTF-8.
         rows = [
-            (os.fsencode(path), *state, digest)
-            for path, (state, digest) in (self.files | files).items()
+            (os.fsencode(path), *state, digest) for path, (state, digest) in self._learnt.items()
         ]
         buffer = io.BytesIO()
         try:
             columns = dict(zip(_SCHEMA.names, zip(*rows, strict=True), strict=True))
-            asked = pa.table(columns, schema=_SCHEMA)
-            table = pa.concat_tables([self._others.slice(0, _OTHERS), asked])
+            learnt = pa.table(columns, schema=_SCHEMA)
+            others = self._read_known()  # another process may have learnt, too
+            others = others.filter(pc.invert(_is_in(others, learnt["path"].combine_chunks())))
+            older = max(len(others) - self._asked - _OTHERS, 0)
+            table = pa.concat_tables([others.slice(older), learnt])
             pq.write_table(table, buffer, compression="zstd", write_page_checksum=True)
             self._path.parent.mkdir(parents=True, exist_ok=True)
             write_whole(self._path, buffer.getvalue())
+            self._known, self._learnt = table, {}
         except (OSError, pa.ArrowException, OverflowError) as error:
             _LOG.info("what is known of %d files is not kept: %s", len(rows), error)
+
+    def _remembered(self, paths: Sequence[str]) -> dict[str, tuple[State, str]]:
+        """State and digest of those of some files that are known, by path."""
+        asked = _is_in(self._known, pa.array(map(os.fsencode, paths), pa.binary()))
+        table = self._known.filter(asked)
+        columns = (table[name].to_pylist() for name in _SCHEMA.names)
+        found: dict[str, tuple[State, str]] = {
+            os.fsdecode(path): ((size, mtime, ctime, inode), digest)
+            for path, size, mtime, ctime, inode, digest in zip(*columns, strict=True)
+        }
+        return found | {path: self._learnt[path] for path in paths if path in self._learnt}
+
+    def _read_known(self) -> pa.Table:
+        try:
+            data = self._path.read_bytes()
+            return pq.read_table(io.BytesIO(data), page_checksum_verification=True).cast(_SCHEMA)
+        except FileNotFoundError:
+            pass
+        except (OSError, pa.ArrowException, ValueError) as error:
+            _LOG.warning("%s is damaged and made anew: %s", self._path, error)
+        return _SCHEMA.empty_table()
+
+
+def _is_in(table: pa.Table, paths: pa.Array) -> pa.ChunkedArray:
+    return pc.is_in(table["path"], value_set=paths)

@@ -10,14 +10,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 import pandas as pd
 
 from speechnet.audio.decode import Clip, load
 from speechnet.errors import SetAside
 from speechnet.extraction.backends import Backend, choose_device, make_backend
-from speechnet.extraction.digests import Content, digests
+from speechnet.extraction.digests import Content, Digests
 from speechnet.extraction.recipe import Recipe
 from speechnet.extraction.store import FeatureStore, Outcome, Rows
 from speechnet.extraction.workers import work_off
@@ -111,34 +111,67 @@ def extract_features(
             there.
         StorageError: no space is left for the cache.
     """
-    recipe.check()
-    names = recipe.features.names()
-    store = FeatureStore(cache_dir, recipe=recipe.describe(), width=len(names))
-    held = digests(root, [*table["path"].unique()], cache_dir=cache_dir, verify=verify)
-    jobs, set_aside = _address(root, table, held)
-    rows = store.read(job.key for job in jobs)
-    missing: dict[str, _Job] = {}
-    for job in jobs:
-        if job.key not in rows.position:
-            missing.setdefault(job.key, job)
-    if missing:
-        done, failed = _compute(missing, recipe, store, choose_device(recipe.backend, device))
-        rows = rows.join(done)
-        set_aside |= {job.file: failed[job.key] for job in jobs if job.key in failed}
-    found = sum(job.key not in missing for job in jobs)
-    tell(
-        f"features: {found} of {counted(len(jobs), 'recording')} from the cache, {len(missing)} "
-        "computed"
-    )
-    usable = [job for job in jobs if job.file not in set_aside]
-    return _assemble(
-        usable,
-        rows.take(job.key for job in usable),
-        set_aside,
-        names,
-        computed=len(missing),
-        keep_duplicates=keep_duplicates,
-    )
+    with Extractor(root, recipe, cache_dir=cache_dir, device=device, verify=verify) as extractor:
+        return extractor.extract(table, keep_duplicates=keep_duplicates)
+
+
+class Extractor:
+    """A recipe and the cache, opened once for as many tables as come; see ``extract_features``.
+
+    What it learns of the files is kept when its ``with`` block ends, and now and then before.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        recipe: Recipe,
+        *,
+        cache_dir: Path,
+        device: str = "cpu",
+        verify: bool = False,
+    ) -> None:
+        recipe.check()
+        self._root, self._recipe, self._device = root, recipe, device
+        self._names = recipe.features.names()
+        self._store = FeatureStore(cache_dir, recipe=recipe.describe(), width=len(self._names))
+        self._digests = Digests(root, cache_dir=cache_dir, verify=verify)
+
+    def __enter__(self) -> Self:
+        """Nothing more than the constructor does."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Keep what was learnt of the files."""
+        self._digests.keep()
+
+    def extract(self, table: pd.DataFrame, *, keep_duplicates: bool = False) -> Extraction:
+        """Compute or look up a row for each recording of a table; see ``extract_features``."""
+        held = self._digests.of([*table["path"].unique()])
+        jobs, set_aside = _address(self._root, table, held)
+        rows = self._store.read(job.key for job in jobs)
+        missing: dict[str, _Job] = {}
+        for job in jobs:
+            if job.key not in rows.position:
+                missing.setdefault(job.key, job)
+        if missing:
+            device = choose_device(self._recipe.backend, self._device)
+            done, failed = _compute(missing, self._recipe, self._store, device)
+            rows = rows.join(done)
+            set_aside |= {job.file: failed[job.key] for job in jobs if job.key in failed}
+        found = sum(job.key not in missing for job in jobs)
+        tell(
+            f"features: {found} of {counted(len(jobs), 'recording')} from the cache, "
+            f"{len(missing)} computed"
+        )
+        usable = [job for job in jobs if job.file not in set_aside]
+        return _assemble(
+            usable,
+            rows.take(job.key for job in usable),
+            set_aside,
+            self._names,
+            computed=len(missing),
+            keep_duplicates=keep_duplicates,
+        )
 
 
 def _address(

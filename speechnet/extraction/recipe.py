@@ -33,14 +33,11 @@ class Recipe:
     backend: BackendName = "torch"
 
     def describe(self) -> dict[str, Any]:
-        """The recipe and the versions of the libraries that matter, as plain types."""
-        features = asdict(self.features) | {
-            "columns": list(self.features.names()),
-            "n_mfcc": self.features.mfcc_count(),
-            "fmax": self.features.highest(self.audio.sample_rate),
-        }
-        for chosen_elsewhere in ("preset", "include", "scaling", "per_speaker"):
-            del features[chosen_elsewhere]
+        """All that the numbers depend on, library versions included, and nothing else.
+
+        Settings that decide nothing, such as the lags of a tempogram that is not computed, are left
+        out: a row is not computed again for them.
+        """
         active = self.denoise.method != "none"
         packages = ["librosa", "numpy", "scipy", "soundfile", "soxr"]
         if self.backend == "torch":
@@ -51,8 +48,8 @@ class Recipe:
             "code": _CODE_VERSION,
             "backend": self.backend,
             "audio": asdict(self.audio),
-            "denoise": asdict(self.denoise) if active else {"method": "none"},
-            "features": features,
+            "denoise": self.denoise.deciding(),
+            "features": self.features.deciding(self.audio.sample_rate),
             "versions": {name: version(name) for name in packages}
             | {"libsndfile": soundfile.__libsndfile_version__},
         }

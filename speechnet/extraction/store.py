@@ -51,6 +51,9 @@ _SMALL_ROWS: Final = 4_096
 _MERGED_BYTES: Final = 2**27
 """About the largest that a shard grows by merging."""
 
+_HELD_BYTES: Final = 2**27
+"""Rows that a store keeps in memory, for whoever asks again: neighbours mostly share a shard."""
+
 
 def fingerprint(recipe: Mapping[str, Any]) -> str:
     """A 128-bit name (hexadecimal) for everything that decides what a row is."""
@@ -114,6 +117,9 @@ def _schema(width: int) -> pa.Schema:
 class FeatureStore:
     """Rows of one recipe, by key.
 
+    What is asked for again costs what is new, however much there is: a shard is read once for its
+    keys, which stay in memory, and again only for rows that are no longer at hand.
+
     Args:
         folder: the cache folder; made if need be.
         recipe: everything that decides what a row is, as plain types.
@@ -127,6 +133,8 @@ class FeatureStore:
         self.folder = folder / "features" / fingerprint(recipe)
         self.width = width
         self.writable = True
+        self._keys: dict[Path, pa.ChunkedArray] = {}
+        self._held: dict[Path, pa.Table] = {}
         with self._refusals():
             self.folder.mkdir(parents=True, exist_ok=True)
             remove_abandoned(self.folder)
@@ -144,8 +152,7 @@ class FeatureStore:
             Those of them that the cache holds, each once.
         """
         wanted = pa.array(set(keys), pa.string())
-        found = [table.filter(pc.is_in(table["key"], value_set=wanted)) for table in self._tables()]
-        return Rows(pa.concat_tables([*found, self._table({})]), self.width)
+        return Rows(pa.concat_tables([*self._found(wanted), self._table({})]), self.width)
 
     def write(self, outcomes: Mapping[str, Outcome]) -> Rows:
         """Keep rows as one new shard.
@@ -216,17 +223,41 @@ class FeatureStore:
         except OSError:
             return []
 
-    def _tables(self) -> Iterator[pa.Table]:
-        """All sound shards. One that was merged away meanwhile lives on in another: look again."""
+    def _found(self, wanted: pa.Array) -> Iterator[pa.Table]:
+        """Rows of some keys. A shard merged away meanwhile lives on in another: look again."""
         seen: set[Path] = set()
         before: list[Path] | None = None
         # A single listing may miss both the old and the new, where they change under its hands.
         while (now := self._shards()) != before:
             for path in now:
-                if path not in seen and (table := self._load(path)) is not None:
-                    yield table
+                if path not in seen:
+                    yield from self._found_in(path, wanted)
             seen.update(now)
             before = now
+        for gone in self._keys.keys() - seen:
+            del self._keys[gone]
+            self._held.pop(gone, None)
+
+    def _found_in(self, path: Path, wanted: pa.Array) -> Iterator[pa.Table]:
+        if path not in self._keys and self._open(path) is None:
+            return
+        asked = pc.is_in(self._keys[path], value_set=wanted)
+        if pc.any(asked).as_py() and (table := self._open(path)) is not None:
+            yield table.filter(asked)
+
+    def _open(self, path: Path) -> pa.Table | None:
+        """A sound shard's rows, from memory if they are at hand."""
+        table = self._held.pop(path, None)
+        if table is None:
+            table = self._load(path)
+        if table is None:
+            self._keys.pop(path, None)
+            return None
+        self._keys[path] = table["key"]
+        self._held[path] = table  # behind the others: the first was asked for longest ago
+        while len(self._held) > 1 and sum(t.nbytes for t in self._held.values()) > _HELD_BYTES:
+            del self._held[next(iter(self._held))]
+        return table
 
     def _load(self, path: Path) -> pa.Table | None:
         try:
@@ -250,6 +281,7 @@ class FeatureStore:
         data = buffer.getvalue()
         path = self.folder / f"{_digest(data)}.parquet"
         write_whole(path, data)
+        self._keys[path] = table["key"]
         return path
 
     @contextlib.contextmanager

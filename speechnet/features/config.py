@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from difflib import get_close_matches
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from speechnet.errors import ConfigError
 
@@ -42,6 +42,23 @@ recordings with less lie up to 32 standard deviations off those of recordings wi
 
 CONTRAST_LOWEST: Final = 200.0
 """Hz. The spectral contrast's first band ends here, and each further one an octave higher."""
+
+_OF_BAND: Final = frozenset({"contrast", "centroid", "bandwidth", "rolloff", "flatness"})
+
+_READERS: Final[dict[str, frozenset[str]]] = {
+    "n_mfcc": frozenset({"mfcc", "delta"}),
+    "n_mels": frozenset({"mfcc", "delta", "tempogram"}),
+    "fmax": _OF_BAND | {"mfcc", "delta", "tempogram"},
+    "contrast_bands": frozenset({"contrast"}),
+    "roll_percent": frozenset({"rolloff"}),
+    "f0_min": frozenset({"f0"}),
+    "f0_max": frozenset({"f0"}),
+    "tempogram_lags": frozenset({"tempogram"}),
+}
+"""Settings that a few features read. All others are read by every one that looks at frames."""
+
+_FRAMELESS: Final = frozenset({"zero_crossings"})
+"""Features of the samples, not of frames."""
 
 _STATISTIC: Final = re.compile(r"mean|std|min|max|p(100|\d{1,2})")
 
@@ -125,6 +142,20 @@ class FeaturesConfig:
     def bins(self, sr: int) -> int:
         """How many bins of a frame's spectrum lie up to ``highest``."""
         return int(self.highest(sr) * self.n_fft / sr) + 1
+
+    def deciding(self, sr: int) -> dict[str, Any]:
+        """The settings that a row depends on at a sample rate, and its columns, as plain types."""
+        settings = asdict(self) | {"n_mfcc": self.mfcc_count(), "fmax": self.highest(sr)}
+        for elsewhere in ("preset", "include", "scaling", "per_speaker"):  # in columns, or later
+            del settings[elsewhere]
+        computed = self.groups().keys()
+        framed = not computed <= _FRAMELESS
+        read = {
+            name: value
+            for name, value in settings.items()
+            if framed and not computed.isdisjoint(_READERS.get(name, computed))
+        }
+        return read | {"columns": list(self.names())}
 
     def names(self) -> tuple[str, ...]:
         """The columns, such as ``mfcc_07_mean``, in the order of the matrix.

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 import pandas as pd
 
 from speechnet.errors import DataError, SetAside
-from speechnet.extraction.extract import extract_features
+from speechnet.extraction.extract import Extractor
 from speechnet.models.speaker_norm import standardise_by_speaker
 from speechnet.progress import working
 from speechnet.recognising.inputs import Recording
@@ -48,6 +48,7 @@ class Answerer:
 
     Attributes:
         recogniser: the run.
+        extractor: of the run's features, from paths below the root of the file system.
         windows: of long recordings.
         speakers: who speaks, for a run that standardises features by speaker; it takes every
             recording as a whole.
@@ -55,6 +56,7 @@ class Answerer:
     """
 
     recogniser: Recogniser
+    extractor: Extractor
     windows: Windows
     speakers: Speakers | None
     abstain: float
@@ -93,15 +95,7 @@ class Answerer:
         """Answers from features of whole recordings, cached like all others."""
         if not recordings:
             return {}
-        run = self.recogniser.run
-        extraction = extract_features(
-            Path("/"),
-            _table(recordings),
-            run.config.data.recipe,
-            cache_dir=run.config.data.cache,
-            device="auto",
-            keep_duplicates=True,
-        )
+        extraction = self.extractor.extract(_table(recordings), keep_duplicates=True)
         refused = extraction.set_aside.itertuples(index=False)
         answers: dict[str, Answer] = {file: SetAside(why, more) for file, why, more in refused}
         files, X = extraction.matrix.index, extraction.matrix.X
@@ -114,7 +108,7 @@ class Answerer:
             answers[file] = {
                 model: recognition(
                     {target: p[i] for target, p in by_target.items()},
-                    run.targets,
+                    self.recogniser.targets,
                     abstain=self.abstain,
                 )
                 for model, by_target in found.items()

@@ -15,6 +15,7 @@ import pandas as pd
 from speechnet import __version__
 from speechnet.corpus.discovery import SetAsideRow, printable
 from speechnet.errors import ConfigError, DataError, SetAside
+from speechnet.extraction.extract import Extractor
 from speechnet.progress import console, progress, say, working
 from speechnet.recognising.answers import Answered, Answerer, Speakers
 from speechnet.recognising.inputs import Recording, gather
@@ -30,7 +31,7 @@ from speechnet.wording import counted
 
 _SMALLEST: Final = 64
 _LARGEST: Final = 1024
-"""Recordings of a batch: features of so many are in memory, and for each the cache is read."""
+"""Recordings of a batch: features of so many are in memory."""
 
 
 def recognise(
@@ -89,13 +90,14 @@ def recognise(
         say(note, style="yellow")
     with working("reading the run"):
         recogniser = Recogniser(run, model=model)
-    answerer = Answerer(recogniser, windows=windows, speakers=speakers, abstain=abstain)
+    data = run.config.data
     names = [recording.name for recording in recordings]
     with (
+        Extractor(Path("/"), data.recipe, cache_dir=data.cache, device="auto") as extractor,
         open_results(
             out,
             columns_of(run.targets),
-            _settings(answerer),
+            _settings(answerer := Answerer(recogniser, extractor, windows, speakers, abstain)),
             names=names,
             paths=[recording.path for recording in recordings],
             models=recogniser.models,

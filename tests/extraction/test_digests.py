@@ -8,7 +8,7 @@ import pytest
 
 from speechnet.errors import SetAside
 from speechnet.extraction import digests as module
-from speechnet.extraction.digests import digests, file_digest
+from speechnet.extraction.digests import Digests, file_digest
 
 
 @pytest.fixture
@@ -47,7 +47,9 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def look(root: Path, *names: str, verify: bool = False) -> dict[str, object]:
-    found = digests(root, names or ("a", "b", "c"), cache_dir=root.parent / "cache", verify=verify)
+    known = Digests(root, cache_dir=root.parent / "cache", verify=verify)
+    found = known.of(names or ("a", "b", "c"))
+    known.keep()
     return {name: o if isinstance(o, SetAside) else o.digest for name, o in found.items()}
 
 
@@ -191,7 +193,7 @@ def test_others_of_the_folder_are_remembered(root: Path, read: list[str]) -> Non
 @pytest.mark.parametrize("change", ["none", "touched", "content", "gone"])
 def test_whether_a_file_still_holds_it(root: Path, read: list[str], change: str) -> None:
     """Told by its state; it is read only where that has changed."""
-    content = digests(root, ["a"], cache_dir=root.parent / "cache")["a"]
+    content = Digests(root, cache_dir=root.parent / "cache").of(["a"])["a"]
     assert not isinstance(content, SetAside)
     read.clear()
     match change:

@@ -426,3 +426,50 @@ def test_a_disk_that_really_fills_up(tmp_path: Path) -> None:
         assert not list(store.folder.glob(".*.tmp"))
     finally:
         subprocess.run(["umount", str(small)], check=True)
+
+
+def test_a_shard_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often its store is asked, for other rows or none; what others add is seen."""
+    twenty_shards(tmp_path)
+    store = open_store(tmp_path)
+    read: list[Path] = []
+    load = FeatureStore._load
+
+    def loaded(self: FeatureStore, path: Path) -> object:
+        read.append(path)
+        return load(self, path)
+
+    monkeypatch.setattr(FeatureStore, "_load", loaded)
+    for i in range(20):
+        assert_rows(store.read([f"key{i}", "other"]), i)
+    assert sorted(read) == shards(store)
+    store.write(rows(20))
+    assert_rows(store.read(["key3"]), 3)
+    assert len(read) == 20  # what it wrote itself it knows
+    assert_rows(store.read(["key20"]), 20)
+    open_store(tmp_path).write(rows(21))
+    assert_rows(store.read(["key21", "key20"]), 20, 21)
+    assert len(set(read)) == len(read) == 22
+
+
+def test_rows_that_are_no_longer_held_are_read_and_checked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Little is kept in memory; what was damaged or merged away meanwhile is noticed."""
+    monkeypatch.setattr("speechnet.extraction.store._HELD_BYTES", 0)
+    store = twenty_shards(tmp_path)
+    keys = [f"key{i}" for i in range(20)]
+    assert_rows(store.read(keys), *range(20))
+    shards(store)[0].write_bytes(b"damaged")
+    assert len(store.read(keys).X) == 19
+    open_store(tmp_path).compact()
+    assert len(shards(store)) == 1
+    assert len(store.read(keys).X) == 19
+
+
+def test_rows_at_hand_survive_the_folder(tmp_path: Path) -> None:
+    """A cache that was deleted is empty, and is written again."""
+    store = twenty_shards(tmp_path)
+    assert_rows(store.read(["key1"]), 1)
+    shutil.rmtree(store.folder)
+    assert store.read(["key1"]).position == {}

@@ -19,8 +19,7 @@ import pytest
 import soundfile
 
 from speechnet.errors import ConfigError, DataError, StorageError
-from speechnet.extraction.extract import Extraction, extract_features
-from speechnet.extraction.recipe import Recipe
+from speechnet.extraction.extract import Extraction, Extractor
 from speechnet.recognising.recognise import recognise
 from speechnet.recognising.timelines import Windowing
 from speechnet.runs.saved import SavedRun
@@ -251,12 +250,13 @@ def test_a_batch_at_a_time(
     asked: list[int] = []
     shown: list[int] = []
 
-    def extract(root: Path, table: pd.DataFrame, recipe: Recipe, **settings: Any) -> Extraction:
+    def extract(self: Extractor, table: pd.DataFrame, **settings: Any) -> Extraction:
         asked.append(len(table))
         shown.append(capsys.readouterr().out.count("\n"))
-        return extract_features(root, table, recipe, **settings)
+        return real(self, table, **settings)
 
-    monkeypatch.setattr("speechnet.recognising.answers.extract_features", extract)
+    real = Extractor.extract
+    monkeypatch.setattr(Extractor, "extract", extract)
     recognise(tiny_run, [many], model="svm", out=None)
     assert asked == [8, 8, 8, 8, 8, 10, 12]
     assert shown == [1, 8, 8, 8, 8, 8, 10]  # the header first
