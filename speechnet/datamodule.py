@@ -30,6 +30,7 @@ from speechnet.extraction.store import fingerprint
 from speechnet.features import FeaturesConfig
 from speechnet.files import storage_errors
 from speechnet.models.speaker_norm import standardise_by_speaker
+from speechnet.predictions import check_names
 from speechnet.progress import progress
 from speechnet.splits import SplitConfig, make_folds
 from speechnet.types import POLICY_REASONS, FeatureMatrix, Float32, Fold, Int64, Targets, encode_all
@@ -156,6 +157,7 @@ class SpeechDataModule(LightningDataModule):
         else:
             one = self._rooted(config.corpus)
             self.corpus = load_corpus(one, config.targets, complete=complete)
+        check_names(self.targets)
 
     def _rooted(self, corpus: CorpusConfig) -> CorpusConfig:
         """The corpus, with the folder of the synthetic one where it is not given."""

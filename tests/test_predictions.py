@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from speechnet.predictions import join, predictions_table
+from speechnet.errors import ConfigError
+from speechnet.predictions import check_names, join, predictions_table
 from speechnet.types import PREDICTION_COLUMNS
 
 TARGETS = {"gender": ["female", "male"], "emotion": ["sad", "angry", "happy"]}
@@ -104,3 +105,32 @@ def test_a_class_of_two_targets_has_one_column() -> None:
     assert [name for name in table if name.startswith("p_")] == ["p_no", "p_yes"]
     assert table["p_yes"].tolist() == [0.7, 0.3]
     assert table["predicted"].tolist() == ["yes", "no"]
+
+
+@pytest.mark.parametrize(
+    ("targets", "said"),
+    [
+        (
+            {"emotion": ["angry"], "emotion_angry": None},
+            "target emotion_angry would .* also the cl",
+        ),
+        (
+            {"emotion_angry": None, "emotion": ["angry"]},
+            "class angry of emotion would .* also the t",
+        ),
+        ({"a": ["b_c"], "a_b": ["c"]}, "the class c of a_b would .* also the class b_c of a;"),
+        ({"file": None}, "the target file would .* every table of answers has; rename"),
+        ({"../x": None}, "can't be used, expected"),
+        ({"": None}, "can't be used, expected"),
+        ({"a\x1b[0m": None}, r"'a\\x1b\[0m' can't be used"),
+    ],
+)
+def test_names_that_can_not_be_columns(targets: dict[str, list[str] | None], said: str) -> None:
+    """Two columns of one name, and names of which no file can be made."""
+    with pytest.raises(ConfigError, match=said):
+        check_names(targets)
+
+
+def test_names_that_can() -> None:
+    """A class may be called like one of another target: the columns differ."""
+    check_names({"a": ["x", "y"], "b": ["x", "a"], "a b": None, "état": ["日本"]})

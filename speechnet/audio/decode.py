@@ -21,6 +21,7 @@ from speechnet.audio.container import what_is_missing
 from speechnet.audio.facts import Facts, measure
 from speechnet.audio.prepare import check_rate, check_size, prepare
 from speechnet.errors import SetAside
+from speechnet.reading import open_unbuffered
 from speechnet.types import Float32
 
 __all__ = ["AudioConfig", "Clip", "check_decoded", "check_header", "load", "opened"]
@@ -101,7 +102,7 @@ def opened(path: Path) -> Iterator[tuple[soundfile.SoundFile, str | None]]:
         SetAside: it is missing, can't be read or decoded, or breaks off.
     """
     try:
-        with path.open("rb", buffering=0) as file:
+        with open_unbuffered(path) as file:
             # libsndfile says "Format not recognised" of an empty file; this says it plainer.
             if os.fstat(file.fileno()).st_size == 0:
                 raise SetAside("unreadable", "the file has 0 bytes")

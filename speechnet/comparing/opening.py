@@ -81,11 +81,7 @@ def _open_one(folder: RunFolder, corpus: pd.DataFrame) -> OpenRun:
     scores = folder.read_table("scores.csv")
     recording = corpus.set_index("file")["recording"]
     division = folder.read_table("split.csv")[["file", "fold", "part"]]
-    path = folder.path / "predictions.parquet"
-    try:
-        answers = pd.read_parquet(path, columns=_ANSWERS, filters=[("part", "==", "test")])
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} can't be read: {error}") from error
+    answers = folder.read_predictions(_ANSWERS, [("part", "==", "test")])
     named = [
         table.astype(str).assign(file=table["file"].map(recording)) for table in (division, answers)
     ]

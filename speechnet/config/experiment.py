@@ -26,6 +26,7 @@ from speechnet.models.classical.baselines import BaselinesConfig
 from speechnet.models.neural.fitting import quiet
 from speechnet.models.neural.mlp import MLPConfig
 from speechnet.models.neural.network import network_candidates
+from speechnet.predictions import check_names
 from speechnet.report.config import ReportConfig
 
 _DECIDED_HERE: Final = {
@@ -210,6 +211,7 @@ def _check(config: ExperimentConfig) -> None:
         raise ConfigError("parallel.n_jobs is 0, expected 1 or more, or -1 for one a core")
     if not 0 <= config.data.max_bad_share <= 1:
         raise ConfigError(f"data.max_bad_share is {config.data.max_bad_share}, expected 0 to 1")
+    check_names(config.data.targets)
     config.data.recipe.check()
     _check_models(config)
 

@@ -7,7 +7,7 @@ without values unmentioned, and names an unknown key without its place.
 from __future__ import annotations
 
 import dataclasses
-import math
+import sys
 import types
 from collections.abc import Iterator, Mapping
 from difflib import SequenceMatcher, get_close_matches
@@ -220,7 +220,10 @@ def _fits_one(value: object, kind: Any) -> bool:
     if origin is dict:
         return isinstance(value, dict) and all(_fits(v, arguments[1]) for v in value.values())
     if kind is float:
-        return type(value) in {int, float} and math.isfinite(float(value))  # type: ignore[arg-type]
+        # No whole number beyond the largest float becomes one.
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return False
+        return abs(value) <= sys.float_info.max
     if _children(kind) is not None:
         return isinstance(value, dict)  # whose keys are checked one by one
     return type(value) is kind

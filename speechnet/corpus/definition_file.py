@@ -26,10 +26,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, NoReturn
 
-import yaml
-
 from speechnet.corpus.definition import Definition, Field
 from speechnet.errors import ConfigError
+from speechnet.reading import PlainError, parse_yaml, read_config_text
 from speechnet.types import CORPUS_COLUMNS
 from speechnet.wording import did_you_mean, listing
 
@@ -70,13 +69,13 @@ def load_definition(name: str) -> Definition:
             f"data.corpus.name: no corpus is called {name!r}{did_you_mean(name, known)}. Known are "
             f"{', '.join(known)}; one's own definition is given by its path, ending in .yaml"
         )
-    folder = resources.files("speechnet.corpus") / "definitions"
+    shipped = resources.files("speechnet.corpus") / "definitions" / f"{name}.yaml"
     try:
-        source = Path(name).expanduser() if is_path else folder / f"{name}.yaml"
-        raw = yaml.safe_load(source.read_text(encoding="utf-8"))
+        own = read_config_text(Path(name).expanduser()) if is_path else None
+        raw = parse_yaml(own if own is not None else shipped.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"data.corpus.name: can't read {name!r}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (PlainError, UnicodeDecodeError) as error:
         raise ConfigError(f"data.corpus.name: {name} isn't a YAML file: {error}") from error
     return _Checker(name).definition(Path(name).stem if is_path else name, raw)
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from speechnet.corpus.discovery import printable
 from speechnet.errors import DataError
+from speechnet.reading import open_regular
 from speechnet.wording import listing
 
 _MISSING = frozenset({"", "na", "n/a", "nan", "<na>", "none", "null"})
@@ -87,7 +88,8 @@ def read_sheet(path: Path) -> Sheet:
 
 def _text(path: Path, name: str) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")
+        with io.TextIOWrapper(open_regular(path), encoding="utf-8-sig") as file:
+            return file.read()
     except UnicodeDecodeError as error:
         raise DataError(
             f"{name} isn't UTF-8 (byte {error.start}); save it again as CSV UTF-8"

@@ -28,6 +28,7 @@ from speechnet.corpus.synthesis import (
 from speechnet.corpus.voices import EMOTIONS, draw_voice
 from speechnet.errors import ConfigError
 from speechnet.files import remove_abandoned, write_whole
+from speechnet.reading import parse_json, read_regular
 
 LABELS: Final = "labels.csv"
 SETTINGS: Final = "synth.json"
@@ -126,7 +127,7 @@ def _begun(out: Path, config: SynthConfig) -> bool:
     if not out.is_dir():
         raise ConfigError(f"{out} is a file, expected a folder; name another")
     try:
-        found: Any = json.loads((out / SETTINGS).read_text(encoding="utf-8"))
+        found: Any = parse_json(read_regular(out / SETTINGS))
     except FileNotFoundError:
         if all(path.suffix == ".tmp" for path in out.iterdir()):  # killed at its first file
             return False

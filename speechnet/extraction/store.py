@@ -30,6 +30,7 @@ import pyarrow.parquet as pq
 from speechnet.audio.facts import Facts
 from speechnet.errors import SetAside, StorageError
 from speechnet.files import is_full, remove_abandoned, sync_folder, write_whole
+from speechnet.reading import read_regular
 from speechnet.types import Float32
 
 Row = tuple[Float32, Facts]
@@ -261,7 +262,7 @@ class FeatureStore:
 
     def _load(self, path: Path) -> pa.Table | None:
         try:
-            data = path.read_bytes()
+            data = read_regular(path)
         except FileNotFoundError:  # merged into another
             return None
         except OSError as error:

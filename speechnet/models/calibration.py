@@ -29,6 +29,7 @@ from scipy.special import logsumexp
 from speechnet.errors import DataError
 from speechnet.files import write_whole
 from speechnet.models.classifier import Classifier
+from speechnet.reading import PlainError, parse_json, read_regular
 from speechnet.types import Float32, Float64, Int64, Targets
 
 BOUNDS: Final = (0.05, 20.0)
@@ -153,12 +154,10 @@ class Calibrated:
         """
         path = _path(folder, name)
         try:
-            with path.open("rb") as file:
-                content = file.read(_LARGEST_FILE)
-            temperatures = json.loads(content)
+            temperatures = parse_json(read_regular(path, largest=_LARGEST_FILE))
         except FileNotFoundError:
             return classifier
-        except (OSError, ValueError, RecursionError) as error:
+        except (OSError, PlainError) as error:
             raise DataError(f"{path} can't be read ({type(error).__name__}: {error})") from error
         if fault := _fault(temperatures, classifier.targets):
             raise DataError(f"{path} can't be used: {fault}")

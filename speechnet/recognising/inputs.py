@@ -31,6 +31,7 @@ import pandas as pd
 from speechnet.corpus.discovery import AUDIO_ENDINGS, discover, printable
 from speechnet.corpus.sheet import Sheet, read_sheet
 from speechnet.errors import DataError, SetAside
+from speechnet.reading import read_regular
 from speechnet.types import Float64
 from speechnet.wording import did_you_mean, listing
 
@@ -149,7 +150,7 @@ def _add_manifest(gathered: _Gathered, manifest: Path) -> None:
     where = printable(str(manifest))
     if manifest.suffix.lower() not in _TABLES:
         try:
-            text = manifest.read_bytes()
+            text = read_regular(manifest)
         except OSError as error:
             raise DataError(f"can't read the list {where}: {error.strerror}") from error
         if b"\0" in text:

@@ -17,6 +17,7 @@ from speechnet.corpus.discovery import SetAsideRow, printable
 from speechnet.errors import ConfigError, DataError, SetAside
 from speechnet.extraction.extract import Extractor
 from speechnet.progress import console, progress, say, working
+from speechnet.reading import read_regular
 from speechnet.recognising.answers import Answered, Answerer, Speakers
 from speechnet.recognising.inputs import Recording, gather
 from speechnet.recognising.recogniser import Recogniser
@@ -196,7 +197,7 @@ def _settings(answerer: Answerer) -> dict[str, object]:
     return {
         "speechnet": __version__,
         "--run": printable(str(run.folder.path.resolve())),
-        "run.json": hashlib.sha256((run.folder.path / "run.json").read_bytes()).hexdigest(),
+        "run.json": hashlib.sha256(read_regular(run.folder.path / "run.json")).hexdigest(),
         "folder": printable(str(Path.cwd())),
         "--model": answerer.recogniser.models,
         "--speakers": answerer.speakers,

@@ -25,6 +25,7 @@ import filelock
 from speechnet.corpus.discovery import printable
 from speechnet.errors import ConfigError, SetAside, StorageError
 from speechnet.files import storage_errors, sync_folder, write_whole
+from speechnet.reading import open_regular, parse_json, read_regular
 from speechnet.recognising.recognition import Recognition
 from speechnet.runs.folder import check_writable
 from speechnet.types import Targets
@@ -95,7 +96,7 @@ class _Kept(Results):
         super().__init__(done=found.recordings, changed=found.changed, usable=found.usable)
         self._path = path
         with storage_errors(path):
-            self._file = path.open("r+b" if path.exists() else "w+b")
+            self._file = path.open("r+b" if path.exists() else "x+b")
             self._file.truncate(found.length)
             self._file.seek(found.length)
 
@@ -195,7 +196,7 @@ def _check_same(part: Path, about: Path, settings: Mapping[str, object]) -> int:
     """When the rows were begun; those that would have come out otherwise are refused."""
     shown = printable(str(part))
     try:
-        then = json.loads(about.read_text(encoding="utf-8"))
+        then = parse_json(read_regular(about))
     except (OSError, ValueError) as error:
         raise ConfigError(
             f"{shown} is there, but nothing says what its rows come from; delete it, or choose "
@@ -238,7 +239,7 @@ def _find(
     part: Path, columns: Sequence[str], names: Sequence[str], models: Sequence[str], unchanged: int
 ) -> _Found:
     """All rows up to the first that is torn or amiss, or of a recording that changed."""
-    with part.open("rb") as file:
+    with open_regular(part) as file:
         if file.readline() != _as_text([columns]).encode():
             return _Found()
         recordings, usable, length, changed = 0, False, file.tell(), False

@@ -17,6 +17,7 @@ from typing import Final
 from speechnet.corpus.discovery import printable
 from speechnet.errors import DataError
 from speechnet.files import write_whole
+from speechnet.reading import open_regular, read_regular
 
 NAME: Final = "SHA256SUMS"
 
@@ -24,6 +25,9 @@ _LEFT_OUT: Final = frozenset(
     {"figures", "report.html", "export", "tests", "logs", "tensorboard", "INCOMPLETE", NAME}
 )
 _LINE: Final = re.compile(r"([0-9a-f]{64}) [ *]([^\0]+)")
+_LARGEST_SUMS: Final = 2**26
+_LARGEST_FILE: Final = 2**34
+"""Bytes; a sparse file of terabytes takes no room and would be read for hours."""
 _NAMED: Final = 5
 """Faults that are told one by one."""
 
@@ -46,7 +50,7 @@ def read_sums(folder: Path) -> dict[str, str]:
     """
     path = folder / NAME
     try:
-        text = os.fsdecode(path.read_bytes())
+        text = os.fsdecode(read_regular(path, largest=_LARGEST_SUMS))
     except FileNotFoundError:
         raise DataError(
             f"{folder} is incomplete: {NAME} is gone, which tells whether anything was changed; "
@@ -119,11 +123,13 @@ def _fault(root: Path, name: str, digest: str) -> str | None:
             return "is a link or lies outside the folder"
         if not path.is_file():
             return "is gone"
+        if path.stat().st_size > _LARGEST_FILE:
+            return f"is larger than {_LARGEST_FILE:,} bytes, as no file of a run is"
         return None if _sum(path) == digest else "has changed"
     except (OSError, RuntimeError) as error:  # the latter is what a circle of links gives
         return f"can't be read ({error})"
 
 
 def _sum(path: Path) -> str:
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

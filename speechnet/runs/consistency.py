@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -12,11 +13,15 @@ from speechnet import __version__
 from speechnet.config.schema import Schema
 from speechnet.config.yaml_file import read_yaml
 from speechnet.errors import ConfigError, DataError
+from speechnet.predictions import check_names
+from speechnet.reading import open_regular
 from speechnet.types import Targets
 
 FORMAT: Final = 1
 """Raised whenever an older speechnet could not read, or would misread, a run folder."""
 
+_MODEL: Final = re.compile(r"[a-z0-9_]+")
+"""A model's files are named after it."""
 _NEEDED: Final = ("targets", "models", "folds", "protocol", "features", "recipe", "corpus")
 _KINDS: Final = {
     "targets": dict[str, list[str]],
@@ -73,8 +78,17 @@ def check_info(path: Path, info: Any) -> None:
     try:
         Schema(_KINDS).check({key: info[key] for key in _KINDS if key in info})
         Schema(_INNER).check({key: _known(info[key], _INNER[key]) for key in _INNER if key in info})
+        check_names(info["targets"])
     except ConfigError as error:
         raise DataError(f"{path}/run.json is damaged: {error}") from error
+    if info["folds"] < 1:
+        raise DataError(f"{path}/run.json is damaged: folds is {info['folds']}, expected 1 or more")
+    for model in info["models"]:
+        if not _MODEL.fullmatch(model):
+            raise DataError(
+                f"{path}/run.json is damaged: it names a model {model!r:.99}, expected a name of "
+                "small letters, digits and underscores"
+            )
     pairs = {f"chance.{target}": ends for target, ends in info.get("chance", {}).items()}
     if "explained" in info.get("clustering", {}):
         pairs["clustering.explained"] = info["clustering"]["explained"]
@@ -107,7 +121,8 @@ def check_classes(path: Path, targets: Targets) -> None:
             raise _disagree(path, target, targets.get(target, []), "config.yaml", classes)
     every = list(dict.fromkeys(name for names in targets.values() for name in names))
     try:
-        names = pyarrow.parquet.read_schema(path / "predictions.parquet").names
+        with open_regular(path / "predictions.parquet") as file:
+            names = pyarrow.parquet.read_schema(file).names
     except (OSError, ValueError) as error:
         raise DataError(f"{path}/predictions.parquet can't be read: {error}") from error
     found = [name.removeprefix("p_") for name in names if name.startswith("p_")]

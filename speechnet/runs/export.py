@@ -18,6 +18,7 @@ from speechnet.files import storage_errors, write_whole
 from speechnet.models.classifier import Classifier
 from speechnet.models.neural.export import INPUT, networks, to_onnx
 from speechnet.progress import output, say, working
+from speechnet.reading import read_regular
 from speechnet.runs.checksums import NAME as SUMS
 from speechnet.runs.folder import check_writable
 from speechnet.runs.saved import SavedRun
@@ -115,7 +116,7 @@ def _about(run: SavedRun, folds: Sequence[int]) -> dict[str, str]:
         f"learnt from the corpus {corpus}: its terms may bind what they are used for.",
     }
     if run.folder.sums is not None:
-        about["run_sha256"] = hashlib.sha256((path / SUMS).read_bytes()).hexdigest()
+        about["run_sha256"] = hashlib.sha256(read_regular(path / SUMS)).hexdigest()
     return about
 
 

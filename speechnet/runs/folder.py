@@ -22,11 +22,14 @@ from speechnet import __version__
 from speechnet.errors import DataError, StorageError
 from speechnet.files import absolute, storage_errors, write_whole
 from speechnet.progress import say, stage
+from speechnet.reading import PlainError, open_regular, parse_json, read_regular
 from speechnet.runs.checksums import NAME as SUMS
 from speechnet.runs.checksums import check_sums, read_sums, write_sums
 from speechnet.runs.consistency import FORMAT, check_classes, check_info
 
 _INCOMPLETE: Final = "INCOMPLETE"
+_LARGEST_INFO: Final = 2**26
+"""Bytes of ``run.json``; it names each column of the features and each class."""
 _TEXT: Final = frozenset(
     [
         *("file", "speaker", "sentence", "fold", "target", "truth", "predicted", "digest"),
@@ -111,9 +114,13 @@ class RunFolder:
         if (path / _INCOMPLETE).exists():
             raise DataError(f"{path} is incomplete: its run was killed, failed or still goes on")
         try:
-            info = json.loads((path / "run.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError) as error:
-            raise DataError(f"{path} is no run folder: run.json can't be read ({error})") from error
+            info = parse_json(read_regular(path / "run.json", largest=_LARGEST_INFO))
+        except OSError as error:
+            raise DataError(
+                f"{path} is no run folder: run.json can't be read ({error.strerror})"
+            ) from error
+        except PlainError as error:
+            raise DataError(f"{path}/run.json is damaged: {error}") from error
         check_info(path, info)
         sums = None
         if "format" in info or (path / SUMS).exists():
@@ -170,6 +177,21 @@ class RunFolder:
             return read_table(self.path / name)
         except (OSError, ValueError) as error:
             raise DataError(f"{self.path / name} can't be read: {error}") from error
+
+    def read_predictions(
+        self, columns: list[str] | None = None, filters: list[tuple[str, str, str]] | None = None
+    ) -> pd.DataFrame:
+        """Read ``predictions.parquet``, or what is asked for of it.
+
+        Raises:
+            DataError: it is missing or damaged.
+        """
+        path = self.path / "predictions.parquet"
+        try:
+            with open_regular(path) as file:
+                return pd.read_parquet(file, columns=columns, filters=filters)
+        except (OSError, ValueError, KeyError) as error:
+            raise DataError(f"{path} can't be read: {error}") from error
 
     def finish(self) -> None:
         """Write ``run.json`` and the checksums of all files, and mark the run complete."""
@@ -234,9 +256,11 @@ def read_table(path: Path) -> pd.DataFrame:
 
     A speaker may be called "01" or "NA"; a fold "0" or "all".
     """
-    columns = pd.read_csv(path, nrows=0).columns
-    types = {name: str for name in columns if name in _TEXT}
-    return pd.read_csv(path, dtype=types, keep_default_na=False, na_values=[""])
+    with open_regular(path) as file:
+        columns = pd.read_csv(file, nrows=0).columns
+        file.seek(0)
+        types = {name: str for name in columns if name in _TEXT}
+        return pd.read_csv(file, dtype=types, keep_default_na=False, na_values=[""])
 
 
 def _finite(value: Any) -> Any:

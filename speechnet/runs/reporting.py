@@ -17,6 +17,7 @@ from speechnet.evaluation import RocCurve, roc_curves
 from speechnet.evaluation.mistakes import confident_mistakes
 from speechnet.files import storage_errors
 from speechnet.progress import output, say, working
+from speechnet.reading import read_config_text, read_regular
 from speechnet.report import draw_all
 from speechnet.report.page import Material, page
 from speechnet.report.tables import Tables
@@ -42,6 +43,8 @@ _TOLD: Final = ("audit", "quarantine", "dropped", "calibration", "search", "mist
 """Tables that only the report shows."""
 _HEARD: Final = re.compile(r"mistakes/\d+\.(mp3|svg)")
 """What ``mistakes.csv`` may name: nothing else in the folder, and nothing outside it."""
+_LARGEST: Final = 2**26
+"""Bytes of a figure or a clip."""
 
 
 def draw_figures(run: RunFolder) -> list[Path]:
@@ -140,12 +143,9 @@ def _material(run: RunFolder) -> Material:
         tables=_tables(run),
         tied=_tied(run, told["mistakes"]),
         info=run.info,
-        config=config.read_text(encoding="utf-8"),
+        config=read_config_text(config),
         settings=read_yaml(config),
-        figures={
-            path.stem: path.read_text(encoding="utf-8")
-            for path in sorted((run.path / "figures").glob("*.svg"))
-        },
+        figures={path.stem: _drawn(path) for path in sorted((run.path / "figures").glob("*.svg"))},
         clips={name: content for name, content in heard.items() if name.endswith(".mp3")},
         pictures={
             name: content.decode() for name, content in heard.items() if name.endswith(".svg")
@@ -159,7 +159,7 @@ def _tied(run: RunFolder, mistakes: pd.DataFrame | None) -> dict[str, int]:
     """By target how many mistakes tie with the last one that was chosen, if one of them wasn't."""
     if mistakes is None or mistakes.empty:
         return {}
-    predictions = pd.read_parquet(run.path / "predictions.parquet")
+    predictions = run.read_predictions()
     models = dict(zip(mistakes["target"].astype(str), mistakes["model"].astype(str), strict=True))
     every = confident_mistakes(predictions, models, count=len(predictions))
     tied = {}
@@ -183,13 +183,22 @@ def _heard(run: RunFolder, mistakes: pd.DataFrame | None) -> dict[str, bytes]:
                 "mistakes/<number>.mp3 or .svg"
             )
         if (path := run.path / name).is_file():
-            found[name] = path.read_bytes()
+            found[name] = read_regular(path, largest=_LARGEST)
     return found
+
+
+def _drawn(path: Path) -> str:
+    """A figure's text; no sums vouch for figures, which may be drawn again at any time."""
+    try:
+        return read_regular(path, largest=_LARGEST).decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        said = error.strerror if isinstance(error, OSError) else "it is no UTF-8"
+        raise DataError(f"the figure {path} can't be read: {said}; remove it") from error
 
 
 def _tables(run: RunFolder) -> Tables:
     targets: Targets = run.info["targets"]
-    predictions = pd.read_parquet(run.path / "predictions.parquet")
+    predictions = run.read_predictions()
     corpus = run.read_table("corpus.csv")
     history = _read(run, "history.csv")
     explained = run.info.get("clustering", {}).get("explained")

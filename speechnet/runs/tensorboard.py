@@ -23,6 +23,7 @@ from tensorboard.summary.writer.event_file_writer import (  # type: ignore[impor
 from torch.utils.tensorboard.summary import hparams
 
 from speechnet.files import storage_errors
+from speechnet.reading import read_regular
 
 FIGURES: Final = "tensorboard"
 """Where in the run folder the events of the figures are."""
@@ -79,7 +80,7 @@ def log_figures(run: Path) -> None:
     with storage_errors(run):
         writer = EventFileWriter(str(run / FIGURES))
         for path in sorted((run / "figures").glob("*.png")):
-            value = Summary.Value(tag=f"figures/{path.stem}", image=_image(path.read_bytes()))
+            value = Summary.Value(tag=f"figures/{path.stem}", image=_image(read_regular(path)))
             writer.add_event(Event(wall_time=time.time(), summary=Summary(value=[value])))
         writer.close()
 

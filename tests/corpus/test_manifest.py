@@ -199,7 +199,7 @@ def test_table_without_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         raise PermissionError(13, "Permission denied")
 
     (tmp_path / "labels.csv").touch()
-    monkeypatch.setattr(Path, "read_text", refuse)
+    monkeypatch.setattr("speechnet.corpus.sheet.open_regular", refuse)
     with pytest.raises(DataError, match=r"can't read .*labels\.csv: Permission denied"):
         read_sheet(tmp_path / "labels.csv")
 

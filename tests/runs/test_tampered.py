@@ -84,8 +84,24 @@ TAMPERED: dict[str, tuple[Callable[[Path], object], str]] = {
               r"made by a newer speechnet, 9\.1 \(format 2; this one, .* reads up to 1\): update"),
     "odd format": (lambda run: _info(run, format="x"), "format is 'x', expected a whole number"),
     "folds": (lambda run: _info(run, folds=None), "folds is null, expected a whole number"),
+    "no folds": (lambda run: _info(run, folds=0), "damaged: folds is 0, expected 1 or more"),
+    "less": (lambda run: _info(run, folds=-1), "damaged: folds is -1, expected 1 or more"),
     "targets": (lambda run: _info(run, targets={"gender": "x"}), r"targets\.gender is 'x'"),
+    "a target outside": (lambda run: _info(run, targets={"../x": ["a"]}), r"name '\.\./x' can't"),
+    "a model outside": (lambda run: _info(run, models=["../../x"]), r"names a model '\.\./\.\./x'"),
+    "a model anywhere": (lambda run: _info(run, models=["/x"]), "names a model '/x', expected"),
+    "a pipe": (lambda run: _pipe(run / "scores.csv"), r"scores\.csv is gone"),
+    "sums as a pipe": (lambda run: _pipe(run / "SHA256SUMS"), "it is a named pipe, expected a reg"),
+    "run.json as a pipe": (lambda run: _pipe(run / "run.json"), "read .it is a named pipe"),
+    "deep": (lambda run: (run / "run.json").write_text("[" * 10_000), "nested more than 60 levels"),
+    "digits": (lambda run: (run / "run.json").write_text("1" * 5_000), "a number has more than 4"),
+    "terabytes": (lambda run: os.truncate(run / "scores.csv", 2**43), "larger than 17,179,869"),
 }  # fmt: skip
+
+
+def _pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
 
 
 def _sums(run: Path, name: str) -> None:

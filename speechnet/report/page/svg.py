@@ -66,6 +66,7 @@ _LOCAL: Final = re.compile(r"url\(#([^()\"'\s]+)\)")
 _DECIMALS: Final = re.compile(r"(\.\d\d)\d+")
 _STEPS: Final = (12, 18, 24, 30, 36, 42, 48, 54, 60, 66)
 """The least widths in rem that the style sheet knows a class of, ``least-<n>``."""
+_DEEPEST: Final = 60
 _LEAST: Final = 0.7
 """A figure shrinks to this share of its size, where 9 pt are still 8.4 px; then its box scrolls."""
 _PX: Final = 96 / 72
@@ -122,9 +123,19 @@ def _parse(svg_text: str, name: str) -> ET.Element:
         raise DataError(
             f"the figure {name!r} is no SVG ({error}); draw it again: python -m speechnet report"
         ) from error
+    if _is_deep(root):
+        raise DataError(f"the figure {name!r} is nested more than {_DEEPEST} levels deep")
     if _local(root.tag) != "svg":
         raise DataError(f"the figure {name!r} is <{_local(root.tag)}>, expected <svg>")
     return root
+
+
+def _is_deep(root: ET.Element) -> bool:
+    """Whether elements lie in each other deeper than a drawing's; counted level by level."""
+    level = [root]
+    for _ in range(_DEEPEST):
+        level = [child for element in level for child in element]
+    return bool(level)
 
 
 def _size(root: ET.Element, name: str) -> tuple[float, float]:
