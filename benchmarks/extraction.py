@@ -14,8 +14,9 @@ import pandas as pd
 import scipy.fft
 
 from benchmarks.harness import GateError, Measured, gate, in_turns, timed
-from speechnet.audio.decode import AudioConfig
-from speechnet.corpus import CorpusConfig, load_corpus
+from speechnet.audio.config import AudioConfig
+from speechnet.corpus.config import CorpusConfig
+from speechnet.corpus.reader import load_corpus
 from speechnet.denoise import DenoiseConfig
 from speechnet.extraction.extract import Extraction, extract_features
 from speechnet.extraction.recipe import Recipe

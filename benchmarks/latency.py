@@ -14,7 +14,8 @@ import numpy as np
 import speechnet
 from benchmarks.harness import Measured, gate, in_turns, one_thread
 from benchmarks.signals import SR
-from speechnet.audio.decode import AudioConfig, load
+from speechnet.audio.config import AudioConfig
+from speechnet.audio.decode import load
 from speechnet.audio.prepare import as_samples, prepare
 from speechnet.errors import SetAside
 from speechnet.extraction.backends import make_backend

@@ -13,7 +13,8 @@ import torch
 
 from benchmarks import plain
 from benchmarks.harness import Measured, gate, in_turns, one_thread
-from speechnet.audio.decode import AudioConfig, load
+from speechnet.audio.config import AudioConfig
+from speechnet.audio.decode import load
 from speechnet.denoise import DenoiseConfig
 from speechnet.denoise.torch_backend import denoise
 from speechnet.extraction.backends import make_backend

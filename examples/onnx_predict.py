@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-from speechnet.audio.decode import AudioConfig, load
+from speechnet.audio.config import AudioConfig
+from speechnet.audio.decode import load
 from speechnet.denoise import DenoiseConfig
 from speechnet.extraction.backends import make_backend
 from speechnet.features import FeaturesConfig

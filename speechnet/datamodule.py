@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import copy
-import os
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
 
 import pandas as pd
 import torch
@@ -16,91 +14,22 @@ from lightning.pytorch import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
-from speechnet.audio.decode import AudioConfig
 from speechnet.batches import Batches
-from speechnet.corpus import Corpus, CorpusConfig, load_corpora, load_corpus
+from speechnet.config.data import DataConfig, check_names
+from speechnet.corpus.config import CorpusConfig
+from speechnet.corpus.reader import Corpus, load_corpus
 from speechnet.corpus.synthesis import VERSION
-from speechnet.corpus.synthetic import SynthConfig, write_corpus
-from speechnet.corpus.union import CORPUS, check_left_out
-from speechnet.denoise import DenoiseConfig
-from speechnet.errors import ConfigError, DataError
+from speechnet.corpus.synthetic import write_corpus
+from speechnet.corpus.union import CORPUS, check_left_out, load_corpora
+from speechnet.errors import DataError
 from speechnet.extraction.extract import Extraction, extract_features
-from speechnet.extraction.recipe import Recipe
 from speechnet.extraction.store import fingerprint
-from speechnet.features import FeaturesConfig
 from speechnet.files import storage_errors
 from speechnet.models.speaker_norm import standardise_by_speaker
-from speechnet.predictions import check_names
 from speechnet.progress import progress
-from speechnet.splits import SplitConfig, make_folds
+from speechnet.splits.folds import make_folds
 from speechnet.types import POLICY_REASONS, FeatureMatrix, Float32, Fold, Int64, Targets, encode_all
 from speechnet.wording import counted, plural
-
-
-def default_cache() -> str:
-    """``$SPEECHNET_CACHE``, else ``$XDG_CACHE_HOME/speechnet``, else ``~/.cache/speechnet``."""
-    base = os.environ.get("XDG_CACHE_HOME", "~/.cache")
-    return os.environ.get("SPEECHNET_CACHE", f"{base}/speechnet")
-
-
-@dataclass
-class DataConfig:
-    """From recordings to folds.
-
-    Attributes:
-        corpus: which recordings, and what their labels are called.
-        corpora: instead of ``corpus``, several of them as one; see ``speechnet.corpus.union``.
-            ``split: {protocol: predefined, column: corpus}`` tests each by what the others train.
-        synthetic: the synthetic corpus that is made when its ``root`` is not given.
-        targets: what is predicted, each with its ordered classes; null takes the classes found.
-            Rows of other classes are left out, and counted.
-        audio: how recordings are read.
-        denoise: spectral gating.
-        features: what is computed.
-        split: who is trained on and who is scored.
-        backend: what computes denoising and features: ``torch``, or ``reference``, which is
-            noisereduce and librosa themselves: the same numbers, several times as slow.
-        device: where ``torch`` computes them: cpu, cuda, cuda:1 and so on; auto takes a GPU that is
-            there. Rows from one device serve on the other.
-        cache_dir: where features are kept; null for the user's cache folder.
-        verify: read every recording to see whether it changed; otherwise one whose size, times and
-            inode are as they were is taken for unchanged.
-        max_bad_share: more than this share of unusable recordings ends the run.
-    """
-
-    corpus: CorpusConfig = field(default_factory=CorpusConfig)
-    corpora: list[CorpusConfig] = field(default_factory=list)
-    synthetic: SynthConfig = field(default_factory=lambda: SynthConfig(speakers=40, sentences=5))
-    targets: dict[str, list[str] | None] = field(
-        default_factory=lambda: {"gender": None, "emotion": None}
-    )
-    audio: AudioConfig = field(default_factory=AudioConfig)
-    denoise: DenoiseConfig = field(default_factory=DenoiseConfig)
-    features: FeaturesConfig = field(default_factory=FeaturesConfig)
-    split: SplitConfig = field(default_factory=SplitConfig)
-    backend: Literal["torch", "reference"] = "torch"
-    device: str = "auto"
-    cache_dir: str | None = None
-    verify: bool = False
-    max_bad_share: float = 0.1
-
-    def __post_init__(self) -> None:
-        if self.corpora and self.corpus != CorpusConfig():
-            raise ConfigError(
-                f"data.corpus ({self.corpus.name}) and data.corpora "
-                f"({', '.join(one.name for one in self.corpora)}) are both given; list all corpora "
-                "in data.corpora, or leave it out"
-            )
-
-    @property
-    def recipe(self) -> Recipe:
-        """What decides the numbers of a row."""
-        return Recipe(self.audio, self.denoise, self.features, self.backend)
-
-    @property
-    def cache(self) -> Path:
-        """The cache folder."""
-        return Path(self.cache_dir or default_cache()).expanduser()
 
 
 class SpeechDataModule(LightningDataModule):

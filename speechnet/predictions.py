@@ -3,48 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
 
 import numpy as np
 import pandas as pd
 
-from speechnet.errors import ConfigError
 from speechnet.types import PREDICTION_COLUMNS, Float64, Int64, Targets
-
-_TAKEN: Final = ("file", "start", "end", "model", "reason", "novelty", "error")
-"""Columns of the tables of answers that no target may be called, nor any class's column."""
-_LONGEST: Final = 80
-
-
-def check_names(targets: Mapping[str, Sequence[str] | None]) -> None:
-    """Refuse names of targets and classes of which no table or file can be made.
-
-    A table of answers has a column for each target and, named ``<target>_<class>``, for each class;
-    a model's file may be named after its target.
-
-    Args:
-        targets: each target's classes, None where they are not known yet.
-
-    Raises:
-        ConfigError: a name holds a separator of paths or can't be printed, or two columns would be
-            called the same.
-    """
-    meant = dict.fromkeys(_TAKEN, "a column that every table of answers has")
-    for target, classes in targets.items():
-        if not 0 < len(target) <= _LONGEST or not target.isprintable() or set(target) & {*"/\\"}:
-            raise ConfigError(
-                f"data.targets: the name {target!r:.99} can't be used, expected 1 to {_LONGEST} "
-                "printable characters without / and \\: files are named after it"
-            )
-        columns = {target: f"the target {target}"}
-        columns |= {f"{target}_{name}": f"the class {name} of {target}" for name in classes or ()}
-        for column, meaning in columns.items():
-            if column in meant:
-                raise ConfigError(
-                    f"data.targets: {meaning} would have the column {column!r} in tables of "
-                    f"answers, which is also {meant[column]}; rename one of them"
-                )
-        meant |= columns
 
 
 def predictions_table(

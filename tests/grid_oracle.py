@@ -6,7 +6,8 @@ import numpy as np
 from sklearn.model_selection import GridSearchCV
 
 from speechnet.models.classical.baselines import FitAndScoreBaseline, make_pipeline
-from speechnet.models.search import Candidate, InnerFolds, Tried, best
+from speechnet.models.grid import Candidate
+from speechnet.models.search import InnerFolds, Tried, best
 
 SCORING = {"accuracy": "accuracy", "uar": "balanced_accuracy"}
 

@@ -5,8 +5,9 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 
-from speechnet.datamodule import DataConfig, SpeechDataModule
-from speechnet.splits import SplitConfig
+from speechnet.config.data import DataConfig
+from speechnet.datamodule import SpeechDataModule
+from speechnet.splits.config import SplitConfig
 from speechnet.types import FeatureMatrix, Int64, encode
 
 TARGETS = {"gender": ["female", "male"], "emotion": ["angry", "happy", "sad", "neutral"]}

@@ -11,12 +11,13 @@ import pandas as pd
 import pytest
 import torch
 
+from speechnet.config.data import DataConfig, default_cache
 from speechnet.config.experiment import read_experiment
-from speechnet.corpus import CorpusConfig
-from speechnet.corpus.synthetic import SynthConfig, write_corpus
-from speechnet.datamodule import DataConfig, SpeechDataModule, default_cache
+from speechnet.corpus.config import CorpusConfig, SynthConfig
+from speechnet.corpus.synthetic import write_corpus
+from speechnet.datamodule import SpeechDataModule
 from speechnet.errors import ConfigError, DataError
-from speechnet.splits import SplitConfig
+from speechnet.splits.config import SplitConfig
 
 
 @pytest.fixture

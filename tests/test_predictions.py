@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from speechnet.config.data import check_names
 from speechnet.errors import ConfigError
-from speechnet.predictions import check_names, join, predictions_table
+from speechnet.predictions import join, predictions_table
 from speechnet.types import PREDICTION_COLUMNS
 
 TARGETS = {"gender": ["female", "male"], "emotion": ["sad", "angry", "happy"]}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from jsonargparse import ArgumentError, ArgumentParser, Namespace, set_parsing_settings
 
@@ -22,8 +22,7 @@ set_parsing_settings(
     import_path_denylist=["*"],
     import_path_allowlist=[
         _IMPORTABLE,
-        "speechnet.models.classical.baselines",
-        "speechnet.corpus.CorpusConfig",
+        "speechnet.models.classical.config",
         "speechnet.corpus.config",
     ],
 )
@@ -54,7 +53,7 @@ def parse(parser: ArgumentParser, arguments: Sequence[str], schema: Schema) -> N
         ConfigError: an unknown key, with the nearest known one; a value that isn't what its key
             expects; a configuration file that can't be used.
     """
-    for key, text in _flags(arguments):
+    for key, text in flags(arguments):
         if key == "config":
             schema.check(read_yaml(Path(text)))
         elif schema.is_section(key) and Path(text).is_file():
@@ -94,9 +93,14 @@ def given_anew(arguments: Sequence[str], section: str, name: str) -> list[str]:
     return words
 
 
+def given_value(text: str) -> Any:
+    """What a section is given on the command line: the content of a file, or a value."""
+    return read_yaml(Path(text)) if Path(text).is_file() else plain_value(text)
+
+
 def _holds(text: str, keys: Sequence[str]) -> bool:
     """Whether a file, or a value as a command line has it, says something of a key."""
-    value = read_yaml(Path(text)) if Path(text).is_file() else plain_value(text)
+    value = given_value(text)
     for key in keys:
         if not isinstance(value, dict) or key not in value:
             return False
@@ -104,19 +108,12 @@ def _holds(text: str, keys: Sequence[str]) -> bool:
     return True
 
 
-def check_config_files(arguments: Sequence[str]) -> None:
-    """Read every ``--config``, before what takes seconds to import is needed to understand it.
+def flags(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Each flag's key and text; ``--key+`` adds to a list and is no less the key's.
 
     Raises:
-        ConfigError: one of them is missing or no YAML.
+        ConfigError: a flag without a value.
     """
-    for key, text in _flags(arguments):
-        if key == "config":
-            read_yaml(Path(text))
-
-
-def _flags(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Each flag's key and text; ``--key+`` adds to a list and is no less the key's."""
     words = iter(arguments)
     for word in words:
         if word == "--":

@@ -3,40 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Final, Literal, get_type_hints
 
 from jsonargparse import ArgumentParser, Namespace
-from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch import Callback, Trainer
-from lightning.pytorch.loggers import Logger
 
 from speechnet.audit.config import AuditConfig
-from speechnet.config.arguments import given_anew, parse, verb_parser
+from speechnet.config.arguments import flags, given_anew, given_value, parse, verb_parser
+from speechnet.config.data import DataConfig, check_names
 from speechnet.config.schema import Schema
-from speechnet.datamodule import DataConfig
+from speechnet.config.trainer import DECIDED_HERE, TrainerConfig, names_an_object
+from speechnet.config.yaml_file import plain_value
 from speechnet.errors import ConfigError
-from speechnet.evaluation import ClusteringConfig
-from speechnet.evaluation.ablation import AblationConfig
+from speechnet.evaluation.config import AblationConfig, ClusteringConfig
 from speechnet.files import absolute
-from speechnet.models.classical.baselines import BaselinesConfig
-from speechnet.models.neural.fitting import quiet
-from speechnet.models.neural.mlp import MLPConfig
-from speechnet.models.neural.network import network_candidates
-from speechnet.predictions import check_names
+from speechnet.models.classical.config import BaselinesConfig
+from speechnet.models.neural.config import MLPConfig, network_candidates
 from speechnet.report.config import ReportConfig
-
-_DECIDED_HERE: Final = {
-    "logger": "the run folder decides what is logged where",
-    "default_root_dir": "the run folder decides where files go",
-    "enable_checkpointing": "the best network is always kept",
-    "barebones": "the best network could not be found",
-    "fast_dev_run": "nothing would be trained",
-}
-"""Trainer arguments that can't be set, and why."""
 
 _MAX_SEED: Final = 2**32 - 10_000
 """NumPy's seeds end at 2^32; every fold and every member of the network takes one further on."""
@@ -115,15 +100,32 @@ class ExperimentConfig:
     parallel: ParallelConfig
 
 
-def fit_parser(verb: str = "fit", what: str = "Run an experiment from one YAML.") -> ArgumentParser:
-    """The parser of a whole experiment, for any verb that takes one."""
+def fit_parser(
+    verb: str = "fit",
+    what: str = "Run an experiment from one YAML.",
+    *,
+    arguments: Sequence[str] = (),
+) -> ArgumentParser:
+    """The parser of a whole experiment, for any verb that takes one.
+
+    Args:
+        verb: its name.
+        what: it does.
+        arguments: what is to be parsed: only if that names classes of Lightning's, Lightning is
+            imported to check them.
+    """
     parser = verb_parser(verb, what)
     parser.add_argument("--experiment", type=str | None, default=None, help=_help("experiment"))
     parser.add_argument("--out", type=str, default="checkpoints", help=_help("out"))
     parser.add_argument("--seed_everything", type=int, default=0, help=_help("seed_everything"))
     parser.add_argument("--data", type=DataConfig, default=DataConfig())
     parser.add_argument("--model", type=MLPConfig, default=MLPConfig())
-    _add_trainer(parser)
+    if any(names_an_object(key, value) for key, value in _said_of_trainer(arguments)):
+        from speechnet.config.trainer_factory import add_trainer
+
+        add_trainer(parser)
+    else:
+        parser.add_class_arguments(TrainerConfig, "trainer", instantiate=False)
     parser.add_argument("--baselines", type=BaselinesConfig, default=BaselinesConfig())
     parser.add_argument("--evaluation", type=EvaluationConfig, default=EvaluationConfig())
     parser.add_argument("--report", type=ReportConfig, default=ReportConfig())
@@ -133,11 +135,10 @@ def fit_parser(verb: str = "fit", what: str = "Run an experiment from one YAML."
 
 def fit_schema() -> Schema:
     """Every key of an experiment, with what it may hold."""
-    trainer = get_type_hints(Trainer.__init__)
-    kept = {key: trainer[key] for key in trainer if key not in {*_DECIDED_HERE, "return"}}
+    trainer = get_type_hints(TrainerConfig)
     return Schema(
-        get_type_hints(ExperimentConfig) | {"experiment": str | None, "trainer": kept},
-        refused={f"trainer.{key}": why for key, why in _DECIDED_HERE.items()},
+        get_type_hints(ExperimentConfig) | {"experiment": str | None, "trainer": trainer},
+        refused={f"trainer.{key}": why for key, why in DECIDED_HERE.items()},
     )
 
 
@@ -156,7 +157,7 @@ def read_experiment(
     Raises:
         ConfigError: an unknown key, with the nearest known one, or a value out of place.
     """
-    parser = parser or fit_parser()
+    parser = parser or fit_parser(arguments=arguments)
     parsed = parse(parser, given_anew(arguments, "data", "corpora"), fit_schema())
     if parsed.experiment is None:
         files = [Path(str(path)).stem for path in parsed.config or []]
@@ -172,6 +173,19 @@ def read_experiment_file(path: Path) -> ExperimentConfig:
         ConfigError: see ``read_experiment``.
     """
     return read_experiment(["--config", str(path)])[0]
+
+
+def _said_of_trainer(arguments: Sequence[str]) -> Iterator[tuple[str, Any]]:
+    """Keys below ``trainer``, with the values that the command line and its files give them."""
+    for key, text in flags(arguments):
+        section, _, name = key.partition(".")
+        if section == "trainer" and name:
+            yield name, plain_value(text)
+        elif key in {"config", "trainer"}:
+            value = given_value(text)
+            if key == "config":
+                value = value.get("trainer") if isinstance(value, dict) else None
+            yield from value.items() if isinstance(value, dict) else ()
 
 
 def _make_absolute(parsed: Namespace) -> None:
@@ -190,7 +204,6 @@ def _experiment(parser: ArgumentParser, parsed: Namespace) -> tuple[ExperimentCo
     parsed.pop("config", None)
     text = parser.dump(parsed, skip_unset=False)
     trainer = parsed.trainer.as_dict()
-    quiet()
     made = parser.instantiate(parsed)
     values = {name: getattr(made, name) for name in ExperimentConfig.__dataclass_fields__}
     config = ExperimentConfig(**values | {"trainer": trainer})
@@ -245,70 +258,6 @@ def _check_trainer(settings: Mapping[str, Any]) -> None:
                 f"trainer.{key} is 0, expected more; to leave the network out set "
                 "model.enabled: false, to train without a dev part data.split.dev: 0"
             )
-
-
-@dataclass(frozen=True)
-class TrainerFactory:
-    """Makes Lightning Trainers from the configuration's ``trainer:``; picklable.
-
-    Attributes:
-        settings: as read from the YAML, plain types.
-        folder: Lightning's own root folder, where nothing is left.
-    """
-
-    settings: Mapping[str, Any]
-    folder: Path
-
-    def __call__(self, callbacks: list[Callback], loggers: list[Logger]) -> Trainer:
-        """A Trainer with these callbacks and loggers beside those of the configuration.
-
-        Raises:
-            ConfigError: Lightning refuses the settings, as for a GPU that is not there.
-        """
-        made = _trainer_parser().instantiate(self._parsed)
-        # Numbers as they stand: of a limit 1 is one batch and 1.0 all of them, and which of the two
-        # a parser of "int or float" makes of them depends on what was imported before.
-        numbers = {
-            key: value for key, value in self.settings.items() if type(value) in {int, float}
-        }
-        arguments = vars(made.trainer) | numbers
-        arguments |= {"logger": loggers, "default_root_dir": str(self.folder)}
-        own = arguments.pop("callbacks") or []
-        own = own if isinstance(own, list) else [own]
-        if arguments["strategy"] == "auto" and arguments["devices"] not in (1, "1"):
-            # The default, ddp, would start this whole program once more for every device.
-            arguments["strategy"] = "ddp_spawn"
-        try:
-            return Trainer(**arguments, callbacks=[*callbacks, *own])
-        except (MisconfigurationException, ValueError, RuntimeError) as error:
-            chosen = ", ".join(f"{key}: {arguments[key]}" for key in ("accelerator", "devices"))
-            said = " ".join(str(error).split())
-            raise ConfigError(f"trainer ({chosen}) can't be made: {said}") from error
-
-    @cached_property
-    def _parsed(self) -> Namespace:
-        parsed: Namespace = _trainer_parser().parse_object({"trainer": dict(self.settings)})
-        return parsed
-
-
-@lru_cache(maxsize=1)
-def _trainer_parser() -> ArgumentParser:
-    parser = ArgumentParser(exit_on_error=False)
-    _add_trainer(parser)
-    return parser
-
-
-def _add_trainer(parser: ArgumentParser) -> None:
-    parser.add_class_arguments(Trainer, "trainer", instantiate=False, skip=set(_DECIDED_HERE))
-    parser.set_defaults(
-        {
-            "trainer.devices": 1,
-            "trainer.max_epochs": 150,
-            "trainer.enable_progress_bar": False,
-            "trainer.enable_model_summary": False,
-            "trainer.num_sanity_val_steps": 0,
-        }
-    )
 
 
 def _help(name: str) -> str:

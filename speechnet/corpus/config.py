@@ -1,4 +1,4 @@
-"""What the configuration says about the corpus (``data.corpus``)."""
+"""What the configuration says about the corpus (``data.corpus``, ``data.synthetic``)."""
 
 from __future__ import annotations
 
@@ -26,3 +26,21 @@ class CorpusConfig:
     table: str | None = None
     columns: dict[str, str] = field(default_factory=dict)
     labels: dict[str, dict[str, str | None]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SynthConfig:
+    """What to synthesise: ``speakers * sentences * 4`` recordings.
+
+    Attributes:
+        speakers: how many; women and men alternate.
+        sentences: how many of the ten sentences each speaker says.
+        seed: another seed gives other speakers. The first speakers of a large corpus are those of
+            a small one of the same seed.
+        sample_rate: in Hz, 8,000 to 48,000.
+    """
+
+    speakers: int = 400
+    sentences: int = 10
+    seed: int = 0
+    sample_rate: int = 22_050

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from itertools import product
 from pathlib import Path
 from typing import Any, Final
@@ -18,6 +18,7 @@ import joblib
 import pandas as pd
 import soundfile
 
+from speechnet.corpus.config import SynthConfig
 from speechnet.corpus.phones import SENTENCES
 from speechnet.corpus.synthesis import (
     SAMPLE_RATES,
@@ -49,24 +50,6 @@ labels.csv has one row for each recording:
   emotion_ID  1 angry, 2 happy, 3 sad, 4 neutral
 synth.json holds the settings that make the same files again.
 """
-
-
-@dataclass(frozen=True)
-class SynthConfig:
-    """What to synthesise: ``speakers * sentences * 4`` recordings.
-
-    Attributes:
-        speakers: how many; women and men alternate.
-        sentences: how many of the ten sentences each speaker says.
-        seed: another seed gives other speakers. The first speakers of a large corpus are those of
-            a small one of the same seed.
-        sample_rate: in Hz, 8,000 to 48,000.
-    """
-
-    speakers: int = 400
-    sentences: int = 10
-    seed: int = 0
-    sample_rate: int = 22_050
 
 
 def write_corpus(

@@ -13,18 +13,15 @@ References:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Final, Literal, get_args
+from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import pandas as pd
 
-from speechnet.errors import ConfigError
 from speechnet.evaluation.comparison import holm, paired_difference
 from speechnet.evaluation.resampling import unit_codes
 from speechnet.types import Targets, encode
-
-Part = Literal["denoise", "features", "speakers", "heads"]
 
 COLUMNS: Final = (
     "part",
@@ -44,49 +41,6 @@ COLUMNS: Final = (
 )
 
 _KEY: Final = ["file", "fold", "target"]
-
-
-@dataclass
-class AblationConfig:
-    """What is left out or switched over to see what it brings; hyper-parameters stay as chosen.
-
-    Attributes:
-        parts: ``denoise``: the other modes; ``features``: each group of features left out;
-            ``speakers``: each speaker's recordings standardised by themselves, or no longer so;
-            ``heads``: a network of its own for each target.
-        models: which of the experiment's models are asked; ``heads`` needs mlp.
-        importance: whether features are shuffled in the test parts, by group and one by one.
-        repeats: how often each is shuffled.
-    """
-
-    parts: list[Part] = field(default_factory=list)
-    models: list[str] = field(default_factory=lambda: ["svm"])
-    importance: bool = False
-    repeats: int = 10
-
-    def __post_init__(self) -> None:
-        """Refuse what can't be done whatever the experiment is.
-
-        Raises:
-            ConfigError: which one, and what is expected.
-        """
-        known = get_args(Part)
-        if not set(self.parts) <= set(known) or len(set(self.parts)) < len(self.parts):
-            raise ConfigError(
-                f"evaluation.ablate.parts is {self.parts}, expected some of {', '.join(known)}, "
-                "each once"
-            )
-        if not self.models or len(set(self.models)) < len(self.models):
-            raise ConfigError(
-                f"evaluation.ablate.models is {self.models}, expected at least one model, each once"
-            )
-        if "heads" in self.parts and "mlp" not in self.models:
-            raise ConfigError(
-                "evaluation.ablate.parts: heads is about the network: add mlp to "
-                "evaluation.ablate.models"
-            )
-        if self.repeats < 1:
-            raise ConfigError(f"evaluation.ablate.repeats is {self.repeats}, expected at least 1")
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -24,14 +24,12 @@ from sklearn.mixture import GaussianMixture
 from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
 from threadpoolctl import threadpool_limits
 
-from speechnet.errors import ConfigError
 from speechnet.evaluation.cluster_null import add_nulls
 from speechnet.evaluation.cluster_reference import Assigned
 from speechnet.evaluation.cluster_scores import read_labels, score_clusters
+from speechnet.evaluation.config import ClusteringConfig
 from speechnet.types import Float32, Float64, Int64
 from speechnet.wording import counted
-
-Method = Literal["kmeans", "gmm", "agglomerative"]
 
 CENTROIDS: Final = 1_000
 """How many centroids stand for the rows where these are too many for Ward's method."""
@@ -42,63 +40,6 @@ SCALERS: Final = {
     "robust": RobustScaler,
     "none": None,
 }
-
-
-@dataclass
-class ClusteringConfig:
-    """What is clustered, how, and against what it is held.
-
-    Attributes:
-        enabled: whether a run clusters at all; ``cluster_features`` itself doesn't look at it.
-        pca: principal components to cluster in; at most one less than rows, and no more than
-            features.
-        methods: k-means (10 starts), Gaussian mixture (full covariances), agglomerative (Ward).
-        k: the numbers of clusters, 2 or more each.
-        against: label columns; None for those of gender, emotion, sentence and speaker that have
-            two values or more.
-        scaling: of each feature, before the components.
-        max_agglomerative: Ward's method needs memory for every pair of rows (1.6 GB for 20,000).
-            Of more rows than this, it joins the centroids of a mini-batch k-means.
-        null_draws: permutations of the labels that each score against labels is held against;
-            scores without labels are held against 19 clusterings of data without structure, of
-            at most 500 rows. 0 leaves both out.
-
-    Raises:
-        ConfigError: a value outside its range.
-    """
-
-    enabled: bool = True
-    pca: int = 14
-    methods: list[Method] = field(default_factory=lambda: ["kmeans", "gmm", "agglomerative"])
-    k: list[int] = field(default_factory=lambda: [2, 4, 10])
-    against: list[str] | None = None
-    scaling: Literal["minmax", "standard", "robust", "none"] = "standard"
-    max_agglomerative: int = 20_000
-    null_draws: int = 1_000
-
-    def __post_init__(self) -> None:
-        if self.pca < 1:
-            raise ConfigError(f"evaluation.clustering.pca is {self.pca}, expected 1 or more")
-        if not self.k or min(self.k) < 2:
-            raise ConfigError(f"evaluation.clustering.k is {self.k}, expected numbers from 2")
-        known = [*get_args(Method)]
-        if not self.methods or not set(self.methods) <= set(known):
-            raise ConfigError(
-                f"evaluation.clustering.methods is {self.methods}, expected some of {known}"
-            )
-        if self.scaling not in SCALERS:
-            raise ConfigError(
-                f"evaluation.clustering.scaling is {self.scaling!r}, expected one of {[*SCALERS]}"
-            )
-        if self.max_agglomerative < max(self.k):
-            raise ConfigError(
-                f"evaluation.clustering.max_agglomerative is {self.max_agglomerative}, expected "
-                f"at least the largest k, {max(self.k)}"
-            )
-        if self.null_draws < 0:
-            raise ConfigError(
-                f"evaluation.clustering.null_draws is {self.null_draws}, expected 0 or more"
-            )
 
 
 @dataclass(frozen=True)

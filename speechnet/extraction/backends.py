@@ -8,21 +8,21 @@ the other.
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
 
 from speechnet.denoise import DenoiseConfig
 from speechnet.errors import ConfigError, SetAside
+from speechnet.extraction.recipe import BackendName, Recipe
 from speechnet.features import FeaturesConfig
 from speechnet.types import Float32
 
 if TYPE_CHECKING:
     import torch
-
-BackendName = Literal["torch", "reference"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -93,6 +93,33 @@ def choose_device(name: BackendName, device: str) -> str:
             f"data.device is {device!r}, but data.backend: reference computes on the CPU only"
         )
     return device
+
+
+def rehearse(recipe: Recipe) -> None:
+    """Denoise and describe two seconds of noise, as a recording would be.
+
+    Raises:
+        ConfigError: the settings don't go together, such as an octave band above half the sample
+            rate.
+    """
+    rate = recipe.audio.sample_rate
+    noise = 0.1 * np.random.default_rng(0).standard_normal(2 * rate, dtype=np.float32)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            backend = make_backend(recipe.backend, recipe.denoise, recipe.features)
+            (row,) = backend.rows([noise], rate)
+    except Exception as error:
+        raise _clash(rate, error) from error
+    if isinstance(row, SetAside):
+        raise _clash(rate, row)
+
+
+def _clash(rate: int, error: Exception) -> ConfigError:
+    return ConfigError(
+        f"data.audio.sample_rate ({rate} Hz), data.denoise and data.features don't go together: "
+        f"{error}"
+    )
 
 
 class ReferenceBackend:

@@ -16,7 +16,7 @@ import pandas as pd
 
 from speechnet.audio.decode import Clip, load
 from speechnet.errors import SetAside
-from speechnet.extraction.backends import Backend, choose_device, make_backend
+from speechnet.extraction.backends import Backend, choose_device, make_backend, rehearse
 from speechnet.extraction.digests import Content, Digests
 from speechnet.extraction.recipe import Recipe
 from speechnet.extraction.store import FeatureStore, Outcome, Rows
@@ -305,7 +305,7 @@ def _rows(clips: Mapping[str, Clip], backend: Backend, recipe: Recipe) -> dict[s
 
 
 def _failed(error: Exception, recipe: Recipe) -> SetAside:
-    recipe.rehearse()  # it may be the recipe's fault, which no file can be blamed for
+    rehearse(recipe)  # it may be the recipe's fault, which no file can be blamed for
     return SetAside("failed", f"{type(error).__name__}: {error}")
 
 

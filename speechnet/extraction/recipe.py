@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
-from typing import Any, Final
+from typing import Any, Final, Literal
 
-import numpy as np
-import soundfile
+from speechnet.audio.config import AudioConfig
+from speechnet.denoise.config import DenoiseConfig
+from speechnet.features.config import FeaturesConfig
 
-from speechnet.audio.decode import AudioConfig
-from speechnet.denoise import DenoiseConfig
-from speechnet.errors import ConfigError, SetAside
-from speechnet.extraction.backends import BackendName, make_backend
-from speechnet.features import FeaturesConfig
+BackendName = Literal["torch", "reference"]
 
 _CODE_VERSION: Final = 4
 """Raised whenever the same settings give other numbers than before, or shards look otherwise."""
@@ -38,6 +34,8 @@ class Recipe:
         Settings that decide nothing, such as the lags of a tempogram that is not computed, are left
         out: a row is not computed again for them.
         """
+        import soundfile  # not to be waited for where a recipe is only read
+
         active = self.denoise.method != "none"
         packages = ["librosa", "numpy", "scipy", "soundfile", "soxr"]
         if self.backend == "torch":
@@ -63,28 +61,3 @@ class Recipe:
         self.audio.check()
         self.denoise.check()
         self.features.groups()
-
-    def rehearse(self) -> None:
-        """Denoise and describe two seconds of noise, as a recording would be.
-
-        Raises:
-            ConfigError: the settings don't go together, such as an octave band above half the
-                sample rate.
-        """
-        rate = self.audio.sample_rate
-        noise = 0.1 * np.random.default_rng(0).standard_normal(2 * rate, dtype=np.float32)
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                backend = make_backend(self.backend, self.denoise, self.features)
-                (row,) = backend.rows([noise], rate)
-        except Exception as error:
-            raise self._clash(error) from error
-        if isinstance(row, SetAside):
-            raise self._clash(row)
-
-    def _clash(self, error: Exception) -> ConfigError:
-        return ConfigError(
-            f"data.audio.sample_rate ({self.audio.sample_rate} Hz), data.denoise and data.features "
-            f"don't go together: {error}"
-        )

@@ -8,16 +8,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from statistics import fmean
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import joblib
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from speechnet.errors import ConfigError, SpeechnetError
+from speechnet.models.grid import Candidate
 from speechnet.types import Int64
 
-Candidate = dict[str, Any]
 InnerFolds = Sequence[tuple[Int64, Int64]]
 
 _LINE_SEARCH: Final = "Line Search failed"

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import pandas as pd
-
-from speechnet.types import Targets
 from speechnet.wording import counted
 
 
@@ -68,12 +65,12 @@ class Protocol:
         shared = "speakers shared between train and test"
         return f"{self.title}, {shared if self.speakers_shared else 'unseen speakers'}"
 
-    def departures(self, table: pd.DataFrame, targets: Targets) -> list[str]:
+    def departures(self, recordings: int, targets: Mapping[str, Sequence[str]]) -> list[str]:
         """Why scores can't be held against the references, or not quite; empty if they can.
 
         Args:
-            table: the corpus table of the recordings that were used.
-            targets: what was predicted.
+            recordings: how many were used.
+            targets: what was predicted, each with its classes.
 
         Returns:
             One phrase for each difference.
@@ -85,6 +82,6 @@ class Protocol:
                 f"{len(emotions)} emotions ({', '.join(emotions)}), published are results for "
                 f"{len(self.classes)} ({', '.join(self.classes)})"
             )
-        if len(table) != self.recordings:
-            found.append(f"{counted(len(table), 'recording')} of {self.recordings:,}")
+        if recordings != self.recordings:
+            found.append(f"{counted(recordings, 'recording')} of {self.recordings:,}")
         return found

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from speechnet.audio.prepare import as_rate, as_samples, check_rate, check_size, prepare
 from speechnet.errors import ConfigError, DataError, SetAside
-from speechnet.extraction.backends import make_backend
+from speechnet.extraction.backends import make_backend, rehearse
 from speechnet.recognising.recognition import Recognition, check_abstain, recognition
 from speechnet.recognising.windows import timeline_of_samples
 from speechnet.runs.saved import SavedRun
@@ -56,7 +56,7 @@ class Recogniser:
             for fold in range(run.folder.info["folds"]):
                 run.classifier(name, fold)
         with _ONE_AT_A_TIME:
-            recipe.rehearse()  # so that the first sound need not wait for what is made once
+            rehearse(recipe)  # so that the first sound need not wait for what is made once
 
     def predict(
         self, y: ArrayLike, sr: float, *, model: str | None = None, abstain: float = 0.0

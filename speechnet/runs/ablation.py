@@ -14,18 +14,20 @@ from typing import Final, get_args, get_type_hints
 import numpy as np
 import pandas as pd
 
+from speechnet.config.data import DataConfig
 from speechnet.config.experiment import ExperimentConfig
-from speechnet.datamodule import DataConfig, SpeechDataModule
+from speechnet.datamodule import SpeechDataModule
 from speechnet.denoise import DenoiseConfig
 from speechnet.errors import ConfigError, DataError
 from speechnet.evaluation.ablation import Trial, ablation_table
+from speechnet.extraction.backends import rehearse
 from speechnet.features import FeaturesConfig
 from speechnet.features.config import dimensions
 from speechnet.models.speaker_norm import standardise_by_speaker
 from speechnet.progress import progress, say
 from speechnet.runs.folder import RunFolder
 from speechnet.runs.refit import NETWORK, chosen_candidates, refit
-from speechnet.splits import check_folds
+from speechnet.splits.checks import check_folds
 from speechnet.types import FeatureMatrix, Fold, Int64, Targets
 from speechnet.wording import counted
 
@@ -89,7 +91,7 @@ def check_ablation(config: ExperimentConfig, table: pd.DataFrame) -> None:
         )
     if "denoise" in asked.parts:
         for other in _other_methods(config.data):
-            other.recipe.rehearse()
+            rehearse(other.recipe)
     if "speakers" in asked.parts and table["speaker"].isna().any():
         raise DataError(
             f"evaluation.ablate.parts: speakers needs to know them, "

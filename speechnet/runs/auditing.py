@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from speechnet.audit import Audit, normalising_harms, run_audit, single_class_speakers
-from speechnet.audit.composition import PERSONAL
+from speechnet.audit.composition import PERSONAL, normalising_harms, single_class_speakers
+from speechnet.audit.run import Audit, run_audit
 from speechnet.audit.summary import SUMMARY_COLUMNS
 from speechnet.config.experiment import ExperimentConfig
 from speechnet.datamodule import SpeechDataModule
 from speechnet.errors import DataError
+from speechnet.extraction.backends import rehearse
 from speechnet.files import storage_errors, write_whole
 from speechnet.progress import output, say, working
 from speechnet.report.audit import findings_table
@@ -41,7 +42,7 @@ def audit(config: ExperimentConfig) -> Path:
     """
     out = Path(config.out)
     check_writable(out)
-    config.data.recipe.rehearse()
+    rehearse(config.data.recipe)
     data = SpeechDataModule(config.data, seed=config.seed_everything)
     with parallel(config.parallel):
         data.load_corpus()

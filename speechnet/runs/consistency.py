@@ -10,10 +10,10 @@ from typing import Any, Final
 import pyarrow.parquet
 
 from speechnet import __version__
+from speechnet.config.data import check_names
 from speechnet.config.schema import Schema
 from speechnet.config.yaml_file import read_yaml
 from speechnet.errors import ConfigError, DataError
-from speechnet.predictions import check_names
 from speechnet.reading import open_regular
 from speechnet.types import Targets
 

@@ -29,7 +29,7 @@ from speechnet.evaluation.intervals import Sample, sample_intervals
 from speechnet.evaluation.resampling import unit_codes
 from speechnet.models.classical.baselines import make_pipeline
 from speechnet.progress import say, working
-from speechnet.splits import inner_folds
+from speechnet.splits.inner import inner_folds
 from speechnet.types import Float32, Int64, encode
 
 COLUMNS: Final = (

@@ -43,7 +43,7 @@ def describe_protocol(data: SpeechDataModule, run: RunFolder) -> None:
     if named is None:
         return
     run.info["references"] = [asdict(reference) for reference in named.references]
-    run.info["departures"] = named.departures(data.table, data.targets)
+    run.info["departures"] = named.departures(len(data.table), data.targets)
 
 
 def split_table(data: SpeechDataModule) -> pd.DataFrame:

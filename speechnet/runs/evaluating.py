@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from speechnet.evaluation import confusion_table, score_predictions
 from speechnet.evaluation.calibration import calibration_change, reliability, risk_coverage
 from speechnet.evaluation.chance import chance_interval
 from speechnet.evaluation.comparison import compare_models
 from speechnet.evaluation.groups import gender_gaps, recall_by_gender, speaker_scores
 from speechnet.evaluation.intervals import add_intervals
 from speechnet.evaluation.resampling import unit_codes
+from speechnet.evaluation.scores import confusion_table, score_predictions
 from speechnet.runs.folder import RunFolder
 from speechnet.types import Targets, encode
 

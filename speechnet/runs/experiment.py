@@ -7,13 +7,14 @@ from typing import Final
 
 import pandas as pd
 
-from speechnet.config.experiment import ExperimentConfig, TrainerFactory
+from speechnet.config.experiment import ExperimentConfig
+from speechnet.config.trainer_factory import TrainerFactory
 from speechnet.datamodule import SpeechDataModule
 from speechnet.errors import ConfigError, DataError
-from speechnet.evaluation import cluster_features
 from speechnet.evaluation.cluster_scores import cluster_findings
+from speechnet.evaluation.clustering import cluster_features
 from speechnet.evaluation.resampling import unit_codes
-from speechnet.extraction.backends import choose_device
+from speechnet.extraction.backends import choose_device, rehearse
 from speechnet.models.classifier import Classifier
 from speechnet.predictions import join, predictions_table
 from speechnet.progress import console, each, output, plan, say, stage, tell, working
@@ -32,7 +33,8 @@ from speechnet.runs.opening import announce, parallel
 from speechnet.runs.reporting import draw_figures, read_material, write_report
 from speechnet.runs.tensorboard import log_figures
 from speechnet.runs.training import FoldTraining, check_searches
-from speechnet.splits import describe, shared_speakers
+from speechnet.splits.config import describe
+from speechnet.splits.folds import shared_speakers
 from speechnet.types import Int64
 
 
@@ -123,7 +125,7 @@ def _check(config: ExperimentConfig) -> None:
     if config.model.enabled:
         TrainerFactory(config.trainer, Path(config.out))([], [])  # a GPU that is not there
     choose_device(config.data.backend, config.data.device)
-    config.data.recipe.rehearse()
+    rehearse(config.data.recipe)
     check_writable(Path(config.out))
 
 

@@ -13,11 +13,13 @@ import joblib
 import numpy as np
 import pandas as pd
 
-from speechnet.config.experiment import ExperimentConfig, TrainerFactory
+from speechnet.config.experiment import ExperimentConfig
+from speechnet.config.trainer_factory import TrainerFactory
 from speechnet.datamodule import SpeechDataModule
 from speechnet.models.classical.baselines import make_pipeline
+from speechnet.models.grid import Candidate
 from speechnet.models.neural.network import NetworkClassifier, NetworkTrainer
-from speechnet.models.search import Candidate, ignore_unconverged
+from speechnet.models.search import ignore_unconverged
 from speechnet.runs.folder import RunFolder
 from speechnet.types import Float32, Fold, Int64
 

@@ -13,12 +13,12 @@ import pandas as pd
 
 from speechnet.config.yaml_file import read_yaml
 from speechnet.errors import DataError
-from speechnet.evaluation import RocCurve, roc_curves
 from speechnet.evaluation.mistakes import confident_mistakes
+from speechnet.evaluation.roc import RocCurve, roc_curves
 from speechnet.files import storage_errors
 from speechnet.progress import output, say, working
 from speechnet.reading import read_config_text, read_regular
-from speechnet.report import draw_all
+from speechnet.report.figures import draw_all
 from speechnet.report.page import Material, page
 from speechnet.report.tables import Tables
 from speechnet.runs import checksums

@@ -18,13 +18,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from speechnet.corpus import CorpusConfig
+from speechnet.config.data import DataConfig
+from speechnet.corpus.config import CorpusConfig
 from speechnet.corpus.labels import NOT_LISTED
-from speechnet.datamodule import DataConfig, SpeechDataModule
+from speechnet.datamodule import SpeechDataModule
 from speechnet.errors import ConfigError, DataError
-from speechnet.evaluation import confusion_table, score_predictions
 from speechnet.evaluation.intervals import add_intervals
 from speechnet.evaluation.resampling import unit_codes
+from speechnet.evaluation.scores import confusion_table, score_predictions
 from speechnet.files import absolute, storage_errors, write_whole
 from speechnet.predictions import join, predictions_table
 from speechnet.progress import console, output, say

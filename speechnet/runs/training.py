@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 from lightning.pytorch.loggers import CSVLogger, Logger
 
-from speechnet.config.experiment import ExperimentConfig, TrainerFactory
+from speechnet.config.experiment import ExperimentConfig
+from speechnet.config.trainer_factory import TrainerFactory
 from speechnet.datamodule import SpeechDataModule
 from speechnet.errors import DataError
 from speechnet.files import storage_errors
@@ -23,19 +24,18 @@ from speechnet.models.classical.baseline_search import search_baseline
 from speechnet.models.classical.baselines import (
     BaselineClassifier,
     FitAndScoreBaseline,
-    Grid,
-    candidates,
     fit_baseline,
 )
+from speechnet.models.classical.config import Grid, candidates
 from speechnet.models.classifier import Classifier
-from speechnet.models.neural.mlp import MLPConfig
-from speechnet.models.neural.network import NetworkClassifier, NetworkTrainer, network_candidates
+from speechnet.models.neural.config import MLPConfig, network_candidates
+from speechnet.models.neural.network import NetworkClassifier, NetworkTrainer
 from speechnet.models.neural.network_search import FitAndScoreNetwork, FitAndScoreTogether
 from speechnet.models.search import InnerFolds, Tried, best, search
 from speechnet.progress import progress, tell
 from speechnet.report.names import model_name, percent
 from speechnet.runs.tensorboard import EpochCurves
-from speechnet.splits import inner_folds
+from speechnet.splits.inner import inner_folds
 from speechnet.types import Fold, Int64, Targets, encode_all
 
 _EPOCHS: Final = 1000

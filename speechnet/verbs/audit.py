@@ -6,22 +6,20 @@ from collections.abc import Sequence
 
 from jsonargparse import ArgumentParser
 
-from speechnet.config.arguments import check_config_files
+from speechnet.config.experiment import fit_parser, read_experiment
 from speechnet.progress import working
 
 
-def parser() -> ArgumentParser:
+def parser(arguments: Sequence[str] = ()) -> ArgumentParser:
     """Every key of an experiment."""
-    from speechnet.config.experiment import fit_parser
-
-    return fit_parser("audit", "Look a corpus over: faults, copies, leaks, inflation.")
+    what = "Look a corpus over: faults, copies, leaks, inflation."
+    return fit_parser("audit", what, arguments=arguments)
 
 
 def run(arguments: Sequence[str]) -> None:
     """Run the verb."""
-    check_config_files(arguments)
     with working("starting"):
-        from speechnet.config.experiment import read_experiment
+        config, _ = read_experiment(arguments, parser(arguments))
         from speechnet.runs.auditing import audit
 
-    audit(read_experiment(arguments, parser())[0])
+    audit(config)

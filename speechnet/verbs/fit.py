@@ -6,22 +6,19 @@ from collections.abc import Sequence
 
 from jsonargparse import ArgumentParser
 
-from speechnet.config.arguments import check_config_files
+from speechnet.config.experiment import fit_parser, read_experiment
 from speechnet.progress import working
 
 
 def parser() -> ArgumentParser:
     """Every key of an experiment."""
-    from speechnet.config.experiment import fit_parser
-
     return fit_parser()
 
 
 def run(arguments: Sequence[str]) -> None:
     """Run the verb."""
-    check_config_files(arguments)
     with working("starting"):
-        from speechnet.config.experiment import read_experiment
+        experiment = read_experiment(arguments)
         from speechnet.runs.experiment import fit
 
-    fit(*read_experiment(arguments))
+    fit(*experiment)

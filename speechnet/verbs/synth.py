@@ -10,7 +10,7 @@ from jsonargparse import ArgumentParser
 
 from speechnet.config.arguments import parse, verb_parser
 from speechnet.config.schema import Schema
-from speechnet.corpus.synthetic import SynthConfig
+from speechnet.corpus.config import SynthConfig
 from speechnet.progress import progress
 
 

@@ -20,8 +20,9 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from speechnet.audio.config import AudioConfig
 from speechnet.audio.container import what_is_missing
-from speechnet.audio.decode import AudioConfig, load
+from speechnet.audio.decode import load
 from speechnet.audio.facts import Facts
 from speechnet.corpus.synthesis import synthesise
 from speechnet.errors import ConfigError, SetAside
@@ -241,7 +242,8 @@ def test_claims_are_refused_before_memory_is_asked_for(
     code = f"""
 import resource
 from pathlib import Path
-from speechnet.audio.decode import AudioConfig, load
+from speechnet.audio.config import AudioConfig
+from speechnet.audio.decode import load
 from speechnet.errors import SetAside
 used = int(Path('/proc/self/statm').read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + 2**28, used + 2**28))

@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from speechnet.audio import blocks
-from speechnet.audio.decode import AudioConfig
+from speechnet.audio.config import AudioConfig
 from speechnet.errors import SetAside
 
 LEFT_TO_OTHERS = {"too_short", "too_long", "too_large", "not_finite", "silent", "duplicate"}

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from speechnet.audit import AuditConfig
+from speechnet.audit.config import AuditConfig
 from speechnet.errors import ConfigError
 
 

@@ -6,7 +6,7 @@ import pytest
 from sklearn.metrics import mutual_info_score
 from tables import TARGETS, corpus_table
 
-from speechnet.audit import (
+from speechnet.audit.composition import (
     classes_by_gender_by_speaker,
     normalising_harms,
     single_class_speakers,

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from speechnet.audit import disputed
+from speechnet.audit.labels import disputed
 
 TARGETS = {"emotion": ["happy", "sad"]}
 NO_PAIRS = pd.DataFrame({"first": [], "second": []}, dtype=object)

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from speechnet.audit import AuditConfig, examine
-from speechnet.audit.doctor import FAULTS, FILE_COLUMNS
+from speechnet.audit.config import AuditConfig
+from speechnet.audit.doctor import FAULTS, FILE_COLUMNS, examine
 
 SOUND = {
     "duration": 2.0,

@@ -5,9 +5,10 @@ import pandas as pd
 import pytest
 from tables import TARGETS, corpus_table
 
-from speechnet.audit import AuditConfig, summary
+from speechnet.audit.config import AuditConfig
 from speechnet.audit.labels import DISPUTED_COLUMNS
 from speechnet.audit.leakage import LEAKAGE_COLUMNS
+from speechnet.audit.summary import summary
 
 NO_FILES = pd.DataFrame(columns=["file", "fault", "value", "detail"])
 NO_PAIRS = pd.DataFrame(columns=["first", "second", "distance", "threshold"])

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from tables import corpus_table
 
-from speechnet.audit import leakage
+from speechnet.audit.leakage import leakage
 from speechnet.types import Fold
 
 NO_PAIRS = pd.DataFrame({"first": [], "second": []}, dtype=object)

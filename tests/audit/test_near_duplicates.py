@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 import soundfile
 
-from speechnet.audio.decode import AudioConfig
-from speechnet.audit import AuditConfig, find
+from speechnet.audio.config import AudioConfig
+from speechnet.audit.config import AuditConfig
+from speechnet.audit.near_duplicates import find
 from speechnet.denoise import DenoiseConfig
 from speechnet.extraction.extract import extract_features
 from speechnet.extraction.recipe import Recipe

@@ -13,8 +13,9 @@ import pandas as pd
 import pytest
 import soundfile
 
-from speechnet.audio.decode import AudioConfig
-from speechnet.audit import Audit, AuditConfig, run_audit
+from speechnet.audio.config import AudioConfig
+from speechnet.audit.config import AuditConfig
+from speechnet.audit.run import Audit, run_audit
 from speechnet.audit.summary import SEVERITIES, SUMMARY_COLUMNS
 from speechnet.corpus.synthesis import synthesise
 from speechnet.denoise import DenoiseConfig

@@ -11,7 +11,8 @@ import torch
 import yaml
 from lightning.pytorch.callbacks import LearningRateMonitor
 
-from speechnet.config.experiment import TrainerFactory, fit_schema, read_experiment
+from speechnet.config.experiment import fit_schema, read_experiment
+from speechnet.config.trainer_factory import TrainerFactory
 from speechnet.errors import ConfigError
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))

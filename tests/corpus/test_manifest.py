@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from speechnet.corpus import Corpus, CorpusConfig, load_corpus
+from speechnet.corpus.config import CorpusConfig
+from speechnet.corpus.reader import Corpus, load_corpus
 from speechnet.corpus.sheet import read_sheet
 from speechnet.errors import ConfigError, DataError
 

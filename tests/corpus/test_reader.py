@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from speechnet.corpus import CorpusConfig, load_corpus
+from speechnet.corpus.config import CorpusConfig
+from speechnet.corpus.reader import load_corpus
 from speechnet.errors import ConfigError, DataError
 from speechnet.types import CORPUS_COLUMNS, EMOTIONS
 

@@ -17,9 +17,10 @@ import soundfile
 from librosa.feature import spectral_centroid
 
 from speechnet.corpus import synthesis, synthetic
+from speechnet.corpus.config import SynthConfig
 from speechnet.corpus.phones import PHONES, SENTENCES
 from speechnet.corpus.synthesis import synthesise
-from speechnet.corpus.synthetic import SynthConfig, write_corpus
+from speechnet.corpus.synthetic import write_corpus
 from speechnet.corpus.voices import EMOTIONS, Manner, draw_voice
 from speechnet.errors import ConfigError
 from speechnet.types import Float32

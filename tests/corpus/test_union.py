@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from speechnet.corpus import CorpusConfig, load_corpora
-from speechnet.corpus.union import check_left_out
+from speechnet.corpus.config import CorpusConfig
+from speechnet.corpus.union import check_left_out, load_corpora
 from speechnet.errors import ConfigError, DataError
 from speechnet.types import CORPUS_COLUMNS
 

@@ -3,7 +3,6 @@ import pandas as pd
 import pytest
 from sklearn import metrics
 
-from speechnet.evaluation import score_predictions
 from speechnet.evaluation.calibration import (
     BINS,
     aurc,
@@ -15,6 +14,7 @@ from speechnet.evaluation.calibration import (
     risk_coverage,
     risk_curve,
 )
+from speechnet.evaluation.scores import score_predictions
 from speechnet.models.calibration import apply_temperature
 from speechnet.types import Float64, Int64
 

@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from numpy.typing import ArrayLike
 from sklearn import metrics
 
-from speechnet.evaluation import classification_scores, confusion
 from speechnet.evaluation.calibration import calibration_error
+from speechnet.evaluation.classification import classification_scores, confusion
 from speechnet.types import Float64, Int64
 
 CLASSES = ["angry", "happy", "sad", "neutral"]

@@ -11,13 +11,9 @@ from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
 from speechnet.errors import ConfigError
-from speechnet.evaluation import (
-    Clustering,
-    ClusteringConfig,
-    cluster_features,
-    cluster_scores,
-    clustering,
-)
+from speechnet.evaluation import cluster_scores, clustering
+from speechnet.evaluation.clustering import Clustering, cluster_features
+from speechnet.evaluation.config import ClusteringConfig
 from speechnet.types import Float32, Float64
 
 METHODS = ["kmeans", "gmm", "agglomerative"]

@@ -7,9 +7,9 @@ import pytest
 from scipy import special, stats
 from sklearn import metrics
 
-from speechnet.evaluation import score_predictions
 from speechnet.evaluation.intervals import Sample, add_intervals, sample_intervals, weighted_scores
 from speechnet.evaluation.resampling import bootstrap_weights, interval
+from speechnet.evaluation.scores import score_predictions
 from speechnet.types import Float64, Int64
 
 CLASSES = ["angry", "happy", "sad"]

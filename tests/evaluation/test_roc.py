@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn import metrics
 from sklearn.preprocessing import label_binarize
 
-from speechnet.evaluation import roc_curve, roc_curves
+from speechnet.evaluation.roc import roc_curve, roc_curves
 from speechnet.types import Float64, Int64
 
 CLASSES = ["angry", "happy", "sad"]

@@ -3,12 +3,8 @@ import pandas as pd
 import pytest
 from sklearn import metrics
 
-from speechnet.evaluation import (
-    classification_scores,
-    confusion_table,
-    score_predictions,
-    validate_predictions,
-)
+from speechnet.evaluation.classification import classification_scores
+from speechnet.evaluation.scores import confusion_table, score_predictions, validate_predictions
 
 TARGETS = {"gender": ["female", "male"], "emotion": ["angry", "happy", "sad"]}
 

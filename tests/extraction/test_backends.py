@@ -9,16 +9,12 @@ import pytest
 import torch
 from devices import DEVICES
 
-from speechnet.audio.decode import AudioConfig, load
+from speechnet.audio.config import AudioConfig
+from speechnet.audio.decode import load
 from speechnet.denoise import DenoiseConfig, noisereduce_backend
 from speechnet.errors import ConfigError, SetAside
-from speechnet.extraction.backends import (
-    Backend,
-    BackendName,
-    TorchBackend,
-    choose_device,
-    make_backend,
-)
+from speechnet.extraction.backends import Backend, TorchBackend, choose_device, make_backend
+from speechnet.extraction.recipe import BackendName
 from speechnet.features import FeaturesConfig
 from speechnet.types import Float32
 

@@ -15,7 +15,8 @@ import pandas as pd
 import pytest
 import soundfile
 
-from speechnet.audio.decode import AudioConfig, Clip
+from speechnet.audio.config import AudioConfig
+from speechnet.audio.decode import Clip
 from speechnet.audio.facts import Facts
 from speechnet.denoise import DenoiseConfig
 from speechnet.errors import ConfigError

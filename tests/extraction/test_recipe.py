@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from speechnet.audio.decode import AudioConfig, load
+from speechnet.audio.config import AudioConfig
+from speechnet.audio.decode import load
 from speechnet.denoise import DenoiseConfig
 from speechnet.errors import ConfigError, SetAside
-from speechnet.extraction.backends import make_backend
+from speechnet.extraction.backends import make_backend, rehearse
 from speechnet.extraction.recipe import Recipe
 from speechnet.extraction.store import fingerprint
 from speechnet.features import FeaturesConfig
@@ -64,12 +65,12 @@ def test_backends_do_not_share_rows() -> None:
 @pytest.mark.parametrize("backend", ["torch", "reference"])
 def test_a_rehearsal_passes_or_names_the_settings(backend: str) -> None:
     """The same settings clash in either backend."""
-    recipe(backend).rehearse()
+    rehearse(recipe(backend))
     phone = AudioConfig(sample_rate=8_000)
-    Recipe(phone, DenoiseConfig(method="none"), FeaturesConfig(), backend).rehearse()  # type: ignore[arg-type]
+    rehearse(Recipe(phone, DenoiseConfig(method="none"), FeaturesConfig(), backend))  # type: ignore[arg-type]
     low = Recipe(phone, DenoiseConfig(), FeaturesConfig(contrast_bands=6), backend)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match=r"sample_rate \(8000 Hz\).*don't go together: "):
-        low.rehearse()
+        rehearse(low)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,8 @@ import noisereduce
 import numpy as np
 import pytest
 
-from speechnet.audio.decode import AudioConfig, load
+from speechnet.audio.config import AudioConfig
+from speechnet.audio.decode import load
 from speechnet.denoise import DenoiseConfig
 from speechnet.denoise.noisereduce_backend import denoise
 from speechnet.errors import SetAside

@@ -8,9 +8,9 @@ import pytest
 from tables import TARGETS, speech_data
 from threadpoolctl import threadpool_limits
 
-from speechnet.config.experiment import TrainerFactory
+from speechnet.config.trainer_factory import TrainerFactory
 from speechnet.datamodule import SpeechDataModule
-from speechnet.models.neural.mlp import MLPConfig
+from speechnet.models.neural.config import MLPConfig
 from speechnet.models.neural.network import NetworkTrainer
 
 SETTINGS = {

@@ -15,21 +15,20 @@ from tables import TARGETS, speech_data
 
 from speechnet.datamodule import SpeechDataModule
 from speechnet.errors import DataError
-from speechnet.models.classical.baselines import (
-    BaselineClassifier,
+from speechnet.models.classical.baselines import BaselineClassifier, fit_baseline
+from speechnet.models.classical.config import (
     Grid,
     KNNGrid,
     LogisticRegressionGrid,
     SklearnMLPGrid,
     SVMGrid,
     candidates,
-    fit_baseline,
 )
 from speechnet.models.classifier import Classifier
-from speechnet.models.neural.mlp import MLPConfig
+from speechnet.models.neural.config import MLPConfig
 from speechnet.models.neural.network import NetworkClassifier
 from speechnet.models.persistence import dump_sklearn
-from speechnet.splits import inner_folds
+from speechnet.splits.inner import inner_folds
 from speechnet.types import Float32, Int64
 
 GRIDS: dict[str, Grid] = {

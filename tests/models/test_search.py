@@ -14,16 +14,16 @@ from tables import TARGETS, corpus_table, features
 
 from speechnet.errors import SpeechnetError
 from speechnet.models.classical.baseline_search import search_baseline
-from speechnet.models.classical.baselines import (
-    FitAndScoreBaseline,
+from speechnet.models.classical.baselines import FitAndScoreBaseline
+from speechnet.models.classical.config import (
     Grid,
     KNNGrid,
     LogisticRegressionGrid,
     SVMGrid,
     candidates,
 )
+from speechnet.models.grid import Candidate
 from speechnet.models.search import (
-    Candidate,
     Scorer,
     Tried,
     best,

@@ -10,9 +10,10 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from overlaps import clashes, off_the_page
 
-from speechnet.report import Tables, draw_all
 from speechnet.report import figures as figures_module
+from speechnet.report.figures import draw_all
 from speechnet.report.style import SVG_DPI
+from speechnet.report.tables import Tables
 
 EMOTIONS = ["angry", "happy", "sad", "neutral", "calm", "fearful", "disgust", "surprised"]
 LONG = ["pleasantly_surprised_and_calm", "x", "very_angry_indeed", "whispered_very_softly_now"]

@@ -9,10 +9,10 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from speechnet.errors import DataError
-from speechnet.report import Tables
 from speechnet.report.figures_clusters import draw_clusters
 from speechnet.report.figures_corpus import classes_by_gender, draw_corpus
 from speechnet.report.figures_learning import draw_learning_curves
+from speechnet.report.tables import Tables
 from speechnet.types import Targets
 
 Build = Callable[..., Tables]

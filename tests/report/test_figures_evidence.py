@@ -13,8 +13,9 @@ from matplotlib.text import Text
 from overlaps import clashes, off_the_page
 
 from speechnet.errors import DataError
-from speechnet.report import Tables, draw_all
 from speechnet.report import figures as figures_module
+from speechnet.report.figures import draw_all
+from speechnet.report.tables import Tables
 from speechnet.types import Targets
 
 Build = Callable[..., Tables]

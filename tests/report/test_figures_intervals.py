@@ -20,12 +20,12 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from speechnet.errors import DataError
-from speechnet.report import Tables
 from speechnet.report.figures_ablation import draw_ablation, draw_importance, ranked
 from speechnet.report.figures_comparisons import draw_comparisons, draw_inflation
 from speechnet.report.figures_references import references_of
 from speechnet.report.figures_scores import draw_scores
 from speechnet.report.style import BLUE, GREY
+from speechnet.report.tables import Tables
 from speechnet.types import Targets
 
 Build = Callable[..., Tables]

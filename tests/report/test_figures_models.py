@@ -13,10 +13,10 @@ from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
 from speechnet.errors import DataError
-from speechnet.report import Tables
 from speechnet.report.figures_confusion import count_matrix, draw_confusion
 from speechnet.report.figures_roc import draw_roc
 from speechnet.report.figures_scores import draw_scores
+from speechnet.report.tables import Tables
 from speechnet.types import Targets
 
 Build = Callable[..., Tables]

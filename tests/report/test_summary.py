@@ -12,13 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from speechnet.errors import DataError
-from speechnet.report import (
-    Tables,
-    counts_table,
-    dropped_table,
-    scores_table,
-    set_aside_table,
-)
+from speechnet.report.summary import counts_table, dropped_table, scores_table, set_aside_table
+from speechnet.report.tables import Tables
 from speechnet.types import Targets
 
 Build = Callable[..., Tables]

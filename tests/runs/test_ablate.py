@@ -18,7 +18,7 @@ from sklearn.svm import SVC
 from speechnet.config.experiment import ExperimentConfig, read_experiment
 from speechnet.datamodule import SpeechDataModule
 from speechnet.errors import ConfigError, DataError
-from speechnet.evaluation.ablation import AblationConfig, Part
+from speechnet.evaluation.config import AblationConfig, Part
 from speechnet.extraction.extract import Extraction
 from speechnet.runs import ablation
 from speechnet.runs.ablation import ablate, check_ablation, feature_groups
@@ -333,7 +333,7 @@ class TestRefused:
         """The other modes are rehearsed; nothing is where denoising isn't asked about."""
         rehearsed = []
         monkeypatch.setattr(
-            "speechnet.extraction.recipe.Recipe.rehearse",
+            "speechnet.runs.ablation.rehearse",
             lambda recipe: rehearsed.append(recipe.denoise.method),
         )
         table = pd.DataFrame({"speaker": ["a"]})

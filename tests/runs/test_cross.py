@@ -14,7 +14,8 @@ from sklearn.svm import SVC
 from tables import corpus_table, speech_data
 
 from speechnet.config.experiment import read_experiment
-from speechnet.corpus.synthetic import SynthConfig, write_corpus
+from speechnet.corpus.config import SynthConfig
+from speechnet.corpus.synthetic import write_corpus
 from speechnet.datamodule import SpeechDataModule
 from speechnet.runs.cross import COLUMNS, MODELS, cross_matrix
 from speechnet.types import encode_all

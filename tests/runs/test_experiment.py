@@ -16,7 +16,7 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score, r
 
 from speechnet.config.experiment import read_experiment
 from speechnet.errors import ConfigError, DataError, StorageError
-from speechnet.evaluation import validate_predictions
+from speechnet.evaluation.scores import validate_predictions
 from speechnet.runs.experiment import fit
 from speechnet.runs.folder import RunFolder
 

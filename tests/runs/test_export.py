@@ -18,7 +18,7 @@ import pytest
 
 import speechnet.runs.export
 from speechnet import __version__
-from speechnet.audio.decode import AudioConfig
+from speechnet.audio.config import AudioConfig
 from speechnet.cli import main
 from speechnet.denoise import DenoiseConfig
 from speechnet.errors import ConfigError, SpeechnetError, StorageError

@@ -17,7 +17,7 @@ from tables import TARGETS, corpus_table, speech_data
 from speechnet.config.experiment import ExperimentConfig, read_experiment
 from speechnet.datamodule import SpeechDataModule
 from speechnet.evaluation import importance as pure
-from speechnet.evaluation.ablation import AblationConfig
+from speechnet.evaluation.config import AblationConfig
 from speechnet.evaluation.importance import COLUMNS, HeldRows, draw_orders, drops, recognised
 from speechnet.models.classical.baselines import BaselineClassifier, fit_baseline
 from speechnet.runs.folder import RunFolder

@@ -13,7 +13,7 @@ from tables import corpus_table, speech_data
 from speechnet.datamodule import SpeechDataModule
 from speechnet.runs import inflation
 from speechnet.runs.inflation import measure_inflation
-from speechnet.splits import SplitConfig
+from speechnet.splits.config import SplitConfig
 
 
 def speakers_with_habits(speakers: int = 12, each: int = 24) -> SpeechDataModule:

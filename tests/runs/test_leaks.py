@@ -26,7 +26,7 @@ from speechnet.evaluation.chance import chance_interval
 from speechnet.models.classifier import Classifier
 from speechnet.runs.experiment import parallel
 from speechnet.runs.training import FoldTraining
-from speechnet.splits import SplitConfig
+from speechnet.splits.config import SplitConfig
 from speechnet.types import Int64
 
 WIDTH = 12

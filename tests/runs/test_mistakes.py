@@ -17,10 +17,11 @@ import pytest
 import soundfile
 from faults import RATE, encoded, speech
 
-from speechnet.audio.decode import AudioConfig
+from speechnet.audio.config import AudioConfig
+from speechnet.config.data import DataConfig
 from speechnet.config.experiment import read_experiment
-from speechnet.corpus import CorpusConfig
-from speechnet.datamodule import DataConfig, SpeechDataModule
+from speechnet.corpus.config import CorpusConfig
+from speechnet.datamodule import SpeechDataModule
 from speechnet.denoise import DenoiseConfig
 from speechnet.errors import StorageError
 from speechnet.features import FeaturesConfig
@@ -29,7 +30,7 @@ from speechnet.runs import mistakes as module
 from speechnet.runs.experiment import fit
 from speechnet.runs.folder import RunFolder, read_table
 from speechnet.runs.mistakes import mel_spectrogram, mp3_bytes, picture_bytes, write_mistakes
-from speechnet.splits import SplitConfig
+from speechnet.splits.config import SplitConfig
 
 HOSTILE = (
     b"<img src=x onerror=alert(1)>.wav",

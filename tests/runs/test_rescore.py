@@ -13,7 +13,8 @@ import soundfile
 
 from speechnet.cli import main
 from speechnet.config.experiment import read_experiment
-from speechnet.corpus.synthetic import SynthConfig, write_corpus
+from speechnet.corpus.config import SynthConfig
+from speechnet.corpus.synthetic import write_corpus
 from speechnet.errors import ConfigError, DataError, StorageError
 from speechnet.runs.checksums import write_sums
 from speechnet.runs.experiment import fit

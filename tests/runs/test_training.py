@@ -20,7 +20,7 @@ from speechnet.models.classifier import Classifier
 from speechnet.models.neural.network import NetworkClassifier, NetworkTrainer
 from speechnet.runs.opening import parallel
 from speechnet.runs.training import FoldTraining, check_searches
-from speechnet.splits import SplitConfig
+from speechnet.splits.config import SplitConfig
 from speechnet.types import Fold
 
 FAST = {

@@ -5,7 +5,8 @@ import pandas as pd
 from hypothesis import strategies as st
 from tables import TARGETS
 
-from speechnet.splits import SplitConfig, make_folds
+from speechnet.splits.config import SplitConfig
+from speechnet.splits.folds import make_folds
 from speechnet.types import Fold, Int64
 
 EMOBOX = [

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from tables import TARGETS, corpus_table
 
 from speechnet.errors import DataError
-from speechnet.splits import shared_speakers, strata_of
+from speechnet.splits.folds import shared_speakers
+from speechnet.splits.strata import strata_of
 
 PROTOCOLS = ["speaker", "kfold", "loso", "predefined", "random"]
 

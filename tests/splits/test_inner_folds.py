@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tables import corpus_table
 
 from speechnet.errors import DataError
-from speechnet.splits import inner_folds
+from speechnet.splits.inner import inner_folds
 
 
 class TestInnerFolds:

@@ -8,10 +8,13 @@ import pytest
 import yaml
 from divided import EMOBOX
 
-from speechnet.corpus import CorpusConfig, load_corpus, load_definition
+from speechnet.corpus.config import CorpusConfig
+from speechnet.corpus.definition_file import load_definition
+from speechnet.corpus.reader import load_corpus
 from speechnet.errors import ConfigError, DataError
 from speechnet.protocols import load_protocol, named_protocols
-from speechnet.splits import SplitConfig, make_folds, shared_speakers
+from speechnet.splits.config import SplitConfig
+from speechnet.splits.folds import make_folds, shared_speakers
 from speechnet.types import Fold, Targets
 
 
@@ -107,7 +110,7 @@ class TestFolds:
             for part, rows in one.parts().items():
                 assert rows.tolist() == other.parts()[part].tolist()
         assert [len(fold.test) for fold in named] == [240] * 6
-        departures = load_protocol("ravdess-emobox-6").departures(corpus.table, corpus.targets)
+        departures = load_protocol("ravdess-emobox-6").departures(len(corpus.table), corpus.targets)
         assert departures == []
 
 

@@ -7,7 +7,7 @@ from divided import folds_of
 from tables import corpus_table
 
 from speechnet.errors import ConfigError, DataError
-from speechnet.splits import check_folds
+from speechnet.splits.checks import check_folds
 from speechnet.types import Fold
 
 

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from speechnet.models.classical.baselines import FitAndScoreBaseline
 from speechnet.models.classical.knn_search import KNNSearch
 from speechnet.models.classical.svm_search import SVMSearch
-from speechnet.models.search import Candidate, InnerFolds, Tried, search, search_shared
+from speechnet.models.grid import Candidate
+from speechnet.models.search import InnerFolds, Tried, search, search_shared
 
 
 def search_baseline(

@@ -21,7 +21,8 @@ import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
 from speechnet.models.classical.baselines import FitAndScoreBaseline
-from speechnet.models.search import Candidate, Scorer
+from speechnet.models.grid import Candidate
+from speechnet.models.search import Scorer
 from speechnet.types import Float64, Int64
 
 

@@ -22,7 +22,8 @@ import numpy as np
 import sklearn
 
 from speechnet.models.classical.baselines import FitAndScoreBaseline, make_pipeline
-from speechnet.models.search import Candidate, Scorer
+from speechnet.models.grid import Candidate
+from speechnet.models.search import Scorer
 from speechnet.types import Float64, Int64
 
 _LOG = logging.getLogger(__name__)

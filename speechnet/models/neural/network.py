@@ -14,24 +14,15 @@ from lightning.pytorch import Callback, LightningDataModule, Trainer, seed_every
 from lightning.pytorch.accelerators import CPUAccelerator
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import Logger
-from sklearn.model_selection import ParameterGrid
 from torch import Tensor
 
 from speechnet.errors import ConfigError, DataError
+from speechnet.models.neural.config import MLPConfig
 from speechnet.models.neural.fitting import History, is_plain, quietly, run
-from speechnet.models.neural.mlp import MLP, MLPConfig
+from speechnet.models.neural.mlp import MLP
 from speechnet.models.scaling import affine
-from speechnet.models.search import Candidate
 from speechnet.types import Float32, Float64, Int64, Targets
 from speechnet.wording import counted
-
-_SEARCHABLE: Final = frozenset(asdict(MLPConfig())) - {
-    "enabled",
-    "grid",
-    "folds",
-    "members",
-    "loss_weights",
-}
 
 _ROWS: Final = 65_536
 """Rows that a network is applied to at once."""
@@ -265,24 +256,6 @@ class NetworkClassifier:
             if network.targets != targets:
                 raise DataError(f"{path} was made for {network.targets}, the run says {targets}")
         return classifier
-
-
-def network_candidates(config: MLPConfig) -> list[Candidate]:
-    """Every combination of ``config.grid``.
-
-    Raises:
-        ValueError: a key that can't be searched.
-        ConfigError: a value that no network can be made or trained with.
-    """
-    unknown = sorted(set(config.grid) - _SEARCHABLE)
-    if unknown:
-        raise ValueError(
-            f"{unknown[0]!r} can't be searched; known: {', '.join(sorted(_SEARCHABLE))}"
-        )
-    choices = [{name: one[name] for name in config.grid} for one in ParameterGrid(config.grid)]
-    for choice in choices:
-        replace(config, **choice)  # which checks it
-    return choices
 
 
 def balanced_weights(codes: Int64, k: int) -> Tensor:

@@ -16,11 +16,12 @@ import torch
 from lightning.pytorch import seed_everything
 
 from speechnet.errors import ConfigError, SpeechnetError
+from speechnet.models.grid import Candidate
+from speechnet.models.neural.config import MLPConfig
 from speechnet.models.neural.fitting import diverged, quietly, threads
-from speechnet.models.neural.mlp import MLPConfig
 from speechnet.models.neural.network import NetworkClassifier, NetworkTrainer
 from speechnet.models.neural.together import Member, Table, train_together
-from speechnet.models.search import Candidate, InnerFolds, score
+from speechnet.models.search import InnerFolds, score
 from speechnet.types import Int64
 
 _LOG = logging.getLogger(__name__)

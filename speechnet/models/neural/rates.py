@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from speechnet.models.neural.mlp import MLPConfig
+from speechnet.models.neural.config import MLPConfig
 from speechnet.models.neural.optimizers import make_optimizer, make_schedule
 from speechnet.types import Float64
 

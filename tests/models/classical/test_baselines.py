@@ -14,16 +14,18 @@ from tables import TARGETS
 from speechnet.errors import ConfigError
 from speechnet.models.classical.baselines import (
     BaselineClassifier,
-    BaselinesConfig,
     FitAndScoreBaseline,
+    fit_baseline,
+    make_pipeline,
+)
+from speechnet.models.classical.config import (
+    BaselinesConfig,
     Grid,
     KNNGrid,
     LogisticRegressionGrid,
     SklearnMLPGrid,
     SVMGrid,
     candidates,
-    fit_baseline,
-    make_pipeline,
 )
 from speechnet.models.persistence import TRUSTED
 from speechnet.types import Float32, Int64

@@ -11,9 +11,11 @@ from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 
 from speechnet.models.classical import knn_search
 from speechnet.models.classical.baseline_search import search_baseline
-from speechnet.models.classical.baselines import FitAndScoreBaseline, KNNGrid, candidates
+from speechnet.models.classical.baselines import FitAndScoreBaseline
+from speechnet.models.classical.config import KNNGrid, candidates
 from speechnet.models.classical.knn_search import Graph, KNNSearch, distance_name
-from speechnet.models.search import Candidate, InnerFolds, search
+from speechnet.models.grid import Candidate
+from speechnet.models.search import InnerFolds, search
 
 GRID = candidates(
     KNNGrid(

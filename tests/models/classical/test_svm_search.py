@@ -12,7 +12,8 @@ from sklearn.svm import SVC
 
 from speechnet.models.classical import svm_search
 from speechnet.models.classical.baseline_search import search_baseline
-from speechnet.models.classical.baselines import FitAndScoreBaseline, SVMGrid, candidates
+from speechnet.models.classical.baselines import FitAndScoreBaseline
+from speechnet.models.classical.config import SVMGrid, candidates
 from speechnet.models.classical.svm_search import SVMSearch, kernel_matrices
 from speechnet.models.search import InnerFolds, search
 from speechnet.types import Float64, Int64

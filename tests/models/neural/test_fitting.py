@@ -19,10 +19,11 @@ from torch.multiprocessing.spawn import ProcessRaisedException
 
 from speechnet.datamodule import SpeechDataModule
 from speechnet.errors import ConfigError, DataError, SpeechnetError
+from speechnet.models.neural.config import MLPConfig
 from speechnet.models.neural.fitting import is_plain, quietly, run
-from speechnet.models.neural.mlp import MLP, MLPConfig
+from speechnet.models.neural.mlp import MLP
 from speechnet.models.neural.network import NetworkTrainer
-from speechnet.splits import SplitConfig
+from speechnet.splits.config import SplitConfig
 
 Fit = Callable[..., tuple[Path, list[dict[str, float]]]]
 SMALL = MLPConfig(hidden=[8], dropout=0.1, lr=0.02, batch_size=16)

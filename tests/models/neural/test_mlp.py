@@ -12,7 +12,8 @@ from tables import TARGETS
 from torch import Tensor, nn
 
 from speechnet.errors import ConfigError
-from speechnet.models.neural.mlp import MLP, MLPConfig
+from speechnet.models.neural.config import MLPConfig
+from speechnet.models.neural.mlp import MLP
 
 
 def network(width: int = 5, targets: dict[str, list[str]] | None = None, **config: Any) -> MLP:

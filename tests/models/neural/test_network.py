@@ -15,11 +15,12 @@ from tables import TARGETS, speech_data
 
 from speechnet.datamodule import SpeechDataModule
 from speechnet.errors import ConfigError
-from speechnet.models.neural.mlp import MLP, MLPConfig
-from speechnet.models.neural.network import NetworkClassifier, balanced_weights, network_candidates
+from speechnet.models.neural.config import MLPConfig, network_candidates
+from speechnet.models.neural.mlp import MLP
+from speechnet.models.neural.network import NetworkClassifier, balanced_weights
 from speechnet.models.scaling import affine
 from speechnet.models.search import score
-from speechnet.splits import SplitConfig
+from speechnet.splits.config import SplitConfig
 
 Fit = Callable[..., tuple[Path, list[dict[str, float]]]]
 SMALL = MLPConfig(hidden=[8], dropout=0.1, lr=0.02, batch_size=16)

@@ -12,12 +12,13 @@ import torch
 from tables import TARGETS, speech_data
 
 from speechnet.datamodule import SpeechDataModule
+from speechnet.models.grid import Candidate
 from speechnet.models.neural import network_search
-from speechnet.models.neural.mlp import MLPConfig
+from speechnet.models.neural.config import MLPConfig
 from speechnet.models.neural.network import NetworkClassifier, NetworkTrainer
 from speechnet.models.neural.network_search import FitAndScoreNetwork, FitAndScoreTogether
-from speechnet.models.search import Candidate, Tried, best, search
-from speechnet.splits import inner_folds
+from speechnet.models.search import Tried, best, search
+from speechnet.splits.inner import inner_folds
 from speechnet.types import Int64
 
 SMALL = MLPConfig(hidden=[8], dropout=0.1, lr=0.02, batch_size=8)

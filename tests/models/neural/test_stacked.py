@@ -12,7 +12,8 @@ from lightning.pytorch import seed_everything
 from tables import TARGETS, speech_data
 
 from speechnet.datamodule import SpeechDataModule
-from speechnet.models.neural.mlp import MLP, MLPConfig
+from speechnet.models.neural.config import MLPConfig
+from speechnet.models.neural.mlp import MLP
 from speechnet.models.neural.network import NetworkTrainer
 from speechnet.models.neural.optimizers import make_optimizer, make_schedule
 from speechnet.models.neural.rates import MemberRates

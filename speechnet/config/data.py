@@ -1,0 +1,118 @@
+"""What the configuration says of everything from recordings to folds (``data``)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Literal
+
+from speechnet.audio.config import AudioConfig
+from speechnet.corpus.config import CorpusConfig, SynthConfig
+from speechnet.denoise.config import DenoiseConfig
+from speechnet.errors import ConfigError
+from speechnet.extraction.recipe import Recipe
+from speechnet.features.config import FeaturesConfig
+from speechnet.splits.config import SplitConfig
+
+_TAKEN: Final = ("file", "start", "end", "model", "reason", "novelty", "error")
+"""Columns of the tables of answers that no target may be called, nor any class's column."""
+_LONGEST: Final = 80
+
+
+def default_cache() -> str:
+    """``$SPEECHNET_CACHE``, else ``$XDG_CACHE_HOME/speechnet``, else ``~/.cache/speechnet``."""
+    base = os.environ.get("XDG_CACHE_HOME", "~/.cache")
+    return os.environ.get("SPEECHNET_CACHE", f"{base}/speechnet")
+
+
+@dataclass
+class DataConfig:
+    """From recordings to folds.
+
+    Attributes:
+        corpus: which recordings, and what their labels are called.
+        corpora: instead of ``corpus``, several of them as one; see ``speechnet.corpus.union``.
+            ``split: {protocol: predefined, column: corpus}`` tests each by what the others train.
+        synthetic: the synthetic corpus that is made when its ``root`` is not given.
+        targets: what is predicted, each with its ordered classes; null takes the classes found.
+            Rows of other classes are left out, and counted.
+        audio: how recordings are read.
+        denoise: spectral gating.
+        features: what is computed.
+        split: who is trained on and who is scored.
+        backend: what computes denoising and features: ``torch``, or ``reference``, which is
+            noisereduce and librosa themselves: the same numbers, several times as slow.
+        device: where ``torch`` computes them: cpu, cuda, cuda:1 and so on; auto takes a GPU that is
+            there. Rows from one device serve on the other.
+        cache_dir: where features are kept; null for the user's cache folder.
+        verify: read every recording to see whether it changed; otherwise one whose size, times and
+            inode are as they were is taken for unchanged.
+        max_bad_share: more than this share of unusable recordings ends the run.
+    """
+
+    corpus: CorpusConfig = field(default_factory=CorpusConfig)
+    corpora: list[CorpusConfig] = field(default_factory=list)
+    synthetic: SynthConfig = field(default_factory=lambda: SynthConfig(speakers=40, sentences=5))
+    targets: dict[str, list[str] | None] = field(
+        default_factory=lambda: {"gender": None, "emotion": None}
+    )
+    audio: AudioConfig = field(default_factory=AudioConfig)
+    denoise: DenoiseConfig = field(default_factory=DenoiseConfig)
+    features: FeaturesConfig = field(default_factory=FeaturesConfig)
+    split: SplitConfig = field(default_factory=SplitConfig)
+    backend: Literal["torch", "reference"] = "torch"
+    device: str = "auto"
+    cache_dir: str | None = None
+    verify: bool = False
+    max_bad_share: float = 0.1
+
+    def __post_init__(self) -> None:
+        if self.corpora and self.corpus != CorpusConfig():
+            raise ConfigError(
+                f"data.corpus ({self.corpus.name}) and data.corpora "
+                f"({', '.join(one.name for one in self.corpora)}) are both given; list all corpora "
+                "in data.corpora, or leave it out"
+            )
+
+    @property
+    def recipe(self) -> Recipe:
+        """What decides the numbers of a row."""
+        return Recipe(self.audio, self.denoise, self.features, self.backend)
+
+    @property
+    def cache(self) -> Path:
+        """The cache folder."""
+        return Path(self.cache_dir or default_cache()).expanduser()
+
+
+def check_names(targets: Mapping[str, Sequence[str] | None]) -> None:
+    """Refuse names of targets and classes of which no table or file can be made.
+
+    A table of answers has a column for each target and, named ``<target>_<class>``, for each class;
+    a model's file may be named after its target.
+
+    Args:
+        targets: each target's classes, None where they are not known yet.
+
+    Raises:
+        ConfigError: a name holds a separator of paths or can't be printed, or two columns would be
+            called the same.
+    """
+    meant = dict.fromkeys(_TAKEN, "a column that every table of answers has")
+    for target, classes in targets.items():
+        if not 0 < len(target) <= _LONGEST or not target.isprintable() or set(target) & {*"/\\"}:
+            raise ConfigError(
+                f"data.targets: the name {target!r:.99} can't be used, expected 1 to {_LONGEST} "
+                "printable characters without / and \\: files are named after it"
+            )
+        columns = {target: f"the target {target}"}
+        columns |= {f"{target}_{name}": f"the class {name} of {target}" for name in classes or ()}
+        for column, meaning in columns.items():
+            if column in meant:
+                raise ConfigError(
+                    f"data.targets: {meaning} would have the column {column!r} in tables of "
+                    f"answers, which is also {meant[column]}; rename one of them"
+                )
+        meant |= columns

@@ -1,0 +1,79 @@
+"""Lightning Trainers, made of the configuration's ``trainer:``; the one part that knows Lightning.
+
+It is imported where a Trainer is made, and where a configuration names a class of Lightning's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+from jsonargparse import ArgumentParser, Namespace
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.loggers import Logger
+
+from speechnet.config.trainer import DECIDED_HERE, DEFAULTS
+from speechnet.errors import ConfigError
+from speechnet.models.neural.fitting import quiet
+
+
+@dataclass(frozen=True)
+class TrainerFactory:
+    """Makes Lightning Trainers from the configuration's ``trainer:``; picklable.
+
+    Attributes:
+        settings: as read from the YAML, plain types.
+        folder: Lightning's own root folder, where nothing is left.
+    """
+
+    settings: Mapping[str, Any]
+    folder: Path
+
+    def __call__(self, callbacks: list[Callback], loggers: list[Logger]) -> Trainer:
+        """A Trainer with these callbacks and loggers beside those of the configuration.
+
+        Raises:
+            ConfigError: Lightning refuses the settings, as for a GPU that is not there.
+        """
+        quiet()
+        made = _trainer_parser().instantiate(self._parsed)
+        # Numbers as they stand: of a limit 1 is one batch and 1.0 all of them, and which of the two
+        # a parser of "int or float" makes of them depends on what was imported before.
+        numbers = {
+            key: value for key, value in self.settings.items() if type(value) in {int, float}
+        }
+        arguments = vars(made.trainer) | numbers
+        arguments |= {"logger": loggers, "default_root_dir": str(self.folder)}
+        own = arguments.pop("callbacks") or []
+        own = own if isinstance(own, list) else [own]
+        if arguments["strategy"] == "auto" and arguments["devices"] not in (1, "1"):
+            # The default, ddp, would start this whole program once more for every device.
+            arguments["strategy"] = "ddp_spawn"
+        try:
+            return Trainer(**arguments, callbacks=[*callbacks, *own])
+        except (MisconfigurationException, ValueError, RuntimeError) as error:
+            chosen = ", ".join(f"{key}: {arguments[key]}" for key in ("accelerator", "devices"))
+            said = " ".join(str(error).split())
+            raise ConfigError(f"trainer ({chosen}) can't be made: {said}") from error
+
+    @cached_property
+    def _parsed(self) -> Namespace:
+        parsed: Namespace = _trainer_parser().parse_object({"trainer": dict(self.settings)})
+        return parsed
+
+
+def add_trainer(parser: ArgumentParser) -> None:
+    """Add ``trainer:`` as Lightning itself has it, with every class that may be named there."""
+    parser.add_class_arguments(Trainer, "trainer", instantiate=False, skip=set(DECIDED_HERE))
+    parser.set_defaults({f"trainer.{name}": value for name, value in DEFAULTS.items()})
+
+
+@lru_cache(maxsize=1)
+def _trainer_parser() -> ArgumentParser:
+    parser = ArgumentParser(exit_on_error=False)
+    add_trainer(parser)
+    return parser
