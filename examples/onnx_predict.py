@@ -15,6 +15,7 @@ from speechnet.features import FeaturesConfig
 
 model = onnxruntime.InferenceSession(sys.argv[1])
 about = model.get_modelmeta().custom_metadata_map
+print("The run's best model:", about["best_model"], file=sys.stderr)  # noqa: T201
 recipe, classes = json.loads(about["recipe"]), json.loads(about["classes"])
 if recipe["per_speaker"]:
     sys.exit(recipe["per_speaker"])  # one recording says nothing by itself

@@ -20,7 +20,8 @@ def load(run: str | Path, *, model: str = "best") -> Recogniser:
 
     Args:
         run: the run folder.
-        model: a model's name; ``best`` for the one of the highest dev UAR; ``all``.
+        model: a model's name; ``best`` for the one of the highest dev UAR, a mean over folds and
+            targets; ``all``. The result's ``run.best()`` says which and why.
 
     Raises:
         ConfigError: the run has no such model.

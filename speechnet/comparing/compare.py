@@ -63,6 +63,7 @@ def compare(paths: Sequence[Path], *, out: Path | None) -> RunComparison:
         comparison = _compare(open_runs(paths))
     for run in comparison.runs:
         say(f"{run.name}  {printable(run.path)}", to=output)
+        say(f"   {run.facts['best']}", to=output)
     for line in settings_in_words(comparison):
         say(line, to=output)
     output.print(runs_table(comparison))
@@ -117,7 +118,7 @@ def _compare(runs: Mapping[str, OpenRun]) -> RunComparison:
         scores=pd.concat([_scores(name, run, targets) for name, run in runs.items()]),
         pairs=pairs,
         settings=differing({name: run.settings for name, run in runs.items()}),
-        notes=list(notes_on(runs, matches, pairs, targets)),
+        notes=list(notes_on(runs, matches, pairs)),
         unit=units.pop() if len(units) == 1 else None,
     )
 
@@ -160,7 +161,7 @@ def _scores(name: str, run: OpenRun, targets: Targets) -> pd.DataFrame:
     rows = []
     for key in product(models, targets, ("dev", "test"), METRICS):
         score = found.get(key, Score(math.nan))
-        best = run.scored.best.get(key[1]) == key[0]
+        best = run.scored.best == key[0]
         rows.append((name, *key, score.value, score.low, score.high, score.pooled, best))
     columns = ["run", "model", "target", "part", "metric", "value", "low", "high", "pooled", "best"]
     return pd.DataFrame(rows, columns=columns)
@@ -189,6 +190,9 @@ def _facts(run: OpenRun) -> dict[str, str]:
         "features": len(info["features"]),
         "protocol": info["protocol"],
         "models": ", ".join(info["models"]),
+        "best": "unknown: no dev part tells"
+        if run.best is None
+        else f"{run.best.model}, {run.best.reason}",
         "seed": info.get("seed"),
         "started": info.get("started"),
         "revision": info.get("git"),

@@ -10,30 +10,26 @@ from speechnet.comparing.opening import OpenRun
 from speechnet.comparing.settings import SEED, same_experiment
 from speechnet.evaluation.run_comparison import Match
 from speechnet.report.names import listed, model_name
-from speechnet.types import Targets
 from speechnet.wording import counted, plural
 
 _Runs = Mapping[str, OpenRun]
 _Matches = Mapping[tuple[str, str], Match]
 
 
-def notes_on(
-    runs: _Runs, matches: _Matches, pairs: pd.DataFrame, targets: Targets
-) -> Iterator[str]:
+def notes_on(runs: _Runs, matches: _Matches, pairs: pd.DataFrame) -> Iterator[str]:
     """Say what keeps runs from being compared, and what a difference may be due to.
 
     Args:
         runs: by name.
         matches: how far the divisions of every two are the same.
         pairs: as ``compare_runs`` gives them.
-        targets: those that all runs have.
     """
     yield from _protocols(runs)
     yield from _untested(runs, matches)
     yield from _rows(matches)
     yield from _repeats(runs, pairs)
     yield from _left_out(runs)
-    yield from _unchosen(runs, targets)
+    yield from _unchosen(runs)
     yield from _versions(runs)
 
 
@@ -118,14 +114,13 @@ def _left_out(runs: _Runs) -> Iterator[str]:
                 yield f"Only {listed(names)} {plural(len(names), 'has', 'have')} the {what} {name}."
 
 
-def _unchosen(runs: _Runs, targets: Targets) -> Iterator[str]:
-    for target in targets:
-        names = [name for name, run in runs.items() if target not in run.scored.best]
-        if names:
-            yield (
-                f"{target}: no dev part tells which model of {listed(names)} is the best; none is "
-                "compared as such."
-            )
+def _unchosen(runs: _Runs) -> Iterator[str]:
+    names = [name for name, run in runs.items() if run.best is None]
+    if names:
+        yield (
+            f"No dev part tells which model of {listed(names)} is the best; none is compared as "
+            "such."
+        )
 
 
 def _versions(runs: _Runs) -> Iterator[str]:

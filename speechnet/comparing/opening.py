@@ -13,7 +13,7 @@ import pandas as pd
 from speechnet.comparing.settings import read_settings
 from speechnet.errors import DataError
 from speechnet.evaluation.run_comparison import ScoredRun
-from speechnet.report.tables import best_model, models_of
+from speechnet.evaluation.selection import Choice
 from speechnet.runs.folder import RunFolder
 
 MOST: Final = len(ascii_uppercase)
@@ -32,6 +32,7 @@ class OpenRun:
         scores: its table of scores.
         corpus: file, recording (its id in all runs) and speaker of each row of its corpus.
         scored: its test part.
+        best: the model that it would choose; None where nothing but the test part tells.
     """
 
     folder: RunFolder
@@ -39,6 +40,7 @@ class OpenRun:
     scores: pd.DataFrame
     corpus: pd.DataFrame
     scored: ScoredRun
+    best: Choice | None
 
     @property
     def info(self) -> dict[str, Any]:
@@ -91,13 +93,7 @@ def _open_one(folder: RunFolder, corpus: pd.DataFrame) -> OpenRun:
             "lacks"
         )
     division, answers = (table.rename(columns={"file": "recording"}) for table in named)
-    best = {target: _best(scores, target) for target in folder.info["targets"]}
-    chosen = {target: model for target, model in best.items() if model is not None}
-    scored = ScoredRun(division, answers, chosen)
-    return OpenRun(folder, read_settings(folder.path), scores, corpus, scored)
-
-
-def _best(scores: pd.DataFrame, target: str) -> str | None:
-    """The model of the highest dev UAR; None where no dev part tells."""
-    models = models_of(scores)
-    return models[0] if len(models) == 1 else best_model(scores, target, part="dev")
+    choice = folder.best()
+    best = choice if choice is not None and choice.fair else None
+    scored = ScoredRun(division, answers, None if best is None else best.model)
+    return OpenRun(folder, read_settings(folder.path), scores, corpus, scored, best)

@@ -65,12 +65,12 @@ class ScoredRun:
             A recording has the same id in all runs.
         answers: the test part's predictions, columns ``recording, fold, model, target, truth,
             predicted``, all text.
-        best: by target the model that the run would choose; without those where nothing tells.
+        best: the model that the run would choose; None where nothing tells.
     """
 
     division: pd.DataFrame
     answers: pd.DataFrame
-    best: Mapping[str, str]
+    best: str | None
 
 
 @dataclass(frozen=True)
@@ -133,8 +133,8 @@ def compare_runs(
         resamples: how many resamples, and how many exchanges, to draw.
 
     Returns:
-        A row per target, two runs, and model that both have; another for the two models that are
-        best on the dev parts, unless they are the same. ``target, metric`` (uar), ``first_run,
+        A row per target, two runs, and model that both have; another for the best models of the two
+        runs, unless they are the same. ``target, metric`` (uar), ``first_run,
         first`` (a model), ``second_run, second, best`` (whether both are the best of their runs),
         ``first_value, second_value`` (UAR on the common rows), ``difference`` (first minus second),
         ``low, high, p, p_holm`` (corrected for the pairs of the target), ``rows, units, unit,
@@ -151,7 +151,7 @@ def compare_runs(
         for names in combinations(runs, 2):
             pair = [answers[name] for name in names]
             _check_truth(target, names, *pair)
-            chosen = [runs[name].best.get(target) for name in names]
+            chosen = [runs[name].best for name in names]
             compared = _compare_two(
                 *pair,
                 models=_pairs(*pair, best=chosen),

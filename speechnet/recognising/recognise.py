@@ -27,7 +27,7 @@ from speechnet.recognising.timelines import Windowing, Windows
 from speechnet.report.summary import set_aside_table
 from speechnet.runs.folder import check_writable
 from speechnet.runs.opening import parallel
-from speechnet.runs.saved import SavedRun
+from speechnet.runs.saved import BEST, SavedRun
 from speechnet.wording import counted
 
 _SMALLEST: Final = 64
@@ -91,6 +91,9 @@ def recognise(
         say(note, style="yellow")
     with working("reading the run"):
         recogniser = Recogniser(run, model=model)
+    if model == BEST:
+        best = run.best()
+        say(f"Model: {best.model}, {best.reason}")
     data = run.config.data
     names = [recording.name for recording in recordings]
     with (

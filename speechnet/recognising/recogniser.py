@@ -32,7 +32,7 @@ class Recogniser:
 
     Args:
         run: the run.
-        model: a model's name; ``best`` for the one of the highest dev UAR; ``all``.
+        model: a model's name; ``best`` (see ``speechnet.evaluation.selection``); ``all``.
 
     Attributes:
         run: the run.

@@ -17,26 +17,12 @@ from speechnet.report.names import (
     percent_interval,
     points,
 )
-from speechnet.report.tables import best_model, find_score, models_of
+from speechnet.report.tables import find_score, models_of
 from speechnet.types import Targets
 
 _METRICS: Final = {"uar": "UAR", "accuracy": "accuracy"}
 _HARDEST: Final = 3
 """How many of the hardest speakers are named."""
-
-
-def model_shown(scores: pd.DataFrame, target: str) -> str | None:
-    """The model whose details are told: the highest dev UAR, or test UAR without a dev part.
-
-    Args:
-        scores: the table of scores.
-        target: of what.
-
-    Returns:
-        Its name; None where both are undefined for all models.
-    """
-    dev = best_model(scores, target, part="dev")
-    return dev if dev is not None else best_model(scores, target, part="test")
 
 
 def recalls_in_words(predictions: Mapping[str, pd.DataFrame], targets: Targets) -> str:
@@ -166,11 +152,11 @@ def within_chance(scores: pd.DataFrame, chance: Mapping[str, tuple[float, float]
     return sentences
 
 
-def groups_in_words(scores: pd.DataFrame, gaps: pd.DataFrame, speakers: pd.DataFrame) -> list[str]:
-    """Who each target's model is worse for; see ``model_shown``.
+def groups_in_words(best: str, gaps: pd.DataFrame, speakers: pd.DataFrame) -> list[str]:
+    """Who a model is worse for.
 
     Args:
-        scores: the table of scores.
+        best: the model.
         gaps: ``model, target, class, higher, lower, gap, low, high``.
         speakers: ``model, target, speaker, uar``.
 
@@ -179,9 +165,8 @@ def groups_in_words(scores: pd.DataFrame, gaps: pd.DataFrame, speakers: pd.DataF
     """
     sentences = []
     for target in dict.fromkeys(gaps["target"]):
-        best = model_shown(scores, target)
-        gap = worst_gap(gaps, best, target) if best else None
-        if best is None or gap is None:
+        gap = worst_gap(gaps, best, target)
+        if gap is None:
             continue
         what = "UAR" if gap.name == "uar" else f"recall of {gap.name}"
         of = len(gaps[(gaps["target"] == target) & (gaps["model"] == best)])
@@ -192,12 +177,11 @@ def groups_in_words(scores: pd.DataFrame, gaps: pd.DataFrame, speakers: pd.DataF
             f"{judged} the largest of {of} gaps"
         )
     for target in dict.fromkeys(speakers["target"]):
-        best = model_shown(scores, target)
         rows = speakers[(speakers["target"] == target) & (speakers["model"] == best)]
         rows = rows.dropna(subset=["uar", "speaker"]).nsmallest(_HARDEST, "uar")
         if len(rows) == _HARDEST:
             named = ", ".join(f"{row.speaker} ({percent(row.uar)})" for row in rows.itertuples())
-            sentences.append(f"{target}, {model_name(str(best))}: hardest speakers {named}")
+            sentences.append(f"{target}, {model_name(best)}: hardest speakers {named}")
     return sentences
 
 

@@ -65,8 +65,8 @@ class RunComparison:
         targets: the targets that all runs have, with their ordered classes.
         runs: in the order given.
         scores: columns ``run, model, target, part, metric, value, low, high, pooled, best``; of the
-            parts dev and test the metrics ``METRICS``, means over folds; ``best`` is the model of
-            the highest dev UAR of its run and target.
+            parts dev and test the metrics ``METRICS``, means over folds; ``best`` is the best
+            model of its run; see ``speechnet.evaluation.selection``.
         pairs: as ``speechnet.evaluation.run_comparison.compare_runs`` gives them.
         settings: columns ``key, run, value``: those that differ.
         notes: what a reader must know to compare them, in sentences.
@@ -176,7 +176,7 @@ def caption(comparison: RunComparison, *, pooled: bool = False) -> str:
     """
     notes = [
         f"Mean over folds [{interval_words(comparison.unit)}]",
-        "Bold in the column dev: the best model of its run, chosen without the test part",
+        "Bold in the column dev: the best model of its run, by its dev scores of all targets",
         "Differences: of the UAR of all folds' rows that both runs test; bold: shown, p at most "
         f"{SIGNIFICANT:g} after Holm",
         *([POOLED_NOTE] if pooled else []),
@@ -218,7 +218,7 @@ def findings(comparison: RunComparison) -> list[str]:
         said = [
             f"{target}, {which}: {_judged(of_kind)}"
             for which, of_kind in (
-                ("best by dev UAR", tested[tested["best"]]),
+                ("best models", tested[tested["best"]]),
                 ("model by model", tested[tested["first"] == tested["second"]]),
             )
             if len(of_kind)

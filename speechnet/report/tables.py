@@ -224,13 +224,3 @@ def _summary(by_fold: Mapping[str, Score]) -> Score:
     if math.isnan(mean.value):
         return pooled._replace(pooled=not math.isnan(pooled.value))
     return mean._replace(sd=by_fold["sd"].value if "sd" in by_fold else math.nan)
-
-
-def best_model(scores: pd.DataFrame, target: str, *, part: str) -> str | None:
-    """The model of the highest UAR on a part; None where it is undefined for all of them."""
-    by_model = {
-        model: find_score(scores, model=model, target=target, part=part, metric="uar").value
-        for model in models_of(scores)
-    }
-    defined = {model: value for model, value in by_model.items() if not math.isnan(value)}
-    return max(defined, key=defined.__getitem__, default=None)

@@ -19,13 +19,14 @@ from speechnet.models.classifier import Classifier
 from speechnet.predictions import join, predictions_table
 from speechnet.progress import console, each, output, plan, say, stage, tell, working
 from speechnet.report.closing import published, recalls_in_words, verdicts
+from speechnet.report.names import model_name
 from speechnet.report.page.warning import warnings_of
 from speechnet.report.summary import scores_table, set_aside_table
 from speechnet.runs.ablation import ablate, check_ablation
 from speechnet.runs.auditing import check_speaker_normalisation, look_over
 from speechnet.runs.cross import cross_matrix
 from speechnet.runs.describing import describe_data, describe_protocol, split_table
-from speechnet.runs.evaluating import Evaluated, evaluate, write_evaluation
+from speechnet.runs.evaluating import evaluate, write_evaluation
 from speechnet.runs.folder import RunFolder, check_writable
 from speechnet.runs.importance import importance
 from speechnet.runs.mistakes import write_mistakes
@@ -66,15 +67,15 @@ def fit(config: ExperimentConfig, config_text: str) -> Path:
         run.info["protocol"] = protocol_in_words(config, data)
         run.info["unit"] = unit_codes(list(data.table.index), data.table["speaker"])[1]
         describe_protocol(data, run)
-        found = _evaluate(config, predictions, temperatures, data, run)
+        _evaluate(config, predictions, temperatures, data, run)
         _look_closer(config, predictions, data, run)
         _cluster(config, data, run)
         describe_data(data, run)
         if config.report.mistakes:
             with run.stage("mistakes"):
-                write_mistakes(
-                    config.report, data, run=run, predictions=predictions, scores=found.scores
-                )
+                best = run.best()
+                model = None if best is None else best.model
+                write_mistakes(config.report, data, run=run, predictions=predictions, model=model)
         if config.evaluation.figures:
             with run.stage("figures"):
                 draw_figures(run)
@@ -235,7 +236,7 @@ def _evaluate(
     temperatures: pd.DataFrame,
     data: SpeechDataModule,
     run: RunFolder,
-) -> Evaluated:
+) -> None:
     with run.stage("evaluation"):
         found, tables = evaluate(
             predictions,
@@ -246,7 +247,6 @@ def _evaluate(
         )
         write_evaluation(run, predictions, temperatures, tables)
     run.info["chance"] = found.chance
-    return found
 
 
 def _look_closer(
@@ -272,6 +272,9 @@ def _close(run: RunFolder, *, report: bool) -> None:
     tables = material.tables
     protocol = run.info["protocol"]
     output.print(scores_table(tables.scores, tables.targets, protocol=protocol, unit=tables.unit))
+    if (best := material.best) is not None:
+        applied = "; predict, serve and load apply it" if best.fair else ""
+        say(f"{model_name(best.model)} is {best.reason}{applied}", to=output)
     for line in (*verdicts(tables.comparisons, tables.targets), *published(tables.references)):
         say(line, to=output)
     for title, text, *_ in warnings_of(material)[:1]:

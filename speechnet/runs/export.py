@@ -68,6 +68,12 @@ def export(run_path: Path, *, out: Path | None = None, fold: int | Literal["all"
     with storage_errors(path):
         folder.mkdir(parents=True, exist_ok=True)
         write_whole(path, content)
+    best = run.folder.best()
+    if best is not None and best.model != _NETWORK:
+        say(
+            f"The run's best model isn't the network but {best.model}, {best.reason}",
+            style="yellow",
+        )
     if run.config.data.features.per_speaker:
         say(f"{_BY_SPEAKER}: whoever uses the model does so first.", style="yellow")
     say(
@@ -105,6 +111,7 @@ def _about(run: SavedRun, folds: Sequence[int]) -> dict[str, str]:
     """What the file says of itself; everything but plain words is JSON."""
     info, path = run.folder.info, run.folder.path
     corpus = info["corpus"].get("name", "unknown")
+    best = run.folder.best()
     about = {
         "speechnet": __version__,
         "run": f"{run.config.experiment}/{path.resolve().name}",
@@ -112,6 +119,7 @@ def _about(run: SavedRun, folds: Sequence[int]) -> dict[str, str]:
         "classes": json.dumps(run.targets, ensure_ascii=False),
         "recipe": json.dumps(_recipe(run), ensure_ascii=False),
         "protocol": info["protocol"],
+        "best_model": "unknown" if best is None else f"{best.model}, {best.reason}",
         "licence": f"Made by speechnet, whose code is under the MIT licence. The weights were "
         f"learnt from the corpus {corpus}: its terms may bind what they are used for.",
     }

@@ -20,6 +20,7 @@ import pandas as pd
 
 from speechnet import __version__
 from speechnet.errors import DataError, StorageError
+from speechnet.evaluation.selection import Choice, choose_model
 from speechnet.files import absolute, storage_errors, write_whole
 from speechnet.progress import say, stage
 from speechnet.reading import PlainError, open_regular, parse_json, read_regular
@@ -192,6 +193,19 @@ class RunFolder:
                 return pd.read_parquet(file, columns=columns, filters=filters)
         except (OSError, ValueError, KeyError) as error:
             raise DataError(f"{path} can't be read: {error}") from error
+
+    def best(self) -> Choice | None:
+        """The run's best model; see ``speechnet.evaluation.selection``.
+
+        Raises:
+            DataError: its tables are missing or damaged.
+        """
+        models = self.info["models"]
+        if len(models) == 1:
+            return Choice(models[0], "only")
+        has_search = (self.path / "search.csv").exists()
+        searched = self.read_table("search.csv") if has_search else None
+        return choose_model(self.read_table("scores.csv"), models, searched)
 
     def finish(self) -> None:
         """Write ``run.json`` and the checksums of all files, and mark the run complete."""

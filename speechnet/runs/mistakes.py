@@ -30,7 +30,6 @@ from speechnet.errors import SetAside
 from speechnet.evaluation.mistakes import confident_mistakes
 from speechnet.files import storage_errors, write_whole
 from speechnet.progress import progress
-from speechnet.report.closing import model_shown
 from speechnet.report.config import ReportConfig
 from speechnet.report.figures_sound import draw_sound, svg_bytes
 from speechnet.runs.folder import RunFolder
@@ -78,26 +77,25 @@ def write_mistakes(
     *,
     run: RunFolder,
     predictions: pd.DataFrame,
-    scores: pd.DataFrame,
+    model: str | None,
 ) -> None:
     """Write ``mistakes.csv``, and where audio is allowed a clip and a picture of each recording.
 
     Columns: target, model, fold, file, speaker, gender, truth, predicted, confidence, those of
-    ``Excerpt``, and the ``p_<class>`` of the predictions. The model is the one that a run's closing
-    words tell of. A recording that can't be read any more has the reason instead of a clip.
+    ``Excerpt``, and the ``p_<class>`` of the predictions. A recording that can't be read any more
+    has the reason instead of a clip.
 
     Args:
         config: how many, and whether they can be heard.
         data: the corpus, at hand.
         run: where to.
         predictions: the table of predictions.
-        scores: the table of scores.
+        model: whose they are; None chooses none.
 
     Raises:
         StorageError: no space or no permission.
     """
-    models = {target: model_shown(scores, target) for target in data.targets}
-    told = {target: model for target, model in models.items() if model is not None}
+    told = {} if model is None else dict.fromkeys(data.targets, model)
     speakers = dict(data.table["speaker"])
     found = confident_mistakes(predictions, told, count=config.mistakes, speakers=speakers)
     excerpts = _excerpts(data, list(found["file"].unique()), run.path, audio=config.audio)

@@ -9,6 +9,7 @@ import numpy as np
 
 from speechnet.config.experiment import ExperimentConfig, read_experiment_file
 from speechnet.errors import ConfigError, DataError
+from speechnet.evaluation.selection import Choice
 from speechnet.models.calibration import Calibrated
 from speechnet.models.classical.baselines import BaselineClassifier
 from speechnet.models.classifier import Classifier
@@ -17,7 +18,8 @@ from speechnet.progress import say
 from speechnet.runs.folder import RunFolder
 from speechnet.types import Float32, Float64, Targets
 
-_BEST: Final = "best"
+BEST: Final = "best"
+"""Asks for the best model; see ``speechnet.evaluation.selection``."""
 _ALL: Final = "all"
 
 
@@ -67,31 +69,19 @@ class SavedRun:
             classifier = BaselineClassifier.load(folder, model, self.targets)
         return Calibrated.wrap_saved(classifier, folder, model)
 
-    def best_model(self) -> str:
-        """The model of the highest dev UAR, mean over targets; the test part has no say.
-
-        A target that the dev part lacks a class of doesn't count. Where none is left, the best is
-        what scored highest on the inner folds of the searches.
+    def best(self) -> Choice:
+        """The best model; see ``speechnet.evaluation.selection``.
 
         Raises:
-            ConfigError: no such scores tell the models apart.
+            ConfigError: nothing but the test part tells the models apart.
         """
-        if len(self.models) == 1:
-            return self.models[0]
-        scores = self.folder.read_table("scores.csv")
-        dev = scores.query("part == 'dev' and metric == 'uar' and fold == 'all'")
-        by_target = dev.pivot_table("value", "model", "target", sort=False, dropna=False)
-        means = by_target.dropna(axis="columns", how="all").mean(axis="columns", skipna=False)
-        means = means.dropna()
-        if means.empty and (self.folder.path / "search.csv").exists():
-            searched = self.folder.read_table("search.csv").query("chosen")
-            means = searched.groupby("model")["mean"].mean(skipna=False).dropna()
-        if means.empty:
+        choice = self.folder.best()
+        if choice is None or not choice.fair:
             raise ConfigError(
                 f"{self.folder.path} has no dev part that says which model is best: give --model, "
                 f"one of {', '.join(self.models)}, or all"
             )
-        return str(means.idxmax())
+        return choice
 
     def choose(self, model: str) -> list[str]:
         """The models that ``best``, ``all`` or a name stands for.
@@ -99,13 +89,13 @@ class SavedRun:
         Raises:
             ConfigError: the run has no such model.
         """
-        if model == _BEST:
-            return [self.best_model()]
+        if model == BEST:
+            return [self.best().model]
         if model == _ALL:
             return self.models
         if model not in self.models:
             raise ConfigError(
-                f"--model {model}: the run has {', '.join(self.models)}; or say {_BEST} or {_ALL}"
+                f"--model {model}: the run has {', '.join(self.models)}; or say {BEST} or {_ALL}"
             )
         return [model]
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 import pandas as pd
 
+from speechnet.evaluation.selection import Choice
 from speechnet.report.names import interval_words, model_name, percent, percent_interval
 from speechnet.report.tables import find_score
 from speechnet.runs.saved import SavedRun
@@ -22,7 +23,7 @@ class Standing:
     Attributes:
         model: its name for readers.
         scores: by target the test UAR with its interval, in per cent, as text.
-        best: whether the dev part ranks it first.
+        best: whether it is the run's best.
     """
 
     model: str
@@ -39,6 +40,7 @@ class About:
         corpus: what the models were trained on, in words.
         protocol: how training and test part were divided, in words.
         standings: every model's scores.
+        chosen: why the best is the best, in words.
         chance: by target what guessing would get, in per cent, as text.
         interval: what the intervals are, in words.
         calibrated: whether the probabilities are calibrated.
@@ -49,18 +51,19 @@ class About:
     corpus: str
     protocol: str
     standings: list[Standing]
+    chosen: str
     chance: dict[str, str]
     interval: str
     calibrated: bool
     synthetic: Literal["all", "some", "none"]
 
 
-def about(run: SavedRun, *, best: str) -> About:
+def about(run: SavedRun, *, best: Choice) -> About:
     """Gather it from the run folder.
 
     Args:
         run: the run.
-        best: the model that the dev part ranks first.
+        best: the run's best model.
 
     Raises:
         DataError: the run folder is damaged.
@@ -79,10 +82,11 @@ def about(run: SavedRun, *, best: str) -> About:
             Standing(
                 model_name(model),
                 {target: _score(scores, model, target) for target in run.targets},
-                model == best,
+                model == best.model,
             )
             for model in run.models
         ],
+        chosen=best.reason,
         chance={target: percent(1 / len(classes)) for target, classes in run.targets.items()},
         interval=interval_words(info.get("unit")),
         calibrated=run.config.evaluation.calibrate,

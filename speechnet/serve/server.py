@@ -115,12 +115,13 @@ def _application(recogniser: Recogniser, *, limits: Limits, host: str, folder: P
     from speechnet.serve.uploads import Uploads
 
     run = recogniser.run
-    best = run.best_model()
+    choice = run.best()
+    best = choice.model
     listener = Listener(recogniser, best=best, limits=limits, folder=folder)
     listener.rehearse()
     uploads = Uploads(limits)
     desk = Desk(listener.hear, uploads=uploads, limits=limits, best=best)
-    blocks = build(desk.answer, about(run, best=best), limits=limits)
+    blocks = build(desk.answer, about(run, best=choice), limits=limits)
 
     @asynccontextmanager
     async def lifespan(_: fastapi.FastAPI) -> AsyncIterator[None]:

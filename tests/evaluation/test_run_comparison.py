@@ -66,8 +66,7 @@ def a_run(
                 model=model, target="emotion", predicted=np.where(hit, corpus["truth"], wrong)
             )
         )
-    chosen = {} if best is None else {"emotion": best}
-    return ScoredRun(division(corpus), pd.concat(answers, ignore_index=True), chosen)
+    return ScoredRun(division(corpus), pd.concat(answers, ignore_index=True), best)
 
 
 def compared(runs: dict[str, ScoredRun], **settings: int) -> pd.DataFrame:
@@ -188,7 +187,7 @@ def test_equal_answers_do_not_count() -> None:
     runs = {"A": a_run({"svm": 0.9}, seed=0), "B": a_run({"svm": 0.5}, seed=1)}
     alone = compared(runs)
     both = {
-        name: ScoredRun(run.division, pd.concat([run.answers, same]), {})
+        name: ScoredRun(run.division, pd.concat([run.answers, same]), None)
         for name, run in runs.items()
     }
     found = compared(both).set_index("first")
@@ -239,7 +238,7 @@ def test_disagreement_about_the_truth() -> None:
 def test_a_row_twice() -> None:
     """A row that a model predicts twice is refused."""
     run = a_run({"svm": 1}, seed=0)
-    doubled = ScoredRun(run.division, pd.concat([run.answers, run.answers.head(1)]), {})
+    doubled = ScoredRun(run.division, pd.concat([run.answers, run.answers.head(1)]), None)
     with pytest.raises(ValueError, match="duplicate"):
         compared({"A": run, "B": doubled})
 
@@ -247,6 +246,6 @@ def test_a_row_twice() -> None:
 def test_a_target_without_labels_in_common() -> None:
     """What only one run has labels of can't be tested, and says so."""
     run = a_run({"svm": 1}, seed=0)
-    blank = ScoredRun(run.division, run.answers.head(0), {"emotion": "svm"})
-    found = compared({"A": ScoredRun(run.division, run.answers, {"emotion": "svm"}), "B": blank})
+    blank = ScoredRun(run.division, run.answers.head(0), "svm")
+    found = compared({"A": ScoredRun(run.division, run.answers, "svm"), "B": blank})
     assert found["untested"].tolist() == ["no recording that both test has a label"]

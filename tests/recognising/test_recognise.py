@@ -95,7 +95,7 @@ def test_models(
     table, _ = _predict(capsys, tiny_run, recordings[0], model="all")
     assert table["model"].tolist() == ["mlp", "knn", "svm", "logreg"]
     table, _ = _predict(capsys, tiny_run, recordings[0], model="best")
-    assert table["model"].tolist() == [SavedRun(tiny_run).best_model()]
+    assert table["model"].tolist() == [SavedRun(tiny_run).best().model]
     table, _ = _predict(capsys, tiny_run, tmp_path / "none.wav", *recordings[:2], model="all")
     assert table["file"].tolist() == [
         str(tmp_path / "none.wav"),

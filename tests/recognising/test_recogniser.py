@@ -235,7 +235,7 @@ def test_models(tiny_run: Path, recogniser: Recogniser, monkeypatch: pytest.Monk
     assert list(found) == recogniser.models
     assert recogniser.predict(voice(), 8_000) == found["mlp"]
     assert recogniser.predict(voice(), 8_000, model="svm") == found["svm"]
-    assert speechnet.load(tiny_run).models == [SavedRun(tiny_run).best_model()]
+    assert speechnet.load(tiny_run).models == [SavedRun(tiny_run).best().model]
     only = speechnet.load(tiny_run, model="svm")
     assert only.predict(voice(), 8_000) == found["svm"]
     with pytest.raises(ConfigError, match=r"model mlp is not among those loaded \(svm\)"):

@@ -8,7 +8,6 @@ from speechnet.report.closing import (
     compared,
     groups_in_words,
     inflation_in_words,
-    model_shown,
     published,
     recalls_in_words,
     references_in_words,
@@ -120,15 +119,6 @@ def test_who_beats_whom() -> None:
     )
 
 
-def test_the_model_whose_details_are_told_is_not_chosen_on_the_test_part() -> None:
-    """Dev UAR decides, test UAR only without a dev part."""
-    test = scores(mlp=0.6, svm=0.7)
-    dev = scores(mlp=0.8, svm=0.7).assign(part="dev")
-    assert model_shown(pd.concat([test, dev]), "emotion") == "mlp"
-    assert model_shown(test, "emotion") == "svm"
-    assert model_shown(test.assign(value=float("nan")), "emotion") is None
-
-
 def test_what_is_within_chance_is_called_so() -> None:
     """By the pooled test UAR; nothing is said where all are better."""
     found = within_chance(scores(mlp=0.7, knn=0.55), {"emotion": (0.44, 0.56)})
@@ -160,7 +150,7 @@ def test_the_largest_gap_and_the_hardest_speakers(certain: bool, words: str) -> 
     speakers = pd.DataFrame(
         {"model": "svm", "target": "emotion", "speaker": list("abcd"), "uar": [0.4, 0.2, 0.9, 0.3]}
     )
-    gap, hardest = groups_in_words(scores(svm=0.7, knn=0.6), gaps, speakers)
+    gap, hardest = groups_in_words("svm", gaps, speakers)
     assert "recall of angry of female speakers is above that of male ones by +20.0" in gap
     assert gap.endswith(f"points, {words} largest of 2 gaps")
     assert hardest == "emotion, SVM: hardest speakers b (20.0), d (30.0), a (40.0)"

@@ -76,7 +76,7 @@ def test_the_better_one_comes_first() -> None:
         )
     )
     assert sentences == [
-        "emotion, best by dev UAR: SVM of A is better than KNN of B by +10.0 [+5.0, +15.0] points "
+        "emotion, best models: SVM of A is better than KNN of B by +10.0 [+5.0, +15.0] points "
         "(p < 0.001)",
         "emotion, model by model: SVM of B is better than that of A by +10.0 [+5.0, +15.0] points "
         "(p = 0.008); no other difference shown (paired permutation tests over 24 speakers, Holm "
@@ -90,7 +90,7 @@ def test_no_difference_shown() -> None:
     pairs = [a_pair(best=True, **near), a_pair(models=("knn", "knn"), **near)]
     first, second = findings(make_comparison(pairs))
     assert first == (
-        "emotion, best by dev UAR: no difference shown between SVM of A and of B (+2.0 [-1.0, "
+        "emotion, best models: no difference shown between SVM of A and of B (+2.0 [-1.0, "
         "+5.0] points, p = 0.200)"
     )
     assert second.startswith("emotion, model by model: no difference shown in 2 pairs (paired")

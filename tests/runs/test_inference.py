@@ -56,38 +56,6 @@ def _change_scores(run: Path, change: Callable[[pd.DataFrame], pd.DataFrame]) ->
     write_sums(run)
 
 
-def _rows(scores: pd.DataFrame, model: str, part: str) -> pd.Series:
-    pooled = (scores["metric"] == "uar") & (scores["fold"] == "all")
-    return pooled & (scores["model"] == model) & (scores["part"] == part)
-
-
-def test_the_best_is_chosen_on_dev(run_copy: Path) -> None:
-    """The test part has no say in which model is the best."""
-
-    def change(scores: pd.DataFrame) -> pd.DataFrame:
-        for model in ("mlp", "knn", "svm", "logreg"):
-            scores.loc[_rows(scores, model, "test"), "value"] = 1.0 if model == "knn" else 0.0
-            scores.loc[_rows(scores, model, "dev"), "value"] = 0.9 if model == "svm" else 0.1
-        return scores
-
-    _change_scores(run_copy, change)
-    assert SavedRun(run_copy).choose("best") == ["svm"]
-
-
-def test_a_target_without_dev_scores_does_not_count(run_copy: Path) -> None:
-    """Where one target's dev score is undefined, the other decides."""
-
-    def change(scores: pd.DataFrame) -> pd.DataFrame:
-        for model, value in {"mlp": 0.1, "knn": 0.2, "svm": 0.3, "logreg": 0.8}.items():
-            rows = _rows(scores, model, "dev")
-            scores.loc[rows & (scores["target"] == "gender"), "value"] = np.nan
-            scores.loc[rows & (scores["target"] == "emotion"), "value"] = value
-        return scores
-
-    _change_scores(run_copy, change)
-    assert SavedRun(run_copy).best_model() == "logreg"
-
-
 def test_best_without_a_dev_part(run_copy: Path) -> None:
     """The search's inner folds decide; without them the user must."""
     _change_scores(run_copy, lambda scores: scores[scores["part"] != "dev"])
@@ -96,12 +64,10 @@ def test_best_without_a_dev_part(run_copy: Path) -> None:
     searched.to_csv(run_copy / "search.csv", index=False)
     write_sums(run_copy)
     run = SavedRun(run_copy)
-    assert run.best_model() == "knn"
+    assert run.best().model == "knn"
     (run_copy / "search.csv").unlink()
     with pytest.raises(ConfigError, match="give --model, one of mlp, knn, svm, logreg, or all"):
-        run.best_model()
-    run.models = ["svm"]
-    assert run.best_model() == "svm"
+        run.best()
 
 
 def _damage_info(run: Path, **changes: object) -> None:
@@ -133,7 +99,7 @@ def test_damaged_runs(run_copy: Path, damage: Callable[[Path], object], message:
     X = np.zeros((1, 25), np.float32)
     with pytest.raises(DataError, match=message):  # noqa: PT012 - whichever step meets it first
         run = SavedRun(run_copy)
-        run.best_model()
+        run.best()
         for model in run.models:
             run.predict_proba(model, X)
     assert not (run_copy / "fold_2").exists()

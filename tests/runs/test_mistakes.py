@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import io
-import math
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -71,11 +70,10 @@ def folders(root: Path, recordings: dict[str, np.ndarray], **audio: float) -> Sp
     return opened(root, CorpusConfig(name="folders"), audio=settings)
 
 
-def all_mistaken(data: SpeechDataModule) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Predictions that are all wrong, the first recording's most confident; and their scores."""
-    rows, scores = [], []
+def all_mistaken(data: SpeechDataModule) -> pd.DataFrame:
+    """Predictions that are all wrong, the first recording's most confident."""
+    rows = []
     for target, classes in data.targets.items():
-        scores.append(("knn", target, "test", "uar", "0", 0.5))
         for place, (file, truth) in enumerate(data.table[target].items()):
             wrong = next(name for name in classes if name != truth)
             sure = 0.95 - place / 100
@@ -83,20 +81,18 @@ def all_mistaken(data: SpeechDataModule) -> tuple[pd.DataFrame, pd.DataFrame]:
             shares = {f"p_{name}": sure if name == wrong else rest for name in classes}
             row = {"file": file, "part": "test", "fold": 0, "model": "knn", "target": target}
             rows.append(row | {"truth": truth, "predicted": wrong} | shares)
-    columns = ["model", "target", "part", "metric", "fold", "value"]
-    return pd.DataFrame(rows), pd.DataFrame(scores, columns=columns)
+    return pd.DataFrame(rows)
 
 
 def written(data: SpeechDataModule, folder: Path, **config: bool | int) -> pd.DataFrame:
     """The table of mistakes, read back from the run folder."""
     folder.mkdir()
-    predictions, scores = all_mistaken(data)
     write_mistakes(
         ReportConfig(**({"mistakes": 20} | config)),
         data,
         run=RunFolder(folder, {}),
-        predictions=predictions,
-        scores=scores,
+        predictions=all_mistaken(data),
+        model="knn",
     )
     return read_table(folder / "mistakes.csv")
 
@@ -366,18 +362,17 @@ class TestUnavailable:
         assert found[["start", "end", "clip", "picture"]].isna().all(axis=None)
         assert found["p_sad"].notna().all()
 
-    def test_a_model_without_scores_has_no_mistakes(
+    def test_without_a_model_there_are_no_mistakes(
         self, data: SpeechDataModule, tmp_path: Path
     ) -> None:
         """The table is there, without rows."""
-        predictions, scores = all_mistaken(data)
         (tmp_path / "run").mkdir()
         write_mistakes(
             ReportConfig(),
             data,
             run=RunFolder(tmp_path / "run", {}),
-            predictions=predictions,
-            scores=scores.assign(value=math.nan),
+            predictions=all_mistaken(data),
+            model=None,
         )
         assert read_table(tmp_path / "run" / "mistakes.csv").empty
 

@@ -111,7 +111,7 @@ def _pairs(comparison: RunComparison, target: str) -> Table:
     ]
     note = (
         "UAR of the first less UAR of the second, in points, with its 95 % interval; p after Holm. "
-        "Both best: each is the model of the highest dev UAR of its run."
+        "Both best: each is the best model of its run, as told below."
     )
     return Table(f"{readable(target, width=40).capitalize()}: all pairs", columns, rows, note)
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pandas as pd
 
-from speechnet.report.closing import model_shown
-from speechnet.report.tables import Score, Tables, best_model, scores_by_key
+from speechnet.evaluation.selection import Choice, choose_model
+from speechnet.report.tables import Score, Tables, models_of, scores_by_key
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,21 +71,19 @@ class Material:
         """What intervals are drawn over, in words of the reader's."""
         return self.tables.unit or "recording"
 
-    def shown(self, target: str) -> str | None:
-        """The model whose details are told."""
-        return self._shown[target]
+    @property
+    def shown(self) -> str | None:
+        """The name of ``best``."""
+        return None if self.best is None else self.best.model
 
-    def chosen_on(self, target: str) -> str:
-        """The part that ``shown`` was chosen on, ``dev`` or ``test``."""
-        return "test" if best_model(self.tables.scores, target, part="dev") is None else "dev"
+    @cached_property
+    def best(self) -> Choice | None:
+        """The best model, whose details are told; None where all scores are undefined."""
+        return choose_model(self.tables.scores, models_of(self.tables.scores), self.search)
 
     def score(self, *, model: str, target: str, part: str, metric: str) -> Score:
         """One score, as ``find_score`` finds it."""
         return self._scores.get((model, target, part, metric), Score(math.nan))
-
-    @cached_property
-    def _shown(self) -> dict[str, str | None]:
-        return {target: model_shown(self.tables.scores, target) for target in self.tables.targets}
 
     @cached_property
     def _scores(self) -> dict[tuple[str, str, str, str], Score]:

@@ -12,7 +12,6 @@ from speechnet.report.closing import compared
 from speechnet.report.names import (
     UNDEFINED,
     interval_words,
-    listed,
     model_name,
     percent,
     percent_interval,
@@ -71,7 +70,7 @@ class Overview:
         facts: what was asked and on what data, by heading.
         rankings: the answer.
         note: how the numbers of the answer are to be read.
-        details: which models the sections below go into.
+        details: which model the sections below go into.
         warning: the one that matters most; None where nothing was found.
     """
 
@@ -178,21 +177,14 @@ def pairs_note(scores: pd.DataFrame) -> str:
 
 def _details(material: Material) -> str:
     """Whose confusions, mistakes and speakers are told, and how it was chosen."""
-    said = []
-    for part, why in (
-        ("dev", "the best on the dev part"),
-        ("test", "the best on the test part, for want of a dev part"),
-    ):
-        told = [
-            f"{model_name(model)} for {target}"
-            for target in material.tables.targets
-            if (model := material.shown(target)) and material.chosen_on(target) == part
-        ]
-        if told:
-            said.append(f"{listed(told)}, {why}")
-    if not said:
+    best = material.best
+    if best is None:
         return ""
-    return f"Details below (captions of confusions, mistakes, speakers) are of {'; '.join(said)}."
+    applied = "; predict, serve and load apply it" if best.fair else ""
+    return (
+        f"Details below (captions of confusions, mistakes, speakers) are of "
+        f"{model_name(best.model)}, {best.reason}{applied}."
+    )
 
 
 def best_score(material: Material, target: str, metric: str = "uar") -> str:

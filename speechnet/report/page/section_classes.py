@@ -70,7 +70,7 @@ def _confusion_items(material: Material) -> Iterator[Item]:
 
 def _confused(material: Material, target: str) -> str:
     said = "Rows are true classes, columns what the model said; shares are of the true class."
-    model, table = material.shown(target), material.tables.confusion
+    model, table = material.shown, material.tables.confusion
     rows = table[(table["target"] == target) & (table["model"] == model)]
     rows = rows[rows["part"] == "test"]
     share = rows["count"] / rows.groupby("truth")["count"].transform("sum")
@@ -86,7 +86,7 @@ def _confused(material: Material, target: str) -> str:
 
 def _areas(material: Material, target: str) -> str:
     said = "A curve for each class against the rest, and their averages."
-    model = material.shown(target)
+    model = material.shown
     if model is None:
         return said
     area = material.tables.roc[model, target]["macro"].auc
@@ -99,7 +99,7 @@ def _areas(material: Material, target: str) -> str:
 def _reliable(material: Material, target: str) -> str:
     said = "How often a model is right among recordings for which it claims so much; the diagonal "
     said += "is honest."
-    model = material.shown(target)
+    model = material.shown
     if model is None:
         return said
     scores = material.tables.scores

@@ -52,7 +52,7 @@ def models_section(material: Material) -> Section:
 
 def _lead(material: Material) -> str:
     said = "All models saw the same folds."
-    if any(material.chosen_on(target) == "test" for target in material.tables.targets):
+    if material.best is None or not material.best.fair:
         return said
     return f"{said} Nothing was chosen on the test part."
 

@@ -46,8 +46,8 @@ def people_section(material: Material) -> Section:
 def _people_items(material: Material) -> Iterator[Item]:
     tables = material.tables
     found: list[str] = []
-    if tables.gaps is not None and tables.speakers is not None:
-        found = groups_in_words(tables.scores, tables.gaps, tables.speakers)
+    if tables.gaps is not None and tables.speakers is not None and material.shown:
+        found = groups_in_words(material.shown, tables.gaps, tables.speakers)
         yield Sentences(found)
     for target in tables.targets:
         name = file_name(target)
@@ -101,8 +101,8 @@ def _gaps(gaps: pd.DataFrame) -> Table:
 def _speakers(material: Material, speakers: pd.DataFrame) -> Table:
     rows = []
     for target in material.tables.targets:
-        model = material.shown(target)
-        found = speakers[(speakers["target"] == target) & (speakers["model"] == model)]
+        of_target = speakers["target"] == target
+        found = speakers[of_target & (speakers["model"] == material.shown)]
         for _, row in found.dropna(subset=["uar"]).sort_values("uar", kind="stable").iterrows():
             rows.append(
                 [

@@ -153,7 +153,7 @@ def _uncertain(material: Material) -> Iterator[Warned]:
             "What holds for so few may not hold for others, whatever the intervals say.",
         )
     for target in material.tables.targets:
-        model = material.shown(target)
+        model = material.shown
         if model is None:
             continue
         score = material.score(model=model, target=target, part="test", metric="uar")
