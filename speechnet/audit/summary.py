@@ -87,6 +87,7 @@ def summary(
         *_disputed(dispute),
         *_copies(near),
         *_speakers(table),
+        *_genders(table),
         *_confounding(table, targets, config),
         *_recordings(files),
     ]
@@ -145,6 +146,21 @@ def _speakers(table: pd.DataFrame) -> Iterator[Finding]:
         )
         what = f"speaker in all recordings, {names[0]}"
         yield Finding("one_speaker", "warning", what, 1, detail)
+
+
+def _genders(table: pd.DataFrame) -> Iterator[Finding]:
+    counts = table[["speaker", "gender"]].dropna().value_counts().sort_index()
+    by_speaker = counts.reset_index().groupby("speaker", observed=True)
+    several = {
+        str(speaker): ", ".join(f"{row['gender']} {row['count']}" for _, row in rows.iterrows())
+        for speaker, rows in by_speaker
+        if len(rows) > 1
+    }
+    if several:
+        what = f"{plural(len(several), 'speaker')} of more than one gender"
+        named = listing((f"{speaker} ({genders})" for speaker, genders in several.items()), 5)
+        detail = f"a wrong label, or one name for two people: {named}"
+        yield Finding("two_genders", "warning", what, len(several), detail)
 
 
 def _confounding(table: pd.DataFrame, targets: Targets, config: AuditConfig) -> Iterator[Finding]:

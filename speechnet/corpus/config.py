@@ -16,9 +16,12 @@ class CorpusConfig:
         table: for a corpus described by a table, the CSV's path relative to ``root``; by default
             the one its definition names.
         columns: for a corpus described by a table, our name for a column -> the CSV's name for it,
-            such as ``{speaker: SubjectID}``. Goes before the definition.
+            such as ``{speaker: SubjectID}``, or several in braces, such as
+            ``{file: 'dia{Dialogue_ID}_utt{Utterance_ID}'}``. Goes before the definition.
         labels: per target, applied after the definition's own tables: label -> its new name, or
-            null to drop its rows, such as ``{emotion: {calm: neutral, bored: null}}``.
+            null to drop its rows, such as ``{emotion: {calm: neutral, bored: null}}``. NA, -, ''
+            and their like are missing labels, of speakers and genders Unknown too, unless they
+            are named here or in ``data.targets``.
     """
 
     name: str = "synthetic"

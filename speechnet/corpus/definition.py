@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from speechnet.corpus.discovery import without_ending
 from speechnet.types import VOCABULARY
 
+_IN_BRACES = re.compile(r"\{([^{}]+)\}")
 _WHOLE_NUMBER = re.compile(r"([+-]?\d+)\.0+")
 
 
@@ -23,7 +25,7 @@ class Field:
 
     Attributes:
         group: a named group of the definition's pattern.
-        column: a column of the CSV.
+        column: a column of the CSV, or several in braces: ``dia{Dialogue_ID}_utt{Utterance_ID}``.
         value: the same text for every row.
         pattern: takes a part of ``column``: the group named like the field.
         map: code -> label; other codes stay as they are.
@@ -36,6 +38,20 @@ class Field:
     pattern: re.Pattern[str] | None = None
     map: dict[str, str] = field(default_factory=dict)
     optional: bool = False
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns of the CSV that it is made of."""
+        return _IN_BRACES.findall(self.column or "") or [self.column or ""]
+
+    def cell(self, row: Mapping[str, str | None]) -> str | None:
+        """What a row of the CSV says; of several columns nothing unless each says something."""
+        if not _IN_BRACES.search(self.column or ""):
+            return row.get(self.column or "")
+        cells = {name: row.get(name) for name in self.columns}
+        if not all(cells.values()):
+            return None
+        return _IN_BRACES.sub(lambda found: canonical(str(cells[found[1]])), self.column or "")
 
     def label(self, name: str, code: str | None) -> str | None:
         """Translate one code.

@@ -12,7 +12,8 @@ It is a YAML with the keys
 - ``fields``: a column of the corpus table -> where its value comes from;
 - ``example``: a name (or a row) with the labels it gives, checked whenever the file is loaded.
 
-A field has ``group`` (of the pattern), ``column`` (of the CSV) or ``value`` (the same in all rows);
+A field has ``group`` (of the pattern), ``column`` (of the CSV; several in braces make one text) or
+``value`` (the same in all rows);
 ``map`` turns codes into labels, ``pattern`` takes a part of a column (the group named like the
 field), and ``optional`` columns may be absent. A group that no field uses, or that is named like a
 column every corpus has, is a field of its own.
@@ -164,9 +165,11 @@ class _Checker:
             if given is None:
                 self.fail(f"the pattern doesn't match the example {definition.example!r}")
         else:
-            row = {str(key): str(value) for key, value in example["row"].items()}
+            row: dict[str, str | None] = {
+                str(key): str(value) for key, value in example["row"].items()
+            }
             given = {
-                name: source.label(name, row.get(source.column or ""))
+                name: source.label(name, source.cell(row))
                 for name, source in definition.fields.items()
             }
         for name, label in labels.items():

@@ -9,13 +9,34 @@ Conventions:
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+import stat
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from speechnet.errors import ConfigError, DataError
-from speechnet.wording import listing
+from speechnet.safe_text import escape
+from speechnet.wording import counted, listing, plural
 
-AUDIO_ENDINGS = (".wav", ".flac", ".mp3", ".ogg")
+AUDIO_ENDINGS: Final = (
+    *(".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".aiff", ".aif", ".aifc", ".au", ".snd"),
+    *(".caf", ".sph", ".nist", ".w64", ".rf64", ".wave", ".bwf", ".voc", ".mp2", ".avr", ".ircam"),
+    *(".paf", ".pvf", ".wve"),
+)
+"""What the decoder opens goes by one of these, whatever is in it; but for formats whose usual
+ending is that of something else (raw samples, MATLAB's, HTK's, the Amiga's and samplers' files)."""
+
+FOREIGN_ENDINGS: Final = (
+    *(".m4a", ".mp4", ".aac", ".webm", ".amr", ".wma", ".3gp", ".3gpp", ".3g2", ".3ga", ".m4b"),
+    *(".awb", ".mka", ".mkv", ".mov", ".m4v", ".avi", ".flv", ".wmv", ".weba", ".spx", ".ape"),
+    *(".wv", ".ac3", ".dss", ".ra"),
+)
+"""Sound too, but nothing that the decoder opens: it says so of each, and what to do."""
+
+_SOUND: Final = frozenset([*AUDIO_ENDINGS, *FOREIGN_ENDINGS])
+
+NO_AUDIO: Final = f"no audio files ({listing(AUDIO_ENDINGS, 6)})"
 
 SetAsideRow = tuple[str, str, str]
 """A row of ``Corpus.set_aside``: file id, reason code, detail."""
@@ -26,8 +47,8 @@ class Found:
     """What lies below a corpus's root.
 
     Attributes:
-        files: id -> path of every audio file, in the order of the ids.
-        set_aside: links that can't be followed, as ``(file, reason, detail)``.
+        files: id -> path of every file that looks like sound, in the order of the ids.
+        set_aside: links that can't be followed and what is no file, as ``(file, reason, detail)``.
         notes: what a user should know, in words.
     """
 
@@ -42,24 +63,30 @@ def printable(path: str) -> str:
     Bytes that are no UTF-8 become ``\xNN``, unprintable characters ``\xNN`` or ``\uNNNN``, a
     backslash two backslashes.
     """
-    return "".join(c if c.isprintable() and c != "\\" else _escape(c) for c in path)
-
-
-def _escape(character: str) -> str:
-    code = ord(character)
-    if 0xDC80 <= code <= 0xDCFF:  # a byte that os.fsdecode could not decode
-        return f"\\x{code - 0xDC00:02x}"
-    if character == "\\":
-        return "\\\\"
-    if code < 0x80:
-        return f"\\x{code:02x}"
-    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+    shown = path.replace("\\", "\\\\")
+    return (
+        shown
+        if shown.isprintable()
+        else "".join(c if c.isprintable() else escape(c) for c in shown)
+    )
 
 
 def without_ending(path: str) -> str:
-    """The path without its audio ending; whole if it has none."""
+    """The path without the ending of a sound file; whole if it has none."""
     stem, ending = os.path.splitext(path)  # noqa: PTH122 - ids and surrogate escapes are plain text
-    return stem if ending.lower() in AUDIO_ENDINGS else path
+    return stem if ending.lower() in _SOUND else path
+
+
+def is_foreign(path: str) -> bool:
+    """Whether a path's ending says that the decoder can't open it."""
+    return path.lower().endswith(FOREIGN_ENDINGS)
+
+
+def of_another_ending(path: str) -> str | None:
+    """The recording that lies beside a path, called the same but for its ending; None if none."""
+    stem = without_ending(path)
+    others = (f"{stem}{ending}" for ending in AUDIO_ENDINGS)
+    return next((other for other in others if os.path.isfile(other)), None)  # noqa: PTH113
 
 
 def inside(root: Path, path: str) -> bool:
@@ -89,8 +116,9 @@ def resolve_root(root: str | None) -> Path:
 
 
 def discover(root: Path) -> Found:
-    """Find every audio file below a resolved root.
+    """Find every file below a resolved root that looks like sound.
 
+    What the decoder can't open is left out where it can open one beside it of the same name.
     Hidden files and folders (a name that begins with a dot) are left out. A link to a file counts
     as that file while it stays below the root. Links to folders are never followed: what they show
     is either found where it lies, or outside the root; so loops can't arise.
@@ -101,32 +129,52 @@ def discover(root: Path) -> Found:
     Returns:
         The files, what was set aside, and notes.
     """
-    paths: list[str] = []
-    set_aside: list[SetAsideRow] = []
-    unreadable: list[str] = []
-
-    def note_unreadable(error: OSError) -> None:
-        unreadable.append(printable(os.path.relpath(error.filename, root)))
-
-    for folder, folders, names in os.walk(root, onerror=note_unreadable):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in folders:
-            path = os.path.relpath(os.path.join(folder, name), root)  # noqa: PTH118 - surrogates
-            if refused := _refused(root, path):
-                set_aside.append(refused)
-        for name in names:
-            if name.startswith(".") or without_ending(name) == name:
-                continue
-            path = os.path.relpath(os.path.join(folder, name), root)  # noqa: PTH118 - surrogates
-            if refused := _refused(root, path):
-                set_aside.append(refused)
-            elif (root / path).is_file():
-                paths.append(path)
+    walked = _Walked()
+    walked.walk(root)
+    paths, left_out = _apart(walked.paths)
     files = {printable(path): path for path in paths}
+    set_aside = walked.set_aside + _without_recordings(walked.folders, files)
     notes = []
-    if unreadable:
-        notes.append(f"no permission to look into {listing(sorted(unreadable), 3)}")
+    if left_out:
+        notes.append(
+            f"left out {counted(len(left_out), 'file')} that can't be read, such as "
+            f"{printable(left_out[0])}: beside {plural(len(left_out), 'it', 'each')} lies one of "
+            "the same name that can"
+        )
+    if walked.closed:
+        notes.append(f"no permission to look into {listing(sorted(walked.closed), 3)}")
     return Found(dict(sorted(files.items())), tuple(sorted(set_aside)), tuple(notes))
+
+
+@dataclass
+class _Walked:
+    """What ``discover`` comes across; ``folders`` are those that are called like recordings."""
+
+    paths: list[str] = field(default_factory=list)
+    folders: list[str] = field(default_factory=list)
+    set_aside: list[SetAsideRow] = field(default_factory=list)
+    closed: list[str] = field(default_factory=list)
+
+    def walk(self, root: Path) -> None:
+        def note_closed(error: OSError) -> None:
+            self.closed.append(printable(os.path.relpath(error.filename, root)))
+
+        for folder, folders, names in os.walk(root, onerror=note_closed):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            here = os.path.relpath(folder, root)
+            for name in folders:
+                self.add(root, os.path.normpath(f"{here}/{name}"), is_folder=True)
+            for name in names:
+                if not name.startswith(".") and without_ending(name) != name:
+                    self.add(root, os.path.normpath(f"{here}/{name}"))
+
+    def add(self, root: Path, path: str, *, is_folder: bool = False) -> None:
+        if refused := _refused(root, path):
+            self.set_aside.append(refused)
+        elif not is_folder:
+            self.paths.append(path)
+        elif without_ending(path) != path:
+            self.folders.append(printable(path))
 
 
 def _refused(root: Path, path: str) -> SetAsideRow | None:
@@ -140,4 +188,36 @@ def _refused(root: Path, path: str) -> SetAsideRow | None:
         )
     if (root / path).is_symlink() and not os.path.exists(root / path):  # noqa: PTH110 - link loops
         return printable(path), "missing", "a link that leads nowhere"
-    return None
+    what = _no_file(root / path)
+    return (printable(path), "unreadable", what) if what and what != _FOLDER else None
+
+
+_FOLDER: Final = "a folder, not a recording"
+_KINDS: Final = {
+    stat.S_IFDIR: _FOLDER,
+    stat.S_IFIFO: "a named pipe, not a recording",
+    stat.S_IFSOCK: "a socket, not a recording",
+    stat.S_IFCHR: "a device, not a recording",
+    stat.S_IFBLK: "a device, not a recording",
+}
+
+
+def _no_file(path: Path) -> str | None:
+    """What a path is that is no file; None if it may be one. Who opens a pipe may wait for ever."""
+    try:
+        return _KINDS.get(stat.S_IFMT(os.stat(path).st_mode))  # noqa: PTH116 - too long a name
+    except (OSError, ValueError):  # what isn't there is told by whoever opens it
+        return None
+
+
+def _without_recordings(folders: Iterable[str], files: Iterable[str]) -> list[SetAsideRow]:
+    """Folders that are called like recordings, and hold none."""
+    holding = {file[:at] for file in files for at, c in enumerate(file) if c == "/"}
+    return [(folder, "unreadable", _FOLDER) for folder in folders if folder not in holding]
+
+
+def _apart(paths: list[str]) -> tuple[list[str], list[str]]:
+    """The paths without those that can't be read and have a twin that can; and these, sorted."""
+    readable = {without_ending(path) for path in paths if not is_foreign(path)}
+    twins = {path for path in paths if is_foreign(path) and without_ending(path) in readable}
+    return [path for path in paths if path not in twins], sorted(twins)

@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from typing import Final
 
 import pandas as pd
 
+from speechnet.corpus.sheet import MISSING
 from speechnet.errors import ConfigError, DataError
 from speechnet.types import VOCABULARY, Targets
-from speechnet.wording import did_you_mean, listing
+from speechnet.wording import counted, did_you_mean, listing
 
 DROPPED_COLUMNS = ("target", "label", "count", "why")
 NOT_LISTED = "not among the classes"
 """Why a row is dropped whose class ``data.targets`` doesn't list."""
 
 _NO_LABELS = frozenset({"file", "where", "path", "start", "end"})
+_PERSONAL: Final = frozenset({"speaker", "gender"})
+_UNKNOWN: Final = frozenset(
+    [
+        *("unknown", "unk", "unspecified", "not specified", "undefined", "undisclosed"),
+        *("unidentified", "anonymous", "not available", "not known", "prefer not to say"),
+        *("do_not_wish_to_say", "do not wish to say", "no data", "missing"),
+    ]
+)
+"""What stands for a person, or a gender, that nobody knows; elsewhere it may be a class."""
+_TO_FILL: Final = "..."
+_NUMBER: Final = re.compile(r"[+-]?\d+(\.\d+)?")
+_MANY_NUMBERS: Final = 20
 
 Drop = tuple[str, str, int, str]
 """Dropped rows, counted: a row of ``Corpus.dropped``."""
@@ -52,6 +69,44 @@ def apply_labels(
 def dropped_table(drops: Iterable[Drop]) -> pd.DataFrame:
     """Dropped rows as ``Corpus.dropped`` has them."""
     return pd.DataFrame(drops, columns=list(DROPPED_COLUMNS))
+
+
+def without_placeholders(
+    table: pd.DataFrame,
+    *,
+    labels: Mapping[str, Mapping[str, str | None]],
+    targets: Mapping[str, list[str] | None],
+) -> tuple[pd.DataFrame, list[str]]:
+    """Take away labels that only say that there is none, such as ``NA``, ``-`` and ``''``.
+
+    Of speakers and genders ``Unknown`` and its like are such too. What the configuration names, as
+    a class or as a label to be mapped, is a label.
+
+    Args:
+        table: see ``map_labels``.
+        labels: see ``map_labels``.
+        targets: see ``map_labels``.
+
+    Returns:
+        The table, and what was taken away from speakers, genders and targets, in words.
+    """
+    notes = []
+    for column in (str(name) for name in table.columns if name not in _NO_LABELS):
+        named = {
+            str(label).casefold()
+            for label in [*(targets.get(column) or []), *labels.get(column, [])]
+        }
+        words = (MISSING | _UNKNOWN if column in _PERSONAL else MISSING) - named
+        counts = _counts(table[column])
+        found = {label: count for label, count in counts.items() if label.casefold() in words}
+        if not found:
+            continue
+        kept = [None if label in found else label for label in table[column]]
+        table = table.assign(**{column: pd.Series(kept, index=table.index, dtype=object)})
+        if column in _PERSONAL or column in targets:
+            said = listing(f"{label!r} ({counted(count, 'row')})" for label, count in found.items())
+            notes.append(f"{column}: {said} counts as not known")
+    return table, notes
 
 
 def map_labels(
@@ -168,6 +223,8 @@ def _map(
                 f"there are {listing(sorted(present), 20)}"
             )
         known = [*(classes or []), *VOCABULARY.get(column, ())]
+        if new == _TO_FILL:
+            raise ConfigError(f"{key}: put the label that {label!r} means in place of the dots")
         if new is not None and classes is not None and new not in known:
             raise ConfigError(
                 f"{key}: {label!r} becomes {new!r}, which isn't among data.targets.{column}"
@@ -200,14 +257,29 @@ def _check_vocabulary(table: pd.DataFrame, target: str, *, known: list[str]) -> 
         return
     allowed = dict.fromkeys([*VOCABULARY[target], *known])
     unknown = table[table[target].notna() & ~table[target].isin(list(allowed))]
-    if len(unknown):
-        rows = [f"{w}: {v!r}" for w, v in zip(unknown["where"], unknown[target], strict=True)]
-        first = str(unknown[target].iloc[0])
-        raise DataError(
-            f"unknown {target} in {listing(rows)}{did_you_mean(first, allowed)}. Known are "
-            f"{', '.join(allowed)}; say what {first!r} means (or null, to drop its rows) with "
-            f"data.corpus.labels: {{{target}: {{{first}: ...}}}}"
-        )
+    if unknown.empty:
+        return
+    first = unknown.groupby(target, sort=False)["where"].agg(["first", "size"])
+    rows = [
+        f"{label!r} ({counted(row.size_, 'row')}, the first: {row.first_})"
+        f"{did_you_mean(str(label), allowed)}"
+        for label, row in first.set_axis(["first_", "size_"], axis="columns").iterrows()
+    ]
+    raise DataError(
+        f"unknown {target}: {listing(rows, 20)}. Known are "
+        f"{', '.join(allowed)}. Say what each means, or null to leave its rows out: "
+        f"{_to_map(target, [str(label) for label in first.index], allowed)}"
+    )
+
+
+def _to_map(column: str, labels: Iterable[str], known: Iterable[str]) -> str:
+    """The setting that maps labels, to be filled in."""
+    near = {label: get_close_matches(label.casefold(), known, n=1, cutoff=0.8) for label in labels}
+    said = (
+        f"{json.dumps(label, ensure_ascii=False)}: {found[0] if found else _TO_FILL}"
+        for label, found in near.items()
+    )
+    return f"--data.corpus.labels.{column} '{{{', '.join(said)}}}'"
 
 
 def _classes(table: pd.DataFrame, target: str, listed: list[str] | None) -> list[str]:
@@ -219,6 +291,7 @@ def _classes(table: pd.DataFrame, target: str, listed: list[str] | None) -> list
             f"table has it under another name, set --data.corpus.columns.{target}"
         )
     if listed is None:
+        _check_are_classes(target, present)
         closed = [label for label in VOCABULARY.get(target, ()) if label in present]
         return closed + sorted(set(present).difference(closed))
     if empty := [label for label in listed if label not in present]:
@@ -228,6 +301,34 @@ def _classes(table: pd.DataFrame, target: str, listed: list[str] | None) -> list
             f"{did_you_mean(empty[0], present)}; there are {listing(there, 20)}"
         )
     return list(listed)
+
+
+def _check_are_classes(target: str, present: Mapping[str, int]) -> None:
+    """Refuse labels that are measures, or several in a cell, unless they are listed as classes."""
+    if target in VOCABULARY:
+        return
+    numbers = sorted(float(label) for label in present if _NUMBER.fullmatch(label))
+    fractions = any(number % 1 for number in numbers)
+    if len(numbers) == len(present) and (fractions or len(numbers) > _MANY_NUMBERS):
+        raise DataError(
+            f"{target} holds {counted(len(numbers), 'different number')} from {numbers[0]:g} to "
+            f"{numbers[-1]:g}, which is a measure; speechnet tells classes apart. Write classes "
+            "such as low and high into a column of their own, or, if each number is a class, list "
+            f"them: --data.targets.{target} '[...]'"
+        )
+    several = [
+        label
+        for label in present
+        if len(parts := re.split(r"\s*[;|,/+&]\s*", label)) > 1
+        and all(part in present or _NUMBER.fullmatch(part) for part in parts)
+    ]
+    if several:
+        raise DataError(
+            f"{target} has several labels in a cell: {listing(map(repr, several), 5)}; a recording "
+            "has one class. Say which, or null to leave its rows out: "
+            f"{_to_map(target, several, ())}. If each is a class of its own, list all classes: "
+            f"--data.targets.{target} '[...]'"
+        )
 
 
 def _counts(labels: pd.Series) -> dict[str, int]:

@@ -1,9 +1,11 @@
-"""Read a corpus whose labels stand in a CSV. Times are in seconds."""
+"""Read a corpus whose labels stand in a table. Times are in seconds."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import unicodedata
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +13,18 @@ import pandas as pd
 
 from speechnet.corpus.config import CorpusConfig
 from speechnet.corpus.definition import Definition, Field, canonical
-from speechnet.corpus.discovery import Found, SetAsideRow, inside, printable, without_ending
-from speechnet.corpus.sheet import Sheet, read_sheet
+from speechnet.corpus.discovery import (
+    Found,
+    SetAsideRow,
+    inside,
+    is_foreign,
+    printable,
+    without_ending,
+)
+from speechnet.corpus.places import OtherMachine
+from speechnet.corpus.sheet import MISSING, Sheet, read_sheet
 from speechnet.errors import ConfigError, DataError, SetAside
+from speechnet.safe_text import visible
 from speechnet.types import CORPUS_COLUMNS, Float64
 from speechnet.wording import did_you_mean, listing
 
@@ -22,7 +33,7 @@ _NO_LABELS = ("file", "start", "end")
 
 def read_manifest(
     definition: Definition, config: CorpusConfig, *, root: Path, found: Found
-) -> tuple[pd.DataFrame, list[SetAsideRow]]:
+) -> tuple[pd.DataFrame, list[SetAsideRow], list[str]]:
     """Read a corpus's table and find the recordings it lists.
 
     Args:
@@ -34,7 +45,8 @@ def read_manifest(
     Returns:
         The table, a row for each recording that exists: ``file`` (the row id), ``where`` (the line,
         for messages), ``path``, ``start``, ``end`` (float64, NaN for the whole file), a column for
-        each field, and the CSV's further columns, text or None; and the rows set aside.
+        each field, and the CSV's further columns, text or None; the rows set aside; and what a user
+        should know, in words.
 
     Raises:
         ConfigError: ``columns`` names a column the CSV doesn't have.
@@ -44,7 +56,9 @@ def read_manifest(
     sheet = read_sheet(_table_path(config.table or definition.table, root))
     fields = _fields(definition, config, sheet)
     start, end = _segments(sheet, fields)
-    paths, set_aside = _find_all(sheet, fields["file"].column or "", _Finder(root, found))
+    names = _names(sheet, fields["file"])
+    finder = _Finder(root, found, names)
+    paths, set_aside = _find_all(sheet, names, finder)
     files = [
         None if path is None else printable(path) + _fragment(*times)
         for path, *times in zip(paths, start, end, strict=True)
@@ -66,7 +80,7 @@ def read_manifest(
             f"{where} {file}" for where, file in zip(twice["where"], twice["file"], strict=True)
         ]
         raise DataError(f"{sheet.path} lists the same recording twice: {listing(rows)}")
-    return table, set_aside
+    return table, set_aside, [*finder.notes(), *_unused_columns(table, fields)]
 
 
 def _table_path(name: str, root: Path) -> Path:
@@ -78,8 +92,10 @@ def _table_path(name: str, root: Path) -> Path:
             "nothing outside it is read: copy the table there, or choose a folder above both"
         )
     if not path.is_file():
-        tables = sorted(printable(p.name) for p in root.iterdir() if p.suffix.lower() == ".csv")
-        there = f"there is {listing(tables, 3)}" if tables else "it holds no CSV"
+        tables = sorted(
+            printable(p.name) for p in root.iterdir() if p.suffix.lower() in {".csv", ".tsv"}
+        )
+        there = f"there is {listing(tables, 3)}" if tables else "it holds no CSV or TSV"
         raise DataError(
             f"the corpus's folder {printable(str(root))} has no table {name!r} ({there}); "
             "give its path below that folder with --data.corpus.table"
@@ -97,15 +113,21 @@ def _fields(definition: Definition, config: CorpusConfig, sheet: Sheet) -> dict[
     for name, field in list(fields.items()):
         if field.column is None or field.column in sheet.columns:
             continue
+        if field.pattern is None and (near := _called_alike(field.column, sheet.columns)):
+            fields[name] = replace(field, column=near)
+            continue
+        if all(column in sheet.columns for column in field.columns):
+            continue
         if not field.optional:
             error = ConfigError if name in config.columns else DataError
             raise error(
                 f"{sheet.path} has no column {field.column!r} for {name}"
                 f"{did_you_mean(field.column, sheet.columns)}; it has "
-                f"{listing(sheet.columns, 20)}; set --data.corpus.columns.{name}"
+                f"{listing(sheet.columns, 20)}; set --data.corpus.columns.{name}, to a column or "
+                "to several in braces, such as 'dia{Dialogue_ID}_utt{Utterance_ID}'"
             )
         del fields[name]
-    further = set(sheet.columns) - {field.column for field in fields.values()}
+    further = set(sheet.columns) - _used(fields)
     if reserved := sorted({"file", "path"} & (further | (fields.keys() - {"file"}))):
         raise DataError(
             f"{sheet.path}: a column that isn't the recording's name can't be called "
@@ -115,38 +137,53 @@ def _fields(definition: Definition, config: CorpusConfig, sheet: Sheet) -> dict[
     return fields | own
 
 
+def _called_alike(column: str, columns: list[str]) -> str | None:
+    """The one column that differs in nothing but case, blanks and underscores."""
+    alike = [other for other in columns if _letters(other) == _letters(column)]
+    return alike[0] if len(alike) == 1 else None
+
+
+def _letters(name: str) -> str:
+    return "".join(letter for letter in name.casefold() if letter not in " _-.")
+
+
+def _used(fields: dict[str, Field]) -> set[str]:
+    """The columns that are read as something of ours, but for those that make a text together."""
+    return {field.column for field in fields.values() if field.column}
+
+
+def _unused_columns(table: pd.DataFrame, fields: dict[str, Field]) -> list[str]:
+    """A note on columns that look like something that the table seems to lack."""
+    lacking = [name for name in ("speaker", "gender", "emotion") if name not in fields]
+    return [
+        f"the table has no column {name!r}, but {near!r}: if that is what it holds, set "
+        f"--data.corpus.columns.{name} {near!r}"
+        for name in lacking
+        if (near := next((c for c in map(str, table.columns) if name in _letters(c)), None))
+    ]
+
+
 def _label_columns(sheet: Sheet, fields: dict[str, Field]) -> dict[str, pd.Series]:
     """A column for each field and each further column of the CSV, text or None."""
     columns = {
-        name: [field.label(name, row.get(field.column or "")) for row in sheet.rows]
+        name: [field.label(name, field.cell(row)) for row in sheet.rows]
         for name, field in fields.items()
         if name not in _NO_LABELS
     }
-    used = {field.column for field in fields.values()}
     for column in sheet.columns:
-        if column not in used and column not in columns:
+        if column not in _used(fields) and column not in columns:
             cells = [row[column] for row in sheet.rows]
             columns[column] = [None if cell is None else canonical(cell) for cell in cells]
-    return {name: pd.Series(cells, dtype=object) for name, cells in columns.items()}
+    return {
+        name: pd.Series([None if cell is None else visible(cell) for cell in cells], dtype=object)
+        for name, cells in columns.items()
+    }
 
 
 def _segments(sheet: Sheet, fields: dict[str, Field]) -> tuple[Float64, Float64]:
     """Start and end of every row in seconds, NaN for the whole file."""
-    start, end = (_seconds(sheet, fields.get(name)) for name in ("start", "end"))
-    start = np.where(np.isnan(start) & ~np.isnan(end), 0.0, start)
-    wrong = (start >= end) | (start < 0)
-    sheet.refuse(wrong.tolist(), "start must be at least 0 and lie before end")
-    return start, end
-
-
-def _seconds(sheet: Sheet, field: Field | None) -> Float64:
-    if field is None or field.column is None:
-        return np.full(len(sheet.rows), np.nan)
-    cells = pd.Series([row[field.column] for row in sheet.rows], dtype=object)
-    seconds = pd.to_numeric(cells, errors="coerce").to_numpy(dtype=np.float64)
-    wrong = cells.notna().to_numpy() & ~np.isfinite(seconds)
-    sheet.refuse(wrong.tolist(), f"{field.column} isn't a number of seconds, such as 1.25")
-    return seconds
+    start, end = sheet.parts(*(fields.get(name, Field()).column for name in ("start", "end")))
+    return np.where(np.isnan(start) & ~np.isnan(end), 0.0, start), end
 
 
 def _fragment(start: float, end: float) -> str:
@@ -155,27 +192,33 @@ def _fragment(start: float, end: float) -> str:
     return "#t=" + ",".join(times) if times else ""
 
 
+def _names(sheet: Sheet, field: Field) -> list[str]:
+    """What the table calls each recording."""
+    names = [field.cell(row) or "" for row in sheet.rows]
+    empty = [name.casefold() in MISSING for name in names]
+    sheet.refuse(empty, f"{field.column} is empty; name the recording")
+    return names
+
+
 def _find_all(
-    sheet: Sheet, column: str, finder: _Finder
+    sheet: Sheet, names: list[str], finder: _Finder
 ) -> tuple[list[str | None], list[SetAsideRow]]:
     """The path of every listed recording, None where it is set aside."""
-    names = [row[column] for row in sheet.rows]
-    sheet.refuse([name is None for name in names], f"{column} is empty; name the recording")
     paths: list[str | None] = []
     set_aside: list[SetAsideRow] = []
     for name, line in zip(names, sheet.lines, strict=True):
         try:
-            paths.append(finder.path(str(name), f"{sheet.path}, line {line}"))
+            paths.append(finder.path(name, f"{sheet.path}, line {line}"))
         except SetAside as reason:
             paths.append(None)
-            set_aside.append((printable(str(name)), reason.reason, reason.detail))
+            set_aside.append((printable(name), reason.reason, reason.detail))
     return paths, set_aside
 
 
 class _Finder:
     """Finds a recording by what a table calls it: its path, or its bare name anywhere."""
 
-    def __init__(self, root: Path, found: Found) -> None:
+    def __init__(self, root: Path, found: Found, names: list[str]) -> None:
         self.root = root
         self.by_path: dict[str, list[str]] = {}
         self.by_stem: dict[str, list[str]] = {}
@@ -187,14 +230,35 @@ class _Finder:
         for row in found.set_aside:
             bare = _composed(without_ending(row[0]))
             self.refused |= {bare: row, bare.rsplit("/", 1)[-1]: row}
+        self.machine = OtherMachine(
+            names, lambda name: _composed(without_ending(name)) in self.by_path
+        )
+
+    def notes(self) -> list[str]:
+        """What a user should know of where the recordings were found, in words."""
+        if not self.machine.folder:
+            return []
+        return [
+            f"the table's paths begin with {printable(self.machine.folder)}; read as "
+            f"{printable(str(self.root))}"
+        ]
 
     def path(self, name: str, where: str) -> str:
         """The recording's path relative to the root.
 
         Raises:
-            SetAside: ``missing`` or ``outside_root``.
+            SetAside: ``missing``, ``outside_root`` or ``unreadable``.
             DataError: the name fits several recordings.
         """
+        try:
+            return self._path(name, where)
+        except SetAside:
+            for other in self.machine.spellings(name):
+                with contextlib.suppress(SetAside):
+                    return self._path(other, where)
+            raise
+
+    def _path(self, name: str, where: str) -> str:
         root = printable(str(self.root))
         if "\0" in name:
             raise SetAside("missing", f"{where}: a name with a zero byte")
@@ -203,12 +267,16 @@ class _Finder:
             path = os.path.relpath(os.path.realpath(self.root / name), self.root)
         if not inside(self.root, path):
             raise SetAside("outside_root", f"{where}: not below {root}")
-        if os.path.isfile(self.root / path):  # noqa: PTH113 - too long a name is no file, no OSError
+        there = os.path.isfile(self.root / path)  # noqa: PTH113 - too long a name is no file
+        if there and not is_foreign(path):
             return path
         bare = _composed(without_ending(path))
         candidates = self.by_path if "/" in name else self.by_stem
         # A table may also hold ids, which differ from the names of files that aren't UTF-8.
         fits = candidates.get(printable(bare)) or candidates.get(bare) or []
+        fits = [one for one in fits if not is_foreign(one)] or fits
+        if there and not (fits and "/" in name):
+            return path
         if not fits and (refused := self.refused.get(bare)):
             raise SetAside(refused[1], f"{where}: {refused[2]}")
         if not fits:

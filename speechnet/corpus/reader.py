@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +13,16 @@ from speechnet.corpus.config import CorpusConfig
 from speechnet.corpus.definition import Definition
 from speechnet.corpus.definition_file import load_definition
 from speechnet.corpus.discovery import (
-    AUDIO_ENDINGS,
+    NO_AUDIO,
     Found,
     SetAsideRow,
     discover,
+    is_foreign,
     printable,
     resolve_root,
+    without_ending,
 )
-from speechnet.corpus.labels import apply_labels
+from speechnet.corpus.labels import apply_labels, without_placeholders
 from speechnet.corpus.manifest import read_manifest
 from speechnet.errors import ConfigError, DataError
 from speechnet.types import CORPUS_COLUMNS, Targets
@@ -75,7 +77,7 @@ def load_corpus(
         ConfigError: the configuration or the definition is wrong.
         DataError: the folder, the table or a label is missing or wrong.
     """
-    reading = read_rows(config)
+    reading = read_rows(config).without_placeholders(config.labels, targets)
     table = reading.table
     if not complete:
         table = table.assign(**{name: None for name in targets if name not in table})
@@ -121,6 +123,15 @@ class Reading:
             notes=self.notes,
         )
 
+    def without_placeholders(
+        self,
+        labels: Mapping[str, Mapping[str, str | None]],
+        targets: Mapping[str, list[str] | None],
+    ) -> Reading:
+        """The same without labels that say that there is none; see ``labels``."""
+        table, notes = without_placeholders(self.table, labels=labels, targets=targets)
+        return replace(self, table=table, notes=(*self.notes, *notes))
+
     def aside(self) -> str:
         """The end of a sentence on what may be missing from the table: files set aside, if any."""
         if not self.set_aside:
@@ -150,11 +161,12 @@ def read_rows(config: CorpusConfig) -> Reading:
     found = discover(root)
     if definition.kind == "files":
         table, set_aside = _read_names(definition, found), list(found.set_aside)
+        said: list[str] = []
     else:
-        table, set_aside = read_manifest(definition, config, root=root, found=found)
+        table, set_aside, said = read_manifest(definition, config, root=root, found=found)
     if table.empty:
         raise DataError(_nothing_found(definition, root=root, found=found, set_aside=set_aside))
-    notes = (*found.notes, *_left_over(definition, table, found))
+    notes = (*found.notes, *said, *_left_over(definition, table, found))
     return Reading(definition.name, root, _in_order(table), tuple(set_aside), notes)
 
 
@@ -162,6 +174,9 @@ def _read_names(definition: Definition, found: Found) -> pd.DataFrame:
     """A row for each file that the definition's pattern matches."""
     labels = {file: definition.labels_of_name(file) for file in found.files}
     named = {file: row for file, row in labels.items() if row is not None}
+    if not definition.match_path:  # a corpus may hold films of its recordings in another folder
+        read = {_bare(file) for file in named if not is_foreign(file)}
+        named = {f: row for f, row in named.items() if not (is_foreign(f) and _bare(f) in read)}
     columns = {
         name: pd.Series([row[name] for row in named.values()], dtype=object)
         for name in definition.fields
@@ -172,6 +187,10 @@ def _read_names(definition: Definition, found: Found) -> pd.DataFrame:
         {"file": list(named), "where": list(named), "path": paths, "start": nan, "end": nan}
         | columns
     )
+
+
+def _bare(file: str) -> str:
+    return without_ending(file).rsplit("/", 1)[-1]
 
 
 def _in_order(table: pd.DataFrame) -> pd.DataFrame:
@@ -206,7 +225,7 @@ def _nothing_found(
             f"{listing(list(found.files)[:3])}"
         )
     else:
-        there = f"no file ending in {', '.join(AUDIO_ENDINGS)}"
+        there = NO_AUDIO
     said = f"no recording of {definition.name} below {printable(str(root))}: found {there}"
     if set_aside:
         first = set_aside[0]

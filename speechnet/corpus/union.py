@@ -57,7 +57,7 @@ def load_corpora(
     drops: list[Drop] = []
     for number, config in enumerate(configs):
         with _saying(f"data.corpora[{number}]", f" ({config.name})"):
-            reading = read_rows(config)
+            reading = read_rows(config).without_placeholders(config.labels, targets)
             table, dropped = map_labels(reading.table, labels=config.labels, targets=targets)
         readings.append(replace(reading, table=table))
         drops += dropped

@@ -10,8 +10,10 @@ Conventions:
     the pattern says so, and ``**`` follows no links to folders.
 
     In a table (``.csv`` or ``.tsv``) the column ``file`` names a recording, ``start`` and ``end``
-    optionally a part of it, in seconds. Any other list has a path on each line, as has the standard
-    input, named ``-``; there zero bytes may stand for the line ends (``find -print0``).
+    optionally a part of it, as ``speechnet.corpus.sheet`` reads times. A path of another machine,
+    or with another ending than the recording has here, is found all the same. Any other list has a
+    path on each line, as has the standard input, named ``-``; there zero bytes may stand for the
+    line ends (``find -print0``).
 """
 
 from __future__ import annotations
@@ -26,13 +28,12 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import pandas as pd
 
-from speechnet.corpus.discovery import AUDIO_ENDINGS, discover, printable
-from speechnet.corpus.sheet import Sheet, read_sheet
+from speechnet.corpus.discovery import NO_AUDIO, discover, of_another_ending, printable
+from speechnet.corpus.places import OtherMachine
+from speechnet.corpus.sheet import MISSING, read_sheet
 from speechnet.errors import DataError, SetAside
 from speechnet.reading import read_regular
-from speechnet.types import Float64
 from speechnet.wording import did_you_mean, listing
 
 STDIN: Final = "-"
@@ -91,7 +92,7 @@ def gather(
         _add_manifest(gathered, manifest)
     if not gathered.recordings:
         where = listing((printable(str(path)) for path in given), 3)
-        raise DataError(f"no audio files ({', '.join(AUDIO_ENDINGS)}) in {where}")
+        raise DataError(f"{NO_AUDIO} in {where}")
     return list(gathered.recordings.values()), gathered.notes
 
 
@@ -134,7 +135,7 @@ class _Gathered:
             self.add(Recording(f"{name}/{inner}", f"{whole}/{inside}", refused=refused))
         self.notes += [f"{name}: {note}" for note in found.notes]
         if not rows:
-            self.notes.append(f"{name} holds no audio files ({', '.join(AUDIO_ENDINGS)})")
+            self.notes.append(f"{name} holds {NO_AUDIO}")
 
     def add_list(self, text: bytes, folder: Path, where: str) -> None:
         """A path on each line, relative to a folder."""
@@ -163,10 +164,12 @@ def _add_manifest(gathered: _Gathered, manifest: Path) -> None:
             f"{where} has no column 'file'{did_you_mean('file', sheet.columns)}; it has "
             f"{listing(sheet.columns, 20)}"
         )
-    sheet.refuse([row["file"] is None for row in sheet.rows], "file is empty; name the recording")
-    for row, start, end in zip(sheet.rows, *_parts(sheet), strict=True):
-        name = str(row["file"])
-        path = manifest.parent / name
+    names = [row["file"] or "" for row in sheet.rows]
+    sheet.refuse([n.casefold() in MISSING for n in names], "file is empty; name the recording")
+    find = _Finder(manifest.parent, names)
+    gathered.notes += find.notes
+    for name, start, end in zip(names, *sheet.parts("start", "end"), strict=True):
+        path = find.path(name)
         if np.isnan(start) and np.isnan(end):
             gathered.add_path(Path(name), path)
         else:
@@ -174,20 +177,27 @@ def _add_manifest(gathered: _Gathered, manifest: Path) -> None:
             gathered.add(Recording(shown, str(path.absolute()), start, end))
 
 
-def _parts(sheet: Sheet) -> tuple[Float64, Float64]:
-    """Start and end of every row in seconds, NaN for those of the file."""
-    start, end = (_seconds(sheet, column) for column in ("start", "end"))
-    wrong = (start < 0) | (end <= np.where(np.isnan(start), 0, start))
-    sheet.refuse(wrong.tolist(), "start must be at least 0 and lie before end")
-    return start, end
+class _Finder:
+    """Finds what a table names, from the table's folder."""
 
+    def __init__(self, folder: Path, names: Sequence[str]) -> None:
+        self._folder = folder
+        self._machine = OtherMachine(names, lambda name: self._there(name) is not None)
+        shown = printable(self._machine.folder)
+        self.notes = [f"the table's paths begin with {shown}; read as its folder"] if shown else []
 
-def _seconds(sheet: Sheet, column: str) -> Float64:
-    cells = pd.Series([row.get(column) for row in sheet.rows], dtype=object)
-    seconds = pd.to_numeric(cells, errors="coerce").to_numpy(dtype=np.float64)
-    wrong = cells.notna().to_numpy() & ~np.isfinite(seconds)
-    sheet.refuse(wrong.tolist(), f"{column} isn't a number of seconds, such as 1.25")
-    return seconds
+    def path(self, name: str) -> Path:
+        """The recording's path; as it is named, if it isn't there."""
+        spellings = (name, *self._machine.spellings(name))
+        found = (self._there(spelling) for spelling in spellings)
+        return next((path for path in found if path), self._folder / name)
+
+    def _there(self, name: str) -> Path | None:
+        path = self._folder / name
+        if os.path.exists(path):  # noqa: PTH110 - too long a name is none
+            return path
+        other = of_another_ending(str(path))
+        return Path(other) if other else None
 
 
 def _fragment(start: float, end: float) -> str:

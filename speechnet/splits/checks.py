@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Final
 
 import numpy as np
@@ -13,6 +14,12 @@ from speechnet.types import Fold, Targets
 from speechnet.wording import counted, listing, plural
 
 PARTS: Final = ("train", "dev", "test")
+
+_PART_OF: Final = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("dev", "devel", "development", "val", "valid", "validation"), "dev"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
 
 MOST: Final = 60
 """Names that an error lists."""
@@ -99,8 +106,16 @@ def one_speaker(name: str) -> str:
 
 
 def column_of(table: pd.DataFrame, config: SplitConfig) -> np.ndarray:
-    """What the column of the predefined protocol says of each row, as words ``[n]``."""
-    return table[str(config.column)].astype(str).str.strip().to_numpy(dtype=object)
+    """What the column of the predefined protocol says of each row, as words ``[n]``.
+
+    Where all of them are usual words for parts, such as Training and Validation, they are put as
+    train, dev and test.
+    """
+    words = table[str(config.column)].astype(str).str.strip()
+    part = {word: _PART_OF.get(word.casefold()) for word in words.unique()}
+    if all(part.values()):
+        words = words.map(part)
+    return words.to_numpy(dtype=object)
 
 
 def names_parts(values: np.ndarray) -> bool:
@@ -132,10 +147,13 @@ def _check_column(table: pd.DataFrame, column: str, config: SplitConfig) -> np.n
         )
     values = column_of(table, config)
     words = sorted(set(values))
-    if not names_parts(values) and {word.casefold() for word in words} & set(PARTS):
+    unclear = [word for word in words if word.casefold() not in _PART_OF]
+    if not names_parts(values) and len(unclear) < len(words):
+        mapping = ", ".join(f"{json.dumps(word, ensure_ascii=False)}: ..." for word in unclear)
         raise DataError(
-            f"data.split.column: {column!r} holds {', '.join(words[:10])}; expected train, dev "
-            "and test and nothing else, or names of folds"
+            f"data.split.column: {column!r} holds {listing(words)}; expected train, dev and test "
+            "and nothing else, or names of folds. Say which part each is, or null to leave its "
+            f"rows out: --data.corpus.labels.{column} '{{{mapping}}}'"
         )
     if len(words) < 2:
         raise DataError(

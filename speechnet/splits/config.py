@@ -22,8 +22,9 @@ class SplitConfig:
         test: share of rows held out by ``speaker`` and by ``random`` with one fold.
         dev: share of the remaining rows for early stopping and the choice between models. Kept
             apart by speaker, but for ``random`` and ``emobox-emodb-5``. 0 for none.
-        column: predefined: a column of the corpus table that holds train, dev and test, or the
-            names of folds each of which is tested once.
+        column: predefined: a column of the corpus table that holds train, dev and test (or other
+            usual words for them, such as Validation), or the names of folds each of which is tested
+            once.
         speakers: predefined: for each fold its test speakers.
     """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 import numpy as np
@@ -10,6 +11,7 @@ from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
 
 from speechnet.errors import DataError
 from speechnet.types import Int64, Targets
+from speechnet.wording import counted
 
 _DRAWS: Final = 500
 """Random sets of speakers that a holdout is chosen from."""
@@ -35,12 +37,18 @@ def shuffle(strata: Int64, share: float, *, seed: int) -> tuple[Int64, Int64]:
     Raises:
         DataError: there are too few rows for that.
     """
+    merged = merge_rare(strata, 2)
+    least = len(np.unique(merged))  # so many, for each side to have all of them
+    most_held = math.floor(share * len(strata))
     splitter = StratifiedShuffleSplit(1, test_size=share, random_state=seed)
     try:
-        rest, held = next(splitter.split(strata, merge_rare(strata, 2)))
+        rest, held = next(splitter.split(strata, merged))
     except ValueError as error:
         raise DataError(
-            f"{len(strata)} recordings can't be divided by data.split's {share:g}: {error}"
+            f"{counted(len(strata), 'recording')} can't be divided by data.split's {share:g} so "
+            f"that both sides have each of {counted(least, 'combination')} of classes: one side "
+            f"would have {counted(min(most_held, len(strata) - most_held), 'recording')}. Take a "
+            "share nearer to 0.5, 0 for no dev part, more recordings or fewer classes"
         ) from error
     return rest, held
 

@@ -61,6 +61,21 @@ def test_unknown_speakers(unknown: int, what: str) -> None:
     assert "nothing can be claimed about unseen speakers" in row["detail"]
 
 
+def test_a_speaker_of_two_genders() -> None:
+    """A label is wrong, or two people go by one name; what is not known contradicts nothing."""
+    table = corpus_table()
+    table.iloc[1, table.columns.get_loc("gender")] = None
+    assert "two_genders" not in findings(table).index
+    table.iloc[0, table.columns.get_loc("gender")] = "male"
+    row = findings(table).loc["two_genders"]
+    assert (row["severity"], row["what"], row["count"]) == (
+        "warning",
+        "speaker of more than one gender",
+        1,
+    )
+    assert row["detail"].endswith("s00 (female 6, male 1)")
+
+
 def test_speakers_of_one_emotion() -> None:
     """They give it away, and standardising by speaker would take it away."""
     table = corpus_table(speakers=8, each=8)

@@ -141,7 +141,7 @@ def test_all_corpora_are_shipped() -> None:
     """The corpora that the project promises are there."""
     assert set(shipped_definitions()) == {
         *("ravdess", "emodb", "cremad", "tess", "savee", "emovo", "shemo", "urdu", "aesdd"),
-        *("folders", "csv", "original", "synthetic"),
+        *("folders", "csv", "original", "synthetic", "msp-podcast", "meld", "common-voice"),
     }
 
 

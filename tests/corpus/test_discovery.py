@@ -5,10 +5,13 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
+from speechnet.audio.decode import AudioConfig, load
 from speechnet.corpus.discovery import discover, printable, resolve_root, without_ending
 from speechnet.errors import ConfigError, DataError
 
@@ -21,13 +24,55 @@ def touch(root: Path, *names: str) -> Path:
 
 
 def test_endings_in_any_case(tmp_path: Path) -> None:
-    """The four endings count in any letter case, other files don't, hidden ones neither."""
+    """An ending counts in any letter case, other files don't, hidden ones neither."""
     root = touch(
         tmp_path,
         *("b.WAV", "a.flac", "c/d.Mp3", "c/e/f.oGG", "x.txt", "wav", "y.wav.txt"),
         *("._b.wav", ".h/i.wav", ".wav"),
     )
     assert list(discover(root).files) == ["a.flac", "b.WAV", "c/d.Mp3", "c/e/f.oGG"]
+
+
+_OTHER_USES = {"RAW", "MAT4", "MAT5", "HTK", "SD2", "SVX", "SDS", "MPC2K", "XI", "WAVEX"}
+"""libsndfile's formats whose files go by no ending that says sound, or by that of another one."""
+
+
+@pytest.mark.parametrize("kind", sorted(set(soundfile.available_formats()) - _OTHER_USES))
+def test_every_format_of_the_decoder(kind: str, tmp_path: Path) -> None:
+    """What libsndfile writes under its format's name, or its usual ending, is found and read."""
+    ending = {"NIST": "sph", "AIFF": "aif"}.get(kind, kind.lower())
+    path = tmp_path / f"a.{ending}"
+    rate = 8_000
+    y = 0.3 * np.sin(np.arange(rate, dtype=np.float32))
+    with path.open("wb+") as file:
+        soundfile.write(file, y, rate, format=kind, subtype="PCM_16" if kind == "NIST" else None)
+    (found,) = discover(tmp_path.resolve()).files.values()
+    assert load(tmp_path / found, AudioConfig(sample_rate=rate)).sr == rate
+
+
+def test_what_can_not_be_read_has_its_row(tmp_path: Path) -> None:
+    """It looks like sound, so somebody misses it; but not where its twin can be read."""
+    root = touch(tmp_path, "a.m4a", "b.AMR", "c.wav", "c.mp4", "d/c.mp4", "notes.txt")
+    found = discover(root)
+    assert list(found.files) == ["a.m4a", "b.AMR", "c.wav", "d/c.mp4"]
+    assert len(found.notes) == 1
+    assert found.notes[0].startswith("left out 1 file that can't be read, such as c.mp4")
+
+
+def test_what_is_no_file_has_its_row(tmp_path: Path) -> None:
+    """Pipes, sockets and folders that are called like recordings; nothing opens them."""
+    root = touch(tmp_path, "a.wav", "set.wav/b.wav")
+    os.mkfifo(root / "pipe.wav")
+    (root / "empty.wav").mkdir()
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(root / "s.wav"))
+        found = discover(root)
+    assert list(found.files) == ["a.wav", "set.wav/b.wav"]
+    assert [(file, reason, detail.split(",")[0]) for file, reason, detail in found.set_aside] == [
+        ("empty.wav", "unreadable", "a folder"),
+        ("pipe.wav", "unreadable", "a named pipe"),
+        ("s.wav", "unreadable", "a socket"),
+    ]
 
 
 def test_hostile_names(tmp_path: Path) -> None:
@@ -79,15 +124,6 @@ def test_sibling_with_the_same_beginning_is_outside(tmp_path: Path) -> None:
     root = touch(tmp_path / "root", "a.wav")
     (root / "x.wav").symlink_to(tmp_path / "root2" / "x.wav")
     assert [row[1] for row in discover(root).set_aside] == ["outside_root"]
-
-
-def test_not_regular_files(tmp_path: Path) -> None:
-    """A pipe, a socket or a folder named like a recording is none; opening one could hang."""
-    root = touch(tmp_path, "a.wav", "folder.wav/b.wav")
-    os.mkfifo(root / "pipe.wav")
-    with socket.socket(socket.AF_UNIX) as connection:
-        connection.bind(str(root / "s.wav"))
-    assert list(discover(root).files) == ["a.wav", "folder.wav/b.wav"]
 
 
 def test_unreadable_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

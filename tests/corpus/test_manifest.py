@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from speechnet.corpus.config import CorpusConfig
 from speechnet.corpus.reader import Corpus, load_corpus
@@ -22,6 +23,7 @@ def corpus(
     *,
     targets: dict[str, list[str] | None] | None = None,
     columns: dict[str, str] | None = None,
+    labels: dict[str, dict[str, str | None]] | None = None,
     table: str | None = None,
 ) -> Corpus:
     """Write a table and empty recordings, and read them."""
@@ -30,7 +32,7 @@ def corpus(
         (root / file).parent.mkdir(parents=True, exist_ok=True)
         (root / file).touch()
     (root / "labels.csv").write_bytes(text.encode() if isinstance(text, str) else text)
-    config = CorpusConfig(name, str(root), table=table, columns=columns or {})
+    config = CorpusConfig(name, str(root), table=table, columns=columns or {}, labels=labels or {})
     return load_corpus(config, targets or {"emotion": None})
 
 
@@ -115,7 +117,8 @@ def test_dialects(tmp_path: Path, delimiter: str, encoding: str) -> None:
     text = "\r\n".join(delimiter.join(row) for row in rows).encode(encoding)
     table = corpus(tmp_path, text, ["ä.wav", "b.wav"]).table
     assert list(table["emotion"]) == ["sad", "happy"]
-    assert list(table["remark"].fillna("-")) == ["one, two; three", "-"]
+    remark = "one, two; three" if delimiter != "\t" else '"one, two; three"'
+    assert list(table["remark"].fillna("-")) == [remark, "-"]
 
 
 def test_index_column_of_pandas(tmp_path: Path) -> None:
@@ -180,7 +183,7 @@ def test_ways_to_name_a_file(tmp_path: Path) -> None:
 def test_hostile_names(tmp_path: Path) -> None:
     """Names with spaces, newlines, accents apart and bytes that are no UTF-8 are found."""
     (tmp_path / os.fsdecode(b"x\xe9.wav")).touch()
-    text = 'file,emotion\n"a\nb.wav",sad\n" c d.wav",sad\nx\\xe9.wav,sad\né.wav,sad\n'
+    text = 'file,emotion\na\\x0ab.wav,sad\n" c d.wav",sad\nx\\xe9.wav,sad\né.wav,sad\n'
     read = corpus(tmp_path, text, ["a\nb.wav", "c d.wav", "e\u0301.wav"])
     assert list(read.table.index) == ["a\\x0ab.wav", "c d.wav", "x\\xe9.wav", "e\u0301.wav"]
     assert all((read.root / path).is_file() for path in read.table["path"])
@@ -219,13 +222,21 @@ def test_same_recording_twice(tmp_path: Path) -> None:
 
 
 def test_unknown_label(tmp_path: Path) -> None:
-    """An unknown label is refused with its line, its value and the known ones; ten at most."""
-    text = 'file,emotion,note\na.wav,sad,"two\nlines"\nb.wav,hapy,\n'
-    with pytest.raises(DataError, match=r"emotion in line 4: 'hapy' \(did you mean 'happy'\?\)"):
-        corpus(tmp_path, text, ["a.wav", "b.wav"])
-    text = "file,emotion\n" + "".join(f"{i}.wav,odd\n" for i in range(13))
-    with pytest.raises(DataError, match=r"line 11: 'odd' and 3 more\. Known are angry, happy"):
-        corpus(tmp_path, text, [f"{i}.wav" for i in range(13)])
+    """All unknown labels stand in one list, with one setting that maps them, to be filled in."""
+    text = "file,emotion\n" + "".join(f"{i}.wav,{'odd' if i % 3 else 'hapy'}\n" for i in range(6))
+    files = [f"{i}.wav" for i in range(6)]
+    with pytest.raises(DataError) as caught:
+        corpus(tmp_path, text, files)
+    said = str(caught.value)
+    assert "'hapy' (2 rows, the first: line 2) (did you mean 'happy'?)" in said
+    assert "'odd' (4 rows, the first: line 3). Known are angry, happy" in said
+    mapping = """--data.corpus.labels.emotion '{"hapy": happy, "odd": ...}'"""
+    assert mapping in said
+    config = yaml.safe_load(mapping.split(" ", 1)[1].strip("'"))
+    with pytest.raises(ConfigError, match="in place of the dots"):
+        corpus(tmp_path, text, files, labels={"emotion": config})
+    read = corpus(tmp_path, text, files, labels={"emotion": config | {"odd": None}})
+    assert read.table["emotion"].to_dict() == {"0.wav": "happy", "3.wav": "happy"}
 
 
 @pytest.mark.parametrize(

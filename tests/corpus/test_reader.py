@@ -94,7 +94,7 @@ def test_nothing_found(tmp_path: Path) -> None:
     """A folder without the corpus is refused with what is there and what was expected."""
     config = ravdess_like(tmp_path, "notes.txt")
     with pytest.raises(
-        DataError, match=r"found no file ending in \.wav.*Expected names such as 03-01"
+        DataError, match=r"found no audio files \(\.wav.*Expected names such as 03-01"
     ):
         load_corpus(config, BOTH)
     ravdess_like(tmp_path, "a.wav", "b.wav", "c.wav", "d.wav")
@@ -114,7 +114,9 @@ def test_unknown_folder(tmp_path: Path) -> None:
     for name in ("Happy/1.wav", "Sad/1.wav", "noise/1.wav"):
         (tmp_path / name).parent.mkdir()
         (tmp_path / name).touch()
-    with pytest.raises(DataError, match=r"unknown emotion in noise/1\.wav: 'noise'\. Known are"):
+    with pytest.raises(
+        DataError, match=r"unknown emotion: 'noise' \(1 row, the first: noise/1\.wav\)\. Known are"
+    ):
         load_corpus(CorpusConfig("folders", str(tmp_path)), {"emotion": None})
     config = CorpusConfig("folders", str(tmp_path), labels={"emotion": {"noise": None}})
     assert load_corpus(config, {"emotion": None}).targets == {"emotion": ["happy", "sad"]}

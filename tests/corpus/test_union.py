@@ -129,8 +129,8 @@ def test_mistakes_name_the_corpus(tmp_path: Path) -> None:
     said = refused(CorpusConfig("ravdess", str(tmp_path / "a"), labels={"emotoin": {}}))
     assert "data.corpora[1].labels: the corpus has no column 'emotoin'" in said
     said = refused(table(tmp_path / "b", "x.wav,1,joyous,"))
-    assert "unknown emotion in line 2: 'joyous'" in said
-    assert "data.corpora[1].labels: {emotion: {joyous: ...}}" in said
+    assert "unknown emotion: 'joyous' (1 row, the first: line 2)" in said
+    assert "data.corpora[1].labels.emotion '{\"joyous\": ...}'" in said
     own = table(tmp_path / "c", "x.wav,1,sad,here", header="file,speaker,emotion,corpus")
     assert "csv has a column 'corpus' of its own" in refused(own)
     own.columns = {"origin": "corpus"}

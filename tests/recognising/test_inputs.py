@@ -65,7 +65,7 @@ def test_an_empty_folder_is_named(here: Path) -> None:
     _tree(here, "a.wav", "empty/notes.txt")
     recordings, notes = gather(["a.wav", "empty"])
     assert [r.name for r in recordings] == ["a.wav"]
-    assert notes == ["empty holds no audio files (.wav, .flac, .mp3, .ogg)"]
+    assert [note.partition(" (")[0] for note in notes] == ["empty holds no audio files"]
     with pytest.raises(DataError, match=r"no audio files \(.*\) in empty"):
         gather(["empty"])
 

@@ -154,6 +154,18 @@ class TestPredefined:
         assert fold.test.tolist() == list(range(2, 48, 4))
         assert fold.dev.tolist() == list(range(3, 48, 4))
 
+    def test_column_of_usual_words(self) -> None:
+        """Training, Validation and their like are the same parts under other names."""
+        table = corpus_table(6, 8).assign(
+            part=np.resize(["Training", "train", "TEST", "Devel", "train"], 48)
+        )
+        plain = table.assign(part=np.resize(["train", "train", "test", "dev", "train"], 48))
+        for ours, theirs in zip(
+            *(folds_of(one, protocol="predefined", column="part") for one in (table, plain)),
+            strict=True,
+        ):
+            assert [*map(list, ours.parts().values())] == [*map(list, theirs.parts().values())]
+
     def test_column_without_dev(self) -> None:
         """A dev part is found among the speakers that are not tested."""
         table = corpus_table(8, 8)

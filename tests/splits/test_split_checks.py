@@ -87,9 +87,9 @@ class TestRefusals:
                 "4 of 16 recordings have nothing in the column 'part'",
             ),
             (
-                corpus_table(4, 4).assign(part=["Train"] * 12 + ["test"] * 4),
+                corpus_table(4, 4).assign(part=["Train"] * 8 + ["Test1"] * 4 + ["Test2"] * 4),
                 {"protocol": "predefined", "column": "part"},
-                "holds Train, test; expected train, dev and test and nothing else",
+                r"""--data\.corpus\.labels\.part '\{"Test1": \.\.\., "Test2": \.\.\.\}'""",
             ),
             (
                 corpus_table(4, 4).assign(part="all"),

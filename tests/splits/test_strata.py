@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from sklearn.model_selection import GroupShuffleSplit
 
-from speechnet.splits.strata import hold_out
+from speechnet.errors import DataError
+from speechnet.splits.strata import hold_out, shuffle
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -27,3 +28,12 @@ def test_hold_out_is_the_best_of_scikit_learns_draws(seed: int) -> None:
     found = hold_out(strata, speakers, 0.3, seed=seed)
     assert found[0].tolist() == rest.tolist()
     assert found[1].tolist() == held.tolist()
+
+
+def test_too_few_to_divide() -> None:
+    """The share, the classes and the way out are named, in this program's own words."""
+    with pytest.raises(
+        DataError, match=r"6 recordings .* 0\.1 .* 3 combinations .* nearer to 0\.5"
+    ) as caught:
+        shuffle(np.array([0, 0, 1, 1, 2, 2]), 0.1, seed=0)
+    assert "test_size" not in str(caught.value)

@@ -1,0 +1,47 @@
+"""Text from strangers: nothing in it steers a terminal, and nothing in it is a formula in a table.
+
+Labels, speakers and names of files come from whoever made the corpus.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+_STEERING: Final = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 and C1, among them ESC and CSI; tab and line end may stay
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # turn the direction of what follows
+    "\u2028\u2029\ud800-\udfff]"  # other line ends; bytes that were no UTF-8
+)
+
+_FORMULA: Final = re.compile(r"'*[=+\-@\t\r＝＋－＠]")  # noqa: RUF001 - full width ones count too
+_NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+
+
+def visible(text: str) -> str:
+    r"""Show what would steer a terminal, such as ``\x1b``; line ends and tabs stay as they are."""
+    return _STEERING.sub(lambda found: escape(found[0]), text)
+
+
+def escape(character: str) -> str:
+    r"""One character as ``\xNN``, ``\uNNNN`` or ``\UNNNNNNNN``; as a byte if it was no UTF-8."""
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:  # a byte that os.fsdecode could not decode
+        return f"\\x{code - 0xDC00:02x}"
+    if code < 0x80:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def to_cell(text: str) -> str:
+    """Text for a CSV: a spreadsheet takes none of it for a formula.
+
+    An apostrophe goes before what begins like one, as OWASP advises ("CSV Injection"); numbers
+    stay as they are. ``from_cell`` undoes it.
+    """
+    return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
+
+
+def from_cell(text: str) -> str:
+    """What ``to_cell`` was given."""
+    return text[1:] if text.startswith("'") and _FORMULA.match(text) else text
