@@ -10,6 +10,10 @@ from speechnet.errors import ConfigError, SetAside
 _LEAST: Final = 769
 """Samples of which the stationary gate's frames, overlapping by 768, make a statistic."""
 
+FLOOR: Final = 2.0**-24
+"""What counts as nothing in a gated clip, as a share of its largest sample: that one's rounding in
+float32, half a step of 24 bits, -144 dB."""
+
 _BOTH: Final = ("prop_decrease", "freq_mask_smooth_hz", "time_mask_smooth_ms")
 
 _READ: Final[dict[str, frozenset[str]]] = {
@@ -46,6 +50,11 @@ class DenoiseConfig:
     thresh_n_mult: float = 2.0
     sigmoid_slope: float = 10.0
     n_std_thresh: float = 1.5
+
+    @property
+    def floor(self) -> float:
+        """``FLOOR`` behind a gate, else 0."""
+        return 0.0 if self.method == "none" else FLOOR
 
     def deciding(self) -> dict[str, Any]:
         """The settings that the samples depend on, as plain types."""

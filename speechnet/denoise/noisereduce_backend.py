@@ -1,4 +1,7 @@
-"""Spectral gating by noisereduce, which is what defines it (Sainburg, Thielk and Gentner 2020)."""
+"""Spectral gating by noisereduce, which is what defines it (Sainburg, Thielk and Gentner 2020).
+
+One thing is added: samples below ``FLOOR`` of the clip's largest become zero.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,10 @@ def denoise(y: Float32, sr: int, config: DenoiseConfig) -> Float32:
     if config.method == "none":
         return y
     # Imported here: noisereduce imports torch, two seconds that a cached run need not spend.
+    import torch
     from noisereduce import reduce_noise
+
+    from speechnet.denoise.floor import silence_inaudible
 
     # A silent frame divides 0 by 0 inside the gate; what comes of it is checked below.
     with np.errstate(all="ignore"):
@@ -46,4 +52,5 @@ def denoise(y: Float32, sr: int, config: DenoiseConfig) -> Float32:
         raise SetAside(
             "not_finite_denoised", f"{config.method} gating gave NaN or infinite samples"
         )
-    return np.asarray(out, dtype=np.float32)
+    samples = torch.from_numpy(np.asarray(out, dtype=np.float32))[None]
+    return np.asarray(silence_inaudible(samples, torch.tensor([[np.abs(y).max()]]))[0])

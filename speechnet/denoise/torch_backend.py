@@ -1,5 +1,7 @@
 """Spectral gating in torch, one implementation for CPU and GPU, that gives noisereduce's samples.
 
+As in the reference backend, those below ``FLOOR`` of a clip's largest become zero.
+
 noisereduce 3.0.3 puts 30,000 zeros on each side of a clip, or takes a long one by chunks of
 600,000 samples with 30,000 of the neighbours' on each side, and lays scipy's STFT over that.
 Here only the frames that reach into the clip are computed; what the zero frames around it add to
@@ -25,6 +27,7 @@ import torch
 from torch import Tensor
 
 from speechnet.denoise.config import DenoiseConfig
+from speechnet.denoise.floor import silence_inaudible
 from speechnet.denoise.recursion import BLOCK, Extent, decay, noise_floor
 from speechnet.denoise.smoothing import half_widths, smooth
 from speechnet.memory import keep_freed_memory
@@ -70,6 +73,7 @@ def denoise(y: Tensor, lengths: Tensor, sr: int, config: DenoiseConfig) -> Tenso
     out = torch.empty_like(y)
     with torch.inference_mode():  # out is made before it: callers may go on writing to it
         level = None
+        peak = y.abs().amax(dim=1, keepdim=True)
         if config.method == "stationary":
             y, level = _noise_level(y, lengths, config.n_std_thresh)
         ragged = int(lengths.min()) < y.shape[1]
@@ -83,7 +87,7 @@ def denoise(y: Tensor, lengths: Tensor, sr: int, config: DenoiseConfig) -> Tenso
         if ragged:
             beyond = torch.arange(y.shape[1], device=y.device) >= lengths[:, None]
             out.masked_fill_(beyond, 0)
-    return out
+        return silence_inaudible(out, peak)
 
 
 def _gate(

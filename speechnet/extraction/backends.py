@@ -1,8 +1,9 @@
 """Two ways from samples to a row behind one contract: ``torch``, and ``reference``.
 
-``reference`` is noisereduce and librosa themselves, which define what the numbers mean. ``torch``
-computes the same numbers several times as fast, on a CPU or a GPU; the tests hold the one against
-the other.
+``reference`` is noisereduce and librosa themselves, which define what the numbers mean, and a floor
+under what a gate leaves (``speechnet.denoise.floor``), for they would describe its rounding.
+``torch`` computes the same numbers several times as fast, on a CPU or a GPU; the tests hold the one
+against the other.
 """
 
 from __future__ import annotations
@@ -138,7 +139,8 @@ class ReferenceBackend:
 
         try:
             self._denoise.check_length(len(clip))
-            return extract(denoise(clip, sr, self._denoise), sr, self._features)
+            gated = denoise(clip, sr, self._denoise)
+            return extract(gated, sr, self._features, floor=self._denoise.floor)
         except SetAside as why:
             return why
 
@@ -231,7 +233,9 @@ class TorchBackend:
                 gated = denoise(y, lengths, sr, self._denoise)
                 sound = gated.isfinite().all(dim=1).cpu().numpy()
                 # One clip's NaN must not reach another's row.
-                rows = extract(gated.nan_to_num_(), lengths, sr, self._features).cpu().numpy()
+                floor = self._denoise.floor
+                found = extract(gated.nan_to_num_(), lengths, sr, self._features, floor=floor)
+                rows = found.cpu().numpy()
             rest = iter(zip(rows, sound, strict=True))
             outcomes = [self._outcome(*next(rest)) if why is None else why for why in outcomes]
         return [outcome for outcome in outcomes if outcome is not None]

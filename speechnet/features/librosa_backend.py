@@ -23,10 +23,11 @@ class Frames:
     Shapes are ``[rows, frames]`` with ``frames = 1 + n_samples // hop_length``.
     """
 
-    def __init__(self, y: Float32, sr: int, config: FeaturesConfig) -> None:
+    def __init__(self, y: Float32, sr: int, config: FeaturesConfig, floor: float) -> None:
         self.y = y
         self.sr = sr
         self.config = config
+        self.floor = floor
 
     @cached_property
     def magnitude(self) -> Float32:
@@ -72,13 +73,15 @@ def _mel_bank(sr: int, n_fft: int, n_mels: int, fmax: float) -> Float32:
     return np.asarray(bank, dtype=np.float32)
 
 
-def extract(y: Float32, sr: int, config: FeaturesConfig) -> Float32:
+def extract(y: Float32, sr: int, config: FeaturesConfig, *, floor: float = 0.0) -> Float32:
     """Compute one row of the feature matrix.
 
     Args:
         y: float32 mono ``[n_samples]``.
         sr: rate in Hz.
         config: features and statistics.
+        floor: contrasts are those of magnitudes no lower than a sine's whose amplitude is this
+            share of the largest sample.
 
     Returns:
         float32 ``[d]``, finite, in the order of ``config.names()``.
@@ -86,7 +89,7 @@ def extract(y: Float32, sr: int, config: FeaturesConfig) -> Float32:
     Raises:
         SetAside: the clip is too short for a feature, or a value came out NaN or infinite.
     """
-    frames = Frames(y, sr, config)
+    frames = Frames(y, sr, config, floor)
     parts: list[Float32] = []
     for feature, statistics in config.groups().items():
         parts.extend(_summarise(np.atleast_2d(_COMPUTE[feature](frames)), statistics))
@@ -143,14 +146,16 @@ def _of_band(feature: Callable[..., Float32]) -> Callable[[Frames], Float32]:
 
 
 def _contrast(frames: Frames) -> Float32:
-    contrast_edges(frames.sr, frames.config)  # librosa would see the rate, and not fmax
+    config = frames.config
+    contrast_edges(frames.sr, config)  # librosa would see the rate, and not fmax
+    lowest = frames.floor * np.abs(frames.y).max() * config.n_fft / 4
     return np.asarray(
         librosa.feature.spectral_contrast(
-            S=frames.band,
+            S=np.maximum(frames.band, lowest),
             sr=frames.sr,
             freq=frames.frequencies,
             fmin=CONTRAST_LOWEST,
-            n_bands=frames.config.contrast_bands,
+            n_bands=config.contrast_bands,
         )
     )
 

@@ -38,6 +38,7 @@ class Clips:
         config: features and their parameters.
         equal: all clips are ``n`` samples long.
         precise: compute spectra in float64 and round them to float32, as librosa does.
+        floor: the share of its largest sample below which nothing counts in a clip's contrasts.
     """
 
     y: Tensor
@@ -46,6 +47,7 @@ class Clips:
     config: FeaturesConfig
     equal: bool
     precise: bool
+    floor: float = 0.0
 
     @cached_property
     def n_frames(self) -> int:
@@ -57,6 +59,12 @@ class Clips:
         """Frames of each clip: int64 ``[b]``."""
         shorter = self.lengths - self.config.n_fft % 2
         return 1 + shorter.div(self.config.hop_length, rounding_mode="floor")
+
+    @cached_property
+    def lowest(self) -> Tensor:
+        """The magnitude of a sine at each clip's floor: float32 ``[b, 1, 1]``."""
+        peak = self.y.abs().amax(dim=1)[:, None, None]
+        return peak.mul_(self.floor * self.config.n_fft / 4)
 
     @cached_property
     def mask(self) -> Tensor | None:

@@ -57,7 +57,9 @@ def check_length(n_samples: int, config: FeaturesConfig) -> None:
         raise SetAside("too_short", f"{found} frames, a delta needs {level.DELTA_WIDTH}")
 
 
-def extract(y: Tensor, lengths: Tensor, sr: int, config: FeaturesConfig) -> Tensor:
+def extract(
+    y: Tensor, lengths: Tensor, sr: int, config: FeaturesConfig, *, floor: float = 0.0
+) -> Tensor:
     """Compute a row of the feature matrix for each clip of a batch.
 
     Every clip comes out as it would alone. Matrix products must be float32's own, which is torch's
@@ -68,6 +70,8 @@ def extract(y: Tensor, lengths: Tensor, sr: int, config: FeaturesConfig) -> Tens
         lengths: int64 ``[b]``, samples of each clip; all passed ``check_length``.
         sr: rate in Hz.
         config: features and statistics.
+        floor: contrasts are those of magnitudes no lower than a sine's whose amplitude is this
+            share of a clip's largest sample.
 
     Returns:
         float32 ``[b, d]`` on the same device, in the order of ``config.names()``. A value that
@@ -90,6 +94,7 @@ def extract(y: Tensor, lengths: Tensor, sr: int, config: FeaturesConfig) -> Tens
             config,
             equal=min(own) == y.shape[1],
             precise=not _PRECISE.isdisjoint(groups),
+            floor=floor,
         )
         return summarise(over_frames(clips, set(groups)), groups, clips)
 

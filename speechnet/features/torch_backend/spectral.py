@@ -74,11 +74,12 @@ def contrast(block: Block) -> Tensor:
 
     Not in dB yet: the level they are cut at depends on the whole clip (``contrast_in_db``).
     """
+    lowest = block.clips.lowest
     peaks, valleys = [], []
     for bins, n_extreme in contrast_bands(block.sr, block.config):
         ordered = kernels.sort_last(block.magnitude[..., bins])
-        peaks.append(ordered[..., -n_extreme:].mean(dim=-1))
-        valleys.append(ordered[..., :n_extreme].mean(dim=-1))
+        peaks.append(ordered[..., -n_extreme:].maximum(lowest).mean(dim=-1))
+        valleys.append(ordered[..., :n_extreme].maximum(lowest).mean(dim=-1))
     return torch.stack(peaks + valleys, dim=-1)
 
 
