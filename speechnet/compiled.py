@@ -10,13 +10,10 @@ one process at a time, and what it compiles later goes into files that no two pr
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import importlib
 import logging
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -27,6 +24,8 @@ from uuid import uuid4
 import filelock
 import numba
 from numba.core.caching import IndexDataCacheFile
+
+from speechnet.scratch import own_folder
 
 __all__ = ["librosa", "usable_caches"]
 
@@ -45,8 +44,7 @@ def usable_caches() -> None:
     if _cache_folder() is not None:
         return
     # Private to this process: numba unpickles what it finds there.
-    folder = tempfile.mkdtemp(prefix="numba-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    folder = str(own_folder() / "numba")  # made by numba
     os.environ["NUMBA_CACHE_DIR"] = folder  # for processes started later
     # For this one: numba has read the variable already.
     setattr(numba.config, "CACHE_DIR", folder)  # noqa: B010 - mypy does not know the attribute

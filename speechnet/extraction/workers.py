@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final, TypeVar
@@ -14,6 +13,8 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 from threadpoolctl import threadpool_limits
 
 from speechnet.errors import SetAside, SpeechnetError
+from speechnet.processes import processes
+from speechnet.scratch import temporary_folder
 
 _BATCH: Final = 8
 """Pieces a task at most. A killed run loses so many for each process: those in flight."""
@@ -52,7 +53,7 @@ def work_off(
     """
     left = dict(pieces)
     deaths = 0
-    with tempfile.TemporaryDirectory() as folder, threadpool_limits(limits=1):
+    with temporary_folder() as folder, threadpool_limits(limits=1):
         desk = Path(folder)
         while left:
             try:
@@ -86,9 +87,9 @@ def _run(
 
 def _retry(piece: Piece, function: Callable[[Piece], Result]) -> Result | SetAside:
     # Two processes for one piece: with one, joblib would work in this very process.
-    parallel = joblib.Parallel(n_jobs=2, backend="loky")
     try:
-        result: Result = parallel([joblib.delayed(_alone)(piece, function)])[0]
+        with processes("loky", 2):
+            result: Result = joblib.Parallel()([joblib.delayed(_alone)(piece, function)])[0]
     except TerminatedWorkerError:
         return SetAside("worker_died", "the process working on it died, twice")
     return result

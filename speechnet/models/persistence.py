@@ -6,11 +6,19 @@ search, that each would wait for it, need a small part and nothing of skops.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+
 from speechnet.errors import DataError
 from speechnet.files import write_whole
+from speechnet.reading import read_regular
+from speechnet.types import Float64
+
+_DEEPEST: Final = 12
+"""Levels from an estimator to its numbers at most: a pipeline in a calibration in a pipeline."""
 
 TRUSTED: Final = (
     "sklearn.calibration._CalibratedClassifier",
@@ -42,14 +50,33 @@ def load_sklearn(path: Path) -> Any:
     Raises:
         DataError: the file is missing, damaged, or would make something that is not listed.
     """
-    from skops.io import load
+    from skops.io import loads
     from skops.io.exceptions import UntrustedTypesFoundException
 
     try:
-        return load(path, trusted=list(TRUSTED))
+        estimator = loads(read_regular(path), trusted=list(TRUSTED))
     except FileNotFoundError:
         raise DataError(f"{path} is missing from the run folder") from None
     except UntrustedTypesFoundException as error:
         raise DataError(f"{path} holds types that a speechnet model never has: {error}") from error
     except Exception as error:
         raise DataError(f"{path} can't be read ({type(error).__name__}: {error})") from error
+    for name, values in _fitted(estimator):
+        if not np.isfinite(values).all():
+            raise DataError(
+                f"{path} is damaged: {name} holds NaN or infinite numbers; copy the run anew from "
+                "where it was made"
+            )
+    return estimator
+
+
+def _fitted(value: Any, name: str = "", depth: int = 0) -> Iterator[tuple[str, Float64]]:
+    """The numbers that an estimator, and those within it, learnt, by attribute."""
+    if isinstance(value, np.ndarray | np.floating) and value.dtype.kind == "f":
+        yield name, np.asarray(value)
+    elif depth < _DEEPEST and isinstance(value, list | tuple):
+        for each in value:
+            yield from _fitted(each, name, depth + 1)
+    elif depth < _DEEPEST and hasattr(value, "__dict__"):
+        for inner, each in vars(value).items():
+            yield from _fitted(each, inner, depth + 1)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import joblib
-
 from speechnet.config.experiment import ParallelConfig
 from speechnet.datamodule import SpeechDataModule
 from speechnet.errors import ConfigError
+from speechnet.processes import processes
 from speechnet.progress import console, say
 from speechnet.report.summary import counts_table, dropped_table
 
@@ -22,7 +21,7 @@ def parallel(config: ParallelConfig) -> Iterator[None]:
         ConfigError: the backend isn't there.
     """
     try:
-        chosen = joblib.parallel_config(backend=config.backend, n_jobs=config.n_jobs)
+        chosen = processes(config.backend, config.n_jobs)
     except (ValueError, ImportError) as error:
         raise ConfigError(f"parallel.backend {config.backend}: {error}") from error
     with chosen:

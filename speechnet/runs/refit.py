@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from speechnet.models.grid import Candidate
 from speechnet.models.neural.network import NetworkClassifier, NetworkTrainer
 from speechnet.models.search import ignore_unconverged
 from speechnet.runs.folder import RunFolder
+from speechnet.scratch import temporary_folder
 from speechnet.types import Float32, Fold, Int64
 
 NETWORK: Final = "mlp"
@@ -119,7 +119,7 @@ def _refit_network(
     config: ExperimentConfig, data: SpeechDataModule, model: str, chosen: Chosen
 ) -> Iterator[tuple[int, int, Int64]]:
     """See ``_refit_baseline``."""
-    with tempfile.TemporaryDirectory() as name:
+    with temporary_folder() as name:
         folder = Path(name)
         trainer = NetworkTrainer(
             rows=data,

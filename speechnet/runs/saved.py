@@ -111,7 +111,14 @@ class SavedRun:
         """
         folds = range(self.folder.info["folds"])
         outputs = [self.classifier(model, fold).predict_proba(X) for fold in folds]
-        return {t: np.mean([out[t] for out in outputs], axis=0) for t in self.targets}
+        means = {t: np.mean([out[t] for out in outputs], axis=0) for t in self.targets}
+        for target, values in means.items():
+            if not np.isfinite(values).all():
+                raise DataError(
+                    f"{self.folder.path}: {model} gives NaN for {target}, so its files are damaged "
+                    "or the features unlike any it was trained on; no answer is given"
+                )
+        return means
 
     def _check_recipe(self) -> None:
         recipe, info = self.config.data.recipe, self.folder.info

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -35,6 +34,7 @@ from speechnet.models.search import InnerFolds, Tried, best, search
 from speechnet.progress import progress, tell
 from speechnet.report.names import model_name, percent
 from speechnet.runs.tensorboard import EpochCurves
+from speechnet.scratch import temporary_folder
 from speechnet.splits.inner import inner_folds
 from speechnet.types import Fold, Int64, Targets, encode_all
 
@@ -227,7 +227,7 @@ class FoldTraining:
         folds = self._inner(config.folds)
         metric = self.config.baselines.metric
         with (
-            tempfile.TemporaryDirectory() as folder,
+            temporary_folder() as folder,
             progress("network search", len(choices) * len(folds)) as advance,
         ):
             alone = FitAndScoreNetwork(

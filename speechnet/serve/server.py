@@ -7,7 +7,6 @@ import gc
 import logging
 import os
 import socket
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from importlib.util import find_spec
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from speechnet.errors import ConfigError
 from speechnet.progress import output, say, working
+from speechnet.scratch import temporary_folder
 from speechnet.serve.address import is_loopback, listening, url_of
 from speechnet.serve.limits import Limits
 
@@ -77,7 +77,7 @@ def _check_gradio() -> None:
 def _private_folder() -> Iterator[Path]:
     """A folder for this process alone, which Gradio takes for its own; gone at the end."""
     before = dict(os.environ)
-    with tempfile.TemporaryDirectory(prefix="speechnet-serve-", ignore_cleanup_errors=True) as name:
+    with temporary_folder() as name:
         # What a user has set for other programs that use Gradio has no say here.
         for key in [key for key in before if key.startswith("GRADIO_")]:
             del os.environ[key]

@@ -24,10 +24,9 @@ def parser() -> ArgumentParser:
 
 def run(arguments: Sequence[str]) -> None:
     """Run the verb."""
-    import joblib
-
     from speechnet.corpus.synthetic import write_corpus
     from speechnet.files import storage_errors
+    from speechnet.processes import processes
     from speechnet.runs.folder import check_writable
 
     keys = get_type_hints(SynthConfig)
@@ -39,7 +38,7 @@ def run(arguments: Sequence[str]) -> None:
     with (
         storage_errors(out),
         progress("synthesising speech", total) as advance,
-        joblib.parallel_config(backend="loky", n_jobs=-1),
+        processes("loky", -1),
     ):
         labels = write_corpus(out, config, on_file=lambda: advance(1))
     print(labels)  # noqa: T201 - the result

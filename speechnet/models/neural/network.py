@@ -21,6 +21,7 @@ from speechnet.models.neural.config import MLPConfig
 from speechnet.models.neural.fitting import History, is_plain, quietly, run
 from speechnet.models.neural.mlp import MLP
 from speechnet.models.scaling import affine
+from speechnet.reading import open_regular
 from speechnet.types import Float32, Float64, Int64, Targets
 from speechnet.wording import counted
 
@@ -209,13 +210,19 @@ class NetworkClassifier:
         networks = []
         for path in paths:
             try:
-                networks.append(
-                    MLP.load_from_checkpoint(path, map_location="cpu", weights_only=True)
-                )
+                with open_regular(path) as file:
+                    network = MLP.load_from_checkpoint(file, map_location="cpu", weights_only=True)
             except Exception as error:
                 raise DataError(
                     f"{path} can't be read ({type(error).__name__}: {error})"
                 ) from error
+            for name, values in network.state_dict().items():
+                if not torch.isfinite(values).all():
+                    raise DataError(
+                        f"{path} is damaged: {name} holds NaN or infinite numbers; copy the run "
+                        "anew from where it was made"
+                    )
+            networks.append(network)
         return cls(networks, paths)
 
     @torch.inference_mode()

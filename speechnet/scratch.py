@@ -1,0 +1,97 @@
+"""Temporary folders that a killed process doesn't leave behind for good.
+
+A process has one folder in each place and a lock in it, which the system frees when the process
+ends, however it ends. Whoever makes a folder first removes those of this user whose lock is free. A
+lock, unlike a process id, tells the same across containers that share a place.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import re
+import shutil
+import stat
+import tempfile
+import time
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+import filelock
+
+_NAME: Final = re.compile(r"speechnet-\d+-\w{8}")
+_LOCK: Final = "lock"
+_YOUNG: Final = 60.0
+"""Seconds after which a folder without a lock is no longer about to get one."""
+_SHARED: Final = Path("/dev/shm")  # noqa: S108 - memory that processes share
+_ENOUGH: Final = 2 * 2**30
+"""Bytes that must be free there, as joblib has it."""
+
+
+def temporary_folder() -> tempfile.TemporaryDirectory[str]:
+    """As ``tempfile.TemporaryDirectory``, removed later where this process is killed."""
+    return tempfile.TemporaryDirectory(dir=own_folder(), ignore_cleanup_errors=True)
+
+
+def own_folder() -> Path:
+    """This process's folder among the system's temporary ones; gone when it ends."""
+    return _make(Path(tempfile.gettempdir()), os.getpid())
+
+
+def shared_folder() -> Path:
+    """This process's folder for what its worker processes map into memory."""
+    chosen = os.environ.get("JOBLIB_TEMP_FOLDER")
+    if chosen:
+        return _make(Path(chosen), os.getpid())
+    with contextlib.suppress(OSError):
+        if os.access(_SHARED, os.W_OK | os.X_OK) and shutil.disk_usage(_SHARED).free > _ENOUGH:
+            return _make(_SHARED, os.getpid())
+    return own_folder()
+
+
+@cache
+def _make(place: Path, process: int) -> Path:
+    for each in {place, Path(tempfile.gettempdir()), _SHARED}:
+        _remove_abandoned(each)
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=f"speechnet-{process}-", dir=place))
+        lock = filelock.FileLock(folder / _LOCK, thread_local=False)
+        try:
+            lock.acquire()
+        except (OSError, NotImplementedError):  # as on some network disks
+            unlocked = folder.rename(folder.with_name(f"tmp-{folder.name}"))
+            atexit.register(_remove, unlocked, None, process)
+            return unlocked
+        if (folder / _LOCK).exists():  # else somebody took it for abandoned before it was locked
+            atexit.register(_remove, folder, lock, process)
+            return folder
+
+
+def _remove(folder: Path, lock: filelock.BaseFileLock | None, process: int) -> None:
+    """Runs at the end; holds the lock until then. A process forked since leaves it alone."""
+    if os.getpid() == process:
+        shutil.rmtree(folder, ignore_errors=True)
+        if lock is not None:
+            lock.release()
+
+
+def _remove_abandoned(place: Path) -> None:
+    found: list[Path] = []
+    with contextlib.suppress(OSError):  # a place may be written to and not be listed
+        found = [folder for folder in place.iterdir() if _NAME.fullmatch(folder.name)]
+    for folder in found:
+        with contextlib.suppress(OSError, NotImplementedError, filelock.Timeout):
+            if _is_own(folder) and _is_settled(folder):
+                with filelock.FileLock(folder / _LOCK, timeout=0):
+                    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_own(folder: Path) -> bool:
+    status = folder.lstat()
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == getattr(os, "getuid", lambda: 0)()
+
+
+def _is_settled(folder: Path) -> bool:
+    return (folder / _LOCK).exists() or time.time() - folder.stat().st_mtime > _YOUNG
