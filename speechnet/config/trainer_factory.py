@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
+from lightning.fabric.plugins.environments.cluster_environment import ClusterEnvironment
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.loggers import Logger
@@ -48,6 +50,7 @@ class TrainerFactory:
         }
         arguments = vars(made.trainer) | numbers
         arguments |= {"logger": loggers, "default_root_dir": str(self.folder)}
+        arguments["plugins"] = _never_requeued(arguments["plugins"])
         own = arguments.pop("callbacks") or []
         own = own if isinstance(own, list) else [own]
         if arguments["strategy"] == "auto" and arguments["devices"] not in (1, "1"):
@@ -64,6 +67,19 @@ class TrainerFactory:
     def _parsed(self) -> Namespace:
         parsed: Namespace = _trainer_parser().parse_object({"trainer": dict(self.settings)})
         return parsed
+
+
+def _never_requeued(plugins: Any) -> Any:
+    """A trainer's plugins, that of SLURM without Lightning's requeuing.
+
+    On the signal that a job's time ends Lightning would save where it is, and the next training in
+    this folder would go on from there, whichever network it trains.
+    """
+    given = plugins if isinstance(plugins, list) else [plugins] if plugins else []
+    named = any(isinstance(plugin, ClusterEnvironment) for plugin in given)
+    if named or not SLURMEnvironment.detect():
+        return plugins
+    return [*given, SLURMEnvironment(auto_requeue=False)]
 
 
 def add_trainer(parser: ArgumentParser) -> None:

@@ -9,7 +9,6 @@ against the other.
 from __future__ import annotations
 
 import logging
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Protocol
@@ -21,6 +20,7 @@ from speechnet.errors import ConfigError, SetAside
 from speechnet.extraction.recipe import BackendName, Recipe
 from speechnet.features import FeaturesConfig
 from speechnet.types import Float32
+from speechnet.warned import warned
 
 if TYPE_CHECKING:
     import torch
@@ -106,8 +106,7 @@ def rehearse(recipe: Recipe) -> None:
     rate = recipe.audio.sample_rate
     noise = 0.1 * np.random.default_rng(0).standard_normal(2 * rate, dtype=np.float32)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with warned():
             backend = make_backend(recipe.backend, recipe.denoise, recipe.features)
             (row,) = backend.rows([noise], rate)
     except Exception as error:

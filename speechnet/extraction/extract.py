@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import sys
 import time
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -23,6 +22,7 @@ from speechnet.extraction.store import FeatureStore, Outcome, Rows
 from speechnet.extraction.workers import work_off
 from speechnet.progress import extraction_progress, tell
 from speechnet.types import FeatureMatrix
+from speechnet.warned import warned
 from speechnet.wording import counted
 
 _PASSING: Final = frozenset({"missing", "unreadable", "failed", "worker_died"})
@@ -273,9 +273,7 @@ def _row(job: _Job, recipe: Recipe) -> Outcome:
 def _clip(job: _Job, recipe: Recipe) -> Clip | SetAside:
     outcome: Clip | SetAside
     try:
-        with warnings.catch_warnings():
-            # What these warn of is measured, and named in the quarantine.
-            warnings.simplefilter("ignore")
+        with warned():  # of what is measured, and named in the quarantine
             outcome = load(job.path, recipe.audio, start=job.start, end=job.end)
     except SetAside as why:
         outcome = why
@@ -290,8 +288,7 @@ def _clip(job: _Job, recipe: Recipe) -> Clip | SetAside:
 
 def _rows(clips: Mapping[str, Clip], backend: Backend, recipe: Recipe) -> dict[str, Outcome]:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with warned():
             found = backend.rows([c.y for c in clips.values()], recipe.audio.sample_rate)
     except Exception as error:
         if len(clips) > 1:  # which of them it is shows when each goes alone

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from sklearn.exceptions import ConvergenceWarning
 from speechnet.errors import ConfigError, SpeechnetError
 from speechnet.models.grid import Candidate
 from speechnet.types import Int64
+from speechnet.warned import warned
 
 InnerFolds = Sequence[tuple[Int64, Int64]]
 
@@ -180,9 +180,7 @@ def score(truth: Int64, predicted: Int64, metric: str) -> float:
 @contextmanager
 def ignore_unconverged() -> Iterator[None]:
     """Let fits that stop early pass without a word: the search has counted them."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        warnings.filterwarnings("ignore", message=_LINE_SEARCH)
+    with warned(_says_unconverged):
         yield
 
 
@@ -214,17 +212,16 @@ def _try_group(
 
 
 def _try(scorer: Scorer, candidate: Candidate) -> _Outcome:
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+    with warned() as said:
         try:
             value = scorer(candidate)
         except (ValueError, ArithmeticError, SpeechnetError) as error:
             return _Outcome(float("nan"), error=f"{type(error).__name__}: {error}")
-    return _Outcome(value, unconverged=any(map(_says_unconverged, caught)))
+    return _Outcome(value, unconverged=any(map(_says_unconverged, said)))
 
 
-def _says_unconverged(warning: warnings.WarningMessage) -> bool:
-    return issubclass(warning.category, ConvergenceWarning) or _LINE_SEARCH in str(warning.message)
+def _says_unconverged(warning: Warning) -> bool:
+    return isinstance(warning, ConvergenceWarning) or _LINE_SEARCH in str(warning)
 
 
 def _record(candidate: Candidate, outcomes: Iterable[_Outcome]) -> Tried:

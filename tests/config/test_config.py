@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,10 @@ import pytest
 import torch
 import yaml
 from lightning.pytorch.callbacks import LearningRateMonitor
+from lightning.pytorch.plugins.environments import LightningEnvironment, SLURMEnvironment
 
 from speechnet.config.experiment import fit_schema, read_experiment
-from speechnet.config.trainer_factory import TrainerFactory
+from speechnet.config.trainer_factory import TrainerFactory, _never_requeued
 from speechnet.errors import ConfigError
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
@@ -244,6 +246,24 @@ def test_several_devices_do_not_start_the_program_again(tmp_path: Path) -> None:
     config, _ = read_experiment(["--trainer.accelerator", "cpu", "--trainer.devices", "2"])
     trainer = TrainerFactory(config.trainer, tmp_path)([], [])
     assert getattr(trainer.strategy.launcher, "_start_method", None) == "spawn"
+
+
+def test_a_job_of_slurm_is_not_requeued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lightning would save one network on SIGUSR1 and go on with the next one from there."""
+    for name, value in {"NTASKS": "1", "JOB_NAME": "x", "JOB_ID": "123456", "PROCID": "0"}.items():
+        monkeypatch.setenv(f"SLURM_{name}", value)
+    config, _ = read_experiment(["--trainer.accelerator", "cpu"])
+    trainer = TrainerFactory(config.trainer, tmp_path)([], [])
+    environment = trainer._accelerator_connector.cluster_environment
+    assert isinstance(environment, SLURMEnvironment)
+    assert not environment.auto_requeue
+    before = signal.getsignal(signal.SIGUSR1)
+    trainer._signal_connector.register_signal_handlers()
+    during = signal.getsignal(signal.SIGUSR1)
+    trainer._signal_connector.teardown()
+    assert during is before is signal.SIG_DFL
+    own = LightningEnvironment()
+    assert _never_requeued(own) is own
 
 
 def test_the_schema_knows_every_key() -> None:

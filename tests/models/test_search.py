@@ -173,6 +173,17 @@ def test_unconverged_fits_are_counted(
     assert [one.unconverged for one in tried] == counted
 
 
+def test_unconverged_fits_are_counted_in_threads(problem: tuple) -> None:
+    """As many as in processes, which have their warnings to themselves; nothing escapes."""
+    X, y, folds = problem
+    one = FitAndScoreBaseline("logreg", X, y, "standard", "uar", 0)
+    grid = candidates(LogisticRegressionGrid(C=[1.0, 2.0, 3.0], max_iter=[1, 1000]))
+    expected = [len(folds) if candidate["max_iter"] == 1 else 0 for candidate in grid]
+    for _ in range(5):
+        with joblib.parallel_config(backend="threading", n_jobs=4):
+            assert [tried.unconverged for tried in search(one, grid, folds)] == expected
+
+
 def test_unconverged_passes_without_a_word() -> None:
     """Only that a fit stopped early is left out; other warnings pass."""
     with ignore_unconverged():

@@ -12,9 +12,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from speechnet.cli import main
 from speechnet.errors import DataError, StorageError
+from speechnet.models.persistence import dump_sklearn, load_sklearn
 from speechnet.runs.checksums import write_sums
 from speechnet.runs.folder import RunFolder
 from speechnet.runs.saved import SavedRun
@@ -161,6 +163,41 @@ def test_classes_that_do_not_match(run: Path, how: str, message: str) -> None:
     write_sums(run)
     with pytest.raises(DataError, match=message):
         SavedRun(run).predict_proba("mlp", np.zeros((1, 25), np.float32))
+
+
+def _spoil_network(run: Path) -> None:
+    path = run / "fold_0" / "mlp_0.ckpt"
+    checkpoint = torch.load(path, weights_only=True)
+    next(iter(checkpoint["state_dict"].values())).view(-1)[0] = np.nan
+    torch.save(checkpoint, path)
+
+
+def _spoil_baseline(run: Path, name: str, attribute: str) -> None:
+    path = run / "fold_0" / f"{name}_gender.skops"
+    pipeline = load_sklearn(path)
+    inner = getattr(pipeline, "calibrated_classifiers_", [None])[0]
+    model = (pipeline if inner is None else inner.estimator).steps[-1][1]
+    getattr(model, attribute).reshape(-1)[0] = np.inf
+    dump_sklearn(pipeline, path)
+
+
+@pytest.mark.parametrize(
+    ("model", "spoil", "where"),
+    [
+        ("mlp", _spoil_network, r"mlp_0\.ckpt"),
+        ("svm", lambda run: _spoil_baseline(run, "svm", "_dual_coef_"), r"svm_gender\.skops"),
+        ("logreg", lambda run: _spoil_baseline(run, "logreg", "coef_"), r"logreg_gender\.skops"),
+        ("knn", lambda run: _spoil_baseline(run, "knn", "_fit_X"), r"knn_gender\.skops"),
+    ],
+)
+def test_weights_that_are_no_numbers(
+    run: Path, model: str, spoil: Callable[[Path], None], where: str
+) -> None:
+    """A model that would answer NaN is refused when it is loaded, though the sums are right."""
+    spoil(run)
+    write_sums(run)
+    with pytest.raises(DataError, match=rf"{where} is damaged: \S+ holds NaN or infinite"):
+        SavedRun(run).classifier(model, 0)
 
 
 def test_sha256sum_agrees(tiny_run: Path) -> None:

@@ -1,0 +1,56 @@
+"""Tests of hearing the warnings of one thread."""
+
+import threading
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from speechnet.warned import warned
+
+
+def warn(text: str, category: type[Warning] = UserWarning) -> None:
+    warnings.warn(text, category, stacklevel=2)
+
+
+def test_each_thread_hears_its_own() -> None:
+    """Four threads that begin, warn and end in turns: none hears another, nothing escapes."""
+    turns = threading.Barrier(4)
+
+    def listen(number: int) -> list[str]:
+        for _ in range(number):
+            turns.wait()
+        with warned() as said:
+            for _ in range(4):
+                turns.wait()
+                warn(f"{number}")
+                with warnings.catch_warnings():  # as scikit-learn does in its solvers
+                    warnings.simplefilter("error", BytesWarning)
+                    warn(f"{number}")
+        for _ in range(3 - number):
+            turns.wait()
+        return [str(one) for one in said]
+
+    before = warnings.filters[:], warnings.showwarning
+    with ThreadPoolExecutor(4) as pool:
+        heard = list(pool.map(listen, range(4)))
+    assert heard == [[str(number)] * 8 for number in range(4)]
+    assert (warnings.filters, warnings.showwarning) == before
+
+
+def test_what_is_not_taken_goes_its_way() -> None:
+    """Filters decide as before: an error, a list of the caller's, or nothing."""
+    with warned(lambda warning: "mine" in str(warning)) as said:
+        warn("mine")
+        with pytest.raises(RuntimeWarning, match="other"):
+            warn("other", RuntimeWarning)
+        with warned() as inner:
+            warn("mine, too")
+    assert [str(one) for one in said] == ["mine"]
+    assert [str(one) for one in inner] == ["mine, too"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with warned(lambda _: False):
+            warn("nobody's")
+    with pytest.warns(UserWarning, match="the caller's"), warned(lambda _: False):
+        warn("the caller's")
