@@ -103,7 +103,8 @@ def _run(verb: str, arguments: Sequence[str]) -> int:
     except OSError as error:
         if not (is_full(error) or isinstance(error, PermissionError)):
             raise
-        return _fail(f"{error.strerror}: {error.filename}", StorageError.exit_code)
+        where = "" if error.filename is None else f": {error.filename}"
+        return _fail(f"{error.strerror}{where}", StorageError.exit_code)
     except KeyboardInterrupt:
         return _fail(_stopped("interrupted", verb), 128 + signal.SIGINT)
     except SystemExit as error:

@@ -18,19 +18,40 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final, Literal, TypeVar
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.text import Text
 
 from speechnet.display import Display, Part, Step, now
 from speechnet.files import shortened
+from speechnet.safe_text import visible
 
-console = Console(stderr=True)
+
+class SafeConsole(Console):
+    """A console that prints text from strangers: none of it is markup, none steers the terminal.
+
+    Args:
+        stderr: whether it is standard error.
+    """
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        super().__init__(stderr=stderr, markup=False, emoji=False)
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterator[Segment]:
+        """As rich does it, with escapes shown; those of styles come later, of rich itself."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=visible(segment.text))
+
+
+console = SafeConsole(stderr=True)
 """Where everything is said that is not a result."""
 
-output = Console()
+output = SafeConsole()
 """Where results go."""
 
-_errors: Final = Console(stderr=True)
+_errors: Final = SafeConsole(stderr=True)
 """Is never quiet."""
 
 Volume = Literal["quiet", "normal", "verbose"]

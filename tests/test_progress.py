@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from rich.table import Table
 
 from speechnet import progress as shown
 from speechnet.cli import _take_volumes, main
@@ -162,6 +163,19 @@ def test_say(capsys: pytest.CaptureFixture[str]) -> None:
     captured = capsys.readouterr()
     assert captured.err == f"{long}\n"
     assert captured.out == "result\n"
+
+
+def test_nothing_printed_steers_the_terminal(terminal: _Terminal) -> None:
+    """In a message and in a table; nor is any of it markup. The styles are rich's own."""
+    evil = "[bold]x[/bold] :smile: \x1b]0;title\x9b31m"
+    table = Table(evil)
+    table.add_row(evil)
+    say(evil, style="red")
+    console.print(table)
+    text = terminal.getvalue()
+    assert text.count(r"[bold]x[/bold] :smile: \x1b]0;") == 3
+    assert r"[bold]x[/bold] :smile: \x1b]0;title\u009b31m" in text
+    assert not re.search("\x1b(?!\\[[0-9;]*m)|\x07|\x9b", text)
 
 
 def test_lines_are_broken_between_words(terminal: _Terminal) -> None:

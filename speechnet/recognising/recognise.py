@@ -51,8 +51,8 @@ def recognise(
     Columns of the CSV: file, model; for each target the likeliest class, then the probability of
     every class as ``<target>_<class>``; reason. The rows stand in the order of the recordings,
     those of a recording's models together. A recording that can't be used has its reason code and
-    nothing else. Names are data and stay as they are: a spreadsheet that takes one which begins
-    with ``=`` for a formula must be told that the column is text.
+    nothing else. A name or a label that a spreadsheet would take for a formula has an apostrophe
+    before it; see ``speechnet.safe_text``.
 
     A recording longer than ``windowing`` says has the mean probabilities of its windows; those that
     can't be used, such as silence, don't count. A part of a recording is always taken as a whole.

@@ -28,6 +28,7 @@ from speechnet.files import storage_errors, sync_folder, write_whole
 from speechnet.reading import open_regular, parse_json, read_regular
 from speechnet.recognising.recognition import Recognition
 from speechnet.runs.folder import check_writable
+from speechnet.safe_text import from_cell, to_cell, visible
 from speechnet.types import Targets
 
 _BEGUN: Final = "begun"
@@ -257,7 +258,7 @@ def _find(
 def _rows(file: io.BufferedReader, width: int) -> Iterator[tuple[list[str], int]]:
     """The cells of each row and its length in bytes, up to one that is torn."""
     for line in file:  # no cell holds a line's end: names are printable
-        cells = next(csv.reader([line.decode(errors="replace")]), [])
+        cells = [*map(from_cell, next(csv.reader([line.decode(errors="replace")]), []))]
         if not line.endswith(b"\n") or len(cells) != width:
             return
         yield cells, len(line)
@@ -269,5 +270,7 @@ def _is_usable(cells: Sequence[str]) -> bool:
 
 def _as_text(rows: Sequence[Sequence[str]]) -> str:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
+    csv.writer(text, lineterminator="\n").writerows(
+        [to_cell(visible(cell)) for cell in cells] for cells in rows
+    )
     return text.getvalue()

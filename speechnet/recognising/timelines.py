@@ -24,6 +24,7 @@ from speechnet.corpus.discovery import without_ending
 from speechnet.errors import ConfigError, SetAside
 from speechnet.files import storage_errors, write_whole
 from speechnet.recognising.windows import check_layout
+from speechnet.runs.folder import csv_text
 from speechnet.types import Targets
 
 _WINDOW: Final = 3.0
@@ -125,7 +126,7 @@ def write_timeline(
 
     stem = f"{number:04d}_{_harmless(name)}"
     times = {column: timeline[column].map("{:.3f}".format) for column in ("start", "end")}
-    text = timeline.assign(**times).to_csv(index=False, lineterminator="\n", float_format="%.6f")
+    text = csv_text(timeline.assign(**times), float_format="%.6f")
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         write_whole(folder / f"{stem}.csv", text.encode())

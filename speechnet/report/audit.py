@@ -29,7 +29,8 @@ def findings_table(findings: pd.DataFrame) -> Table:
     for _, row in findings.iterrows():
         found = printable(row["what"])
         if row["detail"]:
-            found.append("\n").append_text(printable(row["detail"], style="dim"))
+            for line in str(row["detail"]).split("\n"):
+                found.append("\n").append_text(printable(line, style="dim"))
         severity = str(row["severity"])
         table.add_row(Text(severity, _STYLES.get(severity, "")), str(row["count"]), found)
     if findings.empty:

@@ -28,6 +28,7 @@ from speechnet.report.tables import (
     models_of,
     require_columns,
 )
+from speechnet.safe_text import visible
 from speechnet.types import Targets
 
 _COLUMNS: Final = {
@@ -210,8 +211,7 @@ def plain_table(title: str | None = None, *, gap: int = 1) -> Table:
 
 def _escaped(value: object) -> str:
     """Text that neither breaks a line nor a terminal: file names may hold any byte."""
-    text = str(value)
-    return text if text.isprintable() else repr(text)
+    return visible(str(value)).replace("\n", "\\n")
 
 
 def printable(value: object, style: str = "") -> Text:

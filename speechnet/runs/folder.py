@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from speechnet import __version__
 from speechnet.errors import DataError, StorageError
@@ -27,6 +28,7 @@ from speechnet.reading import PlainError, open_regular, parse_json, read_regular
 from speechnet.runs.checksums import NAME as SUMS
 from speechnet.runs.checksums import check_sums, read_sums, write_sums
 from speechnet.runs.consistency import FORMAT, check_classes, check_info
+from speechnet.safe_text import from_cell, to_cell
 
 _INCOMPLETE: Final = "INCOMPLETE"
 _LARGEST_INFO: Final = 2**26
@@ -262,11 +264,31 @@ def table_bytes(table: pd.DataFrame, *, parquet: bool = False) -> bytes:
         buffer = io.BytesIO()
         table.to_parquet(buffer, index=False)
         return buffer.getvalue()
-    return table.to_csv(index=False, lineterminator="\n").encode()
+    return csv_text(table).encode()
+
+
+def csv_text(table: pd.DataFrame, *, float_format: str | None = None) -> str:
+    """A table as a CSV that spreadsheets may open: no text in it is a formula.
+
+    Args:
+        table: any; its index is left out.
+        float_format: of printf's kind.
+    """
+    text = {
+        str(name): column.astype(object).map(_to_cell)
+        for name, column in table.items()
+        if not is_numeric_dtype(column)
+    }
+    safe = table.assign(**text).rename(columns=lambda name: to_cell(str(name)))
+    return safe.to_csv(index=False, lineterminator="\n", float_format=float_format)
+
+
+def _to_cell(cell: object) -> object:
+    return to_cell(cell) if isinstance(cell, str) else cell
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """Read a CSV as ``table_bytes`` wrote it: names stay text, only an empty cell is missing.
+    """Read a CSV as ``csv_text`` wrote it: names stay text, only an empty cell is missing.
 
     A speaker may be called "01" or "NA"; a fold "0" or "all".
     """
@@ -274,7 +296,13 @@ def read_table(path: Path) -> pd.DataFrame:
         columns = pd.read_csv(file, nrows=0).columns
         file.seek(0)
         types = {name: str for name in columns if name in _TEXT}
-        return pd.read_csv(file, dtype=types, keep_default_na=False, na_values=[""])
+        table = pd.read_csv(file, dtype=types, keep_default_na=False, na_values=[""])
+    marked = {
+        str(name): column.map(from_cell, na_action="ignore")
+        for name, column in table.items()
+        if not is_numeric_dtype(column) and column.str.startswith("'").any()
+    }
+    return table.assign(**marked).rename(columns=from_cell)
 
 
 def _finite(value: Any) -> Any:

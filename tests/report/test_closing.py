@@ -193,6 +193,6 @@ def test_findings_are_shown_as_they_stand() -> None:
     )
     table = findings_table(findings)
     shown = [str(next(iter(column.cells))) for column in table.columns]
-    assert shown == ["warning", "2", "recordings are noisy\n'[red]a\\x1b.wav'"]
+    assert shown == ["warning", "2", "recordings are noisy\n[red]a\\x1b.wav"]
     empty = findings_table(findings.iloc[:0])
     assert str(next(iter(empty.columns[2].cells))) == "nothing was found"

@@ -134,7 +134,7 @@ def test_settings() -> None:
     comparison = make_comparison([], runs=3, settings=values)
     assert settings_in_words(comparison) == [
         "data.denoise.method: none (A, C), stationary (B)",
-        r"x: 'a\nb' (A), [red] (B), cccccccccccccccccccccccccccccccccccccccccccccccccc... (C)",
+        r"x: a\nb (A), [red] (B), cccccccccccccccccccccccccccccccccccccccccccccccccc... (C)",
     ]
     assert settings_in_words(make_comparison([])) == ["No setting differs."]
     many = {f"key_{number}": ["1", "2"] for number in range(14)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import errno
 import json
 import os
@@ -127,6 +128,24 @@ def test_tables_survive(tmp_path: Path) -> None:
     run.write_table("t.parquet", table)
     pd.testing.assert_frame_equal(pd.read_parquet(run.path / "t.parquet"), table)
     assert table_bytes(table[["value"]]) == b'value\n0.30000000000000004\n""\n'
+
+
+def test_no_text_of_a_table_is_a_formula(tmp_path: Path) -> None:
+    """A spreadsheet runs none of it, and read again it is what it was; numbers are numbers."""
+    run = RunFolder.create(tmp_path, "x", seed=0)
+    text = ["=cmd|'/c calc'!A1", "@SUM(A1)", "-a.wav", "'tis", "-3", None]
+    table = pd.DataFrame(
+        {"file": text, "=1+1": pd.Categorical(text), "value": np.linspace(-0.5, 2, 6)}
+    )
+    run.write_table("t.csv", table)
+    with (run.path / "t.csv").open(newline="") as file:
+        header, *rows = csv.reader(file)
+    assert header == ["file", "'=1+1", "value"]
+    marked = ["'=cmd|'/c calc'!A1", "'@SUM(A1)", "'-a.wav", "'tis", "-3", ""]
+    assert [row[:2] for row in rows] == [[cell, cell] for cell in marked]
+    assert rows[0][2] == "-0.5"
+    read = run.read_table("t.csv")
+    pd.testing.assert_frame_equal(read, table.astype({"=1+1": str}), check_dtype=False)
 
 
 def test_damaged_tables(tmp_path: Path) -> None:
