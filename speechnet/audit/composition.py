@@ -22,8 +22,8 @@ COMPOSITION_COLUMNS: Final = ("target", "class", "gender", "speaker", "count")
 
 
 @dataclass(frozen=True)
-class SpeakerTells:
-    """How well the speaker alone tells a target's class.
+class Tells:
+    """How well the speaker alone, or the sentence or the corpus, tells a target's class.
 
     Attributes:
         uar: mean recall over classes of the rule "the class that most of the same speaker's other
@@ -37,14 +37,14 @@ class SpeakerTells:
             classes' entropy ``H``. 1 if each speaker has one class, 0 on average if classes are
             spread by chance, below 0 if they are spread more evenly than that.
         recordings: labelled recordings of speakers who have two or more of them.
-        speakers: these speakers.
+        groups: how many speakers these are, or sentences or corpora.
     """
 
     uar: float
     chance: float
     certainty: float
     recordings: int
-    speakers: int
+    groups: int
 
 
 def classes_by_gender_by_speaker(table: pd.DataFrame, targets: Targets) -> pd.DataFrame:
@@ -106,39 +106,40 @@ def normalising_harms(table: pd.DataFrame, targets: Targets, *, share: float) ->
     return harmed
 
 
-def speaker_tells(table: pd.DataFrame, target: str) -> SpeakerTells:
+def tells(table: pd.DataFrame, target: str, *, by: str = "speaker") -> Tells:
     """Measure how well the speaker alone tells the class.
 
     Args:
         table: the corpus table.
         target: the column of labels.
+        by: another column to look at in place of the speaker.
 
     Returns:
         The measures; NaN where fewer than two classes or no speaker of several recordings are left.
     """
-    counts = _contingency(table, target)
+    counts = _contingency(table, target, by)
     n, classes = int(counts.sum()), counts.shape[1]
     if classes < 2:
-        return SpeakerTells(np.nan, np.nan, np.nan, recordings=n, speakers=len(counts))
-    return SpeakerTells(
+        return Tells(np.nan, np.nan, np.nan, recordings=n, groups=len(counts))
+    return Tells(
         uar=_majority_uar(counts),
         chance=1 / classes,
         certainty=_certainty(counts),
         recordings=n,
-        speakers=len(counts),
+        groups=len(counts),
     )
 
 
-def _of_several(table: pd.DataFrame, target: str) -> pd.DataFrame:
-    """Columns ``speaker`` and ``label`` of speakers with two labelled recordings or more."""
-    frame = pd.DataFrame({"speaker": table["speaker"], "label": table[target]}).dropna()
-    return frame[frame.groupby("speaker", observed=True)["label"].transform("size") > 1]
+def _of_several(table: pd.DataFrame, target: str, by: str = "speaker") -> pd.DataFrame:
+    """Columns ``by`` and ``label`` of speakers with two labelled recordings or more."""
+    frame = pd.DataFrame({by: table[by], "label": table[target]}).dropna()
+    return frame[frame.groupby(by, observed=True)["label"].transform("size") > 1]
 
 
-def _contingency(table: pd.DataFrame, target: str) -> Float64:
+def _contingency(table: pd.DataFrame, target: str, by: str) -> Float64:
     """Recordings by speaker and class, float64 ``[speakers, classes]``."""
-    frame = _of_several(table, target)
-    return pd.crosstab(frame["speaker"], frame["label"]).to_numpy(dtype=np.float64)
+    frame = _of_several(table, target, by)
+    return pd.crosstab(frame[by], frame["label"]).to_numpy(dtype=np.float64)
 
 
 def _majority_uar(counts: Float64) -> float:
@@ -154,7 +155,7 @@ def _majority_uar(counts: Float64) -> float:
 
 
 def _certainty(counts: Float64) -> float:
-    """The corrected uncertainty coefficient of ``SpeakerTells``.
+    """The corrected uncertainty coefficient of ``Tells``.
 
     The correction is that of N. X. Vinh, J. Epps and J. Bailey, "Information theoretic measures
     for clusterings comparison" (JMLR 11, 2010); divided by the entropy of the classes alone the

@@ -22,7 +22,8 @@ class AuditConfig:
         near_duplicates: look for re-encoded, trimmed and rescaled copies among the features.
         near_duplicate_ratio: two recordings are near-duplicates if their distance is at most this
             share of either's distance to its tenth neighbour.
-        speaker_tells: speakers that tell a class, from this share of its uncertainty on.
+        tells: speakers, sentences or corpora that tell a class, from this share of its uncertainty
+            on.
         single_class: speaker normalisation is advised against where this share of the speakers have
             one class only.
     """
@@ -35,7 +36,7 @@ class AuditConfig:
     silence: float = 0.8
     near_duplicates: bool = True
     near_duplicate_ratio: float = 0.6
-    speaker_tells: float = 0.1
+    tells: float = 0.1
     single_class: float = 0.25
 
     def __post_init__(self) -> None:
@@ -52,7 +53,7 @@ class AuditConfig:
             raise ConfigError(f"evaluation.audit.short is {self.short:g} s, expected 0 or more")
         if self.quiet > 0:
             raise ConfigError(f"evaluation.audit.quiet is {self.quiet:g} dB, expected 0 or less")
-        for name in ("clipped", "dc", "silence", "speaker_tells", "single_class"):
+        for name in ("clipped", "dc", "silence", "tells", "single_class"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(
                     f"evaluation.audit.{name} is {getattr(self, name):g}, expected 0 to 1"

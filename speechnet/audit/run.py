@@ -21,7 +21,8 @@ class Audit:
     """What was found.
 
     Attributes:
-        summary: ``check, severity, what, count, detail``, the worst first: ``audit.csv``.
+        summary: the findings, the worst first, as ``speechnet.findings.as_table`` has them:
+            ``audit.csv``.
         files: ``file, fault, value, detail``: ``audit_files.csv``.
         near_duplicates: ``first, second, distance, threshold``: ``near_duplicates.csv``.
         leakage: ``fold, kind, value, train, test, tested``: ``leakage.csv``.

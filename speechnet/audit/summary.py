@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Final
 
 import pandas as pd
@@ -12,21 +11,16 @@ from speechnet.audit.composition import (
     PERSONAL,
     normalising_harms,
     single_class_speakers,
-    speaker_tells,
+    tells,
 )
 from speechnet.audit.config import AuditConfig
 from speechnet.audit.doctor import FAULTS
 from speechnet.audit.labels import originals
+from speechnet.findings import SEVERITIES, Finding, Severity, as_table, ranked
 from speechnet.types import POLICY_REASONS, REASONS, Targets
 from speechnet.wording import counted, listing, plural
 
-SUMMARY_COLUMNS: Final = ("check", "severity", "what", "count", "detail")
-
-SEVERITIES: Final = ("fault", "warning", "note")
-"""A fault: the scores don't mean what they seem to. A warning: they may not, or recordings are
-lost. A note: nothing is wrong, but it is good to know."""
-
-_LEAKS: Final = {
+_LEAKS: Final[dict[str, tuple[Severity, str, str]]] = {
     "duplicate": ("fault", "recording", "both trained on and tested: the same samples"),
     # No fault: on clean speech 2 of 1,000 recordings that merely sound alike are taken for copies.
     "near_duplicate": ("warning", "recording", "tested whose likely near-copy is trained on"),
@@ -43,18 +37,14 @@ _LEAKS: Final = {
 }
 """For each kind of leak its severity and how to say it."""
 
+_TELLTALES: Final = (
+    ("confounding", "speaker", "speakers", "their voices"),
+    ("sentence_confounding", "sentence", "sentences", "their words"),
+    ("corpus_confounding", "corpus", "corpora", "how each of them was recorded"),
+)
+"""What may give a class away: check, column, what several are called, what a model learns then."""
+
 _HARMLESS: Final = POLICY_REASONS | {"stereo", "odd_rate"}
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One row of the summary; ``what`` goes on where ``count`` leaves off: "3" "files are ..."."""
-
-    check: str
-    severity: str
-    what: str
-    count: int
-    detail: str
 
 
 def summary(
@@ -79,8 +69,8 @@ def summary(
         config: from where on something is worth a row.
 
     Returns:
-        Columns ``check, severity, what, count, detail``; severities as in ``SEVERITIES``, the worst
-        first. No row where nothing was found.
+        The findings as ``speechnet.findings.as_table`` has them; by severity, the worst first, and
+        then in the order of ``speechnet.findings``. No row where nothing was found.
     """
     findings = [
         *_leaks(leaks),
@@ -91,8 +81,8 @@ def summary(
         *_confounding(table, targets, config),
         *_recordings(files),
     ]
-    findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))
-    return pd.DataFrame(findings, columns=list(SUMMARY_COLUMNS))
+    severely = sorted(ranked(findings), key=lambda each: SEVERITIES.index(each.severity))
+    return as_table(severely)
 
 
 def _leaks(leaks: pd.DataFrame) -> Iterator[Finding]:
@@ -165,31 +155,57 @@ def _genders(table: pd.DataFrame) -> Iterator[Finding]:
 
 def _confounding(table: pd.DataFrame, targets: Targets, config: AuditConfig) -> Iterator[Finding]:
     harmed = normalising_harms(table, targets, share=config.single_class)
+    for target in targets:
+        yield from _told(table, target, config)
+        yield from _of_one_speaker(table, target)
     for target in (name for name in targets if name not in PERSONAL):
-        yield from _told_by_speaker(table, target, config)
         single = single_class_speakers(table, target)
         if len(single):
-            severity = "warning" if target in harmed else "note"
+            severity: Severity = "warning" if target in harmed else "note"
             what = f"{plural(len(single), 'speaker')} with recordings of one {target} only"
             pairs = (f"{s} ({c})" for s, c in zip(single["speaker"], single["class"], strict=True))
-            yield Finding("single_class", severity, what, len(single), listing(pairs, 5))
+            detail = listing(pairs, 5)
+            yield Finding("single_class", severity, what, len(single), detail, target)
         if target in harmed:
             what = f"{_are(len(single), 'speaker')} harmed if features are standardised by speaker"
             they = plural(len(single), "it has", "they have")
             detail = f"that would take away what tells the {target}, for {they} only one"
-            yield Finding("speaker_normalisation", "warning", what, len(single), detail)
+            yield Finding("speaker_normalisation", "warning", what, len(single), detail, target)
         yield from _of_one_gender(table, target)
 
 
-def _told_by_speaker(table: pd.DataFrame, target: str, config: AuditConfig) -> Iterator[Finding]:
-    tells = speaker_tells(table, target)
-    if tells.speakers > 1 and tells.certainty >= config.speaker_tells:
-        what = f"speakers give the {target} away: a model may learn their voices in its place"
+def _told(table: pd.DataFrame, target: str, config: AuditConfig) -> Iterator[Finding]:
+    """What gives a target's class away without being it."""
+    for check, by, nouns, learnt in _TELLTALES:
+        if by not in table or (by != "corpus" and target in PERSONAL):
+            continue  # a speaker tells it always, and a sentence that only one speaker says
+        told = tells(table, target, by=by)
+        if told.groups > 1 and told.certainty >= config.tells:
+            what = (
+                f"{nouns} give the {target} away: {by} alone {100 * told.uar:.0f} % UAR, chance "
+                f"{100 * told.chance:.0f} %"
+            )
+            detail = (
+                f"a model may learn {learnt} in place of the {target}; the {by} takes away "
+                f"{100 * told.certainty:.0f} % of the uncertainty beyond chance"
+            )
+            numbers = {"uar": told.uar, "chance": told.chance, "certainty": told.certainty}
+            yield Finding(check, "warning", what, told.groups, detail, target, numbers)
+
+
+def _of_one_speaker(table: pd.DataFrame, target: str) -> Iterator[Finding]:
+    known = table[["speaker", target]].dropna()
+    if known["speaker"].nunique() < 2:
+        return
+    speakers = known.groupby(target, observed=True)["speaker"].agg(["nunique", "first"])
+    single = speakers.loc[speakers["nunique"] == 1, "first"]
+    if len(single):
+        what = f"{plural(len(single), 'class', 'classes')} of {target} spoken by one speaker only"
         detail = (
-            f"the speaker alone reaches a UAR of {tells.uar:.0%} (chance {tells.chance:.0%}) and "
-            f"takes away {tells.certainty:.0%} of the uncertainty beyond chance"
+            f"{listing((f'{label} ({who})' for label, who in single.items()), 5)}: whether a "
+            "model knows the class or the voice can't be told"
         )
-        yield Finding("confounding", "warning", what, tells.speakers, detail)
+        yield Finding("one_speaker_class", "warning", what, len(single), detail, target)
 
 
 def _of_one_gender(table: pd.DataFrame, target: str) -> Iterator[Finding]:
@@ -201,13 +217,13 @@ def _of_one_gender(table: pd.DataFrame, target: str) -> Iterator[Finding]:
     if len(single):
         what = f"{plural(len(single), 'class', 'classes')} of {target} spoken by one gender only"
         detail = listing((f"{label} ({gender})" for label, gender in single["first"].items()), 5)
-        yield Finding("gender_confounding", "warning", what, len(single), detail)
+        yield Finding("gender_confounding", "warning", what, len(single), detail, target)
 
 
 def _recordings(files: pd.DataFrame) -> Iterator[Finding]:
     for fault, found in files.groupby("fault", sort=False):
         name = str(fault)
-        severity = "note" if name in _HARMLESS else "warning"
+        severity: Severity = "note" if name in _HARMLESS else "warning"
         are = _are(len(found), "recording")
         what = (
             f"{are} {FAULTS[name]}"

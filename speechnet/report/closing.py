@@ -9,6 +9,7 @@ import pandas as pd
 
 from speechnet.evaluation.comparison import SIGNIFICANT
 from speechnet.evaluation.groups import worst_gap
+from speechnet.findings import Finding
 from speechnet.report.names import (
     interval_words,
     listed,
@@ -21,6 +22,10 @@ from speechnet.report.tables import find_score, models_of
 from speechnet.types import Targets
 
 _METRICS: Final = {"uar": "UAR", "accuracy": "accuracy"}
+_INFLATION: Final = ("random", "disjoint", "difference", "low", "high")
+_MUCH: Final = 0.05
+"""So much more, as a share, a random split has to report for a warning."""
+_TWO_LINES: Final = 155
 _HARDEST: Final = 3
 """How many of the hardest speakers are named."""
 
@@ -81,11 +86,11 @@ def verdicts(comparisons: pd.DataFrame | None, targets: Targets) -> list[str]:
         targets: each target with its ordered classes.
 
     Returns:
-        A line for each target with two models or more.
+        A line for each target with two models or more; one for those of which the same is true.
     """
-    sentences: list[str] = []
     if comparisons is None:
-        return sentences
+        return []
+    same: dict[str, list[str]] = {}
     for target in targets:
         rows = comparisons[(comparisons["target"] == target) & comparisons["p_holm"].notna()]
         models = list(dict.fromkeys([*rows["first"], *rows["second"]]))
@@ -101,8 +106,8 @@ def verdicts(comparisons: pd.DataFrame | None, targets: Targets) -> list[str]:
             found = [f"no difference shown between {between}"]
         elif sum(map(len, losers.values())) < len(rows):
             found.append("no other difference shown")
-        sentences.append(f"{target}: {'; '.join(found)}")
-    return sentences
+        same.setdefault("; ".join(found), []).append(target)
+    return [f"{listed(names)}: {found}" for found, names in same.items()]
 
 
 def _won_alike(models: Sequence[str], losers: Mapping[str, Sequence[str]]) -> Iterator[str]:
@@ -219,21 +224,48 @@ def references_in_words(
     return sentences
 
 
-def inflation_in_words(inflation: pd.DataFrame) -> list[str]:
-    """What a random split would have reported.
+def inflated(inflation: pd.DataFrame) -> list[Finding]:
+    """What a random split would have reported, a finding for each target.
 
     Args:
         inflation: ``target, random, disjoint, difference, low, high``.
     """
-    sentences = []
+    findings = []
     for _, row in inflation.iterrows():
-        sure = row["low"] > 0 or row["high"] < 0
-        sentences.append(
-            f"{row['target']}: a random split would have reported {percent(row['random'])}, unseen "
-            f"speakers get {percent(row['disjoint'])}: "
-            f"{points(row['difference'], row['low'], row['high'])} points (UAR of one SVM)"
-            f"{'' if sure else ', no difference shown'}"
+        target, numbers = str(row["target"]), {name: float(row[name]) for name in _INFLATION}
+        random, disjoint = percent(row["random"]), percent(row["disjoint"])
+        if shown := row["low"] > 0:
+            by = f"{100 * row['difference']:.0f} points"
+            what = f"A random split inflates {target} by {by}: {random} % UAR, not {disjoint} %"
+        else:
+            what = f"A random split is not shown to inflate {target}: {random} and {disjoint} % UAR"
+        findings.append(
+            Finding(
+                "inflation",
+                "warning" if shown and row["difference"] >= _MUCH else "note",
+                what,
+                detail=f"one SVM on random parts and on unseen speakers: "
+                f"{points(row['difference'], row['low'], row['high'])} points",
+                subject=target,
+                numbers=numbers,
+            )
         )
+    return findings
+
+
+def warnings_in_words(findings: Sequence[Finding]) -> list[str]:
+    """The findings of a terminal's last lines.
+
+    Args:
+        findings: those that matter most, in order.
+
+    Returns:
+        A sentence for each. A single one has its reason too, if both fit into two lines.
+    """
+    sentences = [f"Warning: {each.line}." for each in findings]
+    if len(findings) == 1 and (detail := findings[0].detail):
+        whole = f"{sentences[0]} {detail[0].upper()}{detail[1:].rstrip('.')}."
+        return [whole] if len(whole) <= _TWO_LINES else sentences
     return sentences
 
 

@@ -9,15 +9,15 @@ import pandas as pd
 
 from speechnet.audit.composition import PERSONAL, normalising_harms, single_class_speakers
 from speechnet.audit.run import Audit, run_audit
-from speechnet.audit.summary import SUMMARY_COLUMNS
 from speechnet.config.experiment import ExperimentConfig
 from speechnet.datamodule import SpeechDataModule
 from speechnet.errors import DataError
 from speechnet.extraction.backends import rehearse
 from speechnet.files import storage_errors, write_whole
+from speechnet.findings import Finding, as_table
 from speechnet.progress import output, say, working
 from speechnet.report.audit import findings_table
-from speechnet.report.closing import inflation_in_words
+from speechnet.report.closing import inflated
 from speechnet.runs.folder import RunFolder, check_writable, next_version, table_bytes
 from speechnet.runs.inflation import measure_inflation
 from speechnet.runs.opening import announce, parallel
@@ -55,8 +55,8 @@ def audit(config: ExperimentConfig) -> Path:
             found = _run(config, data, misfits)
             inflation = measure_inflation(data)
     output.print(findings_table(found.summary))
-    for sentence in inflation_in_words(inflation):
-        say(sentence, to=output)
+    for finding in inflated(inflation):
+        say(f"{finding.line} ({finding.detail})", to=output)
     folder = next_version(out / config.experiment / "audits")
     with storage_errors(folder):
         for name, table in _tables(found, inflation).items():
@@ -86,8 +86,8 @@ def look_over(config: ExperimentConfig, data: SpeechDataModule, run: RunFolder) 
         worst["severity"], worst["count"], worst["what"], worst["detail"], strict=True
     ):
         say(f"{severity}: {count} {what}: {detail}", style=_STYLES[severity])
-    for sentence in inflation_in_words(inflation):
-        say(sentence)
+    for finding in inflated(inflation):
+        say(f"{finding.line} ({finding.detail})")
 
 
 def check_speaker_normalisation(
@@ -136,10 +136,11 @@ def _misfits(data: SpeechDataModule) -> pd.DataFrame:
         try:
             attempt()
         except DataError as error:
-            found.append((check, "fault", "reason for fit to refuse this corpus", 1, str(error)))
+            what = "reason for fit to refuse this corpus"
+            found.append(Finding(check, "fault", what, 1, str(error)))
     if not hasattr(data, "folds"):
         data.folds = []
-    return pd.DataFrame(found, columns=[*SUMMARY_COLUMNS])
+    return as_table(found)
 
 
 def _run(

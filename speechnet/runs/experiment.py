@@ -15,12 +15,13 @@ from speechnet.evaluation.cluster_scores import cluster_findings
 from speechnet.evaluation.clustering import cluster_features
 from speechnet.evaluation.resampling import unit_codes
 from speechnet.extraction.backends import choose_device, rehearse
+from speechnet.findings import foremost
 from speechnet.models.classifier import Classifier
 from speechnet.predictions import join, predictions_table
 from speechnet.progress import console, each, output, plan, say, stage, tell, working
-from speechnet.report.closing import published, recalls_in_words, verdicts
+from speechnet.report.closing import published, recalls_in_words, verdicts, warnings_in_words
 from speechnet.report.names import model_name
-from speechnet.report.page.warning import warnings_of
+from speechnet.report.page.findings import findings_of
 from speechnet.report.summary import scores_table, set_aside_table
 from speechnet.runs.ablation import ablate, check_ablation
 from speechnet.runs.auditing import check_speaker_normalisation, look_over
@@ -88,7 +89,6 @@ def fit(config: ExperimentConfig, config_text: str) -> Path:
     return run.path
 
 
-_TWO_LINES: Final = 155
 BY_SPEAKER: Final = "features standardised by speaker, from all of a speaker's recordings"
 """Stands beside every score that rests on it."""
 
@@ -273,14 +273,11 @@ def _close(run: RunFolder, *, report: bool) -> None:
     protocol = run.info["protocol"]
     output.print(scores_table(tables.scores, tables.targets, protocol=protocol, unit=tables.unit))
     if (best := material.best) is not None:
-        applied = "; predict, serve and load apply it" if best.fair else ""
-        say(f"{model_name(best.model)} is {best.reason}{applied}", to=output)
+        say(f"{model_name(best.model)} is {best.reason}", to=output)
     for line in (*verdicts(tables.comparisons, tables.targets), *published(tables.references)):
         say(line, to=output)
-    for title, text, *_ in warnings_of(material)[:1]:
-        words = f"Warning: {title.rstrip('.')}."
-        more = f" {text}" if len(words) + len(text) < _TWO_LINES else ""
-        say(words + more, style="yellow", to=output)
+    for line in warnings_in_words(foremost(findings_of(material))):
+        say(line, style="yellow", to=output)
     say(f"Report: {run.path / 'report.html'}" if report else f"Run folder: {run.path}", to=output)
 
 

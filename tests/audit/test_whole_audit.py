@@ -16,12 +16,12 @@ import soundfile
 from speechnet.audio.config import AudioConfig
 from speechnet.audit.config import AuditConfig
 from speechnet.audit.run import Audit, run_audit
-from speechnet.audit.summary import SEVERITIES, SUMMARY_COLUMNS
 from speechnet.corpus.synthesis import synthesise
 from speechnet.denoise import DenoiseConfig
 from speechnet.extraction.extract import Extraction, extract_features
 from speechnet.extraction.recipe import Recipe
 from speechnet.features import FeaturesConfig
+from speechnet.findings import FINDING_COLUMNS, SEVERITIES
 from speechnet.types import Fold
 
 RATE = 16_000
@@ -237,13 +237,14 @@ def test_a_shared_speaker_is_the_worst(corpus: tuple[Path, pd.DataFrame]) -> Non
 def test_the_summary_says_it_in_order(spoilt: Audit) -> None:
     """The worst first; each fault has its row, with a count and the first of the files."""
     summary = spoilt.summary
-    assert summary.columns.tolist() == list(SUMMARY_COLUMNS)
+    assert summary.columns.tolist() == list(FINDING_COLUMNS)
     ranks = summary["severity"].map(SEVERITIES.index)
     assert ranks.is_monotonic_increasing
     assert set(summary["check"]) >= {*FAULTS, "near_duplicates", "single_class"}
     rows = summary.set_index("check")
     assert rows.index[0] == "leakage_duplicate"
-    assert rows.loc["noisy"].tolist() == ["warning", "recording is noisy", 1, "noisy.wav"]
+    row = rows.loc["noisy", ["severity", "what", "count", "detail"]]
+    assert row.tolist() == ["warning", "recording is noisy", 1, "noisy.wav"]
     expected = "recording is set aside: fewer samples than the header says"
     assert rows.loc["truncated", "what"] == expected
     assert rows.loc["leakage_near_duplicate", "count"] == 4

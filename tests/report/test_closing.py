@@ -7,7 +7,7 @@ from speechnet.report.audit import findings_table
 from speechnet.report.closing import (
     compared,
     groups_in_words,
-    inflation_in_words,
+    inflated,
     published,
     recalls_in_words,
     references_in_words,
@@ -174,15 +174,17 @@ def test_reference_results_stand_beside_the_own_with_what_differs() -> None:
     assert references_in_words(scores(svm=0.5), references.iloc[:0], unit="speaker") == []
 
 
-def test_inflation_is_said_in_both_numbers() -> None:
-    """What a random split reports, what unseen speakers get, and the difference."""
+def test_inflation_is_told_with_its_numbers() -> None:
+    """What a random split reports, what unseen speakers get, and the difference, if it is shown."""
     row = {"random": 0.75, "disjoint": 0.55, "difference": 0.2, "low": 0.15, "high": 0.25}
-    assert inflation_in_words(pd.DataFrame([{"target": "emotion", **row}])) == [
-        "emotion: a random split would have reported 75.0, unseen speakers get 55.0: +20.0 "
-        "[+15.0, +25.0] points (UAR of one SVM)"
-    ]
-    unsure = inflation_in_words(pd.DataFrame([{"target": "gender", **row, "low": -0.01}]))[0]
-    assert unsure.endswith("no difference shown")
+    (found,) = inflated(pd.DataFrame([{"target": "emotion", **row}]))
+    assert (found.severity, found.subject, found.numbers) == ("warning", "emotion", row)
+    for figure in ("20 points", "75.0 %", "55.0 %"):
+        assert figure in found.line
+    assert "[+15.0, +25.0]" in found.detail
+    (unsure,) = inflated(pd.DataFrame([{"target": "gender", **row, "low": -0.01}]))
+    assert unsure.severity == "note"
+    assert "not shown" in unsure.line
 
 
 def test_findings_are_shown_as_they_stand() -> None:

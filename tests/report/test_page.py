@@ -20,13 +20,11 @@ from speechnet.report.names import UNDEFINED
 from speechnet.report.page import Material, page
 from speechnet.report.page.environment import environment
 from speechnet.report.page.parts import Cell, Column, Table, cut
-from speechnet.report.page.warning import warnings_of
 
 SECTIONS = [
     *("corpus", "models", "confusion", "learning", "people", "clusters", "parts"),
     *("mistakes", "provenance"),
 ]
-AUDIT = ["check", "severity", "what", "count", "detail"]
 FIGURE = SVG.format("<path d='M 0 0'/>")
 
 
@@ -68,7 +66,7 @@ def test_every_section_is_there(read: Read) -> None:
     """In order, each linked to; all figures are shown, each with a name and a text."""
     assert [section["id"] for section in read.of("section")] == SECTIONS
     links = [link["href"] for link in read.of("a")]
-    assert links == ["#main", *(f"#{name}" for name in SECTIONS)]
+    assert list(dict.fromkeys(links)) == ["#main", *(f"#{name}" for name in SECTIONS)]
     figures = [svg for svg in read.of("svg") if svg.get("role") == "img"]
     assert len(figures) == 17
     assert all(svg["aria-label"] and svg["aria-describedby"] for svg in figures)
@@ -244,81 +242,6 @@ def test_no_mistakes(mistakes: pd.DataFrame | None, settings: dict[str, Any], sa
     assert re.search(said, read.text)
 
 
-def audited(*checks: tuple[str, str]) -> pd.DataFrame:
-    """Findings of these checks and severities."""
-    rows = [(check, severity, f"of {check}", 2, "where") for check, severity in checks]
-    return pd.DataFrame(rows, columns=AUDIT)
-
-
-def titles(**changes: Any) -> list[str]:
-    """The headlines of a run's warnings."""
-    return [each.title for each in warnings_of(make_material(**changes))]
-
-
-def test_the_warning_that_matters_most_comes_first() -> None:
-    """The whole order: each cause, taken away, leaves the next one first."""
-    targets = {"gender": ["female", "male"], "emotion": ["angry", "happy", "sad", "neutral"]}
-    info = make_info(targets, corpus="spoken + synthetic")
-    info["chance"] = {"emotion": [0.1, 0.99]}
-    info["corpus"] |= {"speakers": 4, "set_aside": 40}
-    checks = {
-        "quiet": "warning",
-        "leakage_sentence": "note",
-        "confounding": "warning",
-        "speakers_unknown": "warning",
-        "protocol": "fault",
-        "copies_disagree": "fault",
-    }
-    settings = {"data": {"features": {"per_speaker": True}}}
-    found = titles(info=info, audit=audited(*checks.items()), settings=settings)
-    told = audited(*checks.items(), ("leakage_speaker", "fault"))
-    shared = titles(info=info, audit=told, settings=settings)
-    split = "Not to be held against results of random splits"  # part of the shared speakers' text
-    assert shared[1:2] == ["2 of leakage_speaker"]
-    assert [*shared[:1], *shared[2:]] == [each for each in found if each != split]
-    assert found == [
-        "The speech is synthetic",
-        "2 of copies_disagree",
-        "2 of protocol",
-        "No model tells the emotion better than chance",
-        "Another task than recognising a stranger",
-        "2 of speakers_unknown",
-        "Only 4 speakers",
-        "2 of confounding",
-        "40 of 100 recordings were set aside",
-        "Not to be held against results of random splits",
-        "2 of leakage_sentence",
-        "2 of quiet",
-    ]
-
-
-def test_a_random_split_is_told_with_its_figure() -> None:
-    """Beside a shared speaker it is part of that warning, otherwise one of its own."""
-    shared, *_ = warnings_of(make_material(audit=audited(("leakage_speaker", "fault"))))
-    assert re.search(r"a random split would have reported \d", shared.text)
-    alone, *_ = warnings_of(make_material(audit=audited()))
-    assert alone.title == "Not to be held against results of random splits"
-    assert re.search(r"a random split would have reported \d", alone.text)
-
-
-def test_wide_intervals_are_told() -> None:
-    """An interval of more than 20 points is a warning with its numbers."""
-    material = make_material(whole=False)
-    scores = material.tables.scores.assign(low=0.4, high=0.7)
-    found = warnings_of(with_scores(material, scores))
-    assert [each.title for each in found] == [
-        "The scores of gender are uncertain",
-        "The scores of emotion are uncertain",
-    ]
-    assert "[40.0, 70.0] %" in found[0].text
-
-
-def test_some_models_better_than_chance_is_no_warning() -> None:
-    """Only where even the best is within chance."""
-    info = make_info({}) | {"chance": {"emotion": [0.0, 0.01], "gender": [None, None]}}
-    assert not [title for title in titles(info=info, whole=False) if "chance" in title]
-
-
 def test_no_warning() -> None:
     """A run without any says so."""
     assert "No warning" in Read(page(make_material(whole=False))).text
@@ -486,19 +409,3 @@ def test_what_clips_are(whole: Material) -> None:
         "mono, resampled to 22,050 Hz, trimmed, not denoised, loudness unchanged; at most" in text
     )
     assert "not denoised" not in Read(page(replace(whole, clips={}))).text
-
-
-@pytest.mark.parametrize(
-    ("detail", "said"),
-    [
-        ("in 5 folds: 01, 02", "Sentences 01 and 02, in all 5 folds."),
-        ("in 1 fold: 01", "Sentence 01, in 1 of 5 folds."),
-        ("elsewhere", "Elsewhere."),
-    ],
-)
-def test_shared_sentences_are_named(detail: str, said: str) -> None:
-    """Which ones and in how many of the folds, and nothing that the title says already."""
-    table = audited(("leakage_sentence", "note")).assign(detail=detail)
-    info = make_info({}) | {"folds": 5}
-    (warned,) = warnings_of(make_material(audit=table, info=info, whole=False))
-    assert warned.text == said

@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from speechnet.report.names import model_name
+from speechnet.report.page.parts import sentence
 
 _PACKAGE: Final = "speechnet.report.page"
 _TEMPLATES: Final = "templates"
@@ -48,6 +49,7 @@ def environment(package: str = _PACKAGE) -> Environment:
     )
     made.globals["inlined"] = inlined
     made.filters["model_name"] = model_name
+    made.filters["sentence"] = sentence
     return made
 
 

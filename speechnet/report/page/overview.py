@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from speechnet.findings import Finding, foremost
 from speechnet.report.closing import compared
 from speechnet.report.names import (
     UNDEFINED,
@@ -16,9 +17,9 @@ from speechnet.report.names import (
     percent,
     percent_interval,
 )
+from speechnet.report.page.findings import findings_of
 from speechnet.report.page.material import Material
 from speechnet.report.page.parts import sentence
-from speechnet.report.page.warning import Warned, warnings_of
 from speechnet.report.tables import POOLED_NOTE, Score, fold_count, models_of
 from speechnet.wording import counted
 
@@ -71,26 +72,25 @@ class Overview:
         rankings: the answer.
         note: how the numbers of the answer are to be read.
         details: which model the sections below go into.
-        warning: the one that matters most; None where nothing was found.
+        warnings: the findings that matter most, in order; empty where nothing was found.
     """
 
     facts: Mapping[str, str]
     rankings: list[Ranking]
     note: str
     details: str
-    warning: Warned | None
+    warnings: list[Finding]
 
 
 def overview(material: Material) -> Overview:
     """Put the first screen together."""
-    warned = warnings_of(material)
     rankings = [_ranking(material, target) for target in material.tables.targets]
     return Overview(
         facts=_facts(material),
         rankings=rankings,
         note=_note(material, rankings),
         details=_details(material),
-        warning=next(iter(warned), None),
+        warnings=foremost(findings_of(material)),
     )
 
 

@@ -12,20 +12,22 @@ import pandas as pd
 
 from speechnet.report.figures_corpus import classes_by_gender
 from speechnet.report.names import readable
+from speechnet.report.page.findings import audited, findings_of
 from speechnet.report.page.material import Material
 from speechnet.report.page.parts import (
     Cell,
     Column,
     Empty,
+    Heading,
     Item,
     Section,
     Sentences,
     Table,
     count,
     picture,
+    sentence,
     words,
 )
-from speechnet.report.page.warning import warnings_of
 from speechnet.wording import counted
 
 _MARKS = {"fault": "fault", "warning": "warn"}
@@ -58,9 +60,10 @@ def _corpus_items(material: Material) -> Iterator[Item]:
         yield Empty("The audit found nothing: no copies, no leaks, no faulty recordings.")
     else:
         yield _findings(material.audit)
-    others = [each for each in warnings_of(material)[1:] if not each.audited]
+    others = [each for each in findings_of(material) if not audited(each, material)]
     if others:
-        yield Sentences([f"{each.title}. {each.text}" for each in others])
+        yield Heading("What else limits the scores")
+        yield Sentences([f"{each.line}. {sentence(each.detail)}" for each in others])
     if material.quarantine is not None and len(material.quarantine):
         yield _set_aside(material.quarantine)
     else:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from speechnet.evaluation.comparison import SIGNIFICANT
-from speechnet.report.closing import inflation_in_words
+from speechnet.report.closing import inflated
 from speechnet.report.figures import file_name
 from speechnet.report.names import (
     model_name,
@@ -144,12 +144,12 @@ def _inflation_items(material: Material) -> Iterator[Item]:
             "all of them known."
         )
         return
-    sentences = inflation_in_words(table)
+    sentences = [sentence(f"{each.line} ({each.detail})") for each in inflated(table)]
     if "inflation" in material.figures:
         yield picture(
             material.figures["inflation"],
             name="A random split and unseen speakers",
-            caption=" ".join(map(sentence, sentences)),
+            caption=" ".join(sentences),
         )
     else:
         yield Sentences(sentences)

@@ -1,0 +1,188 @@
+"""All that limits the scores of a run: what its audit found, and what its scores tell."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Final
+
+from speechnet.findings import Finding, from_table, ranked
+from speechnet.report.closing import inflated
+from speechnet.report.names import model_name, percent, percent_interval
+from speechnet.report.page.material import Material
+from speechnet.wording import counted
+
+_FEW: Final = 10
+"""Of fewer speakers than this a bootstrap over speakers says little."""
+_WIDE: Final = 0.2
+"""An interval wider than this, from end to end, is remarked on; also that of a choice."""
+_MANY_BAD: Final = 0.05
+"""From this share of recordings set aside on, it is remarked on."""
+_SYNTHETIC: Final = "synthetic"
+
+
+def findings_of(material: Material) -> list[Finding]:
+    """What limits the scores, in the order of ``speechnet.findings``."""
+    return ranked(
+        [
+            *_audited(material),
+            *_synthetic(material),
+            *_per_speaker(material),
+            *_inflation(material),
+            *_chosen(material),
+            *_by_chance(material),
+            *_few_speakers(material),
+            *_uncertain(material),
+            *_set_aside(material),
+        ]
+    )
+
+
+def audited(finding: Finding, material: Material) -> bool:
+    """Whether the table of the audit's findings has it."""
+    return finding in _audited(material)
+
+
+def _audited(material: Material) -> list[Finding]:
+    return [] if material.audit is None else from_table(material.audit)
+
+
+def _synthetic(material: Material) -> Iterator[Finding]:
+    if _SYNTHETIC in str(material.info["corpus"].get("name", "")).split(" + "):
+        yield Finding(
+            "synthetic",
+            "warning",
+            "The speech is synthetic: the scores say nothing about real voices",
+            detail="made-up voices tell whether the program works",
+        )
+
+
+def _per_speaker(material: Material) -> Iterator[Finding]:
+    if material.setting("data", "features", "per_speaker"):
+        yield Finding(
+            "per_speaker",
+            "warning",
+            "Standardised by speaker: the scores don't hold for strangers",
+            detail="each speaker's features are standardised over all of their recordings, tested "
+            "ones too; so the scores hold for people of whom many recordings, of every class, are "
+            "there beforehand",
+        )
+
+
+def _inflation(material: Material) -> Iterator[Finding]:
+    table = material.tables.inflation
+    if table is None:
+        return
+    shared = any(each.check == "leakage_speaker" for each in _audited(material))
+    why = (
+        "the scores above are of such a split, as speakers are both trained on and tested"
+        if shared
+        else "so the results of others' random splits can't be held against the scores above"
+    )
+    for finding in inflated(table):
+        if finding.severity == "warning" or (shared and finding.numbers["low"] > 0):
+            yield replace(finding, severity="warning", detail=f"{why}; {finding.detail}")
+
+
+def _chosen(material: Material) -> Iterator[Finding]:
+    """How far the choice of the best model can be believed."""
+    best = material.best
+    if best is None or best.basis in {"only", "search"}:
+        return
+    if best.basis == "test":
+        yield Finding(
+            "chosen_on_test",
+            "warning",
+            f"No dev part: {model_name(best.model)} is the best on the test part itself",
+            detail="the highest of several test scores is too high, and higher the more models "
+            "there are; data.split.dev sets a dev part apart",
+        )
+        return
+    table = material.tables.confusion
+    rows = table[(table["part"] == "dev") & (table["model"] == best.model)]
+    for target in best.targets:
+        counts = rows[rows["target"] == target].groupby("truth")["count"].sum()
+        if len(counts) == 0 or (counts == 0).any():
+            continue
+        # A recall of n recordings has at most the variance 1 / 4n.
+        margin = 1.96 * math.sqrt((0.25 / counts).sum()) / len(counts)
+        if 2 * margin > _WIDE:
+            yield Finding(
+                "chosen_on_few",
+                "warning",
+                f"The best model was chosen on only {counts.sum()} dev recordings ({target})",
+                detail=f"by chance alone its dev UAR may be off by {100 * margin:.0f} points, so "
+                "another model may well be as good",
+                subject=target,
+                numbers={
+                    "width": 2 * margin,
+                    "recordings": int(counts.sum()),
+                    "rarest": int(counts.min()),
+                },
+            )
+
+
+def _by_chance(material: Material) -> Iterator[Finding]:
+    scores = material.tables.scores
+    pooled = scores[(scores["part"] == "test") & (scores["metric"] == "uar")]
+    best = pooled[pooled["fold"] == "all"].groupby("target")["value"].max()
+    for target, (low, high) in material.chance.items():
+        if target in best and best[target] <= high:
+            yield Finding(
+                "chance",
+                "warning",
+                f"No model tells the {target} better than chance: UAR {percent(best[target])} % at "
+                "most",
+                detail=f"models that know nothing of it reach {percent(low)} to {percent(high)} %",
+                subject=target,
+                numbers={"uar": float(best[target]), "low": low, "high": high},
+            )
+
+
+def _few_speakers(material: Material) -> Iterator[Finding]:
+    speakers = material.info["corpus"].get("speakers", 0)
+    if material.tables.unit == "speaker" and 1 < speakers < _FEW:
+        yield Finding(
+            "few_speakers",
+            "warning",
+            f"Only {speakers} speakers: what holds for them may not hold for others",
+            detail="intervals over so few are too narrow",
+            numbers={"speakers": speakers},
+        )
+
+
+def _uncertain(material: Material) -> Iterator[Finding]:
+    if material.shown is None:
+        return
+    for target in material.tables.targets:
+        score = material.score(model=material.shown, target=target, part="test", metric="uar")
+        if score.has_interval and score.high - score.low > _WIDE:
+            reached = percent_interval(score.value, score.low, score.high)
+            yield Finding(
+                "wide_interval",
+                "warning",
+                f"The scores of {target} are uncertain: UAR {reached} %",
+                detail=f"with other {material.unit}s {model_name(material.shown)} could well "
+                "be at either end",
+                subject=target,
+                numbers={
+                    "uar": score.value,
+                    "low": score.low,
+                    "high": score.high,
+                    "width": score.high - score.low,
+                },
+            )
+
+
+def _set_aside(material: Material) -> Iterator[Finding]:
+    corpus = material.info["corpus"]
+    bad, used = int(corpus.get("set_aside", 0)), int(corpus.get("recordings", 0))
+    if bad > _MANY_BAD * (bad + used):
+        yield Finding(
+            "set_aside",
+            "warning",
+            f"{bad} of {counted(bad + used, 'recording')} set aside: the scores hold for the rest",
+            detail="those that are left out may be the harder ones",
+            numbers={"share": bad / (bad + used), "recordings": bad},
+        )
