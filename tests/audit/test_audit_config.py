@@ -21,6 +21,10 @@ from speechnet.errors import ConfigError
             {"near_duplicate_ratio": 1.0},
             r"evaluation\.audit\.near_duplicate_ratio is 1, expected between 0 and 1",
         ),
+        (
+            {"near_duplicate_exact": 10},
+            r"evaluation\.audit\.near_duplicate_exact is 10, expected 1,000 or more",
+        ),
     ],
 )
 def test_thresholds_out_of_range_are_refused(setting: dict[str, float], match: str) -> None:

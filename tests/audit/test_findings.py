@@ -22,6 +22,7 @@ def findings(
     leaks: pd.DataFrame = NO_LEAKS,
     files: pd.DataFrame = NO_FILES,
     dispute: pd.DataFrame = ALL_AGREE,
+    config: AuditConfig | None = None,
 ) -> pd.DataFrame:
     """The summary, by check."""
     found = summary(
@@ -31,7 +32,7 @@ def findings(
         near=NO_PAIRS,
         leaks=leaks,
         dispute=dispute,
-        config=AuditConfig(),
+        config=config or AuditConfig(),
     )
     return found.set_index("check")
 
@@ -39,6 +40,17 @@ def findings(
 def test_a_balanced_corpus_has_none() -> None:
     """Every speaker says each emotion equally often."""
     assert findings(corpus_table()).empty
+
+
+def test_that_not_all_were_compared_is_said() -> None:
+    """From the size on that the configuration names, if near-copies are looked for at all."""
+    table = corpus_table(speakers=130)
+    few = AuditConfig(near_duplicate_exact=1_000)
+    assert len(table) > 1_000
+    assert findings(table, config=few).index.tolist() == ["near_duplicates_missed"]
+    assert findings(table).empty
+    few.near_duplicates = False
+    assert findings(table, config=few).empty
 
 
 def test_one_speaker_only() -> None:

@@ -102,6 +102,22 @@ def test_exact_copies_and_the_ratio() -> None:
     assert len(pairs_of(matrix_of(X))) >= 20
 
 
+def test_of_many_recordings_only_neighbours_are_compared() -> None:
+    """What is found is what comparing all pairs finds, at most one of a hundred pairs missing."""
+    X = alike(3_000)
+    rng = np.random.default_rng(1)
+    X[-200:] = X[:200] + 0.1 * rng.normal(size=(200, X.shape[1]))
+    X[300:303] = X[250]
+    every = find(matrix_of(X), AuditConfig())
+    assert len(every) >= 206
+    some = find(matrix_of(X), AuditConfig(near_duplicate_exact=1_000))
+    assert len(some) >= 0.99 * len(every)
+    merged = some.merge(every, on=["first", "second"], suffixes=("", "_exact"))
+    assert len(merged) == len(some)
+    np.testing.assert_allclose(merged["distance"], merged["distance_exact"], atol=1e-3)
+    np.testing.assert_allclose(merged["threshold"], merged["threshold_exact"], rtol=0.02)
+
+
 @pytest.mark.parametrize("n", [0, 1, 2, 3])
 def test_too_few_recordings_have_no_neighbours(n: int) -> None:
     """An empty table, with its columns."""
