@@ -85,7 +85,7 @@ def _read_and_predict(path: Path, model: str, clip: Float32) -> dict[str, Float6
     run = SavedRun(path)
     recipe = run.config.data.recipe
     backend = make_backend(recipe.backend, recipe.denoise, recipe.features)
-    (row,) = backend.rows([prepare(as_samples(clip), SR, recipe.audio)], recipe.audio.sample_rate)
+    (row,) = backend.rows([prepare(as_samples(clip), SR, recipe.audio).y], recipe.audio.sample_rate)
     if isinstance(row, SetAside):
         raise row
     return {target: p[0] for target, p in run.predict_proba(model, row[None]).items()}

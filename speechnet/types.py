@@ -47,6 +47,7 @@ REASONS: Final[dict[str, str]] = {
     "too_short": "shorter than the minimum duration",
     "too_long": "longer than the maximum duration",
     "not_finite": "NaN or infinite samples",
+    "unscaled": "samples far beyond full scale, which is 1",
     "silent": "no sound above the silence level",
     "not_finite_denoised": "denoising gave NaN or infinite samples",
     "not_finite_features": "a feature came out NaN or infinite",
@@ -55,6 +56,12 @@ REASONS: Final[dict[str, str]] = {
     "worker_died": "the process working on it died twice",
 }
 """Why a recording may be set aside. Each stands in ``quarantine.csv`` as written here."""
+
+NOTES: Final[dict[str, str]] = {
+    "channels_cancel": "channels that cancel each other when they are mixed: the loudest was taken",
+    "channels_differ": "channels that hold different sounds, such as two ends of a call",
+}
+"""What should be known of a recording that is used all the same."""
 
 POLICY_REASONS: Final = frozenset({"too_short", "too_long", "duplicate"})
 """Reasons that the experiment chose. They don't count towards ``data.max_bad_share``."""

@@ -56,7 +56,9 @@ def _cut() -> dict[str, tuple[bytes, str | None]]:
     opus = encoded(speech(1, 3, 48_000), "OGG/OPUS", rate=48_000)
     return {
         "cut.wav": (encoded(y, "WAV")[:-30_001], "truncated"),
-        "cut_by_one_byte.wav": (encoded(y, "WAV")[:-1], "truncated"),
+        "cut_by_one_byte.wav": (encoded(speech(13), "WAV")[:-1], None),
+        "cut_to_a_moment.wav": (encoded(y, "WAV")[:4_000], "truncated"),
+        "cut_to_a_moment.aiff": (encoded(y, "AIFF")[:4_000], "truncated"),
         "cut_extensible.wav": (encoded(y, "WAVEX")[:-30_000], "truncated"),
         "cut_big_endian.wav": (encoded(y, "WAV", endian="BIG")[:-30_000], "truncated"),
         "cut_rf64.wav": (encoded(y, "RF64")[:-30_000], "truncated"),
@@ -107,7 +109,9 @@ def _samples() -> dict[str, tuple[bytes, str | None]]:
         "inf.wav": (encoded(inf, "WAV/FLOAT"), "not_finite"),
         "silence.wav": (encoded(np.zeros(RATE, np.float32), "WAV"), "silent"),
         "direct_current.wav": (encoded(np.full(RATE, 0.5, np.float32), "WAV"), "silent"),
-        "cancelled.wav": (encoded(np.outer(speech(8), [1, -1]), "WAV"), "silent"),
+        "huge.wav": (encoded(speech(14) * 1e38, "WAV/FLOAT"), "unscaled"),
+        "unscaled.wav": (encoded(speech(15) * 2**15, "WAV/FLOAT"), "unscaled"),
+        "cancelled.wav": (encoded(np.outer(speech(8), [1, -1]), "WAV"), None),
         "offset.wav": (encoded(speech(9) + 0.5, "WAV"), None),
         "clipped.wav": (encoded(np.clip(speech(10) * 20, -1, 1), "WAV"), None),
         "shorter_than_a_frame.wav": (encoded(speech(11, 0.05), "WAV"), "too_short"),

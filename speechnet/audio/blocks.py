@@ -8,8 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import soundfile
 
+from speechnet.audio.channels import (
+    channel_notes,
+    frame_powers,
+    in_frames,
+    loudest_if_cancelled,
+    togetherness,
+)
 from speechnet.audio.config import AudioConfig
 from speechnet.audio.decode import check_decoded, check_header, opened
 from speechnet.errors import SetAside
@@ -57,10 +65,32 @@ def stream(path: Path, config: AudioConfig) -> Iterator[Stream]:
         yield Stream(sound.samplerate, sound.channels, sound.frames, _blocks(sound))
 
 
+def notes_of(path: Path, config: AudioConfig) -> tuple[str, ...]:
+    """What ``speechnet.audio.facts.Facts.notes`` says of a recording of any length.
+
+    Args:
+        path: the file.
+        config: bounds, and how channels are mixed.
+
+    Raises:
+        SetAside: the file can't be used.
+    """
+    with stream(path, config) as sound:
+        if sound.channels == 1:
+            return ()
+        powers, means = [], []
+        for block in sound.blocks:
+            powers.append(frame_powers(in_frames(block, sound.rate)))
+            means.append(frame_powers(in_frames(block.mean(axis=1, keepdims=True), sound.rate)))
+    found = np.concatenate(powers)
+    taken = loudest_if_cancelled(found.mean(axis=0), float(np.concatenate(means).mean()))
+    return channel_notes(taken if config.mono == "mean" else -1, togetherness(found))
+
+
 def _blocks(sound: soundfile.SoundFile) -> Iterator[Float32]:
     size = max(1, _BLOCK // sound.channels)
     found = 0
-    while len(block := sound.read(size, dtype="float32", always_2d=True)):
+    while len(block := sound.read(size)):
         found += len(block)
         yield block
     check_decoded(found, sound.frames, sound)

@@ -21,21 +21,23 @@ class AudioConfig:
         mono: how several channels become one: their mean, or one of the first two.
         remove_dc: subtract the mean of the samples.
         min_duration: shorter recordings, in seconds, are set aside.
-        max_duration: longer recordings, in seconds, are set aside; null keeps all.
+        max_duration: longer recordings, in seconds, are set aside, for one label hardly holds for
+            all of them; ``predict`` takes them window by window; null keeps all.
         trim_db: cut what lies before the first and after the last frame whose level is within so
             many dB of the loudest frame (``librosa.effects.trim``); null keeps all.
         silence_db: recordings whose peak is below, in dB of full scale, are set aside.
         min_rate: lowest plausible sample rate in a file's header, in Hz.
         max_rate: highest plausible sample rate in a file's header, in Hz.
-        max_samples: most samples (frames times channels) that are decoded at once, from a file or
-            a part of it; the default is 25 minutes of 44.1 kHz mono and needs about 2 GB.
+        max_samples: most samples (frames times channels, and once they are resampled) that are
+            decoded at once, from a file or a part of it; the default is 25 minutes of 44.1 kHz mono
+            and needs about 2 GB.
     """
 
     sample_rate: int = 22_050
     mono: Literal["mean", "left", "right"] = "mean"
     remove_dc: bool = True
     min_duration: float = 0.3
-    max_duration: float | None = None
+    max_duration: float | None = 300.0
     trim_db: float | None = None
     silence_db: float = -80.0
     min_rate: int = 4_000

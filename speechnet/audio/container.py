@@ -1,20 +1,28 @@
 """Whether a sound file is as long as it says, read from its own bytes.
 
-libsndfile shortens a cut WAV or Ogg file without a word, so its header is compared with its size
-here. FLAC and MP3 files are checked as they are decoded.
+libsndfile shortens a cut file of most formats without a word, so what the header promises is
+compared here with what the file holds. FLAC and MP3 files are checked as they are decoded.
 """
 
 from __future__ import annotations
 
+import io
+import math
 import os
+import re
 import struct
-from typing import Final, Protocol
+from collections.abc import Iterator
+from typing import Final, NamedTuple, Protocol
 
-_BYTE_ORDER: Final = {b"RIFF": "<", b"RF64": "<", b"RIFX": ">"}
+_PLACEHOLDER_SPAN: Final = 2**20
+"""Bytes. A size so near 2^31 or 2^32 is none: writers that stream can't go back to fill in the true
+one, and leave the largest number there is, less a header, rounded down to a block and the like."""
 
-_UNKNOWN_LENGTH: Final = frozenset({0, 0x7FFFF000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF})
-"""What FFmpeg, SoX, arecord and others leave as the size of a WAV's data when they write to a pipe,
-for they can't go back to fill in the true one."""
+_NO_SIZE: Final = 2**32 - 1
+"""What stands in place of a size that 32 bits can't hold (EBU Tech 3306)."""
+
+_MOST_CHUNKS: Final = 1_000
+"""No recording has so many; a file of zeros behind a header would be one of nothing else."""
 
 _OGG_TAIL: Final = 65_307
 """The largest possible Ogg page in bytes: the last page begins within so many of the end."""
@@ -22,57 +30,203 @@ _OGG_TAIL: Final = 65_307
 _OGG_HEADER: Final = 27
 """Bytes of a page's header before its segment table (RFC 3533, section 6)."""
 
+_NIST_COUNT: Final = re.compile(rb"^(sample_count|channel_count|sample_n_bytes) -i (\d+)", re.M)
+
 
 class _Seekable(Protocol):
-    def read(self, size: int = ..., /) -> bytes: ...
+    def read(self, size: int = ..., /) -> bytes | None: ...
     def seek(self, offset: int, whence: int = ..., /) -> int: ...
 
 
-def what_is_missing(file: _Seekable) -> str | None:
-    """What the end of a WAV or Ogg file lacks.
+class Ending(NamedTuple):
+    """How the end of a file compares with its header.
+
+    Attributes:
+        missing: what is missing, in words; None for a whole file, and where the format can't tell.
+        share: of what is there, how much more there should be; infinite where that isn't known.
+        open_size: where the four bytes of a size stand that is 0 although sound follows.
+    """
+
+    missing: str | None = None
+    share: float = math.inf
+    open_size: int | None = None
+
+
+class _Data(NamedTuple):
+    """The samples as the header has them: where they begin, and how many bytes there should be."""
+
+    begin: int
+    length: int
+
+
+class _Chunks(NamedTuple):
+    """How a container of chunks is laid out.
+
+    Attributes:
+        name: the format's.
+        header: of each chunk, for ``struct``: its name and its size in bytes.
+        first: where the first chunk begins.
+        data: the name of the one that holds the samples.
+        multiple: chunks begin at multiples of so many bytes.
+        inclusive: whether a chunk's size counts its header.
+    """
+
+    name: str
+    header: str
+    first: int
+    data: bytes
+    multiple: int = 2
+    inclusive: bool = False
+
+
+_WAV: Final = _Chunks("WAV", "<4sI", 12, b"data")
+_CONTAINERS: Final = {
+    b"RIFF": _WAV,
+    b"RF64": _WAV,
+    b"RIFX": _WAV._replace(header=">4sI"),
+    b"FORM": _Chunks("AIFF", ">4sI", 12, b"SSND"),
+    b"caff": _Chunks("CAF", ">4sq", 8, b"data", multiple=1),
+    b"riff": _Chunks("W64", "<4s12xQ", 40, b"data", multiple=8, inclusive=True),
+}
+
+
+def ending(file: _Seekable) -> Ending:
+    """Compare a file's length with what its header says.
 
     Args:
         file: open for reading bytes; its position is changed.
-
-    Returns:
-        What is missing, in words; None for a whole file, and where the format can't tell.
     """
-    file.seek(0)
-    start = file.read(12)
-    if start[:4] in _BYTE_ORDER and start[8:] == b"WAVE":
-        missing = _missing_wav_bytes(file, _BYTE_ORDER[start[:4]])
-        return f"{missing} bytes short of what the WAV header says" if missing > 0 else None
-    if start[:4] == b"OggS" and not _ogg_is_closed(file):
-        return "the last Ogg page does not end the stream"
+    size = file.seek(0, os.SEEK_END)
+    start = _at(file, 0, 12)
+    if start[:4] == b"OggS":
+        closed = _ogg_is_closed(file, size)
+        return Ending(None if closed else "the last Ogg page does not end the stream")
+    if layout := _CONTAINERS.get(start[:4]):
+        name, data = layout.name, _data_chunk(file, layout, size)
+    elif start[:4] == b".snd":
+        name, data = "AU", _Data(*struct.unpack(">II", start[4:].ljust(8, b"\0")))
+    elif start[:4] == b"NIST":
+        name, data = "NIST", _nist_data(_at(file, 0, 1024))
+    else:
+        return Ending()
+    # Without a single byte of data nothing was cut: the file is empty, which libsndfile sees.
+    if data is None or data.begin >= size:
+        return Ending()
+    there = size - data.begin
+    if (
+        data.length == 0
+        and name == "WAV"
+        and layout
+        and not _are_chunks(file, layout, data.begin, size)
+    ):
+        return Ending(open_size=data.begin - 4)
+    lack = data.length - there
+    if lack <= 0 or _is_placeholder(data.length):
+        return Ending()
+    return Ending(f"{lack} bytes fewer than its {name} header says", lack / there)
+
+
+class Filled(io.RawIOBase):
+    """A WAV whose data's size is 0, as if what follows up to the end stood there.
+
+    Args:
+        file: the WAV.
+        place: where the size stands.
+    """
+
+    def __init__(self, file: io.FileIO, place: int) -> None:
+        self._file, self._place = file, place
+        length = file.seek(0, os.SEEK_END) - place - 4
+        self._size = struct.pack("<I", min(length, 2**32 - 1))
+        file.seek(0)
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def seekable(self) -> bool:
+        """It is."""
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        """As of the file."""
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        """As of the file."""
+        return self._file.tell()
+
+    def readinto(self, buffer: bytearray, /) -> int:  # type: ignore[override]  # what it is given
+        """As of the file, but for those four bytes."""
+        begin = self._file.tell()
+        count = self._file.readinto(buffer) or 0
+        for i, byte in enumerate(self._size, self._place - begin):
+            if 0 <= i < count:
+                buffer[i : i + 1] = bytes([byte])
+        return count
+
+
+def _at(file: _Seekable, position: int, count: int) -> bytes:
+    file.seek(position)
+    return file.read(count) or b""
+
+
+def _is_placeholder(length: int) -> bool:
+    return length < 0 or any(
+        abs(length - 2**bits) <= _PLACEHOLDER_SPAN for bits in (31, 32, 63, 64)
+    )
+
+
+def _chunks(
+    file: _Seekable, layout: _Chunks, position: int, size: int
+) -> Iterator[tuple[bytes, int, int]]:
+    """Name, beginning and length of each chunk, without its header."""
+    head = struct.calcsize(layout.header)
+    for _ in range(_MOST_CHUNKS):
+        if position + head > size:
+            return
+        name, length = struct.unpack(layout.header, _at(file, position, head).ljust(head, b"\0"))
+        length = max(length - head, 0) if layout.inclusive else length
+        yield name, position + head, length
+        if length < 0:
+            return
+        position += head + length
+        position += -position % layout.multiple
+
+
+def _data_chunk(file: _Seekable, layout: _Chunks, size: int) -> _Data | None:
+    long_length = 0
+    for name, begin, length in _chunks(file, layout, layout.first, size):
+        if name == b"ds64":
+            # EBU Tech 3306: the 64-bit sizes of the whole file and of the data chunk.
+            long_length = struct.unpack("<QQ", _at(file, begin, 16).ljust(16, b"\0"))[1]
+        if name == layout.data:
+            return _Data(begin, long_length if long_length and length == _NO_SIZE else length)
     return None
 
 
-def _missing_wav_bytes(file: _Seekable, order: str) -> int:
-    """How many bytes the ``data`` chunk lacks; 0 where the header can't tell.
-
-    Without a single byte of data nothing was cut: the file is empty, which libsndfile sees.
-    """
-    size = file.seek(0, os.SEEK_END)
-    position = 12  # "RIFF", a size, "WAVE"
-    long_length = 0
-    while position + 8 < size:
-        file.seek(position)
-        name, length = struct.unpack(order + "4sI", file.read(8))
-        if name == b"ds64":
-            # EBU Tech 3306: the 64-bit sizes of the whole file and of the data chunk.
-            _, long_length = struct.unpack(order + "QQ", file.read(16).ljust(16, b"\0"))
-        if name == b"data":
-            unknown = length in _UNKNOWN_LENGTH
-            return max(0, position + 8 + (long_length if unknown else length) - size)
-        position += 8 + length + length % 2  # chunks are padded to an even length
-    return 0
+def _are_chunks(file: _Seekable, layout: _Chunks, position: int, size: int) -> bool:
+    """Whether what follows is nothing but chunks, which end where the file does."""
+    end = position
+    for name, begin, length in _chunks(file, layout, position, size):
+        if not (name.isascii() and name.decode().isprintable()):
+            return False
+        end = begin + length
+    return position < end <= size <= end + end % layout.multiple
 
 
-def _ogg_is_closed(file: _Seekable) -> bool:
+def _nist_data(header: bytes) -> _Data | None:
+    """The samples of a SPHERE file, whose header is lines of ``name -type value``."""
+    found = {name: int(number) for name, number in _NIST_COUNT.findall(header)}
+    if b"sample_count" not in found or not header[8:16].strip().isdigit():
+        return None
+    factors = (found.get(name, 1) for name in (b"channel_count", b"sample_n_bytes"))
+    return _Data(int(header[8:16]), found[b"sample_count"] * math.prod(factors))
+
+
+def _ogg_is_closed(file: _Seekable, size: int) -> bool:
     """Whether the last page is whole and has the end-of-stream flag (header type 0x04)."""
-    size = file.seek(0, os.SEEK_END)
-    file.seek(max(0, size - _OGG_TAIL))
-    tail = file.read(_OGG_TAIL)
+    tail = _at(file, max(0, size - _OGG_TAIL), _OGG_TAIL)
     page = tail[max(0, tail.rfind(b"OggS")) :]
     if len(page) < _OGG_HEADER or not page[5] & 0x04:
         return False

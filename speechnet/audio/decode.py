@@ -12,22 +12,34 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import soundfile
 
 from speechnet.audio.config import AudioConfig
-from speechnet.audio.container import what_is_missing
+from speechnet.audio.container import Ending, Filled, ending
 from speechnet.audio.facts import Facts, measure
-from speechnet.audio.prepare import check_rate, check_size, prepare
+from speechnet.audio.foreign import LOOKED_AT, what_it_is
+from speechnet.audio.prepare import check_rate, check_size, one_channel, prepare
+from speechnet.audio.quiet import QUIET
 from speechnet.errors import SetAside
 from speechnet.reading import open_unbuffered
 from speechnet.types import Float32
 
-__all__ = ["AudioConfig", "Clip", "check_decoded", "check_header", "load", "opened"]
+__all__ = [
+    "AudioConfig",
+    "Clip",
+    "check_decoded",
+    "check_header",
+    "header",
+    "load",
+    "opened",
+    "probe",
+]
 
 _SLACK_S: Final = 0.01
-"""A part may end so much, in seconds, behind the recording: tables hold two or three decimals."""
+"""Seconds. A part may end so much behind the recording, for tables hold two or three decimals; and
+so much may be missing at the end, for some writers count a header or a padding byte as sound."""
 
 _MPEG_FRAME: Final = 1152
 """Samples. Without a Xing or Info frame an MP3's length is a guess, good to one MPEG frame."""
@@ -38,6 +50,9 @@ back (ISO/IEC 11172-3, ``main_data_begin``)."""
 
 _OPEN_LENGTH: Final = 2**62
 """Frames. libsndfile names more than this for a FLAC whose header leaves its length open."""
+
+_MOST_BYTES: Final = 2**38
+"""Of a file of which only parts are wanted: 400 hours of 48 kHz in 16 bits and stereo."""
 
 _NO_RATE: Final = 24
 """libsndfile's code for a header without a sample rate that can be."""
@@ -56,7 +71,12 @@ class Clip:
 
 
 def load(
-    path: Path, config: AudioConfig, *, start: float = math.nan, end: float = math.nan
+    path: Path,
+    config: AudioConfig,
+    *,
+    start: float = math.nan,
+    end: float = math.nan,
+    channel: int | None = None,
 ) -> Clip:
     """Read one recording, or a part of it.
 
@@ -65,6 +85,8 @@ def load(
         config: bounds, mono policy and rate.
         start: where the part begins, in seconds; NaN for the beginning.
         end: where the part ends, in seconds; NaN for the end.
+        channel: the only one to read, counted from 0, as if the file had no other; None for all,
+            mixed as ``config.mono`` says.
 
     Returns:
         The clip: float32, mono, finite, at ``config.sample_rate``.
@@ -73,8 +95,46 @@ def load(
         SetAside: the file can't be used; its reason is one of ``speechnet.types.REASONS``.
     """
     samples, rate = _decode(path, config, start, end)
-    y = prepare(samples, rate, config)
-    return Clip(y, config.sample_rate, measure(samples, rate, silence_db=config.silence_db))
+    if channel is not None:
+        samples = one_channel(samples, channel)
+    mono = prepare(samples, rate, config)
+    facts = measure(samples, rate, silence_db=config.silence_db, channel_taken=mono.channel)
+    return Clip(mono.y, config.sample_rate, facts)
+
+
+def probe(path: Path, config: AudioConfig, *, whole: bool) -> None:
+    """Refuse a recording that its header alone rules out, before anything else of it is read.
+
+    Args:
+        path: the file.
+        config: bounds.
+        whole: whether it is to be read at once, and not only parts of it.
+
+    Raises:
+        SetAside: it can't be used.
+    """
+    with opened(path) as (sound, missing):
+        check_header(sound, missing, config)
+        if whole:
+            check_size(sound.frames, sound.channels, rate=sound.samplerate, config=config)
+        elif (size := path.stat().st_size) > _MOST_BYTES:
+            raise SetAside("too_large", f"{size:,} bytes, at most {_MOST_BYTES:,} allowed")
+
+
+class Header(NamedTuple):
+    """What a recording's header says: seconds and channels; NaN and 1 where it can't be read."""
+
+    duration: float = math.nan
+    channels: int = 1
+
+
+def header(path: Path) -> Header:
+    """Read a recording's header, whatever it is worth."""
+    try:
+        with opened(path) as (sound, _):
+            return Header(sound.frames / sound.samplerate, sound.channels)
+    except (SetAside, ValueError, ZeroDivisionError):
+        return Header()
 
 
 class _Onwards(soundfile.SoundFile):  # type: ignore[misc]  # it has no types
@@ -83,9 +143,24 @@ class _Onwards(soundfile.SoundFile):  # type: ignore[misc]  # it has no types
     soundfile seeks to where it is after every read, and an MP3 then goes on with other last bits.
     """
 
+    def __init__(self, file: int | io.RawIOBase) -> None:
+        with QUIET:
+            super().__init__(file, closefd=False)
+
     def seekable(self) -> bool:
         """Whether to do so."""
         return False
+
+    def seek(self, frames: int, whence: int = os.SEEK_SET) -> int:
+        """As a sound file does."""
+        with QUIET:
+            return int(super().seek(frames, whence))
+
+    def read(self, frames: int) -> Float32:
+        """The next frames, float32 ``[n, channels]``: fewer where the file ends."""
+        with QUIET:
+            samples: Float32 = super().read(frames, dtype="float32", always_2d=True)
+        return samples
 
 
 @contextmanager
@@ -96,7 +171,7 @@ def opened(path: Path) -> Iterator[tuple[soundfile.SoundFile, str | None]]:
         path: the file.
 
     Yields:
-        The open file, and what its end lacks, as ``what_is_missing`` has it.
+        The open file, and what is missing at its end, in words; None for a whole file.
 
     Raises:
         SetAside: it is missing, can't be read or decoded, or breaks off.
@@ -106,18 +181,27 @@ def opened(path: Path) -> Iterator[tuple[soundfile.SoundFile, str | None]]:
             # libsndfile says "Format not recognised" of an empty file; this says it plainer.
             if os.fstat(file.fileno()).st_size == 0:
                 raise SetAside("unreadable", "the file has 0 bytes")
-            missing = what_is_missing(file)
+            end = ending(file)
             file.seek(0)
+            # By its descriptor: libsndfile then never sees a name that is no UTF-8.
+            source = file.fileno() if end.open_size is None else Filled(file, end.open_size)
             try:
-                # By its descriptor: libsndfile then never sees a name that is no UTF-8.
-                with _Onwards(file.fileno(), closefd=False) as sound:
-                    yield sound, missing
+                with _Onwards(source) as sound:
+                    yield sound, _missing(sound, end)
             except soundfile.LibsndfileError as error:
-                raise _diagnosis(error, file, missing) from error
+                raise _diagnosis(error, file, end.missing) from error
     except FileNotFoundError:
         raise SetAside("missing", "there is no such file") from None
     except OSError as error:
         raise SetAside("unreadable", error.strerror or str(error)) from error
+
+
+def _missing(sound: soundfile.SoundFile, end: Ending) -> str | None:
+    """What is missing at the end, in words; None where it is too little to matter."""
+    seconds = max(sound.frames, 0) / max(sound.samplerate, 1) * end.share
+    if end.missing is None or seconds < _SLACK_S:
+        return None
+    return end.missing if math.isinf(end.share) else f"{seconds:.3f} s: {end.missing}"
 
 
 def _decode(path: Path, config: AudioConfig, start: float, end: float) -> tuple[Float32, int]:
@@ -125,13 +209,14 @@ def _decode(path: Path, config: AudioConfig, start: float, end: float) -> tuple[
     with opened(path) as (sound, missing):
         check_header(sound, missing, config)
         first, count = _part(sound, start, end)
-        check_size(count, sound.channels, rate=sound.samplerate, config=config)
+        # Before its length is looked at: what was cut off may have left too little.
         if missing and first + count == sound.frames:
             raise SetAside("truncated", missing)
+        check_size(count, sound.channels, rate=sound.samplerate, config=config)
         lead = min(first, _MP3_LEAD) if sound.format == "MP3" else 0
         if first > lead:  # seeking to 0 would change an MP3's last bits
             sound.seek(first - lead)
-        samples = sound.read(lead + count, dtype="float32", always_2d=True)[lead:]
+        samples = sound.read(lead + count)[lead:]
         check_decoded(len(samples), count, sound)
         return samples, sound.samplerate
 
@@ -147,7 +232,7 @@ def check_decoded(found: int, expected: int, sound: soundfile.SoundFile) -> None
     Raises:
         SetAside: some are missing.
     """
-    slack = _MPEG_FRAME if sound.format == "MP3" else 0
+    slack = _MPEG_FRAME if sound.format == "MP3" else _SLACK_S * sound.samplerate
     if found == 0 or found < expected - slack:
         raise SetAside("truncated", f"{found} of {expected} frames could be decoded")
 
@@ -156,10 +241,13 @@ def _diagnosis(error: soundfile.LibsndfileError, file: io.FileIO, missing: str |
     """Which of the faults it is that libsndfile stumbled over."""
     if missing:
         return SetAside("truncated", missing)
-    if error.code == _NO_RATE:
-        return SetAside("bad_rate", "the header gives no sample rate that can be")
     # A damaged FLAC loses sync too, but before the decoder has come to the end of the file.
     at_end = file.tell() >= os.fstat(file.fileno()).st_size
+    file.seek(0)
+    if found := what_it_is(file.read(LOOKED_AT) or b""):
+        return SetAside("unreadable", found)
+    if error.code == _NO_RATE:
+        return SetAside("bad_rate", "the header gives no sample rate that can be")
     if error.code in _FLAC_BREAKS_OFF and at_end:
         return SetAside("truncated", "the file ends before the frames its header promises")
     return SetAside("unreadable", str(error.error_string))

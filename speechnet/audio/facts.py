@@ -9,10 +9,8 @@ from typing import Final
 
 import numpy as np
 
+from speechnet.audio.channels import channel_notes, frame_powers, in_frames, togetherness
 from speechnet.types import Float32
-
-_FRAMES_A_SECOND: Final = 50
-"""Frames of 20 ms: speech hardly changes within one, and pauses between words last several."""
 
 _DIGITAL_SILENCE: Final = 1e-12
 """Power, full scale squared, that no recorded frame falls below: a 24-bit step is 1.4e-14, but the
@@ -60,6 +58,13 @@ class Facts:
             frequency beyond which the mean spectrum is at least 15 dB weaker a step of one eighth
             further up, and stays so; NaN where nothing sounds.
         digest: 128-bit hash (hexadecimal) of the decoded samples, rate and channels.
+        channel_taken: the one that was taken because the mean of all would cancel it, counted from
+            0; -1 elsewhere.
+        togetherness: how far the channels rise and fall together: Pearson's correlation of the
+            levels of their frames of 20 ms in which one of them speaks, of each channel with the
+            loudest one, the lowest of them. Channels 40 dB below the loudest are left out, and
+            those whose level hardly changes; 1 where fewer than two are left. Two microphones
+            before one speaker give about 1, the two ends of a call about 0 or less.
     """
 
     duration: float
@@ -72,21 +77,29 @@ class Facts:
     snr: float
     bandwidth: float
     digest: str
+    channel_taken: int = -1
+    togetherness: float = 1.0
+
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know of its channels: codes of ``speechnet.types.NOTES``."""
+        return channel_notes(self.channel_taken, self.togetherness)
 
 
-def measure(samples: Float32, rate: int, *, silence_db: float) -> Facts:
+def measure(samples: Float32, rate: int, *, silence_db: float, channel_taken: int = -1) -> Facts:
     """Measure a recording.
 
     Args:
         samples: float32 ``[n_samples, channels]``, finite, ``n_samples`` at least 1.
         rate: Hz.
         silence_db: a frame that is no louder, in dB of full scale, is silence.
+        channel_taken: see ``Facts``.
     """
     digest = hashlib.sha256(f"{rate} {samples.shape[1]} ".encode())
     digest.update(np.ascontiguousarray(samples).data)
     clipped = np.count_nonzero(samples >= 0.999) + np.count_nonzero(samples <= -0.999)
-    frames = _frames(samples, rate)
-    power = _power(frames)
+    frames = in_frames(samples, rate)
+    powers = frame_powers(frames)
+    power = powers.mean(axis=1)
     return Facts(
         duration=len(samples) / rate,
         sample_rate=rate,
@@ -98,21 +111,9 @@ def measure(samples: Float32, rate: int, *, silence_db: float) -> Facts:
         snr=_snr(power),
         bandwidth=_bandwidth(frames, rate),
         digest=digest.hexdigest()[:32],
+        channel_taken=channel_taken,
+        togetherness=togetherness(powers),
     )
-
-
-def _frames(samples: Float32, rate: int) -> Float32:
-    """Each 20 ms without its offset: float32 ``[frames, length, channels]``."""
-    length = min(max(1, rate // _FRAMES_A_SECOND), len(samples))
-    count = len(samples) // length
-    frames = samples[: count * length].reshape(count, length, -1)
-    return np.asarray(frames - frames.mean(axis=1, keepdims=True))
-
-
-def _power(frames: Float32) -> Float32:
-    """Mean square of each frame, the channels together: float32 ``[frames]``."""
-    power = np.einsum("fsc,fsc->f", frames, frames) / np.float32(frames[0].size)
-    return np.asarray(power, dtype=np.float32)
 
 
 def _snr(power: Float32) -> float:

@@ -7,12 +7,14 @@ as long as the DC offset is left in.
 from __future__ import annotations
 
 import math
-from typing import Final
+from os import PathLike
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import soxr
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
+from speechnet.audio.channels import CANCELLED, loudest_if_cancelled
 from speechnet.audio.config import AudioConfig
 from speechnet.audio.facts import peak
 from speechnet.compiled import librosa
@@ -20,11 +22,31 @@ from speechnet.errors import DataError, SetAside
 from speechnet.types import Float32
 from speechnet.wording import counted
 
+_LOUDEST: Final = 32.0
+"""Full scale is 1. What floats record beyond it is seldom over 15 dB, and 30 dB is this; speech of
+16 bits whose numbers were not scaled lies above it unless its peak is below -60 dB."""
+
+_MOST_CHANNELS: Final = 32
+"""Rows of an array that is taken for ``[channels, n]``."""
+
 _MOST_BITS: Final = 32
 """Of an integer sample; nothing records 64."""
 
 
-def prepare(samples: Float32, rate: int, config: AudioConfig) -> Float32:
+class Mono(NamedTuple):
+    """A recording as features are computed from it.
+
+    Attributes:
+        y: float32 mono ``[n_samples]``, finite.
+        channel: the one that was taken because the mean of all would cancel it, counted from 0; -1
+            where they were mixed, or one was asked for.
+    """
+
+    y: Float32
+    channel: int
+
+
+def prepare(samples: Float32, rate: int, config: AudioConfig) -> Mono:
     """What becomes of decoded samples: mixed, freed of their offset, resampled and trimmed.
 
     Args:
@@ -33,27 +55,60 @@ def prepare(samples: Float32, rate: int, config: AudioConfig) -> Float32:
         config: mono policy, rate, silence and trimming.
 
     Returns:
-        float32 mono ``[n_samples]``, finite, at ``config.sample_rate``.
+        Mono, at ``config.sample_rate``.
 
     Raises:
-        SetAside: they are not finite or silent, or trimming leaves too few.
+        SetAside: they are not finite, not scaled or silent, or trimming leaves too few.
     """
-    if not math.isfinite(peak(samples)):
-        bad = int((~np.isfinite(samples)).sum())
-        raise SetAside("not_finite", f"{bad} of {samples.size} samples are NaN or infinite")
-    y = _to_mono(samples, config.mono)
+    _check_scale(samples)
+    y, channel = _to_mono(samples, config.mono)
     # A constant offset is no sound: the level is what is left above it.
     centred = y - np.float32(y.mean(dtype=np.float64))
     _check_level(float(peak(centred)), config)
-    return _trim(_resample(centred if config.remove_dc else y, rate, config.sample_rate), config)
+    kept = centred if config.remove_dc else y
+    return Mono(_trim(_resample(kept, rate, config.sample_rate), config), channel)
+
+
+def _check_scale(samples: Float32) -> None:
+    largest = float(peak(samples))
+    if not math.isfinite(largest):
+        bad = int((~np.isfinite(samples)).sum())
+        raise SetAside("not_finite", f"{bad} of {samples.size} samples are NaN or infinite")
+    whole = 1 < largest <= _LOUDEST and bool((samples == np.rint(samples)).all())
+    if largest > _LOUDEST or whole:
+        scales = [(bits, 2 ** (bits - 1)) for bits in (16, 24, 32)]
+        remedy = next(
+            (f": divide them by {scale}, if they are {bits}-bit numbers"
+             for bits, scale in scales if largest <= scale), ""
+        )  # fmt: skip
+        raise SetAside("unscaled", f"the largest sample is {largest:g}, full scale is 1{remedy}")
+
+
+def one_channel(samples: Float32, channel: int) -> Float32:
+    """One of several channels.
+
+    Args:
+        samples: float32 ``[n_frames, n_channels]``.
+        channel: which, counted from 0.
+
+    Returns:
+        float32 ``[n_frames, 1]``, contiguous.
+
+    Raises:
+        SetAside: there is no such channel.
+    """
+    if channel >= samples.shape[1]:
+        raise SetAside("missing", f"there is no channel {channel}, only {samples.shape[1]}")
+    return np.ascontiguousarray(samples[:, [channel]])
 
 
 def as_samples(y: ArrayLike) -> Float32:
     """Samples of any usual kind as soundfile would have read them.
 
     Args:
-        y: ``[n]`` or ``[n, channels]``: floats, full scale 1, or integers of 8, 16 or 32 bits, full
-            scale that of their type (unsigned ones around its middle).
+        y: ``[n]``, ``[n, channels]`` or, as torchaudio has it, ``[channels, n]``, an array, a
+            tensor or a list: floats, full scale 1, or integers of 8, 16 or 32 bits, full scale that
+            of their type (unsigned ones around its middle).
 
     Returns:
         float32 ``[n, channels]``, contiguous.
@@ -61,14 +116,16 @@ def as_samples(y: ArrayLike) -> Float32:
     Raises:
         DataError: another shape or type.
     """
-    array = np.asarray(y)
+    array = _as_array(y)
     if array.ndim not in (1, 2) or 0 in array.shape[1:]:
         raise DataError(f"y has shape {array.shape}, expected [n] or [n, channels]")
     if array.ndim == 2 and 0 < len(array) < array.shape[1]:
-        raise DataError(
-            f"y has shape {array.shape}, which is {len(array)} samples of {array.shape[1]} "
-            "channels; expected [n, channels]: give y.T"
-        )
+        if len(array) > _MOST_CHANNELS:
+            raise DataError(
+                f"y has shape {array.shape}, which is {len(array)} samples of {array.shape[1]} "
+                "channels; expected [n, channels]: give y.T"
+            )
+        array = array.T
     samples = array[:, None] if array.ndim == 1 else array
     kind, bits = array.dtype.kind, 8 * array.dtype.itemsize
     if kind in "iu" and bits <= _MOST_BITS:
@@ -81,16 +138,37 @@ def as_samples(y: ArrayLike) -> Float32:
     raise DataError(f"y holds {array.dtype}, expected floats or integers of 8, 16 or 32 bits")
 
 
-def as_rate(sr: float) -> int:
+def _as_array(y: object) -> NDArray[Any]:
+    if isinstance(y, str | bytes | PathLike):
+        raise DataError(
+            "y is the name of a file, expected its samples: y, sr = soundfile.read(name)"
+        )
+    if isinstance(y, tuple) and len(y) == 2:
+        raise DataError("y is a pair, expected samples and their rate apart: predict(*pair)")
+    if isinstance(y, int | float | np.number):
+        raise DataError(f"y is the number {y!r}, expected samples; the order is predict(y, sr)")
+    # A tensor of torch, which may need gradients or lie on a GPU.
+    for method in ("detach", "cpu"):
+        y = getattr(y, method, lambda same=y: same)()
+    try:
+        return np.asarray(y)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise DataError(f"y can't be read as an array of samples: {error}") from error
+
+
+def as_rate(sr: float | None) -> int:
     """A sample rate in Hz as soundfile would have read it.
 
     Raises:
         DataError: it isn't a whole number.
     """
+    if sr is None:
+        raise DataError("sr isn't given, expected the rate of y in Hz: predict(y, sr)")
     number = isinstance(sr, int | float | np.integer | np.floating) and not isinstance(sr, bool)
     if number and sr % 1 == 0:  # which neither NaN nor an infinity is
         return int(sr)
-    raise DataError(f"sr is {sr!r}, expected a whole number of Hz")
+    what = repr(sr) if np.ndim(sr) == 0 else f"of the type {type(sr).__name__}"
+    raise DataError(f"sr is {what}, expected a whole number of Hz")
 
 
 def check_rate(rate: int, config: AudioConfig) -> None:
@@ -114,12 +192,13 @@ def check_size(frames: int, channels: int, *, rate: int, config: AudioConfig) ->
     if frames == 0:
         raise SetAside("empty", "there are no samples")
     _check_duration(frames / rate, config)
-    if frames * channels > config.max_samples:
-        raise SetAside(
-            "too_large",
-            f"{frames} frames of {counted(channels, 'channel')}, at most {config.max_samples} "
-            "samples allowed",
-        )
+    resampled = math.ceil(frames * config.sample_rate / rate)
+    for count, what in (
+        (frames * channels, f"{counted(frames, 'frame')} of {counted(channels, 'channel')}"),
+        (resampled, f"{resampled} samples once it has {config.sample_rate} Hz"),
+    ):
+        if count > config.max_samples:
+            raise SetAside("too_large", f"{what}, at most {config.max_samples} allowed")
 
 
 def _check_duration(duration: float, config: AudioConfig) -> None:
@@ -135,10 +214,31 @@ def _check_level(level: float, config: AudioConfig) -> None:
         raise SetAside("silent", f"{found}, above {config.silence_db:g} dB expected")
 
 
-def _to_mono(samples: Float32, policy: str) -> Float32:
-    if policy == "mean" or samples.shape[1] == 1:
-        return np.asarray(samples.mean(axis=1), dtype=np.float32)
-    return np.ascontiguousarray(samples[:, 0 if policy == "left" else 1])
+def _to_mono(samples: Float32, policy: str) -> tuple[Float32, int]:
+    """Mono ``[n_frames]``, and the channel that was taken since the mean would cancel it."""
+    if policy != "mean" and samples.shape[1] > 1:
+        return np.ascontiguousarray(samples[:, 0 if policy == "left" else 1]), -1
+    mean = np.asarray(samples.mean(axis=1), dtype=np.float32)
+    channel = _cancelled(samples, mean)
+    return (mean, -1) if channel < 0 else (np.ascontiguousarray(samples[:, channel]), channel)
+
+
+def _cancelled(samples: Float32, mean: Float32) -> int:
+    """``loudest_if_cancelled`` of samples."""
+    channels = samples.shape[1]
+    if channels == 1:
+        return -1
+    left = channels * (_square(mean) - float(mean.mean(dtype=np.float64)) ** 2)
+    # The power with its offset is no less than without: for most recordings this is enough.
+    if left >= CANCELLED * _square(samples.reshape(-1)):
+        return -1
+    return loudest_if_cancelled(
+        samples.var(axis=0, dtype=np.float64), float(mean.var(dtype=np.float64))
+    )
+
+
+def _square(y: Float32) -> float:
+    return float(y @ y) / len(y)
 
 
 def _resample(y: Float32, rate: int, target: int) -> Float32:

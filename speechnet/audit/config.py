@@ -23,6 +23,7 @@ class AuditConfig:
         dc: recordings whose mean is further than this from 0, full scale being 1.
         snr: recordings whose estimated signal-to-noise ratio is below this, in dB.
         silence: recordings of which more than this share is silence.
+        togetherness: recordings whose channels' levels correlate by less, -1 to 1.
         near_duplicates: look for re-encoded, trimmed and rescaled copies among the features.
         near_duplicate_ratio: two recordings are near-duplicates if their distance is at most this
             share of either's distance to its tenth neighbour.
@@ -40,6 +41,7 @@ class AuditConfig:
     dc: float = 0.01
     snr: float = 10.0
     silence: float = 0.8
+    togetherness: float = 0.4
     near_duplicates: bool = True
     near_duplicate_ratio: float = 0.6
     near_duplicate_exact: int = 20_000

@@ -18,6 +18,8 @@ FAULTS: Final[dict[str, str]] = {
     "clipped": "clipped",
     "dc": "far from zero on average (DC offset)",
     "noisy": "noisy",
+    "channels_differ": "of several channels that hold different sounds, such as two ends of a call",
+    "channels_cancel": "of several channels that cancel each other: the loudest was taken",
     "stereo": "of several channels",
     "odd_rate": "of another sample rate than most",
 }
@@ -39,8 +41,8 @@ def examine(facts: pd.DataFrame, set_aside: pd.DataFrame, config: AuditConfig) -
 
     Args:
         facts: index ``file``; columns ``duration`` (s), ``sample_rate`` (Hz), ``channels``,
-            ``peak``, ``dc``, ``clipped``, ``silence`` and ``snr`` (dB), as
-            ``speechnet.audio.facts.Facts`` describes them.
+            ``peak``, ``dc``, ``clipped``, ``silence``, ``snr`` (dB), ``channel_taken`` and
+            ``togetherness``, as ``speechnet.audio.facts.Facts`` describes them.
         set_aside: columns ``file, reason, detail``.
         config: from where on something is a fault.
 
@@ -69,6 +71,18 @@ def _checks(facts: pd.DataFrame, config: AuditConfig) -> list[_Check]:
         ("clipped", of("clipped"), of("clipped") > config.clipped, "{:.2%} is at full scale"),
         ("dc", of("dc"), of("dc").abs() > config.dc, "its mean is {:+.3f} of full scale"),
         ("noisy", of("snr"), of("snr") < config.snr, "{:.1f} dB above its noise"),
+        (
+            "channels_differ",
+            of("togetherness"),
+            of("togetherness") < config.togetherness,
+            "their levels correlate by {:.2f}",
+        ),
+        (
+            "channels_cancel",
+            of("channel_taken"),
+            of("channel_taken") >= 0,
+            "channel {:.0f} was taken",
+        ),
         ("stereo", of("channels"), of("channels") > 1, "{:.0f} channels"),
         ("odd_rate", rates, rates != usual, f"{{:.0f}} Hz, most have {usual:.0f}"),
     ]

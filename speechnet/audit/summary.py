@@ -44,7 +44,7 @@ _TELLTALES: Final = (
 )
 """What may give a class away: check, column, what several are called, what a model learns then."""
 
-_HARMLESS: Final = POLICY_REASONS | {"stereo", "odd_rate"}
+_HARMLESS: Final = POLICY_REASONS | {"stereo", "channels_cancel", "odd_rate"}
 
 
 def summary(

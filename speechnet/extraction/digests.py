@@ -15,7 +15,7 @@ import io
 import logging
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from stat import S_ISREG
@@ -40,6 +40,8 @@ _OTHERS: Final = 1_000_000
 
 _SHARE: Final = 8
 """What was learnt is written once it is this part of what was known: each time all is written."""
+_LARGE: Final = 2**26
+"""Bytes. To look into a file's header takes less than to hash so many."""
 
 _SCHEMA: Final = pa.schema(
     [("path", pa.binary())]
@@ -97,27 +99,35 @@ def _state(root: Path, path: str) -> State | SetAside:
     return seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns, seen.st_ino
 
 
-def _read(root: Path, paths: Sequence[str]) -> dict[str, str | SetAside]:
+def _read(
+    root: Path,
+    paths: Sequence[str],
+    *,
+    probe: Callable[[str], None] | None,
+    large: Collection[str],
+) -> dict[str, str | SetAside]:
     if not paths:
         return {}
+
+    def digest(path: str) -> str | SetAside:
+        try:
+            if probe is not None and path in large:
+                probe(path)
+            return file_digest(root / path)
+        except SetAside as why:
+            return why
+        except FileNotFoundError:
+            return SetAside("missing", "there is no such file")
+        except OSError as error:
+            return SetAside("unreadable", error.strerror or str(error))
+
     found: dict[str, str | SetAside] = {}
     # Threads: hashing and reading leave the interpreter to others.
     with progress("reading files", len(paths)) as advance, ThreadPoolExecutor() as pool:
-        for path, digest in zip(
-            paths, pool.map(_try_digest, (root / path for path in paths)), strict=True
-        ):
-            found[path] = digest
+        for path, read in zip(paths, pool.map(digest, paths), strict=True):
+            found[path] = read
             advance(1)
     return found
-
-
-def _try_digest(path: Path) -> str | SetAside:
-    try:
-        return file_digest(path)
-    except FileNotFoundError:
-        return SetAside("missing", "there is no such file")
-    except OSError as error:
-        return SetAside("unreadable", error.strerror or str(error))
 
 
 class Digests:
@@ -137,11 +147,15 @@ class Digests:
         self._learnt: dict[str, tuple[State, str]] = {}
         self._asked = 0
 
-    def of(self, paths: Sequence[str]) -> dict[str, Content | SetAside]:
+    def of(
+        self, paths: Sequence[str], *, probe: Callable[[str], None] | None = None
+    ) -> dict[str, Content | SetAside]:
         """What each file holds.
 
         Args:
             paths: each once, relative to the folder.
+            probe: raises ``SetAside`` for a path that isn't worth hashing; it is asked about large
+                files alone, before they are read.
 
         Returns:
             By path, in that order: the content, or why there is none.
@@ -160,7 +174,9 @@ class Digests:
                 found[path] = Content(digest, state)
             else:
                 unknown.append(path)
-        for path, read in _read(self._root, unknown).items():
+        sizes = {path: s[0] for path, s in states.items() if not isinstance(s, SetAside)}
+        large = {path for path in unknown if sizes[path] > _LARGE}
+        for path, read in _read(self._root, unknown, probe=probe, large=large).items():
             state = states[path]
             if isinstance(read, SetAside) or isinstance(state, SetAside):
                 found[path] = read if isinstance(read, SetAside) else Content(read, None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,7 +13,8 @@ from typing import Final, Self
 
 import pandas as pd
 
-from speechnet.audio.decode import Clip, load
+from speechnet.audio.config import AudioConfig
+from speechnet.audio.decode import Clip, load, probe
 from speechnet.errors import SetAside
 from speechnet.extraction.backends import Backend, choose_device, make_backend, rehearse
 from speechnet.extraction.digests import Content, Digests
@@ -67,14 +68,16 @@ class _Job:
     path: Path
     start: float
     end: float
+    channel: int | None
     content: Content
 
     @property
     def key(self) -> str:
-        """The content's hash, and which part of it."""
+        """The content's hash, and which part and channel of it."""
         whole = math.isnan(self.start) and math.isnan(self.end)
-        digest = self.content.digest
-        return digest if whole else f"{digest}#t={self.start},{self.end}"
+        parts = [] if whole else [f"t={self.start},{self.end}"]
+        parts += [] if self.channel is None else [f"channel={self.channel}"]
+        return "#".join([self.content.digest, *(["&".join(parts)] if parts else [])])
 
 
 def extract_features(
@@ -144,10 +147,25 @@ class Extractor:
         """Keep what was learnt of the files."""
         self._digests.keep()
 
-    def extract(self, table: pd.DataFrame, *, keep_duplicates: bool = False) -> Extraction:
-        """Compute or look up a row for each recording of a table; see ``extract_features``."""
-        held = self._digests.of([*table["path"].unique()])
-        jobs, set_aside = _address(self._root, table, held)
+    def extract(
+        self,
+        table: pd.DataFrame,
+        *,
+        keep_duplicates: bool = False,
+        channels: Sequence[int | None] | None = None,
+    ) -> Extraction:
+        """Compute or look up a row for each recording of a table; see ``extract_features``.
+
+        Args:
+            table: the corpus table.
+            keep_duplicates: keep recordings whose samples another one has.
+            channels: of each row the only channel to take, counted from 0, or None for all, mixed
+                as the recipe says; by default all of all.
+        """
+        whole = set(table["path"][table["start"].isna() & table["end"].isna()])
+        check = partial(_probe, root=self._root, config=self._recipe.audio, whole=whole)
+        held = self._digests.of([*table["path"].unique()], probe=check)
+        jobs, set_aside = _address(self._root, table, held, channels or [None] * len(table))
         rows = self._store.read(job.key for job in jobs)
         missing: dict[str, _Job] = {}
         for job in jobs:
@@ -174,19 +192,26 @@ class Extractor:
         )
 
 
+def _probe(path: str, *, root: Path, config: AudioConfig, whole: Collection[str]) -> None:
+    probe(root / path, config, whole=path in whole)
+
+
 def _address(
-    root: Path, table: pd.DataFrame, held: Mapping[str, Content | SetAside]
+    root: Path,
+    table: pd.DataFrame,
+    held: Mapping[str, Content | SetAside],
+    channels: Sequence[int | None],
 ) -> tuple[list[_Job], dict[str, SetAside]]:
     """Every recording by its content, or why it can't be read."""
     jobs: list[_Job] = []
     set_aside: dict[str, SetAside] = {}
     columns = (table[name].tolist() for name in ("path", "start", "end"))
-    for file, path, start, end in zip(table.index, *columns, strict=True):
+    for file, path, start, end, channel in zip(table.index, *columns, channels, strict=True):
         content = held[path]
         if isinstance(content, SetAside):
             set_aside[file] = content
         else:
-            jobs.append(_Job(file, root / path, float(start), float(end), content))
+            jobs.append(_Job(file, root / path, float(start), float(end), channel, content))
     return jobs, set_aside
 
 
@@ -274,7 +299,9 @@ def _clip(job: _Job, recipe: Recipe) -> Clip | SetAside:
     outcome: Clip | SetAside
     try:
         with warned():  # of what is measured, and named in the quarantine
-            outcome = load(job.path, recipe.audio, start=job.start, end=job.end)
+            outcome = load(
+                job.path, recipe.audio, start=job.start, end=job.end, channel=job.channel
+            )
     except SetAside as why:
         outcome = why
     except Exception as error:  # one file never stops a run

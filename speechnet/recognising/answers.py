@@ -10,6 +10,9 @@ from typing import Literal, NamedTuple
 
 import pandas as pd
 
+from speechnet.audio.blocks import notes_of
+from speechnet.audio.channels import channel_notes
+from speechnet.audio.decode import header
 from speechnet.errors import DataError, SetAside
 from speechnet.extraction.extract import Extractor
 from speechnet.models.speaker_norm import standardise_by_speaker
@@ -17,7 +20,7 @@ from speechnet.progress import working
 from speechnet.recognising.inputs import Recording
 from speechnet.recognising.recogniser import Recogniser
 from speechnet.recognising.recognition import Recognition, recognition
-from speechnet.recognising.timelines import Windows, duration, write_timeline
+from speechnet.recognising.timelines import Windows, write_timeline
 from speechnet.recognising.windows import summarise, timeline_of_file
 from speechnet.types import CORPUS_COLUMNS
 
@@ -89,13 +92,15 @@ class Answerer:
     def _is_long(self, recording: Recording) -> bool:
         if self.speakers or recording.refused or not recording.whole:
             return False
-        return duration(recording.path) > self.windows.longer_than
+        return header(Path(recording.path)).duration > self.windows.longer_than
 
     def _whole(self, recordings: Sequence[Recording]) -> dict[str, Answer]:
         """Answers from features of whole recordings, cached like all others."""
         if not recordings:
             return {}
-        extraction = self.extractor.extract(_table(recordings), keep_duplicates=True)
+        extraction = self.extractor.extract(
+            _table(recordings), keep_duplicates=True, channels=[r.channel for r in recordings]
+        )
         refused = extraction.set_aside.itertuples(index=False)
         answers: dict[str, Answer] = {file: SetAside(why, more) for file, why, more in refused}
         files, X = extraction.matrix.index, extraction.matrix.X
@@ -104,12 +109,14 @@ class Answerer:
             _check_enough(who)
             X = standardise_by_speaker(X, who)
         found = self.recogniser.probabilities(X) if files else {}
-        for i, file in enumerate(files):
+        measured = extraction.facts[["channel_taken", "togetherness"]].itertuples(index=False)
+        for i, (file, of_channels) in enumerate(zip(files, measured, strict=True)):
             answers[file] = {
                 model: recognition(
                     {target: p[i] for target, p in by_target.items()},
                     self.recogniser.targets,
                     abstain=self.abstain,
+                    notes=channel_notes(*of_channels),
                 )
                 for model, by_target in found.items()
             }
@@ -126,7 +133,11 @@ class Answerer:
                     window=windows.window,
                     hop=windows.hop,
                     abstain=self.abstain,
+                    channel=recording.channel,
                 )
+                audio = recogniser.run.config.data.audio
+                single = recording.channel is not None
+                notes = () if single else notes_of(Path(recording.path), audio)
             if windows.timelines is not None:
                 write_timeline(
                     windows.timelines,
@@ -135,7 +146,7 @@ class Answerer:
                     name=recording.name,
                     number=place,
                 )
-            return summarise(timeline, recogniser.targets, abstain=self.abstain)
+            return summarise(timeline, recogniser.targets, abstain=self.abstain, notes=notes)
         except SetAside as why:
             return why
 

@@ -3,7 +3,8 @@
 Conventions:
     A recording's name is its path as it was given, made printable; what lies below a folder has the
     folder's name in front, a part of a recording ``#t=start,end`` behind (W3C Media Fragments URI
-    1.0, section 4.2.1). A name stands in the list once, where it was first given.
+    1.0, section 4.2.1), one of its channels ``#channel=0`` or ``#t=start,end&channel=0``. A name
+    stands in the list once, where it was first given.
 
     ``*``, ``?``, ``[...]`` and ``**`` make a pattern of a path that isn't there as it stands. What
     matches counts as if it had been given by itself; as in a shell nothing hidden matches unless
@@ -29,6 +30,7 @@ from typing import Final
 
 import numpy as np
 
+from speechnet.audio.decode import header
 from speechnet.corpus.discovery import NO_AUDIO, discover, of_another_ending, printable
 from speechnet.corpus.places import OtherMachine
 from speechnet.corpus.sheet import MISSING, read_sheet
@@ -51,6 +53,7 @@ class Recording:
         start: where the part begins, in seconds; NaN for the beginning.
         end: where the part ends, in seconds; NaN for the end.
         refused: why it can't be used, where that is known already.
+        channel: the only one that is meant, counted from 0; None for all, mixed as the run does.
     """
 
     name: str
@@ -58,6 +61,7 @@ class Recording:
     start: float = math.nan
     end: float = math.nan
     refused: SetAside | None = None
+    channel: int | None = None
 
     @property
     def whole(self) -> bool:
@@ -145,6 +149,23 @@ class _Gathered:
             raise DataError(f"{where} names no recording; expected a path on each line")
         for name in names:
             self.add_path(Path(name), folder / name)
+
+
+def by_channel(recordings: Sequence[Recording]) -> list[Recording]:
+    """Each channel as a recording of its own, where there are several.
+
+    Args:
+        recordings: their headers are read.
+    """
+    found: list[Recording] = []
+    for recording in recordings:
+        count = 1 if recording.refused else header(Path(recording.path)).channels
+        mark = "#" if recording.whole else "&"
+        found += [
+            replace(recording, name=f"{recording.name}{mark}channel={n}", channel=n)
+            for n in range(count)
+        ] if count > 1 else [recording]  # fmt: skip
+    return found
 
 
 def _add_manifest(gathered: _Gathered, manifest: Path) -> None:

@@ -19,7 +19,7 @@ from speechnet.extraction.extract import Extractor
 from speechnet.progress import console, progress, say, working
 from speechnet.reading import read_regular
 from speechnet.recognising.answers import Answered, Answerer, Speakers
-from speechnet.recognising.inputs import Recording, gather
+from speechnet.recognising.inputs import Recording, by_channel, gather
 from speechnet.recognising.recogniser import Recogniser
 from speechnet.recognising.recognition import check_abstain
 from speechnet.recognising.results import Results, columns_of, open_results, rows_of
@@ -28,7 +28,8 @@ from speechnet.report.summary import set_aside_table
 from speechnet.runs.folder import check_writable
 from speechnet.runs.opening import parallel
 from speechnet.runs.saved import BEST, SavedRun
-from speechnet.wording import counted
+from speechnet.types import NOTES
+from speechnet.wording import counted, listing
 
 _SMALLEST: Final = 64
 _LARGEST: Final = 1024
@@ -45,11 +46,13 @@ def recognise(
     manifest: Path | None = None,
     abstain: float = 0.0,
     windowing: Windowing | None = None,
+    each_channel: bool = False,
 ) -> None:
     """Recognise recordings with a finished run.
 
     Columns of the CSV: file, model; for each target the likeliest class, then the probability of
-    every class as ``<target>_<class>``; reason. The rows stand in the order of the recordings,
+    every class as ``<target>_<class>``; notes, codes of ``speechnet.types.NOTES`` between
+    blanks; reason. The rows stand in the order of the recordings,
     those of a recording's models together. A recording that can't be used has its reason code and
     nothing else. A name or a label that a spreadsheet would take for a formula has an apostrophe
     before it; see ``speechnet.safe_text``.
@@ -73,6 +76,8 @@ def recognise(
         abstain: where a target's likeliest class has a lower probability, its label is empty and
             the reason is ``unsure``.
         windowing: which recordings are taken window by window; by default those of over 20 s.
+        each_channel: take each channel of a recording as one of its own, such as the two ends of a
+            call; their names end in ``#channel=0`` and so on.
 
     Raises:
         SpeechnetError: the run, the command or the disk is at fault, or not one of the recordings
@@ -89,6 +94,9 @@ def recognise(
     recordings, notes = gather(given, manifest)
     for note in notes:
         say(note, style="yellow")
+    if each_channel:
+        with working("reading headers"):
+            recordings = by_channel(recordings)
     with working("reading the run"):
         recogniser = Recogniser(run, model=model)
     if model == BEST:
@@ -116,6 +124,9 @@ def recognise(
         raise DataError("none of the recordings can be used; the reason stands in the row of each")
 
 
+_REMEDIES: Final = {"channels_differ": ". They were mixed; --channels each takes them apart"}
+
+
 @dataclass
 class _Met:
     """What deserves a word at the end.
@@ -123,10 +134,12 @@ class _Met:
     Attributes:
         set_aside: what couldn't be used.
         averaged: how many recordings have the mean over their windows.
+        remarks: the recordings that have a note, by its code.
     """
 
     set_aside: list[SetAsideRow] = field(default_factory=list)
     averaged: int = 0
+    remarks: dict[str, list[str]] = field(default_factory=dict)
 
     def note(self, answered: Answered) -> None:
         if isinstance(answered.answer, SetAside):
@@ -134,6 +147,8 @@ class _Met:
             self.set_aside.append((answered.name, why.reason, why.detail))
         else:
             self.averaged += answered.long
+            for code in next(iter(answered.answer.values())).notes:
+                self.remarks.setdefault(code, []).append(answered.name)
 
     def say(self, windows: Windows, total: int) -> None:
         if self.averaged:
@@ -141,6 +156,9 @@ class _Met:
                 f"Longer than {windows.longer_than:g} s, and the mean over windows of "
                 f"{windows.window:g} s: {self.averaged:,} of {counted(total, 'recording')}"
             )
+        for code, names in self.remarks.items():
+            what = f"{counted(len(names), 'recording')} with {NOTES[code]}"
+            say(f"{what}: {listing(names, 3)}{_REMEDIES.get(code, '')}", style="yellow")
         if self.set_aside:
             rows = pd.DataFrame(self.set_aside, columns=["file", "reason", "detail"], dtype=object)
             console.print(set_aside_table(rows))

@@ -9,6 +9,7 @@ from typing import Final
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from speechnet.audio.channels import channel_notes, frame_powers, in_frames, togetherness
 from speechnet.audio.prepare import as_rate, as_samples, check_rate, check_size, prepare
 from speechnet.errors import ConfigError, DataError, SetAside
 from speechnet.extraction.backends import make_backend, rehearse
@@ -59,19 +60,26 @@ class Recogniser:
             rehearse(recipe)  # so that the first sound need not wait for what is made once
 
     def predict(
-        self, y: ArrayLike, sr: float, *, model: str | None = None, abstain: float = 0.0
+        self,
+        y: ArrayLike,
+        sr: float | None = None,
+        *,
+        model: str | None = None,
+        abstain: float = 0.0,
     ) -> Recognition:
         """Recognise one sound, as the verb ``predict`` recognises a file of these samples.
 
         Args:
-            y: samples ``[n]`` or ``[n, channels]``: floats, full scale 1, or integers of 8, 16 or
-                32 bits.
-            sr: their rate in Hz.
+            y: samples ``[n]``, ``[n, channels]`` or ``[channels, n]``, an array, a tensor or a
+                list: floats, full scale 1, or integers of 8, 16 or 32 bits. Channels are mixed as
+                those of a file; of one of them ask by ``y[:, 0]``.
+            sr: their rate in Hz; it must be given.
             model: one of ``models``; by default the first.
             abstain: where the likeliest class has a lower probability there is no label, 0 to 1.
 
         Raises:
-            SetAside: the sound can't be used, such as one that is silent or too short.
+            SetAside: the sound can't be used, such as one that is silent or too short. One that is
+                longer than ``data.audio.max_duration`` has a ``timeline``.
             DataError: ``y`` or ``sr`` is of another kind.
             ConfigError: the model isn't loaded, ``abstain`` is no probability, or the run
                 standardises features by speaker.
@@ -83,7 +91,7 @@ class Recogniser:
         return self._recognise(y, sr, [name], abstain)[name]
 
     def predict_all(
-        self, y: ArrayLike, sr: float, *, abstain: float = 0.0
+        self, y: ArrayLike, sr: float | None = None, *, abstain: float = 0.0
     ) -> dict[str, Recognition]:
         """Recognise one sound by every loaded model; see ``predict``."""
         return self._recognise(y, sr, self.models, abstain)
@@ -91,7 +99,7 @@ class Recogniser:
     def timeline(
         self,
         y: ArrayLike,
-        sr: float,
+        sr: float | None = None,
         *,
         window: float = 3.0,
         hop: float = 1.5,
@@ -152,25 +160,33 @@ class Recogniser:
             )
 
     def _recognise(
-        self, y: ArrayLike, sr: float, models: Sequence[str], abstain: float
+        self, y: ArrayLike, sr: float | None, models: Sequence[str], abstain: float
     ) -> dict[str, Recognition]:
         check_abstain(abstain)
         self.check_alone()
-        X = self._row(y, sr)[None]
-        found = {name: self.run.predict_proba(name, X) for name in models}
+        row, notes = self._row(y, sr)
+        found = {name: self.run.predict_proba(name, row[None]) for name in models}
         return {
             name: recognition(
-                {target: p[0] for target, p in by_target.items()}, self.targets, abstain=abstain
+                {target: p[0] for target, p in by_target.items()},
+                self.targets,
+                abstain=abstain,
+                notes=notes,
             )
             for name, by_target in found.items()
         }
 
-    def _row(self, y: ArrayLike, sr: float) -> Float32:
+    def _row(self, y: ArrayLike, sr: float | None) -> tuple[Float32, tuple[str, ...]]:
+        """Features and notes."""
         samples, rate = as_samples(y), as_rate(sr)
         config = self.run.config.data.audio
         check_rate(rate, config)
         check_size(*samples.shape, rate=rate, config=config)
-        (outcome,) = self.rows([prepare(samples, rate, config)])
+        mono = prepare(samples, rate, config)
+        (outcome,) = self.rows([mono.y])
         if isinstance(outcome, SetAside):
             raise outcome
-        return outcome
+        if samples.shape[1] == 1:
+            return outcome, ()
+        powers = frame_powers(in_frames(samples, rate))
+        return outcome, channel_notes(mono.channel, togetherness(powers))

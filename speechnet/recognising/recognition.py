@@ -19,14 +19,20 @@ class Recognition:
     Attributes:
         labels: by target the likeliest class, None where it is not likely enough.
         probabilities: by target, then by class; of a target they sum to 1.
+        notes: what should be known of the recording, codes of ``speechnet.types.NOTES``.
     """
 
     labels: dict[str, str | None]
     probabilities: dict[str, dict[str, float]]
+    notes: tuple[str, ...] = ()
 
 
 def recognition(
-    probabilities: Mapping[str, Float64], targets: Targets, *, abstain: float
+    probabilities: Mapping[str, Float64],
+    targets: Targets,
+    *,
+    abstain: float,
+    notes: tuple[str, ...] = (),
 ) -> Recognition:
     """One recording's probabilities by the names of their classes.
 
@@ -34,6 +40,7 @@ def recognition(
         probabilities: by target float64 ``[k]``.
         targets: each target's ordered classes.
         abstain: a class less likely than this is no label.
+        notes: of the recording.
     """
     labels: dict[str, str | None] = {}
     named: dict[str, dict[str, float]] = {}
@@ -41,7 +48,7 @@ def recognition(
         values = probabilities[target]
         labels[target] = likeliest(values[None], classes, abstain=abstain)[0]
         named[target] = dict(zip(classes, values.tolist(), strict=True))
-    return Recognition(labels, named)
+    return Recognition(labels, named, notes)
 
 
 def likeliest(

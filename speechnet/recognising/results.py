@@ -39,11 +39,11 @@ _UNSURE: Final = "unsure"
 
 
 def columns_of(targets: Targets) -> list[str]:
-    """The header: file, model; for each target its name and those of its classes; reason."""
+    """The header: file, model; for each target its name and those of its classes; notes, reason."""
     columns = ["file", "model"]
     for target, classes in targets.items():
         columns += [target, *(f"{target}_{name}" for name in classes)]
-    return [*columns, "reason"]
+    return [*columns, "notes", "reason"]
 
 
 def rows_of(
@@ -57,6 +57,7 @@ def rows_of(
         cells = [name, model]
         for target, label in said.labels.items():
             cells += [label or "", *(f"{p:.6f}" for p in said.probabilities[target].values())]
+        cells.append(" ".join(said.notes))
         rows.append([*cells, _UNSURE if None in said.labels.values() else ""])
     return rows
 

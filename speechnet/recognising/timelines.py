@@ -10,7 +10,6 @@ is left.
 from __future__ import annotations
 
 import math
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -19,9 +18,8 @@ from typing import Final
 import pandas as pd
 
 from speechnet.audio.config import AudioConfig
-from speechnet.audio.decode import opened
 from speechnet.corpus.discovery import without_ending
-from speechnet.errors import ConfigError, SetAside
+from speechnet.errors import ConfigError
 from speechnet.files import storage_errors, write_whole
 from speechnet.recognising.windows import check_layout
 from speechnet.runs.folder import csv_text
@@ -87,17 +85,6 @@ class Windows:
     window: float
     hop: float
     timelines: Path | None
-
-
-def duration(path: str) -> float:
-    """Seconds of a recording by its header; NaN where it has none that can be read."""
-    if not os.path.isfile(path):  # noqa: PTH113 - a pipe never opens, a name may be too long
-        return math.nan
-    try:
-        with opened(Path(path)) as (sound, _):
-            return float(sound.frames / sound.samplerate)
-    except SetAside:
-        return math.nan
 
 
 def write_timeline(

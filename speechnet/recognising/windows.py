@@ -20,7 +20,14 @@ from numpy.typing import ArrayLike
 
 from speechnet.audio.blocks import stream
 from speechnet.audio.config import AudioConfig
-from speechnet.audio.prepare import as_rate, as_samples, check_rate, check_size, prepare
+from speechnet.audio.prepare import (
+    as_rate,
+    as_samples,
+    check_rate,
+    check_size,
+    one_channel,
+    prepare,
+)
 from speechnet.errors import ConfigError, SetAside
 from speechnet.recognising.recognition import Recognition, check_abstain, likeliest, recognition
 from speechnet.types import Float32, Targets
@@ -43,6 +50,7 @@ def timeline_of_file(
     window: float = 3.0,
     hop: float = 1.5,
     abstain: float = 0.0,
+    channel: int | None = None,
 ) -> pd.DataFrame:
     """Recognise a recording window by window, reading it in blocks: its length takes no memory.
 
@@ -54,6 +62,7 @@ def timeline_of_file(
         window: seconds of a window.
         hop: seconds from the start of one window to the start of the next.
         abstain: where the likeliest class has a lower probability the label is empty, 0 to 1.
+        channel: the only one that counts, from 0; None for all, mixed as the run does.
 
     Returns:
         A row for each window and loaded model, in the order of time: start and end (s), model; for
@@ -70,13 +79,16 @@ def timeline_of_file(
     check_abstain(abstain)
     with stream(path, layout.audio) as sound:
         layout.check_recording(sound.frames, sound.channels, rate=sound.rate)
-        return _timeline(recogniser, layout.cut(sound.blocks, sound.rate), sound.rate, abstain)
+        blocks = sound.blocks
+        if channel is not None:
+            blocks = (one_channel(block, channel) for block in blocks)
+        return _timeline(recogniser, layout.cut(blocks, sound.rate), sound.rate, abstain)
 
 
 def timeline_of_samples(
     recogniser: Recogniser,
     y: ArrayLike,
-    sr: float,
+    sr: float | None,
     *,
     window: float,
     hop: float,
@@ -92,7 +104,11 @@ def timeline_of_samples(
 
 
 def summarise(
-    timeline: pd.DataFrame, targets: Targets, *, abstain: float = 0.0
+    timeline: pd.DataFrame,
+    targets: Targets,
+    *,
+    abstain: float = 0.0,
+    notes: tuple[str, ...] = (),
 ) -> dict[str, Recognition]:
     """What each model of a timeline says of the recording as a whole.
 
@@ -100,6 +116,7 @@ def summarise(
         timeline: as ``timeline_of_file`` gives it.
         targets: the run's.
         abstain: where the likeliest class of the whole has a lower probability there is no label.
+        notes: what should be known of the recording.
 
     Returns:
         By model the mean probabilities of the windows that could be used, those without a label
@@ -118,7 +135,7 @@ def summarise(
     found = {}
     for model, rows in usable.groupby("model", sort=False):
         means = {t: rows[_columns(t, c)].to_numpy(float).mean(axis=0) for t, c in targets.items()}
-        found[str(model)] = recognition(means, targets, abstain=abstain)
+        found[str(model)] = recognition(means, targets, abstain=abstain, notes=notes)
     return found
 
 
@@ -220,7 +237,7 @@ def _describe(recogniser: Recogniser, samples: Float32, rate: int) -> tuple[Floa
     config = recogniser.run.config.data.audio
     try:
         check_size(*samples.shape, rate=rate, config=config)
-        clip = prepare(samples, rate, config)
+        clip = prepare(samples, rate, config).y
     except SetAside as why:
         return None, why.reason
     (outcome,) = recogniser.rows([clip])

@@ -33,7 +33,7 @@ from speechnet.report.figures_timeline import draw_timeline
 from speechnet.report.page.svg import inline_svg
 from speechnet.runs.mistakes import mel_spectrogram
 from speechnet.serve.limits import Limits
-from speechnet.types import Float32, Float64
+from speechnet.types import NOTES, Float32, Float64
 
 _PLAYED_BYTES: Final = 4 * 2**20
 """An upload up to this size can be listened to in the page, which then holds all of it."""
@@ -58,6 +58,7 @@ class Heard:
         channels: of the upload.
         said: what each model says of it, by its name.
         sound: the picture of its waveform, mel spectrogram and pitch.
+        notes: what should be known of it, in words.
         timeline: the picture of its windows; None for a short one.
         player: a ``data:`` URI of the upload; None for a large one.
     """
@@ -67,6 +68,7 @@ class Heard:
     channels: int
     said: dict[str, Recognition]
     sound: Markup
+    notes: tuple[str, ...]
     timeline: Markup | None
     player: str | None
 
@@ -130,6 +132,7 @@ class Listener:
             channels=clip.facts.channels,
             said=said,
             sound=self._sound(clip),
+            notes=tuple(NOTES[code] for code in clip.facts.notes()),
             timeline=timeline,
             player=player,
         )

@@ -35,6 +35,11 @@ _FLAGS: Final = {
         None,
         "who speaks, for a run with features by speaker: one person, or one in each folder",
     ),
+    "channels": _Flag(
+        Literal["mix", "each"],
+        "mix",
+        "several channels mixed as the run does, or an answer for each, as of the ends of a call",
+    ),
     "long": _Flag(
         float | None, 20.0, "longer recordings, in seconds, are taken window by window; null: none"
     ),
@@ -91,6 +96,7 @@ def run(arguments: Sequence[str]) -> None:
         manifest=_path(parsed.manifest),
         abstain=parsed.abstain,
         windowing=windowing,
+        each_channel=parsed.channels == "each",
     )
 
 

@@ -4,8 +4,12 @@ import os
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
+from speechnet.audio.config import AudioConfig
+from speechnet.audio.decode import probe
 from speechnet.errors import SetAside
 from speechnet.extraction import digests as module
 from speechnet.extraction.digests import Digests, file_digest
@@ -216,3 +220,28 @@ def test_nowhere_to_keep_it(root: Path, read: list[str]) -> None:
     (root.parent / "cache").write_text("in the way")
     assert look(root) == look(root)
     assert sorted(read) == ["a", "a", "b", "b", "c", "c"]
+
+
+def test_a_large_file_is_looked_into_before_it_is_hashed(root: Path, read: list[str]) -> None:
+    """What its header rules out, such as 8 TB of nothing, is not read; a small file isn't asked."""
+    for name, size in (("void", 2**43), ("endless", 2**43), ("large", 2**26 + 1)):
+        with (root / name).open("wb") as file:
+            file.truncate(size)
+    soundfile.write(root / "x.wav", np.zeros(0), 8_000)
+    with (root / "endless").open("r+b") as file:
+        file.write((root / "x.wav").read_bytes()[:40] + b"\xff" * 4)
+    asked = []
+
+    def look_into(path: str) -> None:
+        asked.append(path)
+        if path != "large":
+            probe(root / path, AudioConfig(), whole=True)
+
+    names = ["void", "endless", "large", "a"]
+    found = Digests(root, cache_dir=root.parent / "cache").of(names, probe=look_into)
+    assert sorted(asked) == ["endless", "large", "void"]
+    assert sorted(read) == ["a", "large"]
+    whys = [o.reason for o in found.values() if isinstance(o, SetAside)]
+    assert whys == ["unreadable", "too_long"]
+    with pytest.raises(SetAside, match="too_large"):
+        probe(root / "endless", AudioConfig(), whole=False)

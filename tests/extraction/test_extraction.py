@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -72,7 +73,7 @@ def test_each_fault_is_set_aside_for_its_own_reason(tmp_path: Path) -> None:
     expected |= {"loop.wav": "unreadable", "pipe.wav": "unreadable", "gone.wav": "missing"}
     expected["locked.wav"] = "unreadable" if os.getuid() else None
     recipe = Recipe(
-        AudioConfig(max_samples=faults.MAX_SAMPLES),
+        AudioConfig(max_samples=faults.MAX_SAMPLES, max_duration=None),
         DenoiseConfig(method="none"),
         FeaturesConfig(preset="original"),
     )
@@ -247,10 +248,10 @@ def test_a_gpu_is_fed_by_processes_that_decode(
     np.testing.assert_allclose(found.matrix.X, alone.matrix.X, rtol=1e-4, atol=1e-4)
 
 
-def _refuse(path: Path, config: AudioConfig, *, start: float, end: float, real: object) -> Clip:
+def _refuse(path: Path, config: AudioConfig, *, real: Callable[..., Clip], **part: float) -> Clip:
     if path.stem == "003":
         raise RuntimeError("something new")
-    return real(path, config, start=start, end=end)  # type: ignore[operator]
+    return real(path, config, **part)
 
 
 def test_an_unexpected_error_costs_one_file(
@@ -316,12 +317,12 @@ def test_nothing_usable_is_an_empty_matrix(tmp_path: Path) -> None:
     assert reasons(result) == {"a.wav": "missing", "b.wav": "missing"}
 
 
-def _kill(path: Path, config: AudioConfig, *, start: float, end: float, real: object) -> Clip:
+def _kill(path: Path, config: AudioConfig, *, real: Callable[..., Clip], **part: float) -> Clip:
     if path.stem == "007":
         with path.with_name("deaths").open("a") as log:
             log.write("x")
         os.kill(os.getpid(), signal.SIGKILL)
-    return real(path, config, start=start, end=end)  # type: ignore[operator]
+    return real(path, config, **part)
 
 
 def _poisoned(job: object, recipe: Recipe) -> object:

@@ -62,6 +62,7 @@ def test_columns(
         "gender_male",
         "emotion",
         *(f"emotion_{name}" for name in emotions),
+        "notes",
         "reason",
     ]
     assert table["file"].tolist() == [str(path) for path in recordings]
@@ -435,7 +436,7 @@ def test_timelines(
     names = [f"0001_{stem}.csv", "0003_long.csv", "0004_silent.csv"]
     assert sorted(path.name for path in (tmp_path / "t").iterdir()) == names
     timeline = pd.read_csv(tmp_path / "t" / "0003_long.csv", keep_default_na=False)
-    assert list(timeline) == ["start", "end", *plain.columns[1:]]
+    assert list(timeline) == ["start", "end", *plain.columns[1:].drop("notes")]
     quiet = timeline[timeline["reason"] == "silent"]
     y, rate = soundfile.read(long)
     for start, end in zip(quiet["start"], quiet["end"], strict=True):
@@ -467,3 +468,53 @@ def test_parts(
     ]
     assert found.iloc[0, 1:].tolist() == found.iloc[1, 1:].tolist()
     assert found["reason"].tolist() == ["", "", "truncated"]
+
+
+def test_two_ends_of_a_call(
+    tiny_run: Path, recordings: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Mixed, with a note; or an answer for each channel: that of the channel as its own file."""
+    (a, rate), (b, _) = (soundfile.read(path, dtype="int16") for path in recordings[:2])
+    n = len(a) + len(b)
+    call = np.zeros((n, 2), np.int16)
+    call[: len(a), 0], call[len(a) :, 1] = a, b
+    soundfile.write(tmp_path / "call.wav", call, rate)
+    soundfile.write(tmp_path / "both.wav", np.stack([a, -a], axis=1), rate)
+    for channel in (0, 1):
+        soundfile.write(tmp_path / f"{channel}.wav", call[:, channel], rate)
+    paths = [tmp_path / "call.wav", tmp_path / "both.wav", recordings[0]]
+    mixed, said = _predict(capsys, tiny_run, *paths)
+    assert mixed["notes"].tolist() == ["channels_differ", "channels_cancel", ""]
+    assert mixed["reason"].tolist() == ["", "", ""]
+    assert "--channels each" in said
+    np.testing.assert_allclose(  # a sign changes nothing that one hears
+        mixed.loc[1, "emotion_angry"], mixed.loc[2, "emotion_angry"], atol=1e-3
+    )
+    alone, _ = _predict(capsys, tiny_run, tmp_path / "0.wav", tmp_path / "1.wav")
+    for longer_than in (20.0, 0.5):  # whole, and window by window
+        recognise(
+            tiny_run, [paths[0], recordings[0]], model="svm", out=None, each_channel=True,
+            windowing=Windowing(longer_than=longer_than, window=0.5),
+        )  # fmt: skip
+        each = pd.read_csv(io.StringIO(capsys.readouterr().out), keep_default_na=False)
+        names = [f"{paths[0]}#channel=0", f"{paths[0]}#channel=1", str(recordings[0])]
+        assert each["file"].tolist() == names
+        assert set(each["notes"]) == {""}
+        if longer_than == 20.0:
+            assert each.iloc[:2, 1:].to_numpy().tolist() == alone.iloc[:, 1:].to_numpy().tolist()
+    recognise(
+        tiny_run, paths[:2], model="svm", out=None, windowing=Windowing(longer_than=0.5, window=0.5)
+    )
+    windowed = pd.read_csv(io.StringIO(capsys.readouterr().out), keep_default_na=False)
+    assert windowed["notes"].tolist() == mixed["notes"].tolist()[:2]
+
+
+def test_numbers_that_are_not_scaled(
+    tiny_run: Path, recordings: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No answer, and the remedy at the end."""
+    y, rate = soundfile.read(recordings[0], dtype="int16")
+    soundfile.write(tmp_path / "x.wav", y.astype(float), rate, subtype="FLOAT")
+    table, said = _predict(capsys, tiny_run, tmp_path / "x.wav", recordings[0])
+    assert table["reason"].tolist() == ["unscaled", ""]
+    assert "full scale" in " ".join(said.split())

@@ -131,15 +131,26 @@ def test_kinds_of_samples(recogniser: Recogniser, scale: int, dtype: type[np.gen
     assert recogniser.predict(y, 8_000) == expected
     assert recogniser.predict(y[:, None], np.int64(8_000)) == expected
     assert recogniser.predict(np.asfortranarray(np.stack([y, y], axis=1)), 8_000.0) == expected
+    assert recogniser.predict(np.stack([y, y]), 8_000) == expected
+    assert recogniser.predict(torch.tensor(y[None]), 8_000) == expected
+    if dtype is np.float64:
+        assert recogniser.predict(y.tolist(), 8_000) == expected
+        assert recogniser.predict(torch.tensor(y, requires_grad=True), 8_000) == expected
 
 
 @pytest.mark.parametrize(
     ("y", "sr", "match"),
     [
         (np.zeros((3, 4, 5)), 8_000, r"y has shape \(3, 4, 5\), expected \[n\] or \[n, channels\]"),
-        (np.float32(1), 8_000, r"y has shape \(\), expected \[n\]"),
+        (np.float32(1), 8_000, "y is the number .*; the order is predict"),
+        (8_000, np.zeros(8_000), "the order is predict"),
+        (None, 8_000, r"y has shape \(\), expected \[n\]"),
+        ("a.wav", 8_000, r"y is the name of a file.*soundfile\.read"),
+        (Path("a.wav"), None, "y is the name of a file"),
+        ((np.zeros(8_000), 8_000), None, "y is a pair"),
+        ([[0.0, 0.1], [0.0]], 8_000, "y can't be read as an array of samples"),
         (np.zeros((8, 0)), 8_000, r"y has shape \(8, 0\)"),
-        (np.zeros((2, 8_000)), 8_000, r"2 samples of 8000 channels; .* give y\.T"),
+        (np.zeros((64, 8_000)), 8_000, r"64 samples of 8000 channels; .* give y\.T"),
         (np.zeros(8_000, complex), 8_000, "y holds complex128, expected floats or integers"),
         (np.zeros(8_000, bool), 8_000, "y holds bool"),
         (np.zeros(8_000, np.int64), 8_000, "y holds int64"),
@@ -148,7 +159,8 @@ def test_kinds_of_samples(recogniser: Recogniser, scale: int, dtype: type[np.gen
         (np.zeros(8_000), float("nan"), "sr is nan"),
         (np.zeros(8_000), float("inf"), "sr is inf"),
         (np.zeros(8_000), "8000", "sr is '8000'"),
-        (np.zeros(8_000), None, "sr is None"),
+        (np.zeros(8_000), None, "sr isn't given"),
+        (np.zeros(8_000), np.zeros(8_000), "sr is of the type ndarray"),
         (np.zeros(8_000), True, "sr is True"),
     ],
 )
@@ -167,6 +179,8 @@ def test_what_is_no_sound(recogniser: Recogniser, y: object, sr: object, match: 
         (voice()[:2_000], 8_000, r"too_short: 0\.250 s, at least 0\.3 expected"),
         (np.full(8_000, np.nan), 8_000, "not_finite: 8000 of 8000 samples"),
         (np.full(8_000, 1e200), 8_000, "not_finite"),
+        (voice() * 2**15, 8_000, "unscaled: .*, full scale is 1: divide them by 32768"),
+        (np.round(voice() * 30), 8_000, "unscaled"),
         (voice(), 100, "bad_rate: found 100 Hz, expected 4000 to 384000"),
         (voice(), -8_000, "bad_rate"),
         (voice(), 10**400, "bad_rate"),

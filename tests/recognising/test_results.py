@@ -64,9 +64,9 @@ def test_rows(capsys: pytest.CaptureFixture[str]) -> None:
     _write(None)
     read = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     assert [from_cell(row["file"]) for row in read] == [name for name in NAMES for _ in _rows(name)]
-    assert list(read[0].values()) == ["a.wav", "mlp", "male", "0.250000", "0.750000", ""]
-    assert list(read[1].values()) == ["a.wav", "svm", "", "0.500000", "0.500000", "unsure"]
-    assert list(read[6].values()) == ["damaged.wav", "", "", "", "", "unreadable"]
+    assert list(read[0].values()) == ["a.wav", "mlp", "male", "0.250000", "0.750000", "", ""]
+    assert list(read[1].values()) == ["a.wav", "svm", "", "0.500000", "0.500000", "", "unsure"]
+    assert list(read[6].values()) == ["damaged.wav", "", "", "", "", "", "unreadable"]
 
 
 def test_torn_anywhere(whole: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

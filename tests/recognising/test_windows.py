@@ -140,7 +140,8 @@ def test_a_file_is_its_samples(
     found = timeline_of_file(recogniser, path, window=1.0, hop=0.7)
     expected = recogniser.timeline(*soundfile.read(path), window=1.0, hop=0.7)
     assert len(found) == 12
-    pd.testing.assert_frame_equal(found, expected, rtol=0, atol=1e-6)
+    # soundfile.read seeks first, which changes an MP3's last bits.
+    pd.testing.assert_frame_equal(found, expected, rtol=0, atol=1e-5 if kind == "MP3" else 1e-6)
 
 
 def test_what_is_planted_is_found(fresh: Recogniser) -> None:
@@ -203,7 +204,7 @@ def test_the_run_bounds_windows_not_recordings(fresh: Recogniser, tmp_path: Path
     with pytest.raises(ConfigError, match=r"window is 1\.5 s, the run takes 0\.3 to 1 s"):
         timeline_of_file(fresh, path, window=1.5)
     soundfile.write(path, np.zeros((3 * RATE, 3)), RATE)
-    with pytest.raises(SetAside, match="too_large: 8000 frames of 3 channels"):
+    with pytest.raises(SetAside, match="too_large: 8,000 frames of 3 channels"):
         timeline_of_file(fresh, path, window=1, hop=1)
     with pytest.raises(SetAside, match="too_large"):
         fresh.timeline(np.zeros((3 * RATE, 3)), RATE, window=1, hop=1)
@@ -212,7 +213,7 @@ def test_the_run_bounds_windows_not_recordings(fresh: Recogniser, tmp_path: Path
 @pytest.mark.parametrize(
     ("window", "hop", "abstain", "match"),
     [
-        (0.2, 0.2, 0.0, r"window is 0\.2 s, the run takes 0\.3 to inf s"),
+        (0.2, 0.2, 0.0, r"window is 0\.2 s, the run takes 0\.3 to 300 s"),
         (float("inf"), 1.0, 0.0, "window is inf s"),
         (float("nan"), 1.0, 0.0, "window is nan s"),
         (1.0, 1.1, 0.0, r"hop is 1\.1 s, expected 0\.1 s to the window's 1 s"),
@@ -237,8 +238,8 @@ def test_recordings_that_cannot_be_used(recogniser: Recogniser, tmp_path: Path) 
     with pytest.raises(SetAside, match="missing"):
         timeline_of_file(recogniser, path)
     soundfile.write(path, speech(5), RATE)
-    path.write_bytes(path.read_bytes()[:-7])
-    with pytest.raises(SetAside, match="truncated: 7 bytes short"):
+    path.write_bytes(path.read_bytes()[:-700])
+    with pytest.raises(SetAside, match=r"truncated: 0\.044 s: 700 bytes fewer"):
         timeline_of_file(recogniser, path)
     soundfile.write(path, speech(0.2), RATE)
     with pytest.raises(SetAside, match=r"too_short: 0\.200 s"):
@@ -250,8 +251,8 @@ def test_recordings_that_cannot_be_used(recogniser: Recogniser, tmp_path: Path) 
         recogniser.timeline(speech(2), 1_000)
     with pytest.raises(SetAside, match="empty"):
         recogniser.timeline(np.zeros(0), RATE)
-    with pytest.raises(DataError, match=r"y has shape \(2, 16000\)"):
-        recogniser.timeline(np.zeros((2, 16_000)), RATE)
+    with pytest.raises(DataError, match=r"y has shape \(64, 16000\)"):
+        recogniser.timeline(np.zeros((64, 16_000)), RATE)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")

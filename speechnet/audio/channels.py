@@ -1,0 +1,95 @@
+"""How the channels of a recording go together: whether they cancel, or hold different sounds."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from speechnet.types import Float32, Float64
+
+_FRAMES_A_SECOND: Final = 50
+"""Frames of 20 ms: speech hardly changes within one, and pauses between words last several."""
+
+CANCELLED: Final = 0.1
+"""Channels that have nothing in common lose half their power in the mean of two, and all but an
+n-th in that of n. Where less than a tenth of that is left they cancel each other."""
+
+_FAINT: Final = 1e-4
+"""Power of a channel against the loudest one, below which it is crosstalk, or noise."""
+
+_STEADY: Final = 0.3
+"""The standard deviation of a channel's levels against their mean: below it, it is a tone or noise.
+Speech, with its syllables and pauses, has 0.7 or more."""
+
+_SPOKEN: Final = 0.1
+"""A channel's level against its highest, below which nobody speaks: common pauses say nothing."""
+
+_APART: Final = 0.4
+"""Two channels whose togetherness is less hold different sounds. In RAVDESS, pairs of utterances
+spoken at once have at most 0.38 in 95 of 100 cases; one after the other, at most -0.49; one
+utterance and its reverberation of 0.6 s alone, at least 0.48 in 95 of 100 cases."""
+
+_TINY: Final = 1e-30
+
+
+def in_frames(samples: Float32, rate: int) -> Float32:
+    """Each 20 ms without its offset: float32 ``[frames, length, channels]``.
+
+    Args:
+        samples: float32 ``[n_samples, channels]``, ``n_samples`` at least 1.
+        rate: Hz.
+    """
+    length = min(max(1, rate // _FRAMES_A_SECOND), len(samples))
+    count = len(samples) // length
+    frames = samples[: count * length].reshape(count, length, -1)
+    return np.asarray(frames - frames.mean(axis=1, keepdims=True))
+
+
+def frame_powers(frames: Float32) -> Float32:
+    """Mean square of frames as ``in_frames`` gives them: float32 ``[frames, channels]``."""
+    power = np.einsum("fsc,fsc->fc", frames, frames) / np.float32(frames.shape[1])
+    return np.asarray(power, dtype=np.float32)
+
+
+def togetherness(powers: Float32) -> float:
+    """How far channels rise and fall together, as ``speechnet.audio.facts.Facts`` describes it.
+
+    Args:
+        powers: float32 ``[frames, channels]``, as ``frame_powers`` gives them.
+    """
+    if powers.shape[1] == 1:
+        return 1.0
+    mean = powers.mean(axis=0)
+    levels = np.sqrt(powers, dtype=np.float64)
+    changing = levels.std(axis=0) > _STEADY * levels.mean(axis=0)
+    voices = np.flatnonzero(changing & (mean > _FAINT * mean.max()))
+    if len(voices) < 2:
+        return 1.0
+    levels = levels[:, voices]
+    spoken = levels[(levels > _SPOKEN * levels.max(axis=0)).any(axis=1)]
+    spoken -= spoken.mean(axis=0)
+    loudest = spoken[:, [int(mean[voices].argmax())]]
+    norms = np.linalg.norm(spoken, axis=0) * np.linalg.norm(loudest)
+    return float(((spoken * loudest).sum(axis=0) / np.maximum(norms, _TINY)).min())
+
+
+def loudest_if_cancelled(powers: Float32 | Float64, of_mean: float) -> int:
+    """The loudest channel, where the mean of all has lost what they hold.
+
+    Args:
+        powers: of the channels, ``[channels]``.
+        of_mean: of their mean.
+
+    Returns:
+        Counted from 0; -1 where the mean holds it.
+    """
+    if len(powers) * of_mean >= CANCELLED * float(powers.mean()):
+        return -1
+    return int(powers.argmax())
+
+
+def channel_notes(channel_taken: int, togetherness: float) -> tuple[str, ...]:
+    """What a user should know of a recording's channels; see ``speechnet.audio.facts.Facts``."""
+    apart = togetherness < _APART
+    return ("channels_cancel",) * (channel_taken >= 0) + ("channels_differ",) * apart

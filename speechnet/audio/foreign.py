@@ -1,0 +1,106 @@
+"""What a file is that libsndfile can't decode, told by how it begins, and what to do about it."""
+
+from __future__ import annotations
+
+import string
+from typing import Final, Literal
+
+_CONVERT: Final = "convert it: ffmpeg -i FILE FILE.wav"
+_UNPACK: Final = "unpack it first"
+_AGAIN: Final = "download it again"
+
+_BEGINNINGS: Final[dict[bytes, tuple[str, str]]] = {
+    b"version https://git-lfs.github.com/": (
+        "a Git LFS pointer, not the recording itself",
+        "git lfs pull",
+    ),
+    b"\x1aE\xdf\xa3": ("WebM or Matroska", _CONVERT),
+    b"#!AMR": ("AMR", _CONVERT),
+    b"0&\xb2u\x8ef\xcf\x11": ("WMA (ASF)", _CONVERT),
+    b"ADIF": ("AAC", _CONVERT),
+    b"FLV\x01": ("Flash video", _CONVERT),
+    b"\x00\x00\x01\xba": ("MPEG video", _CONVERT),
+    b".RMF": ("RealAudio", _CONVERT),
+    b".ra\xfd": ("RealAudio", _CONVERT),
+    b"MAC ": ("Monkey's Audio", _CONVERT),
+    b"wvpk": ("WavPack", _CONVERT),
+    b"TTA1": ("True Audio", _CONVERT),
+    b"ajkg": ("Shorten", _CONVERT),
+    b"#!SILK": ("SILK", _CONVERT),
+    b"\x02#!SILK": ("SILK", _CONVERT),
+    b"MThd": ("MIDI, which is notes and no sound", "leave it out"),
+    b"PK\x03\x04": ("a ZIP archive", _UNPACK),
+    b"\x1f\x8b": ("a gzip archive", _UNPACK),
+    b"7z\xbc\xaf": ("a 7-Zip archive", _UNPACK),
+    b"Rar!": ("a RAR archive", _UNPACK),
+    b"%PDF": ("a PDF", "leave it out"),
+    b"\x89PNG": ("a picture", "leave it out"),
+    b"\xff\xd8\xff": ("a picture", "leave it out"),
+    b"\0\5\x16\7": ("what macOS keeps beside a file (AppleDouble)", "leave it out"),
+}
+"""By a file's first bytes: what it is, and what to do."""
+
+_BOXES: Final = {b"M4A ": "M4A (AAC in MP4)", b"M4B ": "M4A (AAC in MP4)", b"qt  ": "QuickTime"}
+"""By the major brand of an ISO base media file (ISO/IEC 14496-12, ``ftyp``)."""
+
+_DECODED: Final = frozenset({0x01, 0x02, 0x03, 0x06, 0x07, 0x11, 0x14, 0x31, 0x55, 0x64, 0xFFFE})
+"""The codecs of a WAV (``wFormatTag``) that libsndfile decodes, or takes for one that it does."""
+
+_ORDER: Final[dict[bytes, Literal["little", "big"]]] = {b"RIFF": "little", b"RIFX": "big"}
+
+_PLAIN: Final = frozenset(string.printable.encode())
+
+LOOKED_AT: Final = 1024
+"""Bytes of a file's beginning that ``what_it_is`` wants."""
+
+
+def what_it_is(beginning: bytes) -> str | None:
+    """Name what isn't sound, or sound that libsndfile can't decode.
+
+    Args:
+        beginning: the first ``LOOKED_AT`` bytes of a file, or all of a shorter one.
+
+    Returns:
+        What it is and what to do, in words; None where it can't be told.
+    """
+    found = _known(beginning)
+    return None if found is None else "this is {}: {}".format(*found)
+
+
+def _known(beginning: bytes) -> tuple[str, str] | None:
+    for magic, found in _BEGINNINGS.items():
+        if beginning.startswith(magic):
+            return found
+    if beginning[4:8] == b"ftyp":
+        brand = beginning[8:12]
+        name = "3GP" if brand.startswith(b"3g") else _BOXES.get(brand, "MP4")
+        return name, _CONVERT
+    if beginning[:4] == b"RIFF" and beginning[8:11] == b"AVI":
+        return "AVI video", _CONVERT
+    if beginning[:4] in {b"RIFF", b"RIFX"} and (tag := _wav_codec(beginning)) not in _DECODED:
+        return f"WAV with the codec 0x{tag:04x}", _CONVERT
+    if beginning[:4] == b"OggS" and beginning[28:33] in {b"Speex", b"\x80theo"}:
+        return "Ogg with Speex or a video", _CONVERT
+    # ADTS: twelve bits of sync, and a layer of 0, which no MP3 has (ISO/IEC 13818-7, 6.2).
+    if beginning[:1] == b"\xff" and len(beginning) > 1 and beginning[1] & 0xF6 == 0xF0:
+        return "AAC", _CONVERT
+    return _text(beginning)
+
+
+def _wav_codec(beginning: bytes) -> int:
+    """The tag of its codec; 1, which is PCM, where it has none."""
+    place = beginning.find(b"fmt ") + 8
+    if place < 8 or len(beginning) < place + 2:
+        return 1
+    return int.from_bytes(beginning[place : place + 2], _ORDER[beginning[:4]])
+
+
+def _text(beginning: bytes) -> tuple[str, str] | None:
+    if not beginning.strip(b"\0"):
+        return "nothing but zeros, at least to begin with", f"{_AGAIN}, or copy it again"
+    text = beginning.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if text.startswith((b"<!doctype html", b"<html", b"<head", b"<body")):
+        return "a web page (HTML), such as an error or a sign-in", _AGAIN
+    if all(byte in _PLAIN for byte in beginning):
+        return "text", f"{_AGAIN}, or leave it out"
+    return None
