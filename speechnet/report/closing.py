@@ -20,6 +20,7 @@ from speechnet.report.names import (
 )
 from speechnet.report.tables import find_score, models_of
 from speechnet.types import Targets
+from speechnet.wording import counted
 
 _METRICS: Final = {"uar": "UAR", "accuracy": "accuracy"}
 _INFLATION: Final = ("random", "disjoint", "difference", "low", "high")
@@ -235,7 +236,7 @@ def inflated(inflation: pd.DataFrame) -> list[Finding]:
         target, numbers = str(row["target"]), {name: float(row[name]) for name in _INFLATION}
         random, disjoint = percent(row["random"]), percent(row["disjoint"])
         if shown := row["low"] > 0:
-            by = f"{100 * row['difference']:.0f} points"
+            by = counted(round(100 * row["difference"]), "point")
             what = f"A random split inflates {target} by {by}: {random} % UAR, not {disjoint} %"
         else:
             what = f"A random split is not shown to inflate {target}: {random} and {disjoint} % UAR"

@@ -182,6 +182,9 @@ def test_inflation_is_told_with_its_numbers() -> None:
     for figure in ("20 points", "75.0 %", "55.0 %"):
         assert figure in found.line
     assert "[+15.0, +25.0]" in found.detail
+    (little,) = inflated(pd.DataFrame([{"target": "gender", **row, "difference": 0.01}]))
+    assert little.severity == "note"
+    assert "1 point:" in little.line
     (unsure,) = inflated(pd.DataFrame([{"target": "gender", **row, "low": -0.01}]))
     assert unsure.severity == "note"
     assert "not shown" in unsure.line
