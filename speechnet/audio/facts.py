@@ -27,6 +27,9 @@ _EDGES: Final = ((1 / 8, 15.0), (1 / 2, 30.0))
 first is a low-pass filter's edge, the second a gentle one's. The spectrum of speech itself falls
 less: on RAVDESS nothing is found below 14 kHz, nor below 6.9 kHz in copies at 16 kHz."""
 
+_NOTHING: Final = 1e-10
+"""Share of the strongest power in a spectrum below which rounding decides."""
+
 _LOWEST_EDGE: Final = 1_000.0
 _NARROWEST_STEP: Final = 200.0
 """Hz. Below lie the harmonics of a voice, which are edges too."""
@@ -109,11 +112,21 @@ def measure(samples: Float32, rate: int, *, silence_db: float, channel_taken: in
         clipped=float(clipped / samples.size),
         silence=float((power <= 10 ** (silence_db / 10)).mean()),
         snr=_snr(power),
-        bandwidth=_bandwidth(frames, rate),
+        bandwidth=_band_end(frames, rate),
         digest=digest.hexdigest()[:32],
         channel_taken=channel_taken,
         togetherness=togetherness(powers),
     )
+
+
+def bandwidth(samples: Float32, rate: int) -> float:
+    """Where a recording's band ends in Hz, as ``Facts`` describes it.
+
+    Args:
+        samples: float32 ``[n_samples, channels]``, finite, ``n_samples`` at least 1.
+        rate: Hz.
+    """
+    return _band_end(in_frames(samples, rate), rate)
 
 
 def _snr(power: Float32) -> float:
@@ -126,8 +139,8 @@ def _snr(power: Float32) -> float:
     return 10 * math.log10(float(loud.mean(dtype=np.float64)) / noise - 1) if len(loud) else 0.0
 
 
-def _bandwidth(frames: Float32, rate: int) -> float:
-    """Where a recording's band ends in Hz, as ``Facts`` describes it."""
+def _band_end(frames: Float32, rate: int) -> float:
+    """The ``bandwidth`` of ``Facts``."""
     length = frames.shape[1]
     spread = np.linspace(0, len(frames) - 1, min(len(frames), _MOST_FRAMES)).astype(np.int64)
     window = np.hanning(length + 1)[:-1, None].astype(np.float32)
@@ -135,7 +148,7 @@ def _bandwidth(frames: Float32, rate: int) -> float:
     power = np.square(spectra, dtype=np.float64).mean(axis=(0, 2))
     if not power.max() > 0:
         return math.nan
-    level = 10 * np.log10(np.maximum(power, np.finfo(np.float64).tiny))
+    level = 10 * np.log10(np.maximum(power, _NOTHING * power.max()))
     loudest_above = np.maximum.accumulate(level[::-1])[::-1]
     frequency = np.arange(len(level)) * (rate / length)
     highest = 0.0

@@ -19,7 +19,7 @@ from speechnet.models.speaker_norm import standardise_by_speaker
 from speechnet.progress import working
 from speechnet.recognising.inputs import Recording
 from speechnet.recognising.recogniser import Recogniser
-from speechnet.recognising.recognition import Recognition, recognition
+from speechnet.recognising.recognition import Recognition, Unlike, recognition
 from speechnet.recognising.timelines import Windows, write_timeline
 from speechnet.recognising.windows import summarise, timeline_of_file
 from speechnet.types import CORPUS_COLUMNS
@@ -56,6 +56,7 @@ class Answerer:
         speakers: who speaks, for a run that standardises features by speaker; it takes every
             recording as a whole.
         abstain: the least probability of a label.
+        unlike: whether what is unlike the training data has a label.
     """
 
     recogniser: Recogniser
@@ -63,6 +64,7 @@ class Answerer:
     windows: Windows
     speakers: Speakers | None
     abstain: float
+    unlike: Unlike = "keep"
 
     def answer(self, batch: Sequence[Recording], *, first: int, skip: int) -> Iterator[Answered]:
         """Recognise some recordings; those that are taken as a whole all at once.
@@ -108,8 +110,11 @@ class Answerer:
             who = _who(files, self.speakers)
             _check_enough(who)
             X = standardise_by_speaker(X, who)
-        found = self.recogniser.probabilities(X) if files else {}
+        if not files:
+            return answers
+        found, new = self.recogniser.probabilities(X), self.recogniser.novelty(X)
         measured = extraction.facts[["channel_taken", "togetherness"]].itertuples(index=False)
+        bandwidth = extraction.facts["bandwidth"].to_numpy(float)
         for i, (file, of_channels) in enumerate(zip(files, measured, strict=True)):
             answers[file] = {
                 model: recognition(
@@ -117,6 +122,10 @@ class Answerer:
                     self.recogniser.targets,
                     abstain=self.abstain,
                     notes=channel_notes(*of_channels),
+                    unlike=self.unlike,
+                    novelty=new.novelty[i],
+                    far=new.far[i],
+                    bandwidth=bandwidth[i],
                 )
                 for model, by_target in found.items()
             }
@@ -134,6 +143,7 @@ class Answerer:
                     hop=windows.hop,
                     abstain=self.abstain,
                     channel=recording.channel,
+                    unlike=self.unlike,
                 )
                 audio = recogniser.run.config.data.audio
                 single = recording.channel is not None
@@ -146,7 +156,13 @@ class Answerer:
                     name=recording.name,
                     number=place,
                 )
-            return summarise(timeline, recogniser.targets, abstain=self.abstain, notes=notes)
+            return summarise(
+                timeline,
+                recogniser.targets,
+                abstain=self.abstain,
+                unlike=self.unlike,
+                notes=notes,
+            )
         except SetAside as why:
             return why
 

@@ -21,11 +21,12 @@ from speechnet.reading import read_regular
 from speechnet.recognising.answers import Answered, Answerer, Speakers
 from speechnet.recognising.inputs import Recording, by_channel, gather
 from speechnet.recognising.recogniser import Recogniser
-from speechnet.recognising.recognition import check_abstain
+from speechnet.recognising.recognition import Unlike, check_abstain
 from speechnet.recognising.results import Results, columns_of, open_results, rows_of
 from speechnet.recognising.timelines import Windowing, Windows
 from speechnet.report.summary import set_aside_table
 from speechnet.runs.folder import check_writable
+from speechnet.runs.novelty import NEWS, unlike_in_words
 from speechnet.runs.opening import parallel
 from speechnet.runs.saved import BEST, SavedRun
 from speechnet.types import NOTES
@@ -45,14 +46,16 @@ def recognise(
     speakers: Speakers | None = None,
     manifest: Path | None = None,
     abstain: float = 0.0,
+    unlike: Unlike = "keep",
     windowing: Windowing | None = None,
     each_channel: bool = False,
 ) -> None:
     """Recognise recordings with a finished run.
 
     Columns of the CSV: file, model; for each target the likeliest class, then the probability of
-    every class as ``<target>_<class>``; notes, codes of ``speechnet.types.NOTES`` between
-    blanks; reason. The rows stand in the order of the recordings,
+    every class as ``<target>_<class>``; novelty, unlike, far and bandwidth (Hz), as
+    ``speechnet.recognising.recognition.Recognition`` has them; notes, codes of
+    ``speechnet.types.NOTES`` between blanks; reason. The rows stand in the order of the recordings,
     those of a recording's models together. A recording that can't be used has its reason code and
     nothing else. A name or a label that a spreadsheet would take for a formula has an apostrophe
     before it; see ``speechnet.safe_text``.
@@ -75,6 +78,8 @@ def recognise(
         manifest: a list of recordings; see ``speechnet.recognising.inputs``.
         abstain: where a target's likeliest class has a lower probability, its label is empty and
             the reason is ``unsure``.
+        unlike: ``abstain`` for no label either where a recording is unlike the training data; its
+            reason is ``unlike``.
         windowing: which recordings are taken window by window; by default those of over 20 s.
         each_channel: take each channel of a recording as one of its own, such as the two ends of a
             call; their names end in ``#channel=0`` and so on.
@@ -99,6 +104,7 @@ def recognise(
             recordings = by_channel(recordings)
     with working("reading the run"):
         recogniser = Recogniser(run, model=model)
+    recogniser.check_unlike(unlike)
     if model == BEST:
         best = run.best()
         say(f"Model: {best.model}, {best.reason}")
@@ -109,7 +115,9 @@ def recognise(
         open_results(
             out,
             columns_of(run.targets),
-            _settings(answerer := Answerer(recogniser, extractor, windows, speakers, abstain)),
+            _settings(
+                answerer := Answerer(recogniser, extractor, windows, speakers, abstain, unlike)
+            ),
             names=names,
             paths=[recording.path for recording in recordings],
             models=recogniser.models,
@@ -119,7 +127,7 @@ def recognise(
     ):
         _say_done(results, len(names))
         met = _work_off(recordings, answerer, results, advance)
-    met.say(windows, len(names))
+    met.say(run, windows, len(names))
     if not results.usable:
         raise DataError("none of the recordings can be used; the reason stands in the row of each")
 
@@ -135,11 +143,13 @@ class _Met:
         set_aside: what couldn't be used.
         averaged: how many recordings have the mean over their windows.
         remarks: the recordings that have a note, by its code.
+        news: of the others novelty, what lies far and bandwidth.
     """
 
     set_aside: list[SetAsideRow] = field(default_factory=list)
     averaged: int = 0
     remarks: dict[str, list[str]] = field(default_factory=dict)
+    news: list[tuple[float, str, float]] = field(default_factory=list)
 
     def note(self, answered: Answered) -> None:
         if isinstance(answered.answer, SetAside):
@@ -147,10 +157,12 @@ class _Met:
             self.set_aside.append((answered.name, why.reason, why.detail))
         else:
             self.averaged += answered.long
-            for code in next(iter(answered.answer.values())).notes:
+            one = next(iter(answered.answer.values()))
+            self.news.append((one.novelty, one.far, one.bandwidth))
+            for code in one.notes:
                 self.remarks.setdefault(code, []).append(answered.name)
 
-    def say(self, windows: Windows, total: int) -> None:
+    def say(self, run: SavedRun, windows: Windows, total: int) -> None:
         if self.averaged:
             say(
                 f"Longer than {windows.longer_than:g} s, and the mean over windows of "
@@ -162,6 +174,10 @@ class _Met:
         if self.set_aside:
             rows = pd.DataFrame(self.set_aside, columns=["file", "reason", "detail"], dtype=object)
             console.print(set_aside_table(rows))
+        news = pd.DataFrame(self.news, columns=NEWS)
+        trained = run.folder.info["corpus"].get("bandwidth", {})
+        if words := unlike_in_words(news, run.config.data, trained):
+            say(words, style="yellow")
 
 
 def _work_off(
@@ -223,6 +239,7 @@ def _settings(answerer: Answerer) -> dict[str, object]:
         "--model": answerer.recogniser.models,
         "--speakers": answerer.speakers,
         "--abstain": answerer.abstain,
+        "--unlike": answerer.unlike,
         "--long": windows.longer_than,
         "--window": windows.window,
         "--hop": windows.hop,

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Final, get_args
 
 import pandas as pd
 from numpy.typing import ArrayLike
 
 from speechnet.audio.channels import channel_notes, frame_powers, in_frames, togetherness
+from speechnet.audio.facts import bandwidth
 from speechnet.audio.prepare import as_rate, as_samples, check_rate, check_size, prepare
 from speechnet.errors import ConfigError, DataError, SetAside
 from speechnet.extraction.backends import make_backend, rehearse
-from speechnet.recognising.recognition import Recognition, check_abstain, recognition
+from speechnet.models.novelty import Novelties
+from speechnet.recognising.recognition import Recognition, Unlike, check_abstain, recognition
 from speechnet.recognising.windows import timeline_of_samples
 from speechnet.runs.saved import SavedRun
 from speechnet.types import Float32, Float64, Targets
@@ -66,6 +68,7 @@ class Recogniser:
         *,
         model: str | None = None,
         abstain: float = 0.0,
+        unlike: Unlike = "keep",
     ) -> Recognition:
         """Recognise one sound, as the verb ``predict`` recognises a file of these samples.
 
@@ -76,25 +79,31 @@ class Recogniser:
             sr: their rate in Hz; it must be given.
             model: one of ``models``; by default the first.
             abstain: where the likeliest class has a lower probability there is no label, 0 to 1.
+            unlike: ``abstain`` for no label either where the sound is unlike the training data.
 
         Raises:
             SetAside: the sound can't be used, such as one that is silent or too short. One that is
                 longer than ``data.audio.max_duration`` has a ``timeline``.
             DataError: ``y`` or ``sr`` is of another kind.
-            ConfigError: the model isn't loaded, ``abstain`` is no probability, or the run
-                standardises features by speaker.
+            ConfigError: the model isn't loaded, ``abstain`` is no probability, the run doesn't know
+                what is unlike its training data, or it standardises features by speaker.
         """
         name = self.models[0] if model is None else model
         if name not in self.models:
             loaded = ", ".join(self.models)
             raise ConfigError(f"model {name} is not among those loaded ({loaded})")
-        return self._recognise(y, sr, [name], abstain)[name]
+        return self._recognise(y, sr, [name], abstain, unlike)[name]
 
     def predict_all(
-        self, y: ArrayLike, sr: float | None = None, *, abstain: float = 0.0
+        self,
+        y: ArrayLike,
+        sr: float | None = None,
+        *,
+        abstain: float = 0.0,
+        unlike: Unlike = "keep",
     ) -> dict[str, Recognition]:
         """Recognise one sound by every loaded model; see ``predict``."""
-        return self._recognise(y, sr, self.models, abstain)
+        return self._recognise(y, sr, self.models, abstain, unlike)
 
     def timeline(
         self,
@@ -104,9 +113,12 @@ class Recogniser:
         window: float = 3.0,
         hop: float = 1.5,
         abstain: float = 0.0,
+        unlike: Unlike = "keep",
     ) -> pd.DataFrame:
         """Recognise a long sound window by window; see ``speechnet.recognising.windows``."""
-        return timeline_of_samples(self, y, sr, window=window, hop=hop, abstain=abstain)
+        return timeline_of_samples(
+            self, y, sr, window=window, hop=hop, abstain=abstain, unlike=unlike
+        )
 
     def probabilities(self, X: Float32) -> dict[str, dict[str, Float64]]:
         """What every loaded model makes of some features.
@@ -120,10 +132,39 @@ class Recogniser:
         Raises:
             DataError: ``X`` has other columns than the run.
         """
+        self._check_width(X)
+        return {name: self.run.predict_proba(name, X) for name in self.models}
+
+    def novelty(self, X: Float32) -> Novelties:
+        """How unlike the training data some features are.
+
+        Args:
+            X: float32 ``[n, d]``, as ``probabilities`` takes them.
+
+        Raises:
+            DataError: ``X`` has other columns than the run.
+        """
+        self._check_width(X)
+        return self.run.novelty(X)
+
+    def _check_width(self, X: Float32) -> None:
         d = len(self.run.folder.info["features"])
         if X.ndim != 2 or X.shape[1] != d:
             raise DataError(f"X has shape {X.shape}, the run's features are [n, {d}]")
-        return {name: self.run.predict_proba(name, X) for name in self.models}
+
+    def check_unlike(self, unlike: Unlike) -> None:
+        """Refuse to abstain where it isn't known what is unlike the training data.
+
+        Raises:
+            ConfigError: the run was made before it kept that, or ``unlike`` is something else.
+        """
+        if unlike not in get_args(Unlike):
+            raise ConfigError(f"unlike is {unlike!r}, expected {' or '.join(get_args(Unlike))}")
+        if unlike == "abstain" and not self.run.knows_novelty:
+            raise ConfigError(
+                f"{self.run.folder.path} was made before runs kept what their training data was "
+                "like: it can't abstain on what is unlike it; fit it again"
+            )
 
     def rows(self, clips: Iterable[Float32]) -> list[Float32 | SetAside]:
         """Features of sounds that are prepared.
@@ -160,25 +201,36 @@ class Recogniser:
             )
 
     def _recognise(
-        self, y: ArrayLike, sr: float | None, models: Sequence[str], abstain: float
+        self,
+        y: ArrayLike,
+        sr: float | None,
+        models: Sequence[str],
+        abstain: float,
+        unlike: Unlike,
     ) -> dict[str, Recognition]:
         check_abstain(abstain)
+        self.check_unlike(unlike)
         self.check_alone()
-        row, notes = self._row(y, sr)
+        samples, rate = as_samples(y), as_rate(sr)
+        row, notes = self._row(samples, rate)
         found = {name: self.run.predict_proba(name, row[None]) for name in models}
+        new, heard = self.novelty(row[None]), bandwidth(samples, rate)
         return {
             name: recognition(
                 {target: p[0] for target, p in by_target.items()},
                 self.targets,
                 abstain=abstain,
+                unlike=unlike,
+                novelty=new.novelty[0],
+                far=new.far[0],
+                bandwidth=heard,
                 notes=notes,
             )
             for name, by_target in found.items()
         }
 
-    def _row(self, y: ArrayLike, sr: float | None) -> tuple[Float32, tuple[str, ...]]:
+    def _row(self, samples: Float32, rate: int) -> tuple[Float32, tuple[str, ...]]:
         """Features and notes."""
-        samples, rate = as_samples(y), as_rate(sr)
         config = self.run.config.data.audio
         check_rate(rate, config)
         check_size(*samples.shape, rate=rate, config=config)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import os
 import sys
 import time
@@ -26,7 +27,7 @@ from speechnet.corpus.discovery import printable
 from speechnet.errors import ConfigError, SetAside, StorageError
 from speechnet.files import storage_errors, sync_folder, write_whole
 from speechnet.reading import open_regular, parse_json, read_regular
-from speechnet.recognising.recognition import Recognition
+from speechnet.recognising.recognition import UNLIKE, UNSURE, Recognition, unlike_as_word
 from speechnet.runs.folder import check_writable
 from speechnet.safe_text import from_cell, to_cell, visible
 from speechnet.types import Targets
@@ -34,16 +35,15 @@ from speechnet.types import Targets
 _BEGUN: Final = "begun"
 """When rows began to be read from recordings, in nanoseconds since 1970."""
 
-_UNSURE: Final = "unsure"
-"""The reason of a row that lacks a label because no class is likely enough."""
+_NEWS: Final = ("novelty", "unlike", "far", "bandwidth")
 
 
 def columns_of(targets: Targets) -> list[str]:
-    """The header: file, model; for each target its name and those of its classes; notes, reason."""
+    """The header: what ``recognise`` has for columns."""
     columns = ["file", "model"]
     for target, classes in targets.items():
         columns += [target, *(f"{target}_{name}" for name in classes)]
-    return [*columns, "notes", "reason"]
+    return [*columns, *_NEWS, "notes", "reason"]
 
 
 def rows_of(
@@ -57,9 +57,18 @@ def rows_of(
         cells = [name, model]
         for target, label in said.labels.items():
             cells += [label or "", *(f"{p:.6f}" for p in said.probabilities[target].values())]
-        cells.append(" ".join(said.notes))
-        rows.append([*cells, _UNSURE if None in said.labels.values() else ""])
+        rows.append([*cells, *_news(said), " ".join(said.notes), said.reason])
     return rows
+
+
+def _news(said: Recognition) -> list[str]:
+    """How unlike the training data a recording is; empty where that isn't known."""
+    return [
+        "" if math.isnan(said.novelty) else f"{said.novelty:.3f}",
+        unlike_as_word(said.novelty),
+        said.far,
+        "" if math.isnan(said.bandwidth) else f"{said.bandwidth:.0f}",
+    ]
 
 
 class Results:
@@ -266,7 +275,7 @@ def _rows(file: io.BufferedReader, width: int) -> Iterator[tuple[list[str], int]
 
 
 def _is_usable(cells: Sequence[str]) -> bool:
-    return cells[-1] in {"", _UNSURE}
+    return cells[-1] in {"", UNSURE, UNLIKE}
 
 
 def _as_text(rows: Sequence[Sequence[str]]) -> str:

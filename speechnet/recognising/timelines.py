@@ -112,8 +112,11 @@ def write_timeline(
     from speechnet.report.style import save
 
     stem = f"{number:04d}_{_harmless(name)}"
-    times = {column: timeline[column].map("{:.3f}".format) for column in ("start", "end")}
-    text = csv_text(timeline.assign(**times), float_format="%.6f")
+    written: dict[str, pd.Series] = {
+        column: timeline[column].map("{:.3f}".format) for column in ("start", "end")
+    }
+    written["bandwidth"] = timeline["bandwidth"].round().astype("Int64")
+    text = csv_text(timeline.assign(**written), float_format="%.6f")
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         write_whole(folder / f"{stem}.csv", text.encode())

@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike
 
 from speechnet.audio.blocks import stream
 from speechnet.audio.config import AudioConfig
+from speechnet.audio.facts import bandwidth
 from speechnet.audio.prepare import (
     as_rate,
     as_samples,
@@ -29,7 +30,14 @@ from speechnet.audio.prepare import (
     prepare,
 )
 from speechnet.errors import ConfigError, SetAside
-from speechnet.recognising.recognition import Recognition, check_abstain, likeliest, recognition
+from speechnet.recognising.recognition import (
+    Recognition,
+    Unlike,
+    check_abstain,
+    likeliest,
+    recognition,
+    unlike_as_word,
+)
 from speechnet.types import Float32, Targets
 from speechnet.wording import counted
 
@@ -51,6 +59,7 @@ def timeline_of_file(
     hop: float = 1.5,
     abstain: float = 0.0,
     channel: int | None = None,
+    unlike: Unlike = "keep",
 ) -> pd.DataFrame:
     """Recognise a recording window by window, reading it in blocks: its length takes no memory.
 
@@ -63,26 +72,30 @@ def timeline_of_file(
         hop: seconds from the start of one window to the start of the next.
         abstain: where the likeliest class has a lower probability the label is empty, 0 to 1.
         channel: the only one that counts, from 0; None for all, mixed as the run does.
+        unlike: ``abstain`` for no label either where a window is unlike the training data.
 
     Returns:
         A row for each window and loaded model, in the order of time: start and end (s), model; for
-        each target the label, then the probability of every class as ``<target>_<class>``; reason:
+        each target the label, then the probability of every class as ``<target>_<class>``; novelty,
+        unlike (yes or no), far and bandwidth (Hz), as ``Recognition`` has them; reason:
         why a window can't be used (``silent`` and others of ``speechnet.types.REASONS``), else
         empty. Such a window has no labels, and NaN for probabilities.
 
     Raises:
         SetAside: the recording can't be used as a whole.
-        ConfigError: the windows don't fit the run's bounds, ``abstain`` is no probability, or the
-            run standardises features by speaker.
+        ConfigError: the windows don't fit the run's bounds, ``abstain`` is no probability, the run
+            doesn't know what is unlike its training data, or standardises features by speaker.
     """
     layout = _Layout.checked(recogniser, window=window, hop=hop)
     check_abstain(abstain)
+    recogniser.check_unlike(unlike)
     with stream(path, layout.audio) as sound:
         layout.check_recording(sound.frames, sound.channels, rate=sound.rate)
         blocks = sound.blocks
         if channel is not None:
             blocks = (one_channel(block, channel) for block in blocks)
-        return _timeline(recogniser, layout.cut(blocks, sound.rate), sound.rate, abstain)
+        windows = layout.cut(blocks, sound.rate)
+        return _timeline(recogniser, windows, sound.rate, abstain, unlike)
 
 
 def timeline_of_samples(
@@ -93,14 +106,16 @@ def timeline_of_samples(
     window: float,
     hop: float,
     abstain: float,
+    unlike: Unlike,
 ) -> pd.DataFrame:
     """Recognise samples window by window; see ``timeline_of_file`` and ``Recogniser.predict``."""
     layout = _Layout.checked(recogniser, window=window, hop=hop)
     check_abstain(abstain)
+    recogniser.check_unlike(unlike)
     samples, rate = as_samples(y), as_rate(sr)
     check_rate(rate, layout.audio)
     layout.check_recording(*samples.shape, rate=rate)
-    return _timeline(recogniser, layout.cut([samples], rate), rate, abstain)
+    return _timeline(recogniser, layout.cut([samples], rate), rate, abstain, unlike)
 
 
 def summarise(
@@ -108,6 +123,7 @@ def summarise(
     targets: Targets,
     *,
     abstain: float = 0.0,
+    unlike: Unlike = "keep",
     notes: tuple[str, ...] = (),
 ) -> dict[str, Recognition]:
     """What each model of a timeline says of the recording as a whole.
@@ -116,11 +132,13 @@ def summarise(
         timeline: as ``timeline_of_file`` gives it.
         targets: the run's.
         abstain: where the likeliest class of the whole has a lower probability there is no label.
+        unlike: whether there is one where the whole is unlike the training data.
         notes: what should be known of the recording.
 
     Returns:
-        By model the mean probabilities of the windows that could be used, those without a label
-        included; every window counts the same.
+        By model the mean probabilities and the mean novelty of the windows that could be used,
+        those without a label included; every window counts the same. What lies far is that of the
+        most novel window; the bandwidth is the widest one.
 
     Raises:
         SetAside: no window could be used; for the reason that most of them have.
@@ -135,7 +153,18 @@ def summarise(
     found = {}
     for model, rows in usable.groupby("model", sort=False):
         means = {t: rows[_columns(t, c)].to_numpy(float).mean(axis=0) for t, c in targets.items()}
-        found[str(model)] = recognition(means, targets, abstain=abstain, notes=notes)
+        novelty = rows["novelty"].to_numpy(float)
+        far = str(rows["far"].iloc[novelty.argmax()]) if novelty.mean() > 1 else ""
+        found[str(model)] = recognition(
+            means,
+            targets,
+            abstain=abstain,
+            unlike=unlike,
+            novelty=float(novelty.mean()),
+            far=far,
+            notes=notes,
+            bandwidth=float(rows["bandwidth"].max()),
+        )
     return found
 
 
@@ -211,7 +240,11 @@ class _Layout:
 
 
 def _timeline(
-    recogniser: Recogniser, windows: Iterator[tuple[int, Float32]], rate: int, abstain: float
+    recogniser: Recogniser,
+    windows: Iterator[tuple[int, Float32]],
+    rate: int,
+    abstain: float,
+    unlike: Unlike,
 ) -> pd.DataFrame:
     described = (
         _Described(
@@ -221,7 +254,7 @@ def _timeline(
     )
     pieces = []
     while some := list(islice(described, _AT_ONCE)):
-        pieces.append(_table(recogniser, some, abstain))
+        pieces.append(_table(recogniser, some, abstain, unlike))
     return pd.concat(pieces, ignore_index=True)
 
 
@@ -230,25 +263,47 @@ class _Described(NamedTuple):
     end: float
     row: Float32 | None
     reason: str
+    bandwidth: float
 
 
-def _describe(recogniser: Recogniser, samples: Float32, rate: int) -> tuple[Float32 | None, str]:
-    """A window's features, or why there are none: not the exception, which would hold samples."""
+def _describe(
+    recogniser: Recogniser, samples: Float32, rate: int
+) -> tuple[Float32 | None, str, float]:
+    """A window's features, or why there are none: not the exception, which would hold samples.
+
+    And its bandwidth in Hz.
+    """
     config = recogniser.run.config.data.audio
     try:
         check_size(*samples.shape, rate=rate, config=config)
         clip = prepare(samples, rate, config).y
     except SetAside as why:
-        return None, why.reason
+        return None, why.reason, math.nan
     (outcome,) = recogniser.rows([clip])
-    return (None, outcome.reason) if isinstance(outcome, SetAside) else (outcome, "")
+    if isinstance(outcome, SetAside):
+        return None, outcome.reason, math.nan
+    return outcome, "", bandwidth(samples, rate)
 
 
-def _table(recogniser: Recogniser, some: list[_Described], abstain: float) -> pd.DataFrame:
+def _table(
+    recogniser: Recogniser, some: list[_Described], abstain: float, unlike: Unlike
+) -> pd.DataFrame:
     """Rows of some windows, those of a window's models together."""
     usable = np.array([one.row is not None for one in some])
     rows = [one.row for one in some if one.row is not None]
     found = recogniser.probabilities(np.stack(rows)) if rows else {}
+    novelty, far = np.full(len(some), np.nan), np.full(len(some), "", dtype=object)
+    if rows:
+        new = recogniser.novelty(np.stack(rows))
+        novelty[usable], far[usable] = new.novelty, new.far
+    silent = (novelty > 1) & (unlike == "abstain")
+    news: dict[str, object] = {
+        "novelty": novelty,
+        "unlike": [unlike_as_word(value) for value in novelty],
+        "far": far,
+        "bandwidth": [one.bandwidth for one in some],
+        "reason": [one.reason for one in some],
+    }
     tables = []
     for model in recogniser.models:
         columns: dict[str, object] = {
@@ -261,9 +316,10 @@ def _table(recogniser: Recogniser, some: list[_Described], abstain: float) -> pd
             if rows:
                 probability[usable] = found[model][target]
             labels = likeliest(probability, classes, abstain=abstain)
+            labels[silent] = None
             columns[target] = ["" if label is None else label for label in labels]
             columns |= dict(zip(_columns(target, classes), probability.T, strict=True))
-        tables.append(pd.DataFrame(columns | {"reason": [one.reason for one in some]}))
+        tables.append(pd.DataFrame(columns | news))
     return pd.concat(tables).sort_values("start", kind="stable")
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 
 from speechnet.datamodule import SpeechDataModule
 from speechnet.runs.folder import RunFolder
+from speechnet.runs.novelty import bandwidths
 
 
 def describe_data(data: SpeechDataModule, run: RunFolder) -> None:
@@ -25,6 +26,7 @@ def describe_data(data: SpeechDataModule, run: RunFolder) -> None:
             "name": data.corpus.name,
             "recordings": len(table),
             "speakers": int(table["speaker"].nunique()),
+            "bandwidth": bandwidths(table),
             "hours": round(float(table["duration"].sum()) / 3600, 4),
             "classes": {
                 target: {label: int((table[target] == label).sum()) for label in classes}

@@ -15,6 +15,7 @@ from speechnet.evaluation.cluster_scores import cluster_findings
 from speechnet.evaluation.clustering import cluster_features
 from speechnet.evaluation.resampling import unit_codes
 from speechnet.extraction.backends import choose_device, rehearse
+from speechnet.files import storage_errors
 from speechnet.findings import foremost
 from speechnet.models.classifier import Classifier
 from speechnet.predictions import join, predictions_table
@@ -31,6 +32,8 @@ from speechnet.runs.evaluating import evaluate, write_evaluation
 from speechnet.runs.folder import RunFolder, check_writable
 from speechnet.runs.importance import importance
 from speechnet.runs.mistakes import write_mistakes
+from speechnet.runs.novelty import TABLE as NOVELTY_TABLE
+from speechnet.runs.novelty import fit_novelty
 from speechnet.runs.opening import announce, parallel
 from speechnet.runs.reporting import draw_figures, read_material, write_report
 from speechnet.runs.tensorboard import log_figures
@@ -207,9 +210,12 @@ def _train(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Every model's predictions, and the temperatures that calibrated them."""
     tables: list[pd.DataFrame] = []
-    searched, history, temperatures = [], [], []
+    searched, history, temperatures, new = [], [], [], []
     for number, fold in enumerate(each(data.folds, "fold")):
-        training = FoldTraining(config, data, number=number, folder=run.make_fold(number))
+        folder = run.make_fold(number)
+        with storage_errors(folder):
+            new.append(fit_novelty(data, number, folder))
+        training = FoldTraining(config, data, number=number, folder=folder)
         parts = {part: rows for part, rows in fold.parts().items() if len(rows)}
         for name, classifier in training.models():
             found = {
@@ -225,6 +231,7 @@ def _train(
         run.write_table("search.csv", pd.concat(searched, ignore_index=True))
     if history:
         run.write_table("history.csv", pd.concat(history, ignore_index=True))
+    run.write_table(NOVELTY_TABLE, pd.concat(new, ignore_index=True))
     predictions = join(tables, data.targets)
     run.write_table("predictions.parquet", predictions)
     return predictions, pd.DataFrame(temperatures)

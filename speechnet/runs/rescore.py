@@ -32,6 +32,7 @@ from speechnet.progress import console, output, say
 from speechnet.report.summary import scores_table, set_aside_table
 from speechnet.runs.experiment import BY_SPEAKER, predict_rows
 from speechnet.runs.folder import check_writable, next_version, table_bytes
+from speechnet.runs.novelty import TABLE, unlike_in_words
 from speechnet.runs.opening import announce, parallel
 from speechnet.runs.saved import SavedRun
 from speechnet.types import Targets
@@ -47,7 +48,7 @@ def rescore(run_path: Path, *, corpus: Mapping[str, Any], out: Path | None) -> P
         out: where the tables go; by default a new folder ``tests/version_<N>`` of the run.
 
     Returns:
-        The folder of the tables: scores, confusion, predictions, quarantine.
+        The folder of the tables: scores, confusion, predictions, quarantine, novelty.
 
     Raises:
         SpeechnetError: the run, the corpus or the disk is at fault.
@@ -67,6 +68,10 @@ def rescore(run_path: Path, *, corpus: Mapping[str, Any], out: Path | None) -> P
         if not own:
             _say_classes(data)
         tables = _score_own(run, data, split) if own else _score_other(run, data)
+    new = _novelty(run, data, split if own else None)
+    trained = run.folder.info["corpus"].get("bandwidth", {})
+    if not own and (words := unlike_in_words(new, run.config.data, trained)):
+        say(words, style="yellow")
     predictions = join(tables, run.targets)
     scores = add_intervals(
         score_predictions(predictions, run.targets),
@@ -77,7 +82,7 @@ def rescore(run_path: Path, *, corpus: Mapping[str, Any], out: Path | None) -> P
         resamples=run.config.evaluation.resamples,
     )
     folder = out or next_version(run.folder.path / "tests")
-    _write(folder, data, scores=scores, predictions=predictions, targets=run.targets)
+    _write(folder, data, scores=scores, predictions=predictions, targets=run.targets, new=new)
     words = run.folder.info["protocol"] if own else _other_in_words(run, data)
     unit = unit_codes(list(data.table.index), data.table["speaker"])[1]
     output.print(scores_table(scores, run.targets, protocol=words, unit=unit))
@@ -151,6 +156,31 @@ def _score_other(run: SavedRun, data: SpeechDataModule) -> list[pd.DataFrame]:
     ]
 
 
+def _novelty(run: SavedRun, data: SpeechDataModule, split: pd.DataFrame | None) -> pd.DataFrame:
+    """How unlike the training data recordings are: file, novelty, far, bandwidth (Hz).
+
+    Args:
+        run: the run.
+        data: the recordings.
+        split: to measure the test part of each fold by that fold's training rows; None to measure
+            all recordings by all folds.
+    """
+    facts = data.extraction.facts["bandwidth"]
+    if split is None:
+        found = [(facts, run.novelty(data.X))]
+    else:
+        position = {file: row for row, file in enumerate(data.matrix.index)}
+        found = []
+        for fold, test in split[split["part"] == "test"].groupby("fold", sort=False):
+            rows = [position[file] for file in test["file"]]
+            found.append((facts.iloc[rows], run.novelty(data.X[rows], fold=int(str(fold)))))
+    tables = [
+        pd.DataFrame({"novelty": one.novelty, "far": one.far, "bandwidth": band}, index=band.index)
+        for band, one in found
+    ]
+    return pd.concat(tables).rename_axis("file").reset_index()
+
+
 def _say_classes(data: SpeechDataModule) -> None:
     """Which classes the run and another corpus share, and which only one of them has."""
     name, dropped = data.corpus.name, data.corpus.dropped
@@ -193,12 +223,14 @@ def _write(
     scores: pd.DataFrame,
     predictions: pd.DataFrame,
     targets: Targets,
+    new: pd.DataFrame,
 ) -> None:
     tables = {
         "scores.csv": scores,
         "confusion.csv": confusion_table(predictions, targets),
         "quarantine.csv": data.set_aside,
         "predictions.parquet": predictions,
+        TABLE: new,
     }
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +15,7 @@ from speechnet.models.calibration import Calibrated
 from speechnet.models.classical.baselines import BaselineClassifier
 from speechnet.models.classifier import Classifier
 from speechnet.models.neural.network import NetworkClassifier
+from speechnet.models.novelty import Novelties, Novelty, novelties
 from speechnet.progress import say
 from speechnet.runs.folder import RunFolder
 from speechnet.types import Float32, Float64, Targets
@@ -119,6 +121,38 @@ class SavedRun:
                     "or the features unlike any it was trained on; no answer is given"
                 )
         return means
+
+    @property
+    def knows_novelty(self) -> bool:
+        """Whether the run has kept what its training data was like."""
+        return bool(self._fitted_novelty)
+
+    def novelty(self, X: Float32, *, fold: int | None = None) -> Novelties:
+        """How unlike the training data some recordings are.
+
+        Args:
+            X: float32 ``[n, d]``, raw, of the run's features.
+            fold: measured by that fold's training rows alone; None for the mean over all folds.
+        """
+        fitted = self._fitted_novelty
+        chosen = fitted if fold is None else fitted[fold : fold + 1]
+        return novelties(chosen, X, self.folder.info["features"])
+
+    @cached_property
+    def _fitted_novelty(self) -> list[Novelty]:
+        """Of each fold; none where the run was made before there was any."""
+        width = len(self.folder.info["features"])
+        folds = range(self.folder.info["folds"])
+        found = [Novelty.load(self.folder.fold(fold), width) for fold in folds]
+        known = [one for one in found if one is not None]
+        if len(known) < len(found):
+            say(
+                f"{self.folder.path} was made before runs kept what their training data was like: "
+                "whether a recording is unlike it can't be told; fit it again",
+                style="yellow",
+            )
+            return []
+        return known
 
     def _check_recipe(self) -> None:
         recipe, info = self.config.data.recipe, self.folder.info

@@ -32,6 +32,7 @@ from speechnet.report.figures_sound import draw_sound, svg_bytes
 from speechnet.report.figures_timeline import draw_timeline
 from speechnet.report.page.svg import inline_svg
 from speechnet.runs.mistakes import mel_spectrogram
+from speechnet.runs.novelty import NEWS, unlike_in_words
 from speechnet.serve.limits import Limits
 from speechnet.types import NOTES, Float32, Float64
 
@@ -61,6 +62,7 @@ class Heard:
         notes: what should be known of it, in words.
         timeline: the picture of its windows; None for a short one.
         player: a ``data:`` URI of the upload; None for a large one.
+        unlike: that it is unlike the training data, in words; None where it isn't.
     """
 
     duration: float
@@ -71,6 +73,7 @@ class Heard:
     notes: tuple[str, ...]
     timeline: Markup | None
     player: str | None
+    unlike: str | None
 
 
 class Listener:
@@ -135,16 +138,30 @@ class Listener:
             notes=tuple(NOTES[code] for code in clip.facts.notes()),
             timeline=timeline,
             player=player,
+            unlike=self._unlike(said[self._best]),
         )
+
+    def _unlike(self, said: Recognition) -> str | None:
+        run = self._recogniser.run
+        new = pd.DataFrame([(said.novelty, said.far, said.bandwidth)], columns=NEWS)
+        return unlike_in_words(new, run.config.data, run.folder.info["corpus"].get("bandwidth", {}))
 
     def _said(self, path: Path) -> dict[str, Recognition]:
         """What each model says of a recording as a whole."""
-        (row,) = self._recogniser.rows([load(path, self._audio).y])
+        clip = load(path, self._audio)
+        (row,) = self._recogniser.rows([clip.y])
         if isinstance(row, SetAside):
             raise row
-        targets = self._recogniser.targets
+        targets, new = self._recogniser.targets, self._recogniser.novelty(row[None])
         return {
-            model: recognition({t: p[0] for t, p in found.items()}, targets, abstain=0.0)
+            model: recognition(
+                {t: p[0] for t, p in found.items()},
+                targets,
+                abstain=0.0,
+                novelty=new.novelty[0],
+                far=new.far[0],
+                bandwidth=clip.facts.bandwidth,
+            )
             for model, found in self._recogniser.probabilities(row[None]).items()
         }
 

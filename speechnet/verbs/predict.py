@@ -30,6 +30,11 @@ _FLAGS: Final = {
     ),
     "model": _Flag(str, "best", "a model's name, best (on the dev part), or all"),
     "abstain": _Flag(float, 0.0, "no label where the likeliest class is less probable, 0 to 1"),
+    "unlike": _Flag(
+        Literal["keep", "abstain"],
+        "keep",
+        "recordings that are unlike the training data: keep their labels, or abstain",
+    ),
     "speakers": _Flag(
         Literal["one", "folder"] | None,
         None,
@@ -95,6 +100,7 @@ def run(arguments: Sequence[str]) -> None:
         speakers=parsed.speakers,
         manifest=_path(parsed.manifest),
         abstain=parsed.abstain,
+        unlike=parsed.unlike,
         windowing=windowing,
         each_channel=parsed.channels == "each",
     )

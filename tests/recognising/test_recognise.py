@@ -62,6 +62,7 @@ def test_columns(
         "gender_male",
         "emotion",
         *(f"emotion_{name}" for name in emotions),
+        *("novelty", "unlike", "far", "bandwidth"),
         "notes",
         "reason",
     ]

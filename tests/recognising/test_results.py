@@ -27,8 +27,10 @@ NAMES = ["a.wav", 'glück, "ja".wav', "=1+1.wav", "damaged.wav", r"latin\xe4.wav
 def _rows(name: str) -> list[list[str]]:
     if name == "damaged.wav":
         return rows_of(name, SetAside("unreadable", "x"), TARGETS)
-    sure = Recognition({"gender": "male"}, {"gender": {"female": 0.25, "male": 0.75}})
-    unsure = Recognition({"gender": None}, {"gender": {"female": 0.5, "male": 0.5}})
+    probable = {"gender": {"female": 0.25, "male": 0.75}}
+    even = {"gender": {"female": 0.5, "male": 0.5}}
+    sure = Recognition({"gender": "male"}, probable, novelty=0.5, bandwidth=4_000.4)
+    unsure = Recognition({"gender": None}, even, 1.25, "f0_p90 -4 sd", reason="unsure")
     return rows_of(name, {"mlp": sure, "svm": unsure}, TARGETS)
 
 
@@ -64,9 +66,11 @@ def test_rows(capsys: pytest.CaptureFixture[str]) -> None:
     _write(None)
     read = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     assert [from_cell(row["file"]) for row in read] == [name for name in NAMES for _ in _rows(name)]
-    assert list(read[0].values()) == ["a.wav", "mlp", "male", "0.250000", "0.750000", "", ""]
-    assert list(read[1].values()) == ["a.wav", "svm", "", "0.500000", "0.500000", "", "unsure"]
-    assert list(read[6].values()) == ["damaged.wav", "", "", "", "", "", "unreadable"]
+    new = ["0.500", "no", "", "4000", ""]
+    assert list(read[0].values()) == ["a.wav", "mlp", "male", "0.250000", "0.750000", *new, ""]
+    far = ["1.250", "yes", "f0_p90 -4 sd", "", ""]
+    assert list(read[1].values()) == ["a.wav", "svm", "", "0.500000", "0.500000", *far, "unsure"]
+    assert list(read[6].values()) == ["damaged.wav", *[""] * 9, "unreadable"]
 
 
 def test_torn_anywhere(whole: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,6 +62,9 @@ def expect(
         for one in recogniser.predict_all(y[start:end], RATE).values():
             row = next(rows)._asdict()
             assert row["reason"] == ""
+            assert row["novelty"] == pytest.approx(one.novelty, rel=1e-9)
+            assert (row["far"], row["unlike"] == "yes") == (one.far, one.unlike)
+            assert row["bandwidth"] == one.bandwidth
             for target, label in one.labels.items():
                 assert row[target] == label
                 for name, p in one.probabilities[target].items():
@@ -78,6 +81,7 @@ def test_windows_are_slices(recogniser: Recogniser) -> None:
         *("start", "end", "model"),
         *("gender", "gender_female", "gender_male"),
         *("emotion", *(f"emotion_{name}" for name in EMOTIONS)),
+        *("novelty", "unlike", "far", "bandwidth"),
         "reason",
     ]
 
@@ -186,6 +190,9 @@ def test_the_whole_is_the_mean(recogniser: Recogniser) -> None:
             for name, p in by_class.items():
                 assert p == pytest.approx(np.mean([one[target][name] for one in alone]), abs=1e-9)
             assert found[model].labels[target] == max(by_class, key=by_class.__getitem__)
+        heard = table[(table["model"] == model) & (table["reason"] == "")]
+        assert found[model].novelty == pytest.approx(heard["novelty"].mean())
+        assert found[model].bandwidth == heard["bandwidth"].max()
     unsure = summarise(table, recogniser.targets, abstain=1.0)
     assert unsure["svm"].labels == {"gender": None, "emotion": None}
     with pytest.raises(SetAside, match="silent: not one of 3 windows can be used"):

@@ -195,7 +195,12 @@ def test_where_tables_go(tiny_run: Path, tmp_path: Path) -> None:
     assert first == run / "tests" / "version_0"
     assert second == run / "tests" / "version_1"
     names = {path.name for path in first.iterdir()}
-    assert names == {"scores.csv", "confusion.csv", "predictions.parquet", "quarantine.csv"}
+    tables = {"scores.csv", "confusion.csv", "quarantine.csv", "novelty.csv"}
+    assert names == {*tables, "predictions.parquet"}
+    kept = pd.read_csv(run / "novelty.csv").set_index("file")["novelty"]
+    again = pd.read_csv(first / "novelty.csv").set_index("file")["novelty"]
+    # Each test part by its own fold's training rows, as fit measured it before float32 was kept.
+    pd.testing.assert_series_equal(again, kept, rtol=1e-4)
     with pytest.raises(StorageError, match=r"config\.yaml is a file"):
         rescore(run, corpus={}, out=run / "config.yaml" / "x")
 

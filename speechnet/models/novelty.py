@@ -1,0 +1,224 @@
+"""How far a recording lies from those that a model was trained on.
+
+Columns are standardised by the training rows: ``z``. The distance of a recording is Mahalanobis's,
+
+    ``sqrt(z' S^-1 z / d)``, with ``S`` the correlations of the ``d`` columns, shrunk by Ledoit and
+    Wolf's estimate towards none (2004),
+
+about 1 for a recording among many. It notices what is usual by itself but not in its combination,
+which a mean of ``z^2`` does not. Its limit is conformal, and holds whatever the columns are
+distributed like: the training speakers are divided into five groups, each is measured from the
+others' rows, and 1 % of these distances lie above the limit, each speaker counting the same. The
+recordings of a new speaker then do too, 1 % of them on average over speakers. The novelty is the
+distance over its limit: above 1 a recording is unlike the training data.
+
+References:
+    O. Ledoit, M. Wolf, "A well-conditioned estimator for large-dimensional covariance matrices",
+    2004.
+    S. Bates, E. Candès, L. Lei, Y. Romano, M. Sesia, "Testing for outliers with conformal
+    p-values", 2023; R. Dunn, L. Wasserman, A. Ramdas, "Distribution-free prediction sets for
+    two-layer hierarchical models", 2022, for observations that come in groups, as of speakers.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from speechnet.errors import DataError
+from speechnet.files import write_whole
+from speechnet.types import Float32, Float64, Int64
+
+NAME: Final = "novelty.npy"
+
+_GROUPS: Final = 5
+_ABOVE: Final = 0.01
+"""The share of unseen speakers' recordings beyond the limit."""
+
+_FAR: Final = 3.0
+_MOST: Final = 3
+"""Standard deviations from which on a column is named, and how many are."""
+
+_HEADER: Final = 1_024
+"""Bytes at most that a NumPy file has before its numbers."""
+
+_ENDING: Final = re.compile(r"(_\d+)?_(mean|std|min|max|count|p\d+)$")
+
+
+@dataclass(frozen=True)
+class Novelty:
+    """What is known of some training rows.
+
+    Attributes:
+        mean: of each column, float64 ``[d]``.
+        scale: standard deviation of each column, float64 ``[d]``; 1 where it doesn't vary.
+        whitening: float64 ``[d, d]``; ``norm(z @ whitening)`` is the novelty.
+    """
+
+    mean: Float64
+    scale: Float64
+    whitening: Float64
+
+    @classmethod
+    def fit(cls, X: Float32, speakers: Sequence[object]) -> Novelty:
+        """Measure training rows, and calibrate the limit among their speakers.
+
+        Args:
+            X: float32 ``[n, d]``, as a model takes them.
+            speakers: who speaks in each row, ``[n]``. A recording without a speaker stands for one
+                of its own; so do all of them where there is a single speaker, and what is held to
+                the limit is then another recording, not another speaker.
+        """
+        codes = _codes(speakers)
+        distances = np.empty(len(X))
+        group = codes % _GROUPS
+        for held in np.unique(group):
+            fitted = cls._of(X[group != held]) if (group != held).any() else cls._of(X)
+            distances[group == held] = fitted.of(X[group == held])
+        whole = cls._of(X)
+        return cls(whole.mean, whole.scale, whole.whitening / _limit(distances, codes))
+
+    @classmethod
+    def _of(cls, X: Float32) -> Novelty:
+        """With a limit of 1."""
+        # Imported here: applying needs NumPy alone.
+        from sklearn.covariance import ledoit_wolf
+
+        rows = X.astype(np.float64)
+        mean, scale = rows.mean(axis=0), rows.std(axis=0)
+        # What rounding leaves of a constant column is no variation.
+        varies = scale > 10 * np.finfo(np.float32).eps * np.abs(rows).max(axis=0)
+        scale = np.where(varies, scale, 1.0)
+        correlation, _ = ledoit_wolf((rows - mean) / scale, assume_centered=True)
+        # A few rows may leave directions without any variance, even shrunk.
+        values, vectors = np.linalg.eigh(correlation)
+        floor = max(float(values.max()), 1.0) * 1e-6
+        whitening = vectors / np.sqrt(np.maximum(values, floor) * len(mean))
+        return cls(mean, scale, whitening)
+
+    def standardise(self, X: Float32) -> Float64:
+        """How many standard deviations each value lies from the training mean: float64 ``[n, d]``.
+
+        Args:
+            X: float32 ``[n, d]``.
+        """
+        return np.asarray((X - self.mean) / self.scale)
+
+    def of(self, X: Float32) -> Float64:
+        """The novelty of some rows, float32 ``[n, d]``: float64 ``[n]``, 0 or more."""
+        return np.asarray(np.linalg.norm(self.standardise(X) @ self.whitening, axis=1))
+
+    def save(self, folder: Path) -> None:
+        """Write ``novelty.npy``: float32 ``[d + 2, d]``, mean and scale above the whitening.
+
+        Raises:
+            OSError: there is no space or no permission.
+        """
+        content = io.BytesIO()
+        array = np.vstack([self.mean, self.scale, self.whitening]).astype(np.float32)
+        np.save(content, array, allow_pickle=False)
+        write_whole(folder / NAME, content.getvalue())
+
+    @classmethod
+    def load(cls, folder: Path, width: int) -> Novelty | None:
+        """Read what ``save`` wrote; None where there is nothing, as in runs made before there was.
+
+        Args:
+            folder: where it lies.
+            width: the number of columns, ``d``.
+
+        Raises:
+            DataError: the file is damaged, or of other columns.
+        """
+        path, shape = folder / NAME, (width + 2, width)
+        try:
+            with path.open("rb") as file:  # no more than it can hold is read, whatever it says
+                content = file.read(4 * shape[0] * shape[1] + _HEADER)
+            array = np.load(io.BytesIO(content), allow_pickle=False)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, EOFError) as error:
+            raise DataError(f"{path} can't be read ({type(error).__name__}: {error})") from error
+        if array.shape != shape or array.dtype != np.float32 or not np.isfinite(array).all():
+            raise DataError(
+                f"{path} can't be used: found {array.dtype} {array.shape}, expected finite float32 "
+                f"{shape}"
+            )
+        rows = array.astype(np.float64)
+        if not (rows[1] > 0).all():
+            raise DataError(f"{path} can't be used: a column's scale is not above 0")
+        return cls(rows[0], rows[1], rows[2:])
+
+
+@dataclass(frozen=True)
+class Novelties:
+    """What is new about some recordings.
+
+    Attributes:
+        novelty: of each, float64 ``[n]``; above 1 it is unlike the training data. NaN
+            where nothing is known of the training data.
+        far: of each that is unlike, which columns lie far, in words, such as
+            ``contrast_05_mean +19 sd``; empty for all others. One of each feature, three at most.
+    """
+
+    novelty: Float64
+    far: list[str]
+
+
+def novelties(fitted: Sequence[Novelty], X: Float32, names: Sequence[str]) -> Novelties:
+    """What is new about some recordings to models that were fitted on several folds.
+
+    Args:
+        fitted: of each fold; the novelty is the mean of theirs, as the probabilities are.
+        X: float32 ``[n, d]``, as the models take them.
+        names: the columns'.
+    """
+    if not fitted:
+        return Novelties(np.full(len(X), np.nan), [""] * len(X))
+    values = np.mean([one.of(X) for one in fitted], axis=0)
+    far = [""] * len(X)
+    for i in np.flatnonzero(values > 1):
+        z = np.mean([one.standardise(X[i : i + 1])[0] for one in fitted], axis=0)
+        far[i] = _in_words(z, names)
+    return Novelties(values, far)
+
+
+def feature_of(column: str) -> str:
+    """The feature that a column is a statistic of: ``mfcc`` of ``mfcc_07_mean``."""
+    return _ENDING.sub("", column)
+
+
+def _in_words(z: Float64, names: Sequence[str]) -> str:
+    """The columns that lie far, the farthest of each feature, the farthest first."""
+    found: dict[str, str] = {}
+    for column in np.argsort(-np.abs(z)):
+        if abs(z[column]) < _FAR or len(found) == _MOST:
+            break
+        found.setdefault(feature_of(names[column]), f"{names[column]} {z[column]:+.0f} sd")
+    return ", ".join(found.values())
+
+
+def _codes(speakers: Sequence[object]) -> Int64:
+    """A number for each speaker, in the order of their names: int64 ``[n]``."""
+    codes, names = pd.factorize(pd.Series(list(speakers), dtype=object), sort=True)
+    unknown = codes < 0
+    codes = codes.astype(np.int64)
+    codes[unknown] = len(names) + np.arange(int(unknown.sum()))
+    return codes if len(np.unique(codes)) > 1 else np.arange(len(codes), dtype=np.int64)
+
+
+def _limit(distances: Float64, codes: Int64) -> float:
+    """The lowest distance beyond which at most 1 % lie, each speaker counting the same."""
+    counts = np.bincount(codes)
+    weight = 1 / (counts[codes] * np.count_nonzero(counts))
+    order = np.argsort(-distances, kind="stable")
+    beyond = np.cumsum(weight[order]) - weight[order]  # the share before each, and so above it
+    allowed = np.flatnonzero(beyond <= _ABOVE + 1e-12)
+    return max(float(distances[order][allowed[-1]]), float(np.finfo(np.float32).tiny))
