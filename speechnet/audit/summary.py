@@ -245,9 +245,11 @@ def _recordings(files: pd.DataFrame) -> Iterator[Finding]:
 
 
 def _named(found: pd.DataFrame, fault: str) -> Iterable[str]:
-    """The files; an exact copy with its original."""
-    if fault != "duplicate":
+    """The files; an exact copy with its original, what can't be used with what is wrong with it."""
+    if fault in FAULTS:
         return found["file"]
+    if fault != "duplicate":
+        return (f"{file} ({why})" for file, why in zip(found["file"], found["detail"], strict=True))
     known = originals(found.rename(columns={"fault": "reason"}))
     return (f"{original} = {copy}" for copy, original in known.items())
 

@@ -105,7 +105,7 @@ def without_placeholders(
         table = table.assign(**{column: pd.Series(kept, index=table.index, dtype=object)})
         if column in _PERSONAL or column in targets:
             said = listing(f"{label!r} ({counted(count, 'row')})" for label, count in found.items())
-            notes.append(f"{column}: {said} counts as not known")
+            notes.append(f"{column}: {said} is read as not known")
     return table, notes
 
 

@@ -205,14 +205,24 @@ def _in_order(table: pd.DataFrame) -> pd.DataFrame:
 def _left_over(definition: Definition, table: pd.DataFrame, found: Found) -> list[str]:
     """A note on audio files that aren't part of the corpus."""
     rest = sorted(set(found.files.values()).difference(table["path"]))
-    if not rest:
-        return []
-    are = counted(len(rest), "audio file")
-    if definition.kind == "files":
-        lack = f"without a {definition.name} name (such as {definition.example})"
-    else:
+    named = definition.kind == "files" and definition.labels_of_name
+    twins = [path for path in rest if named and is_foreign(path) and named(printable(path))]
+    others = sorted(set(rest).difference(twins))
+    notes = []
+    if twins:
+        notes.append(
+            f"left out {counted(len(twins), 'file')} that can't be read, such as "
+            f"{printable(twins[0])}: there are others of the same name that can"
+        )
+    if others:
         lack = "that the table doesn't list"
-    return [f"left out {are} below the root {lack}, the first: {printable(rest[0])}"]
+        if definition.kind == "files":
+            lack = f"without a {definition.name} name (such as {definition.example})"
+        notes.append(
+            f"left out {counted(len(others), 'audio file')} below the root {lack}, the first: "
+            f"{printable(others[0])}"
+        )
+    return notes
 
 
 def _nothing_found(

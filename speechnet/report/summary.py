@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import PurePath
 from typing import Final
 
 import numpy as np
@@ -42,6 +43,8 @@ _DECIDING: Final = ("test", "uar")
 _WITH_INTERVAL: Final = frozenset({("test", "accuracy"), _DECIDING})
 """More intervals than these don't fit 80 columns; they stand in scores.csv."""
 _UNKNOWN: Final = "unknown"
+_EXAMPLES: Final = 3
+"""Recordings that are named for each reason why some are set aside."""
 
 
 def scores_table(
@@ -177,7 +180,7 @@ def dropped_table(dropped: pd.DataFrame) -> Table:
 
 
 def set_aside_table(quarantine: pd.DataFrame) -> Table:
-    """How many recordings were set aside for each reason, with the first of them.
+    """How many recordings were set aside for each reason, with the first of each ending.
 
     Args:
         quarantine: columns ``file, reason, detail``.
@@ -191,9 +194,12 @@ def set_aside_table(quarantine: pd.DataFrame) -> Table:
     table.add_column("files", justify="right", no_wrap=True)
     table.add_column("the first of them", overflow="fold")
     for reason, rows in quarantine.groupby("reason", sort=False):
-        first = rows.iloc[0]
-        example = printable(first["file"]).append(f"\n{_escaped(first['detail'])}", style="dim")
-        table.add_row(str(reason), str(len(rows)), example)
+        firsts: dict[str, Text] = {}
+        for file, detail in zip(rows["file"], rows["detail"], strict=True):
+            example = printable(file).append(f"\n{_escaped(detail)}", style="dim")
+            firsts.setdefault(PurePath(file).suffix.lower(), example)
+        examples = Text("\n").join([*firsts.values()][:_EXAMPLES])
+        table.add_row(str(reason), str(len(rows)), examples)
     return table
 
 

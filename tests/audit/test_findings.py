@@ -192,7 +192,10 @@ def test_an_exact_copy_is_named_with_its_original() -> None:
         columns=NO_FILES.columns,
     )
     found = findings(corpus_table(), files=files)
-    assert found["detail"].to_dict() == {"duplicate": "a.wav = b.wav", "silent": "c.wav"}
+    assert found["detail"].to_dict() == {
+        "duplicate": "a.wav = b.wav",
+        "silent": "c.wav (no sound above -60 dB)",
+    }
 
 
 def _leaks(count: int) -> list[tuple[str, int]]:

@@ -76,6 +76,57 @@ def test_other_files_are_noted(tmp_path: Path) -> None:
     )
 
 
+def test_films_of_recordings_are_no_recordings(tmp_path: Path) -> None:
+    """They lie in another folder, cannot be read, and are noted; a lonely one is missed."""
+    stems = [f"1001_DFA_{emotion}_XX" for emotion in ("ANG", "SAD")]
+    names = [f"VideoFlash/{stem}.flv" for stem in stems] + [f"AudioWAV/{stems[0]}.wav"]
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    corpus = load_corpus(CorpusConfig("cremad", str(tmp_path)), {"emotion": None})
+    assert list(corpus.table.index) == [f"AudioWAV/{stems[0]}.wav", f"VideoFlash/{stems[1]}.flv"]
+    assert [note.split(", such as")[0] for note in corpus.notes] == [
+        "left out 1 file that can't be read"
+    ]
+
+
+def test_placeholders(tmp_path: Path) -> None:
+    """NA, - and '' are no labels, Unknown is no person; but what the configuration names is one."""
+    rows = ["a,Unknown,f,sad", "b,-,m,unknown", "c,anna,UNKNOWN,''", "d,ben,?,none"]
+    (tmp_path / "labels.csv").write_text("file,speaker,gender,mood\n" + "\n".join(rows) + "\n")
+    for stem in "abcd":
+        (tmp_path / f"{stem}.wav").touch()
+
+    def read(
+        mood: list[str] | None = None, **labels: dict[str, str | None]
+    ) -> tuple[dict[str, list[str]], tuple[str, ...]]:
+        corpus = load_corpus(
+            CorpusConfig("csv", str(tmp_path), labels=labels), {"gender": None, "mood": mood}
+        )
+        columns = corpus.table[["speaker", "gender", "mood"]].fillna("*")
+        return {name: list(column) for name, column in columns.items()}, corpus.notes
+
+    found, notes = read()
+    assert found == {
+        "speaker": ["*", "*"],  # the other two rows have no label left
+        "gender": ["female", "male"],
+        "mood": ["sad", "unknown"],
+    }
+    assert [note.split(":")[0] for note in notes] == ["speaker", "gender", "mood"]
+    found, _ = read(["sad", "unknown", "none"])
+    assert found["mood"] == ["sad", "unknown", "none"]
+    found, _ = read(gender={"UNKNOWN": None, "?": "female"})
+    assert found["gender"] == ["female", "male", "female"]
+
+
+def test_labels_do_not_steer_a_terminal(tmp_path: Path) -> None:
+    """What would is shown as an escape, from the table on."""
+    (tmp_path / "labels.csv").write_text("file,speaker,emotion\na.wav,\x1b[31mred,sad\n")
+    (tmp_path / "a.wav").touch()
+    corpus = load_corpus(CorpusConfig("csv", str(tmp_path)), {"emotion": None})
+    assert corpus.table["speaker"].tolist() == [r"\x1b[31mred"]
+
+
 def test_links_are_set_aside(tmp_path: Path) -> None:
     """A link that leaves the root stands among the set-aside recordings."""
     (tmp_path / "03-01-05-02-02-01-08.wav").touch()

@@ -173,6 +173,7 @@ def test_reasons_are_counted_with_an_example() -> None:
             ("x\n.wav", "empty", "0 samples"),
             ("y.wav", "too_short", "0.1 s"),
             ("z.wav", "empty", "also 0"),
+            ("z.m4a", "empty", "convert it"),
             ("\udcff.wav", "not_finite_features", "mfcc " * 40),
         ],
         columns=["file", "reason", "detail"],
@@ -180,7 +181,7 @@ def test_reasons_are_counted_with_an_example() -> None:
     )
     table = set_aside_table(quarantine)
     assert [[str(cell) for cell in row[:2]] for row in cells(table)] == [
-        ["empty", "2"],
+        ["empty", "3"],
         ["too_short", "1"],
         ["not_finite_features", "1"],
     ]
@@ -188,6 +189,7 @@ def test_reasons_are_counted_with_an_example() -> None:
     assert r"x\n.wav" in text
     assert r"\xff.wav" in text  # a name that is not UTF-8 can still be printed
     assert "also 0" not in text
+    assert "convert it" in text  # another ending may have another remedy
     assert max(map(len, text.splitlines())) <= 80
 
 
