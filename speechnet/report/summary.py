@@ -196,8 +196,10 @@ def set_aside_table(quarantine: pd.DataFrame) -> Table:
     for reason, rows in quarantine.groupby("reason", sort=False):
         firsts: dict[str, Text] = {}
         for file, detail in zip(rows["file"], rows["detail"], strict=True):
-            example = printable(file).append(f"\n{_escaped(detail)}", style="dim")
-            firsts.setdefault(PurePath(file).suffix.lower(), example)
+            ending = PurePath(file).suffix.lower()
+            if ending not in firsts:
+                example = printable(file).append(f"\n{_escaped(detail)}", style="dim")
+                firsts[ending] = example
         examples = Text("\n").join([*firsts.values()][:_EXAMPLES])
         table.add_row(str(reason), str(len(rows)), examples)
     return table

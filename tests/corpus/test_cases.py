@@ -214,6 +214,7 @@ def test_voicenotes(case: Case) -> None:
             with pytest.raises(SetAside) as refused:
                 load(path, AudioConfig())
             assert refused.value.reason == "unreadable"
+            assert "ffmpeg -i" in refused.value.detail
 
 
 def test_lfs(case: Case) -> None:
@@ -223,3 +224,4 @@ def test_lfs(case: Case) -> None:
     with pytest.raises(SetAside) as refused:
         load(corpus.root / corpus.table["path"].iloc[0], AudioConfig())
     assert refused.value.reason == "unreadable"
+    assert "git lfs pull" in refused.value.detail
