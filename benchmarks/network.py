@@ -17,9 +17,10 @@ from torch.utils.data import DataLoader, TensorDataset
 from benchmarks.harness import Measured, gate, in_turns
 from speechnet.batches import Batches
 from speechnet.config.trainer_factory import TrainerFactory
+from speechnet.models.neural.classifier import NetworkClassifier
 from speechnet.models.neural.config import MLPConfig
 from speechnet.models.neural.fitting import quietly
-from speechnet.models.neural.network import NetworkClassifier, NetworkTrainer
+from speechnet.models.neural.network import NetworkTrainer
 from speechnet.types import Float32, Int64, Targets
 
 TARGETS: Targets = {"gender": ["female", "male"], "emotion": ["angry", "happy", "sad", "neutral"]}

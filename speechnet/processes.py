@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import threading
 import time
-from typing import Any, Final
-
-import joblib
+from typing import TYPE_CHECKING, Any, Final
 
 from speechnet.scratch import shared_folder
+
+if TYPE_CHECKING:
+    import joblib
 
 _EVERY: Final = 1.0
 """Seconds between two looks at the parent."""
@@ -30,6 +31,8 @@ def processes(backend: str, n_jobs: int) -> joblib.parallel_config:
         ValueError: joblib has no such backend.
         ImportError: the backend isn't installed.
     """
+    import joblib  # where one recording is recognised, it is not needed
+
     settings: dict[str, Any] = {}
     if backend == "loky" and joblib.cpu_count() > 1 and n_jobs != 1:
         settings = {

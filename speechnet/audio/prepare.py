@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from speechnet.audio.channels import CANCELLED, loudest_if_cancelled
 from speechnet.audio.config import AudioConfig
 from speechnet.audio.facts import peak
-from speechnet.compiled import librosa
+from speechnet.audio.trim import sounding
 from speechnet.errors import DataError, SetAside
 from speechnet.types import Float32
 from speechnet.wording import counted
@@ -256,6 +256,7 @@ def _resample(y: Float32, rate: int, target: int) -> Float32:
 def _trim(y: Float32, config: AudioConfig) -> Float32:
     if config.trim_db is None:
         return y
-    kept = np.ascontiguousarray(librosa.effects.trim(y, top_db=config.trim_db)[0])
+    first, last = sounding(y, config.trim_db)
+    kept = np.ascontiguousarray(y[first:last])
     _check_duration(len(kept) / config.sample_rate, config)
     return kept

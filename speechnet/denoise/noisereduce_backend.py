@@ -28,10 +28,12 @@ def denoise(y: Float32, sr: int, config: DenoiseConfig) -> Float32:
     """
     if config.method == "none":
         return y
-    # Imported here: noisereduce imports torch, two seconds that a cached run need not spend.
+    # Imported here: noisereduce imports torch, two seconds that a cached run need not spend; and
+    # librosa, which must be loaded safely first.
     import torch
     from noisereduce import reduce_noise
 
+    import speechnet.compiled  # noqa: F401
     from speechnet.denoise.floor import silence_inaudible
 
     # A silent frame divides 0 by 0 inside the gate; what comes of it is checked below.

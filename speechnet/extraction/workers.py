@@ -7,9 +7,8 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final, TypeVar
+from uuid import uuid4
 
-import joblib
-from joblib.externals.loky.process_executor import TerminatedWorkerError
 from threadpoolctl import threadpool_limits
 
 from speechnet.errors import SetAside, SpeechnetError
@@ -37,8 +36,9 @@ def work_off(
     Within a piece, linear algebra runs on one thread: on more it rounds otherwise, and results
     would depend on how many pieces run at once.
 
-    Where a process dies, each piece that was being worked on is tried once more, alone; if that
-    process dies too, the piece is set aside as ``worker_died``, and the others go on.
+    A single piece is worked on in this very process. Where one of several processes dies, each
+    piece that was being worked on is tried once more, alone; if that process dies too, the piece is
+    set aside as ``worker_died``, and the others go on.
 
     Args:
         pieces: by a printable name.
@@ -51,6 +51,11 @@ def work_off(
         SpeechnetError: processes keep dying before they begin.
         Exception: whatever ``function`` raises.
     """
+    if len(pieces) == 1:  # an own process would take a hundred times as long as most pieces
+        yield {name: _alone(piece, function) for name, piece in pieces.items()}
+        return
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
+
     left = dict(pieces)
     deaths = 0
     with temporary_folder() as folder, threadpool_limits(limits=1):
@@ -76,6 +81,8 @@ def work_off(
 def _run(
     pieces: Mapping[str, Piece], function: Callable[[Piece], Result], desk: Path
 ) -> Iterator[dict[str, Result]]:
+    import joblib
+
     items = list(pieces.items())
     size = min(_BATCH, math.ceil(len(items) / (_TASKS * joblib.effective_n_jobs())))
     batches = [dict(items[i : i + size]) for i in range(0, len(items), size)]
@@ -86,6 +93,9 @@ def _run(
 
 
 def _retry(piece: Piece, function: Callable[[Piece], Result]) -> Result | SetAside:
+    import joblib
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
+
     # Two processes for one piece: with one, joblib would work in this very process.
     try:
         with processes("loky", 2):
@@ -99,7 +109,7 @@ def _work(
     pieces: Mapping[str, Piece], function: Callable[[Piece], Result], desk: Path
 ) -> dict[str, Result]:
     """Runs in a worker process; its note on the desk says which piece it is busy with."""
-    note = desk / str(joblib.hash(list(pieces)))
+    note = desk / uuid4().hex
     results: dict[str, Result] = {}
     with threadpool_limits(limits=1):
         for name, piece in pieces.items():

@@ -23,8 +23,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from scipy.optimize import minimize_scalar
-from scipy.special import logsumexp
 
 from speechnet.errors import DataError
 from speechnet.files import write_whole
@@ -166,6 +164,10 @@ class Calibrated:
 
 def _fit(probability: Float64, truth: Int64) -> float:
     """Temperature for float64 ``[n, k]`` and int64 ``[n]``."""
+    # Imported here: whoever only applies a temperature need not wait half a second.
+    from scipy.optimize import minimize_scalar
+    from scipy.special import logsumexp
+
     logits = _log_ratios(probability)
     of_truth = logits[np.arange(len(truth)), truth].sum()
 

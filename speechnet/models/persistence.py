@@ -1,13 +1,17 @@
 """scikit-learn models on disk, by skops: nothing is unpickled, only listed types are made.
 
-skops is imported when it is used: it imports all of scikit-learn, of which the processes of a
-search, that each would wait for it, need a small part and nothing of skops.
+skops is imported when it is used: the processes of a search, that each would wait for it, need
+nothing of it.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from functools import cache
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Final
 
 import numpy as np
@@ -21,16 +25,53 @@ _DEEPEST: Final = 12
 """Levels from an estimator to its numbers at most: a pipeline in a calibration in a pipeline."""
 
 TRUSTED: Final = (
+    "sklearn.calibration.CalibratedClassifierCV",
     "sklearn.calibration._CalibratedClassifier",
     "sklearn.calibration._TemperatureScaling",
+    "sklearn.linear_model._logistic.LogisticRegression",
     "sklearn.metrics._dist_metrics.EuclideanDistance64",
     "sklearn.metrics._dist_metrics.ManhattanDistance64",
     "sklearn.neighbors._ball_tree.BallTree",
+    "sklearn.neighbors._classification.KNeighborsClassifier",
     "sklearn.neighbors._kd_tree.KDTree",
+    "sklearn.neural_network._multilayer_perceptron.MLPClassifier",
     "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
     "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
+    "sklearn.pipeline.Pipeline",
+    "sklearn.preprocessing._data.MinMaxScaler",
+    "sklearn.preprocessing._data.RobustScaler",
+    "sklearn.preprocessing._data.StandardScaler",
+    "sklearn.preprocessing._function_transformer.FunctionTransformer",
+    "sklearn.preprocessing._label.LabelBinarizer",
+    "sklearn.svm._classes.SVC",
 )
-"""Types beyond skops' own list that a baseline is made of. A file that needs others is refused."""
+"""What a baseline is made of, beyond numbers and arrays. A file that needs more is refused."""
+
+
+@cache
+def own_skops() -> ModuleType:
+    """Skops' reader and writer, without the two seconds in which it imports all of scikit-learn.
+
+    It does so to trust every estimator there is; here those trusted are listed. The copy is this
+    module's own: whoever else imports skops gets the usual one.
+    """
+    import sklearn.utils
+
+    theirs = _take_skops()
+    everything = sklearn.utils.all_estimators
+    sklearn.utils.all_estimators = list
+    try:
+        return import_module("skops.io")
+    finally:
+        sklearn.utils.all_estimators = everything
+        _take_skops()
+        sys.modules.update(theirs)
+
+
+def _take_skops() -> dict[str, ModuleType]:
+    """Skops' modules, which are then imported no more."""
+    names = [name for name in sys.modules if name.partition(".")[0] == "skops"]
+    return {name: sys.modules.pop(name) for name in names}
 
 
 def dump_sklearn(estimator: Any, path: Path) -> None:
@@ -39,9 +80,7 @@ def dump_sklearn(estimator: Any, path: Path) -> None:
     Raises:
         OSError: there is no space or no permission.
     """
-    from skops.io import dumps
-
-    write_whole(path, dumps(estimator))
+    write_whole(path, own_skops().dumps(estimator))
 
 
 def load_sklearn(path: Path) -> Any:
@@ -50,14 +89,12 @@ def load_sklearn(path: Path) -> Any:
     Raises:
         DataError: the file is missing, damaged, or would make something that is not listed.
     """
-    from skops.io import loads
-    from skops.io.exceptions import UntrustedTypesFoundException
-
+    skops = own_skops()
     try:
-        estimator = loads(read_regular(path), trusted=list(TRUSTED))
+        estimator = skops.loads(read_regular(path), trusted=list(TRUSTED))
     except FileNotFoundError:
         raise DataError(f"{path} is missing from the run folder") from None
-    except UntrustedTypesFoundException as error:
+    except skops.exceptions.UntrustedTypesFoundException as error:
         raise DataError(f"{path} holds types that a speechnet model never has: {error}") from error
     except Exception as error:
         raise DataError(f"{path} can't be read ({type(error).__name__}: {error})") from error

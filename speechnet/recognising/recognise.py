@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -27,7 +27,7 @@ from speechnet.recognising.timelines import Windowing, Windows
 from speechnet.report.summary import set_aside_table
 from speechnet.runs.folder import check_writable
 from speechnet.runs.novelty import NEWS, unlike_in_words
-from speechnet.runs.opening import parallel
+from speechnet.runs.parallel import parallel
 from speechnet.runs.saved import BEST, SavedRun
 from speechnet.types import NOTES
 from speechnet.wording import counted, listing
@@ -122,7 +122,7 @@ def recognise(
             paths=[recording.path for recording in recordings],
             models=recogniser.models,
         ) as results,
-        parallel(run.config.parallel),
+        parallel(run.config.parallel) if len(names) > 1 else nullcontext(),
         _counted(len(names) - results.done, printed=out is None) as advance,
     ):
         _say_done(results, len(names))

@@ -20,7 +20,8 @@ from speechnet.report.audit import findings_table
 from speechnet.report.closing import inflated
 from speechnet.runs.folder import RunFolder, check_writable, next_version, table_bytes
 from speechnet.runs.inflation import measure_inflation
-from speechnet.runs.opening import announce, parallel
+from speechnet.runs.opening import announce
+from speechnet.runs.parallel import parallel
 from speechnet.types import Targets
 from speechnet.wording import counted, plural
 

@@ -34,7 +34,8 @@ from speechnet.runs.importance import importance
 from speechnet.runs.mistakes import write_mistakes
 from speechnet.runs.novelty import TABLE as NOVELTY_TABLE
 from speechnet.runs.novelty import fit_novelty
-from speechnet.runs.opening import announce, parallel
+from speechnet.runs.opening import announce
+from speechnet.runs.parallel import parallel
 from speechnet.runs.reporting import draw_figures, read_material, write_report
 from speechnet.runs.tensorboard import log_figures
 from speechnet.runs.training import FoldTraining, check_searches

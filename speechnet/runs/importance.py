@@ -27,7 +27,7 @@ from speechnet.evaluation.resampling import deal, unit_codes
 from speechnet.models.classical.baselines import BaselineClassifier
 from speechnet.models.classical.svm_search import kernel_matrices
 from speechnet.models.classifier import Classifier
-from speechnet.models.neural.network import NetworkClassifier
+from speechnet.models.neural.classifier import NetworkClassifier
 from speechnet.progress import progress
 from speechnet.runs.ablation import feature_groups
 from speechnet.runs.folder import RunFolder

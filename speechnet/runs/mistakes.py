@@ -24,6 +24,7 @@ import soundfile
 import soxr
 
 from speechnet.audio.decode import Clip, load
+from speechnet.audio.trim import sounding
 from speechnet.compiled import librosa
 from speechnet.datamodule import SpeechDataModule
 from speechnet.errors import SetAside
@@ -162,8 +163,7 @@ def _kept(clip: Clip, trim_db: float | None) -> tuple[int, int]:
     """What trimming leaves: the first sample, and the one after the last."""
     if trim_db is None:
         return 0, len(clip.y)
-    first, last = librosa.effects.trim(clip.y, top_db=trim_db)[1]
-    return int(first), int(last)
+    return sounding(clip.y, trim_db)
 
 
 def mp3_bytes(y: Float32, sr: int) -> bytes:

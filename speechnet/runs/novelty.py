@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
 
 from speechnet.audio.config import RATES
 from speechnet.config.data import DataConfig
-from speechnet.datamodule import SpeechDataModule
 from speechnet.models.novelty import Novelty, feature_of, novelties
 from speechnet.wording import counted, listing, plural
+
+if TYPE_CHECKING:
+    from speechnet.datamodule import SpeechDataModule  # needs Lightning
 
 TABLE: Final = "novelty.csv"
 

@@ -17,7 +17,8 @@ from speechnet.config.trainer_factory import TrainerFactory
 from speechnet.datamodule import SpeechDataModule
 from speechnet.models.classical.baselines import make_pipeline
 from speechnet.models.grid import Candidate
-from speechnet.models.neural.network import NetworkClassifier, NetworkTrainer
+from speechnet.models.neural.classifier import NetworkClassifier
+from speechnet.models.neural.network import NetworkTrainer
 from speechnet.models.search import ignore_unconverged
 from speechnet.runs.folder import RunFolder
 from speechnet.scratch import temporary_folder

@@ -33,7 +33,8 @@ from speechnet.report.summary import scores_table, set_aside_table
 from speechnet.runs.experiment import BY_SPEAKER, predict_rows
 from speechnet.runs.folder import check_writable, next_version, table_bytes
 from speechnet.runs.novelty import TABLE, unlike_in_words
-from speechnet.runs.opening import announce, parallel
+from speechnet.runs.opening import announce
+from speechnet.runs.parallel import parallel
 from speechnet.runs.saved import SavedRun
 from speechnet.types import Targets
 from speechnet.wording import counted, listing, plural

@@ -12,9 +12,7 @@ from speechnet.config.experiment import ExperimentConfig, read_experiment_file
 from speechnet.errors import ConfigError, DataError
 from speechnet.evaluation.selection import Choice
 from speechnet.models.calibration import Calibrated
-from speechnet.models.classical.baselines import BaselineClassifier
 from speechnet.models.classifier import Classifier
-from speechnet.models.neural.network import NetworkClassifier
 from speechnet.models.novelty import Novelties, Novelty, novelties
 from speechnet.progress import say
 from speechnet.runs.folder import RunFolder
@@ -65,9 +63,14 @@ class SavedRun:
     def _read(self, model: str, fold: int) -> Classifier:
         folder = self.folder.fold(fold)
         classifier: Classifier
+        # Each imported where it is read: the network needs no scikit-learn, the others no torch.
         if model == "mlp":
+            from speechnet.models.neural.classifier import NetworkClassifier
+
             classifier = NetworkClassifier.load(folder, model, self.targets)
         else:
+            from speechnet.models.classical.baselines import BaselineClassifier
+
             classifier = BaselineClassifier.load(folder, model, self.targets)
         return Calibrated.wrap_saved(classifier, folder, model)
 

@@ -27,8 +27,9 @@ from speechnet.models.classical.baselines import (
 )
 from speechnet.models.classical.config import Grid, candidates
 from speechnet.models.classifier import Classifier
+from speechnet.models.neural.classifier import NetworkClassifier
 from speechnet.models.neural.config import MLPConfig, network_candidates
-from speechnet.models.neural.network import NetworkClassifier, NetworkTrainer
+from speechnet.models.neural.network import NetworkTrainer
 from speechnet.models.neural.network_search import FitAndScoreNetwork, FitAndScoreTogether
 from speechnet.models.search import InnerFolds, Tried, best, search
 from speechnet.progress import progress, tell

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from speechnet.audio.decode import AudioConfig, load
+from speechnet.audio.config import AudioConfig
+from speechnet.audio.decode import load
 from speechnet.audit.config import AuditConfig
 from speechnet.audit.labels import DISPUTED_COLUMNS
 from speechnet.audit.leakage import LEAKAGE_COLUMNS

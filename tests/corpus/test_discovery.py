@@ -11,7 +11,8 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speechnet.audio.decode import AudioConfig, load
+from speechnet.audio.config import AudioConfig
+from speechnet.audio.decode import load
 from speechnet.corpus.discovery import discover, printable, resolve_root, without_ending
 from speechnet.errors import ConfigError, DataError
 

@@ -352,7 +352,8 @@ def test_a_file_that_kills_its_worker_is_set_aside(
 @pytest.mark.parametrize(
     ("n_jobs", "recipe", "match"),
     [
-        (2, Recipe(AudioConfig(sample_rate=8_000), DenoiseConfig(method="none"), FeaturesConfig()),
+        (2, Recipe(AudioConfig(sample_rate=8_000), DenoiseConfig(method="none"),
+                   FeaturesConfig(contrast_bands=6)),
          r"sample_rate \(8000 Hz\).*don't go together"),
         (1, Recipe(AudioConfig(), DenoiseConfig(freq_mask_smooth_hz=5), CHEAP),
          "smoothed over 5 Hz and 50 ms, expected at least 43.07 Hz"),

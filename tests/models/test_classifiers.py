@@ -25,8 +25,8 @@ from speechnet.models.classical.config import (
     candidates,
 )
 from speechnet.models.classifier import Classifier
+from speechnet.models.neural.classifier import NetworkClassifier
 from speechnet.models.neural.config import MLPConfig
-from speechnet.models.neural.network import NetworkClassifier
 from speechnet.models.persistence import dump_sklearn
 from speechnet.splits.inner import inner_folds
 from speechnet.types import Float32, Int64

@@ -22,7 +22,7 @@ from speechnet.cli import main
 from speechnet.corpus.synthesis import synthesise
 from speechnet.errors import ConfigError, DataError, SetAside
 from speechnet.models.classical.baselines import BaselineClassifier
-from speechnet.models.neural.network import NetworkClassifier
+from speechnet.models.neural.classifier import NetworkClassifier
 from speechnet.models.persistence import TRUSTED
 from speechnet.recognising.recogniser import Recogniser, Recognition
 from speechnet.runs.saved import SavedRun

@@ -23,7 +23,7 @@ from speechnet.extraction.extract import Extraction
 from speechnet.runs import ablation
 from speechnet.runs.ablation import ablate, check_ablation, feature_groups
 from speechnet.runs.folder import RunFolder
-from speechnet.runs.opening import parallel
+from speechnet.runs.parallel import parallel
 from speechnet.runs.refit import chosen_candidates, refit
 from speechnet.types import FeatureMatrix
 

@@ -22,7 +22,7 @@ from speechnet.evaluation.importance import COLUMNS, HeldRows, draw_orders, drop
 from speechnet.models.classical.baselines import BaselineClassifier, fit_baseline
 from speechnet.runs.folder import RunFolder
 from speechnet.runs.importance import importance, predict_classes
-from speechnet.runs.opening import parallel
+from speechnet.runs.parallel import parallel
 from speechnet.types import Float32, Int64
 
 

@@ -17,8 +17,9 @@ from speechnet.errors import DataError, StorageError
 from speechnet.models.calibration import Calibrated, fit_temperatures
 from speechnet.models.classical.baselines import BaselineClassifier, FitAndScoreBaseline
 from speechnet.models.classifier import Classifier
-from speechnet.models.neural.network import NetworkClassifier, NetworkTrainer
-from speechnet.runs.opening import parallel
+from speechnet.models.neural.classifier import NetworkClassifier
+from speechnet.models.neural.network import NetworkTrainer
+from speechnet.runs.parallel import parallel
 from speechnet.runs.training import FoldTraining, check_searches
 from speechnet.splits.config import SplitConfig
 from speechnet.types import Fold

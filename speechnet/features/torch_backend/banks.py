@@ -1,4 +1,4 @@
-"""Constant tables, made by librosa and scipy once and kept per device."""
+"""Constant tables, made once and kept per device."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ from typing import Final
 
 import numpy as np
 import scipy.fft
-import scipy.signal
 import torch
 from torch import Tensor
 
-from speechnet.compiled import librosa
-from speechnet.types import Float64
+from speechnet.features.torch_backend.filters import (
+    chroma_bank,
+    fft_frequencies,
+    hann_window,
+    mel_bank,
+)
+from speechnet.types import Float32, Float64
 
 TUNINGS: Final[Float64] = np.linspace(-0.5, 0.5, 101)
 """Edges of the tuning histogram, in semitones; ``librosa.pitch_tuning`` gives a bin's lower one."""
@@ -26,19 +30,19 @@ _MEL_GROUP_CPU = 32
 @lru_cache(maxsize=16)
 def hann(length: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     """A periodic Hann window, computed in float64: ``[length]``."""
-    return _on(device, scipy.signal.get_window("hann", length), dtype)
+    return _on(device, hann_window(length), dtype)
 
 
 @lru_cache(maxsize=16)
 def frequencies(sr: int, n_fft: int, device: torch.device) -> Tensor:
     """The centre of each bin in Hz: float32 ``[bins]``."""
-    return _on(device, librosa.fft_frequencies(sr=sr, n_fft=n_fft))
+    return _on(device, fft_frequencies(sr, n_fft))
 
 
 @lru_cache(maxsize=16)
 def moment_weights(sr: int, n_fft: int, device: torch.device) -> Tensor:
     """Ones beside the bins' frequencies: float32 ``[bins, 2]``."""
-    freq = librosa.fft_frequencies(sr=sr, n_fft=n_fft)
+    freq = fft_frequencies(sr, n_fft)
     return _on(device, np.stack([np.ones_like(freq), freq], axis=1))
 
 
@@ -52,7 +56,7 @@ def mel_groups(
         For each group, in order, the bins where any of its filters is above zero, and the filters
         there: float32 ``[bins of the group, filters of the group]``.
     """
-    bank = librosa.filters.mel(sr=sr, n_fft=n_fft, n_mels=n_mels, fmax=fmax)
+    bank = mel_bank(sr, n_fft, n_mels, fmax)
     size = _MEL_GROUP_CPU if device.type == "cpu" else n_mels
     groups = []
     for start in range(0, n_mels, size):
@@ -72,7 +76,7 @@ def dct(n_mfcc: int, n_mels: int, device: torch.device) -> Tensor:
 @lru_cache(maxsize=256)
 def chroma(sr: int, n_fft: int, tuning: int, device: torch.device) -> Tensor:
     """Chroma filters for the tuning at a position of ``TUNINGS``: float32 ``[bins, 12]``."""
-    bank = librosa.filters.chroma(sr=sr, n_fft=n_fft, tuning=float(TUNINGS[tuning]))
+    bank = chroma_bank(sr, n_fft, float(TUNINGS[tuning]))
     return _on(device, bank.T)
 
 
@@ -83,12 +87,14 @@ def pitch_bins(sr: int, n_bins: int) -> tuple[int, int]:
     It takes the length of a frame from the number of bins, and so an odd one for one less; the
     bins on either side of these always exist.
     """
-    freq = librosa.fft_frequencies(sr=sr, n_fft=2 * (n_bins - 1))
+    freq = fft_frequencies(sr, 2 * (n_bins - 1))
     low, high = np.searchsorted(freq, [_LOWEST_PITCH, min(_HIGHEST_PITCH, sr / 2)])
     return int(low), int(high)
 
 
-def _on(device: torch.device, values: Float64, dtype: torch.dtype = torch.float32) -> Tensor:
+def _on(
+    device: torch.device, values: Float32 | Float64, dtype: torch.dtype = torch.float32
+) -> Tensor:
     # A tensor made under inference mode could not be used outside of it.
     with torch.inference_mode(mode=False):
         return torch.tensor(np.ascontiguousarray(values), dtype=dtype, device=device)

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from speechnet.compiled import librosa
 from speechnet.errors import ConfigError
 from speechnet.features.config import FeaturesConfig, contrast_edges
 from speechnet.features.torch_backend import banks, kernels
+from speechnet.features.torch_backend.filters import fft_frequencies
 from speechnet.features.torch_backend.frames import Block
 
 _TINY = torch.finfo(torch.float32).tiny
@@ -97,7 +97,7 @@ def contrast_bands(sr: int, config: FeaturesConfig) -> tuple[tuple[slice, int], 
 def _contrast_bands(
     sr: int, n_fft: int, n_bins: int, edges: tuple[float, ...]
 ) -> tuple[tuple[slice, int], ...]:
-    freq = librosa.fft_frequencies(sr=sr, n_fft=n_fft)[:n_bins]
+    freq = fft_frequencies(sr, n_fft)[:n_bins]
     bands = []
     for k, (low, high) in enumerate(zip([0.0, *edges[:-1]], edges, strict=True)):
         inside = np.flatnonzero((freq >= low) & (freq <= high))

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from speechnet.models.calibration import Calibrated
 from speechnet.models.classifier import Classifier
+from speechnet.models.neural.classifier import NetworkClassifier
 from speechnet.models.neural.layers import Dropout
-from speechnet.models.neural.mlp import MLP
-from speechnet.models.neural.network import NetworkClassifier
+from speechnet.models.neural.module import Network
 
 if TYPE_CHECKING:
     import onnx
@@ -74,7 +74,7 @@ def to_onnx(classifiers: Sequence[Classifier], width: int) -> onnx.ModelProto:
     )
 
 
-def networks(classifier: Classifier) -> list[MLP]:
+def networks(classifier: Classifier) -> list[Network]:
     """The networks that a classifier averages.
 
     Raises:
@@ -139,7 +139,7 @@ def _log_sum(graph: _Graph, logits: Sequence[str]) -> str:
     return graph.add("ReduceLogSumExp", together, axis, attributes={"keepdims": 0})
 
 
-def _network(graph: _Graph, network: MLP) -> dict[str, str]:
+def _network(graph: _Graph, network: Network) -> dict[str, str]:
     """Adds one network; returns the name of each target's logits."""
     x = graph.add("Div", graph.add("Sub", INPUT, network.centre), network.scale)
     for layer in network.trunk:

@@ -1,4 +1,4 @@
-"""The network: a trunk that all targets share, and one head for each."""
+"""The network in training: its losses, its steps, and what is logged of them."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule
-from torch import Tensor, nn
+from torch import Tensor
 
 from speechnet.errors import ConfigError
-from speechnet.models.neural.config import MLPConfig
 from speechnet.models.neural.hits import count_hits, recall
-from speechnet.models.neural.layers import epoch_seed, trunk
+from speechnet.models.neural.layers import epoch_seed
 from speechnet.models.neural.losses import head_loss
+from speechnet.models.neural.module import Network
 from speechnet.models.neural.optimizers import make_optimizer, make_schedule
 from speechnet.types import Targets
 
 
-class MLP(LightningModule):
-    """Raw features in, one row of logits for each target out.
+class MLP(Network, LightningModule):
+    """The network as Lightning trains it.
 
-    The scaler is two buffers, so that the checkpoint holds all that is needed. Hyper-parameters
-    are plain types, so that it loads with ``weights_only=True``.
+    Hyper-parameters are plain types, so that its checkpoint loads with ``weights_only=True``, and
+    as a ``Network`` without Lightning.
 
     Noise and dropout are drawn for a whole batch, however few rows there are, from a seed that
     each epoch has anew: whoever trains several networks together draws the same.
@@ -37,43 +37,13 @@ class MLP(LightningModule):
             of a small step is what Lightning does around it.
     """
 
-    centre: Tensor
-    scale: Tensor
-
     def __init__(self, width: int, targets: Targets, config: dict[str, Any]) -> None:
-        super().__init__()
+        super().__init__(width, targets, config)
         self.save_hyperparameters()
-        self.targets = targets
-        self.config = MLPConfig(**config)
-        self.register_buffer("centre", torch.zeros(width))
-        self.register_buffer("scale", torch.ones(width))
-        # By position: a target's name may be one that a module already uses, such as "type".
-        for column, classes in enumerate(targets.values()):
-            self.register_buffer(f"class_weights_{column}", torch.ones(len(classes)))
-        self.trunk = trunk(
-            width,
-            self.config.hidden,
-            norm=self.config.norm,
-            activation=self.config.activation,
-            dropout=self.config.dropout,
-            rows=self.config.batch_size,
-        )
-        out = self.config.hidden[-1] if self.config.hidden else width
-        self.heads = nn.ModuleList(nn.Linear(out, len(classes)) for classes in targets.values())
         self._losses: list[Tensor] = []  # [1 + targets] a step: the sum, and each head's
         self._counts: list[tuple[Tensor, Tensor]] = []
         self._seed = 0
         self._epoch_steps = 0
-
-    def set_scaling(self, centre: Tensor, scale: Tensor) -> None:
-        """Take over a scaling fitted on training rows: float32 ``[d]`` each."""
-        self.centre.copy_(centre)
-        self.scale.copy_(scale)
-
-    def set_class_weights(self, weights: dict[str, Tensor]) -> None:
-        """Take over class weights from training rows: float32 ``[k]`` by target."""
-        for column, target in enumerate(self.targets):
-            self._class_weights(column).copy_(weights[target])
 
     def take_many_steps(self, steps: int) -> None:
         """Expect batches of many steps each.
@@ -83,17 +53,6 @@ class MLP(LightningModule):
         """
         self.automatic_optimization = False
         self._epoch_steps = steps
-
-    def forward(self, x: Tensor) -> dict[str, Tensor]:
-        """Logits of every target: float ``[n, d] -> [n, k]`` each."""
-        x = (x - self.centre) / self.scale
-        if self.training and self.config.noise > 0:
-            drawn = torch.randn(
-                max(len(x), self.config.batch_size), x.shape[1], dtype=x.dtype, device=x.device
-            )
-            x = x + self.config.noise * drawn[: len(x)]
-        shared = self.trunk(x)
-        return {target: head(shared) for target, head in zip(self.targets, self.heads, strict=True)}
 
     def loss(self, logits: dict[str, Tensor], labels: Tensor) -> Tensor:
         """What is minimised: the sum of the heads' losses, weighted; see ``head_loss``.
@@ -114,7 +73,7 @@ class MLP(LightningModule):
             target: head_loss(
                 scores,
                 labels[:, column],
-                self._class_weights(column).float(),
+                self.class_weights(column).float(),
                 smoothing=smoothing,
             )
             for column, (target, scores) in enumerate(logits.items())
@@ -189,9 +148,6 @@ class MLP(LightningModule):
         """A target's dev rows of each class, recognised and all, float32 ``[k]`` each."""
         hits, rows = zip(*self._counts[column :: len(self.targets)], strict=True)
         return _over_devices(torch.stack(hits).sum(0)), _over_devices(torch.stack(rows).sum(0))
-
-    def _class_weights(self, column: int) -> Tensor:
-        return self.get_buffer(f"class_weights_{column}")
 
     def configure_optimizers(self) -> Any:
         """The optimizer and the schedule that the configuration names.

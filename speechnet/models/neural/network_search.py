@@ -17,9 +17,10 @@ from lightning.pytorch import seed_everything
 
 from speechnet.errors import ConfigError, SpeechnetError
 from speechnet.models.grid import Candidate
+from speechnet.models.neural.classifier import NetworkClassifier
 from speechnet.models.neural.config import MLPConfig
 from speechnet.models.neural.fitting import diverged, quietly, threads
-from speechnet.models.neural.network import NetworkClassifier, NetworkTrainer
+from speechnet.models.neural.network import NetworkTrainer
 from speechnet.models.neural.together import Member, Table, train_together
 from speechnet.models.search import InnerFolds, score
 from speechnet.types import Int64

@@ -8,7 +8,6 @@ import pytest
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
-from skops import io as skops_io
 from tables import TARGETS
 
 from speechnet.errors import ConfigError
@@ -27,7 +26,7 @@ from speechnet.models.classical.config import (
     SVMGrid,
     candidates,
 )
-from speechnet.models.persistence import TRUSTED
+from speechnet.models.persistence import TRUSTED, own_skops
 from speechnet.types import Float32, Int64
 
 SCALINGS = ("minmax", "standard", "robust", "none")
@@ -67,6 +66,7 @@ def problem() -> tuple[Float32, Int64, list[tuple[Int64, Int64]]]:
 
 def test_trusted_types_are_necessary_and_sufficient(problem: tuple) -> None:
     """Over all values of all grids, the files hold exactly the listed types beyond skops' own."""
+    skops = own_skops()
     X, y, folds = problem
     found: set[str] = set()
     names = {
@@ -80,7 +80,7 @@ def test_trusted_types_are_necessary_and_sufficient(problem: tuple) -> None:
             estimator = fit_baseline(
                 name, candidate, X, y, folds=folds, scaling=SCALINGS[number % 4], seed=0
             )
-            found |= set(skops_io.get_untrusted_types(data=skops_io.dumps(estimator)))
+            found |= set(skops.get_untrusted_types(data=skops.dumps(estimator)))
     assert found == set(TRUSTED)
 
 

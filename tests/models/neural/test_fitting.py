@@ -119,7 +119,7 @@ class TestFailures:
     ) -> None:
         """One row teaches nothing."""
         rows = np.array([3])
-        with pytest.raises(DataError, match="1 training rows, a network needs at least two"):
+        with pytest.raises(DataError, match="1 training row, a network needs at least two"):
             trainer_of(data).fit(
                 SMALL, train=rows, dev=rows[:0], seed=0, folder=tmp_path, name="mlp_0"
             )

@@ -15,9 +15,10 @@ from tables import TARGETS, speech_data
 
 from speechnet.datamodule import SpeechDataModule
 from speechnet.errors import ConfigError
+from speechnet.models.neural.classifier import NetworkClassifier
 from speechnet.models.neural.config import MLPConfig, network_candidates
 from speechnet.models.neural.mlp import MLP
-from speechnet.models.neural.network import NetworkClassifier, balanced_weights
+from speechnet.models.neural.network import balanced_weights
 from speechnet.models.scaling import affine
 from speechnet.models.search import score
 from speechnet.splits.config import SplitConfig
@@ -211,13 +212,28 @@ class TestSeeds:
             mean = np.mean([one[target] for one in single], axis=0)
             np.testing.assert_allclose(proba, mean, rtol=1e-12)
 
+    def test_read_as_lightning_reads_it(self, data: SpeechDataModule, fit: Fit) -> None:
+        """A checkpoint gives a plain module with the numbers that Lightning's own loader gives."""
+        path, _ = fit(data)
+        (network,) = NetworkClassifier.from_checkpoints([path]).networks
+        theirs = MLP.load_from_checkpoint(path, map_location="cpu", weights_only=True).eval()
+        assert not isinstance(network, MLP)
+        assert network.config == theirs.config
+        assert network.targets == theirs.targets
+        ours = network.state_dict()
+        assert list(ours) == list(theirs.state_dict())
+        assert all(torch.equal(ours[name], value) for name, value in theirs.state_dict().items())
+        X = torch.from_numpy(data.X.copy())
+        with torch.inference_mode():
+            assert all(torch.equal(network(X)[target], p) for target, p in theirs(X).items())
+
     def test_many_rows(
         self, data: SpeechDataModule, fit: Fit, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Long tables are worked through in pieces."""
         classifier = NetworkClassifier.from_checkpoints([fit(data)[0]])
         whole = classifier.predict_proba(data.X)
-        monkeypatch.setattr("speechnet.models.neural.network._ROWS", 10)
+        monkeypatch.setattr("speechnet.models.neural.classifier._ROWS", 10)
         for target, proba in classifier.predict_proba(data.X).items():
             np.testing.assert_allclose(proba, whole[target], atol=1e-6)
 

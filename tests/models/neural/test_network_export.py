@@ -15,10 +15,10 @@ from torch import nn
 from speechnet.models.calibration import Calibrated
 from speechnet.models.classical.baselines import BaselineClassifier
 from speechnet.models.classifier import Classifier
+from speechnet.models.neural.classifier import NetworkClassifier
 from speechnet.models.neural.config import MLPConfig
 from speechnet.models.neural.export import to_onnx
 from speechnet.models.neural.mlp import MLP
-from speechnet.models.neural.network import NetworkClassifier
 from speechnet.types import Float32, Float64, Targets
 
 TARGETS: Targets = {"gender": ["female", "male"], "emotion": ["angry", "happy", "sad", "calm"]}

@@ -14,8 +14,9 @@ from tables import TARGETS, speech_data
 from speechnet.datamodule import SpeechDataModule
 from speechnet.models.grid import Candidate
 from speechnet.models.neural import network_search
+from speechnet.models.neural.classifier import NetworkClassifier
 from speechnet.models.neural.config import MLPConfig
-from speechnet.models.neural.network import NetworkClassifier, NetworkTrainer
+from speechnet.models.neural.network import NetworkTrainer
 from speechnet.models.neural.network_search import FitAndScoreNetwork, FitAndScoreTogether
 from speechnet.models.search import Tried, best, search
 from speechnet.splits.inner import inner_folds

@@ -1,0 +1,38 @@
+"""Where the sound in a clip begins and ends, as ``librosa.effects.trim`` has it, without numba."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from speechnet.types import Float32
+
+_FRAME: Final = 2048
+_HOP: Final = 512
+_LEAST: Final = 1e-10
+"""Of a frame's power, and of the loudest one's."""
+
+
+def sounding(y: Float32, top_db: float) -> tuple[int, int]:
+    """The part between the first and the last frame that is loud enough.
+
+    Args:
+        y: float32 mono ``[n_samples]``.
+        top_db: how far below the loudest frame's RMS, in dB, a frame is taken for silence.
+
+    Returns:
+        The first sample and the one after the last; 0 and 0 if no frame is loud enough.
+    """
+    padded = np.pad(y, _FRAME // 2)
+    frames = sliding_window_view(padded, _FRAME)[::_HOP].T  # [n_samples] -> [2048, n_frames]
+    # In this order and in float32, rounding included: a frame lies on the same side of the bound.
+    rms = np.sqrt(np.mean(np.square(frames), axis=0))
+    loudest = np.square(rms.max())
+    level = 10.0 * np.log10(np.maximum(_LEAST, np.square(rms)))
+    level -= 10.0 * np.log10(np.maximum(_LEAST, loudest))
+    loud = np.flatnonzero(level > -top_db)
+    if not loud.size:
+        return 0, 0
+    return int(loud[0]) * _HOP, min(len(y), (int(loud[-1]) + 1) * _HOP)

@@ -1,0 +1,25 @@
+"""On how many processes or threads a verb works."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from speechnet.config.experiment import ParallelConfig
+from speechnet.errors import ConfigError
+from speechnet.processes import processes
+
+
+@contextmanager
+def parallel(config: ParallelConfig) -> Iterator[None]:
+    """Everything inside runs as ``parallel:`` says, extraction and searches alike.
+
+    Raises:
+        ConfigError: the backend isn't there.
+    """
+    try:
+        chosen = processes(config.backend, config.n_jobs)
+    except (ValueError, ImportError) as error:
+        raise ConfigError(f"parallel.backend {config.backend}: {error}") from error
+    with chosen:
+        yield
