@@ -121,7 +121,7 @@ def _copies(near: pd.DataFrame) -> Iterator[Finding]:
 
 def _cells(count: int, config: AuditConfig) -> Iterator[Finding]:
     if config.near_duplicates and count > config.near_duplicate_exact:
-        what = f"Near-copies were looked for among neighbours only: {count:,} recordings"
+        what = f"{plural(count, 'recording')} searched for near-copies among neighbours only"
         detail = (
             f"more than evaluation.audit.near_duplicate_exact ({config.near_duplicate_exact:,}): "
             "about one pair of a hundred may be missed"

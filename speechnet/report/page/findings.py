@@ -76,9 +76,9 @@ def _inflation(material: Material) -> Iterator[Finding]:
         return
     shared = any(each.check == "leakage_speaker" for each in _audited(material))
     why = (
-        "the scores above are of such a split, as speakers are both trained on and tested"
+        "the scores above are inflated likewise, as speakers are both trained on and tested"
         if shared
-        else "so the results of others' random splits can't be held against the scores above"
+        else "results of random splits, as many report them, can't be compared with these scores"
     )
     for finding in inflated(table):
         if finding.severity == "warning" or (shared and finding.numbers["low"] > 0):
