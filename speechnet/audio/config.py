@@ -11,9 +11,6 @@ from speechnet.errors import ConfigError
 _LOWEST_RATE: Final = 4_000
 """The lowest rate, in Hz, that speech is still telling at: telephones use twice that."""
 
-RATES: Final = (8_000, 11_025, 16_000, 22_050, 32_000, 44_100, 48_000)
-"""Sample rates in Hz that recordings usually have, or had once."""
-
 
 @dataclass
 class AudioConfig:

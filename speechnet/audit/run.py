@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import pandas as pd
 
+from speechnet.audit.bandwidth import bands, mixed
 from speechnet.audit.composition import classes_by_gender_by_speaker
 from speechnet.audit.config import AuditConfig
 from speechnet.audit.doctor import examine
 from speechnet.audit.labels import disputed
 from speechnet.audit.leakage import leakage
 from speechnet.audit.near_duplicates import PAIR_COLUMNS, find
-from speechnet.audit.summary import summary
+from speechnet.audit.summary import BANDWIDTH, summary
 from speechnet.types import FeatureMatrix, Fold, Targets
 
 
@@ -48,6 +50,7 @@ def run_audit(
     facts: pd.DataFrame,
     set_aside: pd.DataFrame,
     config: AuditConfig,
+    highest: float = math.inf,
     labels: pd.DataFrame | None = None,
 ) -> Audit:
     """Audit a corpus whose features are computed.
@@ -60,6 +63,7 @@ def run_audit(
         facts: index ``file``, as ``speechnet.audio.facts.Facts`` describes them.
         set_aside: columns ``file, reason, detail``.
         config: from where on something is worth a remark.
+        highest: frequency in Hz that the features look at.
         labels: the corpus table before anything was set aside, index ``file``, with columns
             ``speaker`` and the targets; None if unknown: exact copies that are set aside are then
             not held against their originals.
@@ -74,8 +78,16 @@ def run_audit(
         set_aside=set_aside,
         near=near,
     )
+    heard = facts["bandwidth"].reindex(table.index)
     found = summary(
-        table, targets, files=files, near=near, leaks=leaks, dispute=dispute, config=config
+        table.assign(**{BANDWIDTH: bands(heard, highest)}),
+        targets,
+        files=files,
+        near=near,
+        leaks=leaks,
+        dispute=dispute,
+        mixture=mixed(heard, highest),
+        config=config,
     )
     return Audit(
         summary=found,

@@ -37,10 +37,14 @@ _LEAKS: Final[dict[str, tuple[Severity, str, str]]] = {
 }
 """For each kind of leak its severity and how to say it."""
 
+BANDWIDTH: Final = "bandwidth"
+_OF_THE_RECORDING: Final = ("corpus", BANDWIDTH)
+
 _TELLTALES: Final = (
     ("confounding", "speaker", "speakers", "their voices"),
     ("sentence_confounding", "sentence", "sentences", "their words"),
     ("corpus_confounding", "corpus", "corpora", "how each of them was recorded"),
+    ("bandwidth_confounding", BANDWIDTH, "bandwidths", "where a recording's band ends"),
 )
 """What may give a class away: check, column, what several are called, what a model learns then."""
 
@@ -56,17 +60,20 @@ def summary(
     leaks: pd.DataFrame,
     dispute: pd.DataFrame,
     config: AuditConfig,
+    mixture: Iterable[Finding] = (),
 ) -> pd.DataFrame:
     """Say what was found.
 
     Args:
-        table: the corpus table, with columns ``speaker``, ``gender`` and the targets.
+        table: the corpus table, with columns ``speaker``, ``gender`` and the targets; ``bandwidth``
+            where it is known, as ``speechnet.audit.bandwidth.bands`` gives it.
         targets: each target with its classes.
         files: as ``speechnet.audit.doctor.examine`` gives it.
         near: as ``speechnet.audit.near_duplicates.find`` gives it.
         leaks: as ``speechnet.audit.leakage.leakage`` gives it.
         dispute: as ``speechnet.audit.labels.disputed`` gives it.
         config: from where on something is worth a row.
+        mixture: as ``speechnet.audit.bandwidth.mixed`` gives it.
 
     Returns:
         The findings as ``speechnet.findings.as_table`` has them; by severity, the worst first, and
@@ -80,6 +87,7 @@ def summary(
         *_speakers(table),
         *_genders(table),
         *_confounding(table, targets, config),
+        *mixture,
         *_recordings(files),
     ]
     severely = sorted(ranked(findings), key=lambda each: SEVERITIES.index(each.severity))
@@ -166,6 +174,9 @@ def _genders(table: pd.DataFrame) -> Iterator[Finding]:
 
 def _confounding(table: pd.DataFrame, targets: Targets, config: AuditConfig) -> Iterator[Finding]:
     harmed = normalising_harms(table, targets, share=config.single_class)
+    # Where a band tells the corpus, it is what one corpus knows of another.
+    if {"corpus", BANDWIDTH} <= set(table):
+        yield from _told(table, "corpus", config, telltales=_TELLTALES[-1:])
     for target in targets:
         yield from _told(table, target, config)
         yield from _of_one_speaker(table, target)
@@ -185,10 +196,15 @@ def _confounding(table: pd.DataFrame, targets: Targets, config: AuditConfig) -> 
         yield from _of_one_gender(table, target)
 
 
-def _told(table: pd.DataFrame, target: str, config: AuditConfig) -> Iterator[Finding]:
+def _told(
+    table: pd.DataFrame,
+    target: str,
+    config: AuditConfig,
+    telltales: Iterable[tuple[str, str, str, str]] = _TELLTALES,
+) -> Iterator[Finding]:
     """What gives a target's class away without being it."""
-    for check, by, nouns, learnt in _TELLTALES:
-        if by not in table or (by != "corpus" and target in PERSONAL):
+    for check, by, nouns, learnt in telltales:
+        if by not in table or (by not in _OF_THE_RECORDING and target in PERSONAL):
             continue  # a speaker tells it always, and a sentence that only one speaker says
         told = tells(table, target, by=by)
         if told.groups > 1 and told.certainty >= config.tells:

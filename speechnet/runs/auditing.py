@@ -155,6 +155,7 @@ def _run(
         facts=data.extraction.facts,
         set_aside=data.set_aside,
         config=config.evaluation.audit,
+        highest=config.data.features.highest(config.data.audio.sample_rate),
         labels=data.corpus.table,
     )
     if misfits is None or misfits.empty:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
-from speechnet.audio.config import RATES
+from speechnet.audit.bandwidth import nearest_rate
 from speechnet.config.data import DataConfig
 from speechnet.models.novelty import Novelty, feature_of, novelties
 from speechnet.wording import counted, listing, plural
@@ -97,11 +97,6 @@ def _band_in_words(heard: pd.Series, config: DataConfig, trained: Mapping[str, A
         f"at {_khz(float(heard.median()))}, that of the training data at "
         f"{_khz(trained['p50'])}: train with data.audio.sample_rate {rate}"
     )
-
-
-def nearest_rate(bandwidth: float) -> int:
-    """The usual sample rate, in Hz, that keeps a band that ends at some frequency, and no more."""
-    return min(RATES, key=lambda rate: abs(np.log(rate / 2 / bandwidth)))
 
 
 def _khz(hertz: float) -> str:
