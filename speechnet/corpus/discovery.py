@@ -212,8 +212,8 @@ def _no_file(path: Path) -> str | None:
 
 def _without_recordings(folders: Iterable[str], files: Iterable[str]) -> list[SetAsideRow]:
     """Folders that are called like recordings, and hold none."""
-    holding = {file[:at] for file in files for at, c in enumerate(file) if c == "/"}
-    return [(folder, "unreadable", _FOLDER) for folder in folders if folder not in holding]
+    every = "\n".join(["", *files])  # ids stand on one line
+    return [(each, "unreadable", _FOLDER) for each in folders if f"\n{each}/" not in every]
 
 
 def _apart(paths: list[str]) -> tuple[list[str], list[str]]:
