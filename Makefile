@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 
 SUDO := $(shell test "$$(id -u)" = 0 || echo sudo)
 
-.PHONY: fit test docs browser bench install install-dev install-bench clean
+.PHONY: fit test reliability-quick docs browser bench install install-dev install-bench clean
 
 fit: install  ## the main job, on the built-in synthetic corpus
 	$(BIN)/python -m speechnet fit --config configs/quickstart.yaml
@@ -18,6 +18,9 @@ test: install-dev  ## every check and every test
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs docs/_build
 	$(BIN)/coverage erase
 	$(BIN)/pytest -n auto --dist worksteal --cov --cov-report=term
+
+reliability-quick: install-dev  ## the campaign in small: kills, flips, fuzz; SIZE=20 makes it long
+	SPEECHNET_RELIABILITY=$(or $(SIZE),1) $(BIN)/pytest -n auto --dist worksteal -m reliability tests/reliability
 
 docs: install-dev  ## the documentation, into docs/_build/index.html
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs docs/_build

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import textwrap
 from collections.abc import Sequence
 from typing import Final
@@ -19,6 +20,9 @@ _MODELS: Final = {
 }
 
 _UNPRINTABLE: Final = "\N{REPLACEMENT CHARACTER}"  # a lone surrogate can't be written to an SVG
+
+_ABSOLUTE: Final = re.compile(r'(?:(?<=")|^)(?:[A-Za-z]:)?[\\/](?:[^"]*[\\/])?(?=[^"\\/])')
+"""All but the last part of a path, where a text or a quoted text begins with one."""
 
 _METHODS: Final = {
     "kmeans": "K-means",
@@ -39,6 +43,15 @@ def readable(name: object, *, width: int = 18) -> str:
         each if each.isprintable() or each.isspace() else _UNPRINTABLE for each in str(name)
     )
     return textwrap.fill(text.replace("_", " "), width=width)
+
+
+def without_place(text: str) -> str:
+    """A text of which absolute paths are shown without the folders of the machine they are on.
+
+    Args:
+        text: a path or a setting, as YAML or JSON have it in one line.
+    """
+    return _ABSOLUTE.sub("…/", text)
 
 
 def model_name(model: str) -> str:

@@ -73,6 +73,8 @@ def check_info(path: Path, info: Any) -> None:
             f"{written}; this one, {__version__}, reads up to {FORMAT}): update speechnet"
         )
     missing = [key for key in _NEEDED if not isinstance(info, dict) or key not in info]
+    if not missing and "versions" not in info["recipe"]:
+        missing = ["recipe.versions"]
     if missing:
         raise DataError(f"{path}/run.json is damaged: it lacks {', '.join(missing)}")
     try:

@@ -40,6 +40,13 @@ _TEXT: Final = frozenset(
     ]
 )
 """Columns of names, which may look like numbers."""
+_NUMBERS: Final = frozenset(
+    [
+        *("value", "low", "high", "mean", "sd", "rank", "count", "duration", "confidence", "share"),
+        *("difference", "p", "p_holm", "rows", "units", "epoch", "member", "lr", "unconverged"),
+    ]
+)
+"""Columns that are reckoned with, wherever they stand."""
 _PACKAGES: Final = (
     "torch",
     "lightning",
@@ -297,6 +304,9 @@ def read_table(path: Path) -> pd.DataFrame:
         file.seek(0)
         types = {name: str for name in columns if name in _TEXT}
         table = pd.read_csv(file, dtype=types, keep_default_na=False, na_values=[""])
+    for name in table.columns.intersection(_NUMBERS):
+        if not is_numeric_dtype(table[name]):
+            raise ValueError(f"the column {name} holds text, expected numbers")
     marked = {
         str(name): column.map(from_cell, na_action="ignore")
         for name, column in table.items()

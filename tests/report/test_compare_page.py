@@ -99,7 +99,7 @@ def test_numbers(svg: str) -> None:
     assert pair[4:8] == ["", "+10.0 [+5.0, +15.0]", "p = 0.008", "100"]
     assert untested[5:] == ["not tested", "", "", "other folds"]
     assert tables["Settings that differ"][1] == ["data.denoise.method", "none", "stationary"]
-    assert tables["The runs"][1] == ["folder", "/runs/exp/version_0", "/runs/exp/version_1"]
+    assert tables["The runs"][1] == ["folder", "exp/version_0", "exp/version_1"]
 
 
 def test_figure_has_a_text(svg: str) -> None:

@@ -14,7 +14,14 @@ from speechnet.report.comparing import (
     findings,
     is_shown,
 )
-from speechnet.report.names import model_name, p_value, percent, percent_interval, readable
+from speechnet.report.names import (
+    model_name,
+    p_value,
+    percent,
+    percent_interval,
+    readable,
+    without_place,
+)
 from speechnet.report.page.environment import environment
 from speechnet.report.page.parts import Cell, Column, Picture, Table, number, words
 from speechnet.report.page.svg import inline_svg
@@ -121,13 +128,13 @@ def _differing(comparison: RunComparison, run: str) -> str:
     rows = comparison.settings[comparison.settings["run"] == run]
     if len(rows) > _FEW:
         return ""
-    return ", ".join(f"{row['key']} {row['value']}" for _, row in rows.iterrows())
+    return ", ".join(f"{row['key']} {without_place(row['value'])}" for _, row in rows.iterrows())
 
 
 def _settings(comparison: RunComparison) -> Table:
     settings = comparison.settings
     rows = [
-        words([key, *(settings.loc[settings["key"] == key, "value"])])
+        words([key, *map(without_place, settings.loc[settings["key"] == key, "value"])])
         for key in dict.fromkeys(settings["key"])
     ]
     columns = [Column("key"), *(Column(name, "long") for name in comparison.names)]
@@ -136,7 +143,7 @@ def _settings(comparison: RunComparison) -> Table:
 
 def _provenance(comparison: RunComparison) -> Table:
     facts = dict.fromkeys(fact for run in comparison.runs for fact in run.facts)
-    rows = [words(["folder", *(run.path for run in comparison.runs)])]
+    rows = [words(["folder", *(run.title for run in comparison.runs)])]
     rows += [words([fact, *(run.facts.get(fact, "") for run in comparison.runs)]) for fact in facts]
     columns = [Column("what"), *(Column(name, "long") for name in comparison.names)]
     return Table("The runs", columns, rows)
