@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,7 +22,7 @@ FORMAT: Final = 1
 
 _MODEL: Final = re.compile(r"[a-z0-9_]+")
 """A model's files are named after it."""
-_NEEDED: Final = ("targets", "models", "folds", "protocol", "features", "recipe", "corpus")
+_NEEDED: Final = ("targets", "models", "folds", "protocol", "features", "recipe.versions", "corpus")
 _KINDS: Final = {
     "targets": dict[str, list[str]],
     "models": list[str],
@@ -72,9 +72,7 @@ def check_info(path: Path, info: Any) -> None:
             f"{path} was made by a newer speechnet, {info.get('speechnet', 'unnamed')} (format "
             f"{written}; this one, {__version__}, reads up to {FORMAT}): update speechnet"
         )
-    missing = [key for key in _NEEDED if not isinstance(info, dict) or key not in info]
-    if not missing and "versions" not in info["recipe"]:
-        missing = ["recipe.versions"]
+    missing = [key for key in _NEEDED if not _has(info, key.split("."))]
     if missing:
         raise DataError(f"{path}/run.json is damaged: it lacks {', '.join(missing)}")
     try:
@@ -85,18 +83,30 @@ def check_info(path: Path, info: Any) -> None:
         raise DataError(f"{path}/run.json is damaged: {error}") from error
     if info["folds"] < 1:
         raise DataError(f"{path}/run.json is damaged: folds is {info['folds']}, expected 1 or more")
-    for model in info["models"]:
-        if not _MODEL.fullmatch(model):
-            raise DataError(
-                f"{path}/run.json is damaged: it names a model {model!r:.99}, expected a name of "
-                "small letters, digits and underscores"
-            )
+    _check_models(path, info["models"])
     pairs = {f"chance.{target}": ends for target, ends in info.get("chance", {}).items()}
     if "explained" in info.get("clustering", {}):
         pairs["clustering.explained"] = info["clustering"]["explained"]
     for key, pair in pairs.items():
         if len(pair) < 2:
             raise DataError(f"{path}/run.json is damaged: {key} has {len(pair)} of 2 numbers")
+
+
+def _check_models(path: Path, models: Sequence[str]) -> None:
+    for model in models:
+        if not _MODEL.fullmatch(model):
+            raise DataError(
+                f"{path}/run.json is damaged: it names a model {model!r:.99}, expected a name of "
+                "small letters, digits and underscores"
+            )
+
+
+def _has(info: Any, keys: Sequence[str]) -> bool:
+    for key in keys:
+        if not isinstance(info, dict) or key not in info:
+            return False
+        info = info[key]
+    return True
 
 
 def _known(value: Any, kinds: Mapping[str, Any]) -> Any:

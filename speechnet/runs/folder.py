@@ -304,8 +304,8 @@ def read_table(path: Path) -> pd.DataFrame:
         file.seek(0)
         types = {name: str for name in columns if name in _TEXT}
         table = pd.read_csv(file, dtype=types, keep_default_na=False, na_values=[""])
-    for name in table.columns.intersection(_NUMBERS):
-        if not is_numeric_dtype(table[name]):
+    for name in table.columns.intersection(sorted(_NUMBERS)):
+        if len(table) and not is_numeric_dtype(table[name]):
             raise ValueError(f"the column {name} holds text, expected numbers")
     marked = {
         str(name): column.map(from_cell, na_action="ignore")

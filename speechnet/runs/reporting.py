@@ -119,17 +119,14 @@ def read_material(run: RunFolder) -> Material:
 def _damage_told(run: RunFolder) -> Iterator[None]:
     """Name the run if its tables can't be made sense of.
 
-    Sums vouch for tables: with them, an error is none of the tables' and is left as it is.
+    Sums that fit say that nothing was changed by accident; they are no signature.
     """
     try:
         yield
     except (ValueError, LookupError, AttributeError, TypeError) as error:
-        if run.sums is not None:
-            raise
         raise DataError(
             f"{run.path} can't be reported: its tables are damaged "
-            f"({type(error).__name__}: {error}), and it has no checksums that tell which; "
-            "copy the folder anew"
+            f"({type(error).__name__}: {error}); copy the folder anew from where it was made"
         ) from error
 
 

@@ -39,17 +39,16 @@ def test_a_run_folder(tiny_run: Path, tmp_path: Path, rng: Rng) -> None:
 def test_the_feature_cache(tmp_path: Path, rng: Rng) -> None:
     """A damaged shard's rows are gone; what is read is what was written, to the last bit."""
     X = rng.standard_normal((40, 4)).astype(np.float32)
-    store = FeatureStore(tmp_path, recipe={"a": 1}, width=4)
-    for _ in range(times(100)):
+    for number in range(times(100)):
+        store = FeatureStore(tmp_path / str(number), recipe={"a": 1}, width=4)
         store.write({f"key{i}": (X[i], FACTS) for i in range(20)})
         store.write({f"key{i}": (X[i], FACTS) for i in range(20, 40)})
         shards = sorted(store.folder.glob("*.parquet"))
         spoilt = shards[int(rng.integers(len(shards)))]
         spoilt.write_bytes(_flip(spoilt.read_bytes(), rng))
-        rows = store.read(f"key{i}" for i in range(40))
+        again = FeatureStore(tmp_path / str(number), recipe={"a": 1}, width=4)
+        rows = again.read(f"key{i}" for i in range(40))
         kept = sorted(int(key.removeprefix("key")) for key in rows.position)
         assert kept in ([*range(20)], [*range(20, 40)])
         found = rows.take([f"key{i}" for i in kept])
         assert found.X.tobytes() == X[kept].tobytes()
-        for shard in store.folder.glob("*.parquet"):
-            shard.unlink()

@@ -11,7 +11,11 @@ from pathlib import Path
 import pytest
 
 from speechnet.cli import main
+from speechnet.errors import DataError
+from speechnet.report.page import page
 from speechnet.runs.checksums import write_sums
+from speechnet.runs.folder import RunFolder
+from speechnet.runs.reporting import read_material
 
 pytestmark = pytest.mark.reliability
 
@@ -107,11 +111,11 @@ def test_nothing_in_a_yaml_runs(
     assert capsys.readouterr().err.count("error: ") == 1
 
 
-def test_a_deep_figure(tiny_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """20,000 elements in each other, beside the run's own: refused in a sentence."""
+def test_a_deep_figure(tiny_run: Path, tmp_path: Path) -> None:
+    """20,000 elements in each other, where a recording's picture is: refused in a sentence."""
     run = Path(shutil.copytree(tiny_run, tmp_path / "run"))
-    (run / "figures").mkdir(exist_ok=True)
     deep = "<svg viewBox='0 0 1 1'>" + "<g>" * 20_000 + "</g>" * 20_000 + "</svg>"
-    (run / "figures" / "x.svg").write_text(deep)
-    assert main(["report", "--run", str(run)]) == 3
-    assert "nested more than 60 levels deep" in capsys.readouterr().err
+    next((run / "mistakes").glob("*.svg")).write_text(deep)
+    write_sums(run)
+    with pytest.raises(DataError, match="nested more than 60 levels deep"):
+        page(read_material(RunFolder.open(run)))

@@ -102,6 +102,16 @@ def test_numbers(svg: str) -> None:
     assert tables["The runs"][1] == ["folder", "exp/version_0", "exp/version_1"]
 
 
+def test_no_path_of_the_machine(svg: str) -> None:
+    """Whoever gets the page learns no folder of whoever made it."""
+    settings = {"data.corpus.name": ["/home/somebody/a.yaml", '["/home/somebody/b.yaml", "c"]']}
+    page = compare_page(make_comparison([a_pair()], settings=settings), svg)
+    assert "somebody" not in page
+    assert "…/a.yaml" in page
+    assert "…/b.yaml" in page
+    assert "/runs/" not in page
+
+
 def test_figure_has_a_text(svg: str) -> None:
     """Who can't see the figure hears what it shows."""
     comparison = make_comparison([a_pair()])
