@@ -42,9 +42,6 @@ _WHOLE: Final = (0.0, 1.0)
 _ABOVE: Final = (1.03, 1.08)
 """Lower and upper edge of what is shaded, as shares of a panel's height."""
 
-_BELOW: Final = (-0.08, -0.03)
-"""The same below a panel."""
-
 _IN_A_ROW: Final = 5
 """Classes in a line of a legend."""
 
@@ -53,7 +50,7 @@ _FAULT: Final = {
     "label": "Can't be used", "facecolor": "none", "edgecolor": GREY, "hatch": "xxxx"
 }  # fmt: skip
 _UNLIKE: Final = {
-    "label": "Unlike the training data", "facecolor": PALETTE[1], "clip_on": False
+    "label": "Unlike the training data", "facecolor": "none", "edgecolor": BLACK, "hatch": "///"
 }  # fmt: skip
 _UNSURE: Final = {"label": "No label: not sure enough", "facecolor": BLACK, "clip_on": False}
 
@@ -64,8 +61,8 @@ def draw_timeline(timeline: pd.DataFrame, targets: Targets, *, model: str | None
 
     A window is drawn around its middle, as wide as the step to the next one. Of more than 400
     windows neighbours are drawn as one, with their mean, which the footer says. Silence is grey,
-    what can't be used otherwise is hatched; a bar above a panel marks windows without a label, one
-    below it those that are unlike the training data.
+    what can't be used otherwise is hatched; a bar above a panel marks windows without a label;
+    lines across it say that windows are unlike the training data.
 
     Args:
         timeline: columns ``start, end`` (s), ``model, reason``, and for each target its label and
@@ -189,7 +186,7 @@ def _panel(
     steps.shade(ax, unsure > heard / 2, _ABOVE, _UNSURE)
     if "novelty" in windows:
         unlike = steps.share((windows["novelty"] > 1).to_numpy())
-        steps.shade(ax, unlike > heard / 2, _BELOW, _UNLIKE)
+        steps.shade(ax, unlike > heard / 2, _WHOLE, _UNLIKE)
     _axes(ax, steps.edges, name=readable(target))
 
 

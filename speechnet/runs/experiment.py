@@ -232,7 +232,9 @@ def _train(
         run.write_table("search.csv", pd.concat(searched, ignore_index=True))
     if history:
         run.write_table("history.csv", pd.concat(history, ignore_index=True))
-    run.write_table(NOVELTY_TABLE, pd.concat(new, ignore_index=True))
+    novelty = pd.concat(new, ignore_index=True)
+    run.write_table(NOVELTY_TABLE, novelty)
+    run.info["novelty"] = {"tested": len(novelty), "unlike": int((novelty["novelty"] > 1).sum())}
     predictions = join(tables, data.targets)
     run.write_table("predictions.parquet", predictions)
     return predictions, pd.DataFrame(temperatures)

@@ -95,6 +95,17 @@ def test_windows_without_a_label_are_marked() -> None:
     assert (bottoms > 1).all()
 
 
+def test_what_is_unlike_the_training_data_is_hatched() -> None:
+    """In each panel, from a novelty above 1 on; where it isn't known nothing is."""
+    table = make_timeline(5, reasons={4: "silent"})
+    label = "Unlike the training data"
+    assert all(steps(ax, label) == [] for ax in draw_timeline(table, TARGETS).axes)
+    table["novelty"] = [0.4, 1.2, 2.5, 1.0, np.nan]
+    for ax in draw_timeline(table, TARGETS).axes:
+        ((tops, _, _),) = steps(ax, label)
+        assert np.flatnonzero(~np.isnan(tops)).tolist() == [1, 2]
+
+
 def test_hours_are_drawn_by_means() -> None:
     """4,800 windows in 400 steps: the means of twelve, as the footer says; silence only if all."""
     reasons = dict.fromkeys(range(24, 36), "silent") | {40: "silent", 60: "not_finite"}

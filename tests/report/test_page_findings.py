@@ -265,3 +265,18 @@ def test_a_single_finding_has_its_reason() -> None:
     first = Read(page(material).partition("<nav")[0]).text
     assert found.line in first
     assert found.detail[1:] in first
+
+
+def test_tested_recordings_unlike_those_trained_on_are_found() -> None:
+    """From more than one in twenty on, before what makes a score uncertain."""
+    material = make_material(TARGETS)
+
+    def found(**novelty: int) -> list[Finding]:
+        known = replace(material, info={**material.info, "novelty": novelty})
+        return [each for each in findings_of(known) if each.check == "unlike_training"]
+
+    assert found(tested=100, unlike=5) == []
+    (finding,) = found(tested=100, unlike=40)
+    assert finding.line.startswith("40 % of the tested recordings are unlike")
+    assert finding.numbers == {"share": 0.4}
+    assert "unlike_training" not in checks(findings_of(material))

@@ -19,6 +19,8 @@ _WIDE: Final = 0.2
 """An interval wider than this, from end to end, is remarked on; also that of a choice."""
 _MANY_BAD: Final = 0.05
 """From this share of recordings set aside on, it is remarked on."""
+_MANY_UNLIKE: Final = 0.05
+"""Of unseen speakers of one corpus about a hundredth is unlike the training data."""
 _SYNTHETIC: Final = "synthetic"
 
 
@@ -30,6 +32,7 @@ def findings_of(material: Material) -> list[Finding]:
             *_synthetic(material),
             *_per_speaker(material),
             *_inflation(material),
+            *_unlike(material),
             *_chosen(material),
             *_by_chance(material),
             *_few_speakers(material),
@@ -83,6 +86,21 @@ def _inflation(material: Material) -> Iterator[Finding]:
     for finding in inflated(table):
         if finding.severity == "warning" or (shared and finding.numbers["low"] > 0):
             yield replace(finding, severity="warning", detail=f"{why}; {finding.detail}")
+
+
+def _unlike(material: Material) -> Iterator[Finding]:
+    """Whether what is tested is unlike what is trained on, as of another corpus."""
+    found = material.info.get("novelty")
+    if found and found["unlike"] > _MANY_UNLIKE * found["tested"]:
+        share = found["unlike"] / found["tested"]
+        yield Finding(
+            "unlike_training",
+            "warning",
+            f"{100 * share:.0f} % of the tested recordings are unlike those trained on",
+            detail="what a model says of them means little; which ones, and what lies far, stands "
+            "in novelty.csv",
+            numbers={"share": share},
+        )
 
 
 def _chosen(material: Material) -> Iterator[Finding]:
