@@ -19,7 +19,7 @@ from typing import Any, Final
 from speechnet import __version__
 from speechnet.errors import SpeechnetError, StorageError
 from speechnet.files import is_full
-from speechnet.progress import Volume, complain, volume
+from speechnet.progress import Volume, complain, volume, working
 
 VERBS: Final[dict[str, str]] = {
     "audit": "look a corpus over: faults, copies, leaks, what a random split would have reported",
@@ -93,7 +93,9 @@ def main(arguments: Sequence[str]) -> int:
 def _run(verb: str, arguments: Sequence[str]) -> int:
     try:
         # Each is imported when it is called for, so that a mistake is answered at once.
-        import_module(f"speechnet.verbs.{verb}").run(arguments)
+        with working("starting"):
+            module = import_module(f"speechnet.verbs.{verb}")
+        module.run(arguments)
         sys.stdout.flush()
     except SpeechnetError as error:
         return _fail(str(error), error.exit_code)

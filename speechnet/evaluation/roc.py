@@ -40,7 +40,7 @@ def roc_curve(positive: Int64, score: Float64) -> RocCurve:
     """The curve of one class against the rest.
 
     ``fpr = FP / (FP + TN)`` and ``tpr = TP / (TP + FN)`` at every distinct score, from (0, 0) to
-    (1, 1). Exact for up to 2**23 rows on either side.
+    (1, 1).
 
     Args:
         positive: int64 ``[n]``, 1 in the rows of the class and 0 in the others.
@@ -53,15 +53,12 @@ def roc_curve(positive: Int64, score: Float64) -> RocCurve:
     n_negative = len(positive) - n_positive
     if not (n_positive and n_negative):
         return _undefined()
-    # Imported here: torch takes seconds, which comparing tables needn't wait for.
-    import torch
-    from torchmetrics.functional.classification import binary_roc
-
-    # torch.tensor copies: a column out of pandas is read-only, which from_numpy warns about.
-    rates = binary_roc(torch.tensor(score), torch.tensor(positive), validate_args=False)
-    # torchmetrics divides the counts in float32: back to counts, divided in float64.
-    fpr = np.rint(rates[0].double().numpy() * n_negative) / n_negative
-    tpr = np.rint(rates[1].double().numpy() * n_positive) / n_positive
+    order = np.argsort(-score, kind="stable")
+    # The last row of each distinct score, then how many there are of either side up to it.
+    last = np.append(np.flatnonzero(np.diff(score[order])), len(score) - 1)
+    found = np.concatenate([[0], positive[order].cumsum()[last]])
+    tpr = found / n_positive
+    fpr = (np.concatenate([[0], last + 1]) - found) / n_negative
     return RocCurve(fpr, tpr, float(np.trapezoid(tpr, fpr)))
 
 
@@ -102,10 +99,7 @@ def one_hot(truth: Int64, k: int) -> Int64:
 
 
 def checked_probability(truth: Int64, probability: Float64, classes: list[str]) -> Float64:
-    """Check that the arrays and the classes fit, as torchmetrics doesn't.
-
-    torchmetrics counts labels beyond the classes without a word, and takes a value outside 0 to 1
-    for a sign that all are logits.
+    """Check that the arrays and the classes fit.
 
     Args:
         truth: int64 ``[n]``.

@@ -18,7 +18,6 @@ from speechnet.evaluation.roc import RocCurve, roc_curves
 from speechnet.files import storage_errors
 from speechnet.progress import output, say, working
 from speechnet.reading import read_config_text, read_regular
-from speechnet.report.figures import draw_all
 from speechnet.report.page import Material, page
 from speechnet.report.tables import Tables
 from speechnet.runs import checksums
@@ -56,16 +55,20 @@ def draw_figures(run: RunFolder) -> list[Path]:
     Returns:
         The files, PNG and SVG, below ``figures/``.
     """
+    # Imported here: a report can be written without anything being drawn.
+    from speechnet.report.figures import draw_all
+
     folder = run.path / "figures"
     with storage_errors(folder):
         return draw_all(_tables(run), folder)
 
 
-def rebuild(path: Path) -> Path:
+def rebuild(path: Path, *, figures: bool = True) -> Path:
     """Draw a finished run's figures anew and write its report; the verb ``report``.
 
     Args:
         path: the run folder.
+        figures: whether they are drawn; else the report shows those that are there.
 
     Returns:
         The report.
@@ -77,8 +80,9 @@ def rebuild(path: Path) -> Path:
     run = RunFolder.open(path)
     check_writable(path)
     with _damage_told(run):
-        with working("drawing figures"):
-            draw_figures(run)
+        if figures:
+            with working("drawing figures"):
+                draw_figures(run)
         with working("writing the report"):
             written = write_report(run)
     say(str(written), to=output)

@@ -16,13 +16,16 @@ def parser() -> ArgumentParser:
     """The run."""
     made = verb_parser("report", "Draw a saved run's figures and write its report anew.")
     made.add_argument("--run", type=str, required=True, help="the run folder")
+    made.add_argument(
+        "--figures", type=bool, default=True, help="draw them anew; else those there are shown"
+    )
     return made
 
 
 def run(arguments: Sequence[str]) -> None:
     """Run the verb."""
-    parsed = parse(parser(), arguments, Schema({"run": str}))
+    parsed = parse(parser(), arguments, Schema({"run": str, "figures": bool}))
     with working("starting"):
         from speechnet.runs.reporting import rebuild
 
-    rebuild(Path(parsed.run))
+    rebuild(Path(parsed.run), figures=parsed.figures)

@@ -138,7 +138,7 @@ def test_auc_is_the_share_of_pairs_ranked_right(rows: list[tuple[bool, int]]) ->
         ({"probability": np.full((300, 3), 1.5)}, "logits"),
     ],
 )
-def test_what_torchmetrics_would_let_pass_is_refused(change: dict[str, Any], message: str) -> None:
+def test_what_does_not_fit_is_refused(change: dict[str, Any], message: str) -> None:
     """Labels beyond the classes, logits, NaN and misfits are errors that say so."""
     truth, probability = draw()
     arguments = {"truth": truth, "probability": probability, "classes": CLASSES} | change

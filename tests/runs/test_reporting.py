@@ -36,7 +36,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Tables]:
         tables.append(given)
         return []
 
-    monkeypatch.setattr(speechnet.runs.reporting, "draw_all", keep)
+    monkeypatch.setattr("speechnet.report.figures.draw_all", keep)
     return tables
 
 
