@@ -17,7 +17,7 @@ from benchmarks.harness import GateError, Measured
 from speechnet.corpus.config import SynthConfig
 from speechnet.corpus.synthetic import write_corpus
 
-ROWS = ("1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "gpu")
+ROWS = ("1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "gpu")
 WITH = {"4": "3", "6": "5", "10": "9"}
 """Rows that are measured with another one."""
 
@@ -51,7 +51,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--runs", type=int, default=1, help="how often all of it is repeated")
     parser.add_argument("--corpus", type=Path, help="real recordings for rows 1 to 4, and 11")
     parser.add_argument(
-        "--run", type=Path, help="a finished run for row 11; by default one is made"
+        "--run", type=Path, help="a finished run for rows 11 and 12; by default one is made"
     )
     parser.add_argument(
         "--full", action="store_true", help="rows 8 and 9 at the original's size: takes hours"
@@ -98,6 +98,10 @@ def _measure(row: str, asked: argparse.Namespace, folder: Path) -> list[Measured
 
             files = _speech(asked, folder)
             return one_clip(files, folder, run=asked.run, rounds=asked.rounds)
+        case "12":
+            from benchmarks.start import cold
+
+            return cold(_speech(asked, folder), folder, run=asked.run, rounds=asked.rounds)
         case _:
             from benchmarks.gpu import all_rows
 

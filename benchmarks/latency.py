@@ -38,7 +38,7 @@ def one_clip(files: list[Path], folder: Path, *, run: Path | None, rounds: int) 
     """
     # Without the silence around it, which a run may trim: all of it is worked on.
     clip = np.resize(load(files[0], AudioConfig(trim_db=30.0)).y, 3 * SR)
-    path = run or _fit(folder)
+    path = run or fitted_run(folder)
     with one_thread():
         loaded = {name: speechnet.load(path, model=name) for name in ("best", "svm")}
         return [_measure(path, one, clip, rounds=4 * rounds) for one in loaded.values()]
@@ -91,8 +91,11 @@ def _read_and_predict(path: Path, model: str, clip: Float32) -> dict[str, Float6
     return {target: p[0] for target, p in run.predict_proba(model, row[None]).items()}
 
 
-def _fit(folder: Path) -> Path:
+def fitted_run(folder: Path) -> Path:
+    """A run of the quickstart, made once."""
     out = folder / "runs_11"
+    if made := list(out.glob("*/version_*")):
+        return made[0]
     command = [sys.executable, "-m", "speechnet", "fit", "--config", str(CONFIG)]
     command += ["--out", str(out), "--data.cache_dir", str(folder / "cache_11")]
     subprocess.run(command, check=True, capture_output=True)
