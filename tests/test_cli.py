@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import pty
@@ -228,20 +227,6 @@ def test_test(tiny_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert main([*words, "--data.corpus.labels.emotion", "{angry: sad}"]) == 0
     confusion = pd.read_csv(tmp_path / "u" / "confusion.csv")
     assert confusion.query("truth == 'angry'")["count"].sum() == 0
-
-
-@pytest.mark.slow
-def test_stdout_is_the_csv(tiny_run: Path, tiny_config: Path, tmp_path: Path) -> None:
-    """A real process prints a clean CSV, and says on stderr what it has to say."""
-    wav = next((tiny_config.parent / "cache" / "synthetic").rglob("*.wav"))
-    command = [sys.executable, "-m", "speechnet", "predict", "--run", str(tiny_run), str(wav)]
-    done = subprocess.run([*command, str(tmp_path / "none.wav")], capture_output=True, check=False)
-    assert done.returncode == 0
-    table = pd.read_csv(io.BytesIO(done.stdout))
-    assert table["file"].tolist() == [str(wav), str(tmp_path / "none.wav")]
-    assert "missing" in done.stderr.decode()
-    assert "Warning" not in done.stderr.decode()
-    assert "Traceback" not in done.stderr.decode()
 
 
 def test_nobody_reads(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import filecmp
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -13,12 +14,14 @@ import soundfile
 import torch
 import yaml
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score, roc_auc_score
+from tables import corpus_table, speech_data
 
 from speechnet.config.experiment import read_experiment
 from speechnet.errors import ConfigError, DataError, StorageError
 from speechnet.evaluation.scores import validate_predictions
-from speechnet.runs.experiment import fit
+from speechnet.runs.experiment import fit, protocol_in_words
 from speechnet.runs.folder import RunFolder
+from speechnet.splits.config import SplitConfig
 
 CLASSES = {"gender": ["female", "male"], "emotion": ["angry", "happy", "sad", "neutral"]}
 MODELS = ["mlp", "knn", "svm", "logreg"]
@@ -174,8 +177,10 @@ def test_another_seed_is_another_experiment(
 
 
 def test_one_target(tiny_config: Path, tmp_path: Path) -> None:
-    """One target is enough."""
-    run = _fit(tiny_config, tmp_path, *QUICK, "--data.targets", "{emotion: [angry, sad]}")
+    """One target is enough; figures are drawn where they are asked for."""
+    flags = [*QUICK, "--evaluation.figures=true", "--data.targets", "{emotion: [angry, sad]}"]
+    run = _fit(tiny_config, tmp_path, *flags)
+    assert {path.suffix for path in (run / "figures").iterdir()} == {".png", ".svg"}
     scores = _csv(run, "scores.csv")
     assert set(scores["target"]) == {"emotion"}
     dropped = _csv(run, "dropped.csv")
@@ -279,13 +284,6 @@ def test_parts_left_out(
     assert (run / "history.csv").exists() is ("mlp" in models)
 
 
-def test_figures(tiny_config: Path, tmp_path: Path) -> None:
-    """Figures are drawn unless they are switched off."""
-    run = _fit(tiny_config, tmp_path, *NO_NETWORK, "--evaluation.figures=true")
-    drawn = {path.suffix for path in (run / "figures").iterdir()}
-    assert drawn == {".png", ".svg"}
-
-
 @pytest.mark.parametrize(
     ("flags", "error", "message"),
     [
@@ -327,20 +325,26 @@ def test_out_is_no_folder(tiny_config: Path, tmp_path: Path) -> None:
         _fit(tiny_config, tmp_path / "file" / "runs")
 
 
-def test_protocols_in_words(tiny_config: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("split", "words"),
+    [
+        (
+            SplitConfig(protocol="random", folds=2, dev=0.25),
+            "Random split, 2 folds, without regard to speakers",
+        ),
+        (SplitConfig(protocol="speaker", test=0.3), "One split, unseen speakers"),
+        (
+            SplitConfig(protocol="predefined", column="sentence", dev=0.25),
+            "Folds of the column sentence, seen speakers",
+        ),
+        (
+            SplitConfig(protocol="predefined", column="speaker"),
+            "Folds of the column speaker, unseen speakers",
+        ),
+    ],
+)
+def test_protocols_in_words(split: SplitConfig, words: str) -> None:
     """What the scores are scores of is said as it is."""
-    for flags, words in [
-        (["--data.split.protocol=random"], "Random split, 2 folds, without regard to speakers"),
-        (
-            ["--data.split.protocol=speaker", "--data.split.test=0.3"],
-            "One split, unseen speakers",
-        ),
-        (
-            ["--data.split.protocol=predefined", "--data.split.column=sentence"],
-            "Folds of the column sentence",
-        ),
-    ]:
-        run = _fit(tiny_config, tmp_path, *NO_NETWORK, *flags, "--data.synthetic.sentences=2")
-        info = json.loads((run / "run.json").read_text())
-        assert info["protocol"].startswith(words)
-    assert info["protocol"] == "Folds of the column sentence, seen speakers"
+    table = corpus_table().assign(sentence=(["a"] * 4 + ["b"] * 4) * 8)
+    data = speech_data(table, split=split)
+    assert protocol_in_words(SimpleNamespace(data=data.config), data) == words
