@@ -4,23 +4,34 @@ BIN := $(VENV)/bin
 
 SUDO := $(shell test "$$(id -u)" = 0 || echo sudo)
 
-.PHONY: fit test reliability-quick docs browser bench install install-dev install-bench clean
+.PHONY: fit test check coverage reliability-quick lint types docs browser bench install install-dev install-bench clean
 
 fit: install  ## the main job, on the built-in synthetic corpus
 	$(BIN)/python -m speechnet fit --config configs/quickstart.yaml
 
 test: install-dev  ## every check and every test
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/codespell
-	$(BIN)/lint-imports
-	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs docs/_build
+	$(MAKE) --jobs=2 --output-sync lint types docs
+	$(BIN)/pytest -n auto --dist worksteal
+
+check: install-dev  ## before a commit, in a minute and a half: lint, types and the quick tests
+	$(MAKE) --jobs=2 --output-sync lint types
+	$(BIN)/pytest -n auto --dist worksteal -m "not slow"
+
+coverage: install-dev  ## which lines the tests run
 	$(BIN)/coverage erase
 	$(BIN)/pytest -n auto --dist worksteal --cov --cov-report=term
 
 reliability-quick: install-dev  ## the campaign in small: kills, flips, fuzz; SIZE=20 makes it long
 	SPEECHNET_RELIABILITY=$(or $(SIZE),1) $(BIN)/pytest -n auto --dist worksteal -m reliability tests/reliability
+
+lint: install-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/codespell
+	$(BIN)/lint-imports
+
+types: install-dev
+	$(BIN)/mypy
 
 docs: install-dev  ## the documentation, into docs/_build/index.html
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs docs/_build
