@@ -40,6 +40,9 @@ _PRESET_FMAX: Final = {"functionals": 7_000.0}
 """What recordings at 16 kHz hold whatever resampled them. With all up to half the rate, columns of
 recordings with less lie up to 32 standard deviations off those of recordings with more."""
 
+_BELOW_FADING: Final = 7 / 8
+"""Share of half the rate above which resamplers fade out, each in its own way."""
+
 CONTRAST_LOWEST: Final = 200.0
 """Hz. The spectral contrast's first band ends here, and each further one an octave higher."""
 
@@ -74,8 +77,8 @@ class FeaturesConfig:
         n_mfcc: number of coefficients; null for the preset's own (20 without a preset).
         n_mels: mel bands below the MFCC, the deltas and the tempogram.
         fmax: highest frequency in Hz of the mel bands, and that contrast, centroid, bandwidth,
-            rolloff and flatness look at; null for the preset's own (7,000 of functionals, else half
-            the sample rate, beyond which no number reaches).
+            rolloff and flatness look at; null for the preset's own (7,000 of functionals, or 7/8 of
+            half the sample rate if that is less; else half the rate, beyond which none reaches).
         contrast_bands: octaves of the spectral contrast above 200 Hz, the last up to ``fmax``.
         n_fft: length of a frame in samples.
         hop_length: samples from one frame to the next.
@@ -136,8 +139,10 @@ class FeaturesConfig:
 
     def highest(self, sr: int) -> float:
         """The highest frequency in Hz that ``fmax`` leaves of half the sample rate."""
-        chosen = _PRESET_FMAX.get(self.preset or "") if self.fmax is None else self.fmax
-        return sr / 2 if chosen is None else min(chosen, sr / 2)
+        if self.fmax is not None:
+            return min(self.fmax, sr / 2)
+        own = _PRESET_FMAX.get(self.preset or "")
+        return sr / 2 if own is None else min(own, _BELOW_FADING * sr / 2)
 
     def bins(self, sr: int) -> int:
         """How many bins of a frame's spectrum lie up to ``highest``."""
