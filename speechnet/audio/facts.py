@@ -144,8 +144,9 @@ def _band_end(frames: Float32, rate: int) -> float:
     length = frames.shape[1]
     spread = np.linspace(0, len(frames) - 1, min(len(frames), _MOST_FRAMES)).astype(np.int64)
     window = np.hanning(length + 1)[:-1, None].astype(np.float32)
-    spectra = np.abs(np.fft.rfft(frames[spread] * window, axis=1))
-    power = np.square(spectra, dtype=np.float64).mean(axis=(0, 2))
+    windowed = np.ascontiguousarray((frames[spread] * window).transpose(0, 2, 1))
+    spectra = np.fft.rfft(windowed).reshape(-1, length // 2 + 1)
+    power = np.einsum("fb,fb->b", spectra, spectra.conj()).real.astype(np.float64)
     if not power.max() > 0:
         return math.nan
     level = 10 * np.log10(np.maximum(power, _NOTHING * power.max()))
