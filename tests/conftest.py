@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from tiny import TINY
 
 import speechnet.compiled  # noqa: F401 - loads librosa safely, before tests in several processes do
 
@@ -47,33 +48,6 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
         return folder / name
 
     return made
-
-
-TINY = """\
-experiment: tiny
-data:
-  synthetic: {speakers: 12, sentences: 1, sample_rate: 8000}
-  targets: {gender: [female, male], emotion: [angry, happy, sad, neutral]}
-  audio: {sample_rate: 8000}
-  denoise: {method: none}
-  features:
-    preset: null
-    include: {mfcc: [mean, std], zero_crossing_rate: [mean]}
-    n_mfcc: 12
-    n_mels: 40
-    n_fft: 512
-    hop_length: 256
-  split: {protocol: kfold, folds: 2, dev: 0.34}
-model: {hidden: [16], batch_size: 8, patience: 3}
-trainer: {max_epochs: 4, accelerator: cpu}
-baselines:
-  knn: {n_neighbors: [1, 3], metric: [euclidean], folds: 2}
-  svm: {C: [1.0], folds: 2}
-  logreg: {C: [1.0], folds: 2}
-evaluation: {resamples: 500, figures: false, clustering: {k: [2], pca: 3}}
-report: {mistakes: 2}
-parallel: {backend: threading, n_jobs: 1}
-"""
 
 
 @pytest.fixture(scope="session")

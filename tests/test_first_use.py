@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import pandas as pd
 import pytest
-from conftest import TINY
 from matplotlib import get_cachedir
+from tiny import TINY
 
 COMMAND = Path(sys.executable).with_name("speechnet")
 LEFT_BY_FIT = (
@@ -114,7 +114,7 @@ def test_verbs_on_a_run(place: Place, verb: str, left: str) -> None:
     """What a verb makes of a run lies in it by default, and is named from where one stands."""
     cwd = place.link if verb == "test" else place.home
     said, _ = place.run(verb, "--run", "checkpoints/tiny/version_0", cwd=cwd)
-    assert f" checkpoints/tiny/version_0/{left.removesuffix('/scores.csv')}" in said
+    assert f"checkpoints/tiny/version_0/{left.removesuffix('/scores.csv')}" in said
     assert (place.home / "checkpoints" / "tiny" / "version_0" / left).exists()
     assert str(place.home) not in said
 

@@ -46,7 +46,13 @@ _NUMBERS: Final = frozenset(
         *("difference", "p", "p_holm", "rows", "units", "epoch", "member", "lr", "unconverged"),
     ]
 )
-"""Columns that are reckoned with, wherever they stand."""
+"""Columns that are reckoned with."""
+_OF_TABLE: Final[dict[str, frozenset[str]]] = {
+    "corpus.csv": frozenset(["duration"]),
+    "leakage.csv": frozenset(),
+    "settings.csv": frozenset(),
+}
+"""Of tables where others of these names may hold text, such as a user's own column ``rank``."""
 _PACKAGES: Final = (
     "torch",
     "lightning",
@@ -304,7 +310,7 @@ def read_table(path: Path) -> pd.DataFrame:
         file.seek(0)
         types = {name: str for name in columns if name in _TEXT}
         table = pd.read_csv(file, dtype=types, keep_default_na=False, na_values=[""])
-    for name in table.columns.intersection(sorted(_NUMBERS)):
+    for name in table.columns.intersection(sorted(_OF_TABLE.get(path.name, _NUMBERS))):
         if len(table) and not is_numeric_dtype(table[name]):
             raise ValueError(f"the column {name} holds text, expected numbers")
     marked = {

@@ -62,15 +62,17 @@ def _timeline(*models: str) -> pd.DataFrame:
     rows = [
         {"start": 0.0, "end": 3.0, "model": model, "gender": "male", "reason": ""}
         | {"gender_female": 0.25, "gender_male": 0.75}
+        | {"novelty": 0.5, "unlike": "no", "far": "", "bandwidth": 3999.6}
         for model in models
     ]
     rows += [
         {"start": 1.5, "end": 4.123456, "model": model, "gender": "", "reason": "silent"}
         | {"gender_female": np.nan, "gender_male": np.nan}
+        | {"novelty": np.nan, "unlike": "", "far": "", "bandwidth": np.nan}
         for model in models
     ]
-    columns = ["start", "end", "model", "gender", "gender_female", "gender_male", "reason"]
-    return pd.DataFrame(rows)[columns]
+    columns = ["start", "end", "model", "gender", "gender_female", "gender_male"]
+    return pd.DataFrame(rows)[[*columns, "novelty", "unlike", "far", "bandwidth", "reason"]]
 
 
 def test_table_and_figure(tmp_path: Path) -> None:
@@ -81,9 +83,9 @@ def test_table_and_figure(tmp_path: Path) -> None:
         f"0007_a_b.{ending}" for ending in ("csv", "png", "svg")
     ]
     assert (folder / "0007_a_b.csv").read_text().splitlines() == [
-        "start,end,model,gender,gender_female,gender_male,reason",
-        "0.000,3.000,mlp,male,0.250000,0.750000,",
-        "1.500,4.123,mlp,,,,silent",
+        "start,end,model,gender,gender_female,gender_male,novelty,unlike,far,bandwidth,reason",
+        "0.000,3.000,mlp,male,0.250000,0.750000,0.500000,no,,4000,",
+        "1.500,4.123,mlp,,,,,,,,silent",
     ]
     assert (folder / "0007_a_b.svg").read_bytes().startswith(b"<?xml")
 

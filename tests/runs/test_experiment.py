@@ -82,7 +82,7 @@ def test_folder(tiny_run: Path) -> None:
         skops = {f"{m}_{t}.skops" for m in MODELS[1:] for t in CLASSES}
         assert {"mlp_0.ckpt", "logs", *skops} <= files
     endings = {path.suffix for path in tiny_run.rglob("*") if path.is_file()}
-    assert not endings & {".pkl", ".pickle", ".joblib", ".npy", ".tmp"}
+    assert not endings & {".pkl", ".pickle", ".joblib", ".tmp"}
 
 
 def test_run_json(tiny_run: Path) -> None:

@@ -306,7 +306,7 @@ class TestUnavailable:
         [
             (Path.unlink, "there is no such file"),
             (lambda path: path.write_bytes(b""), "the file has 0 bytes"),
-            (lambda path: path.write_bytes(b"<html>"), "Format not recognised"),
+            (lambda path: path.write_bytes(b"<html>"), "this is a web page"),
             (
                 lambda path: path.write_bytes(encoded(speech(9), "WAV")),
                 "no longer holds the samples",

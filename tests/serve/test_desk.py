@@ -6,6 +6,7 @@ import asyncio
 import threading
 
 import pytest
+from markupsafe import Markup
 
 from speechnet.errors import SetAside
 from speechnet.recognising.recognition import Recognition
@@ -20,7 +21,7 @@ _LIMITS = Limits(parallel=2, waiting=3)
 
 def _heard(label: str = "calm", model: str = "mlp") -> Heard:
     said = Recognition({"emotion": label}, {"emotion": {label: 0.75, "other": 0.25}})
-    return Heard(2.5, 8_000, 1, {model: said}, "<svg></svg>", None, None)  # type: ignore[arg-type]
+    return Heard(2.5, 8_000, 1, {model: said}, Markup("<svg></svg>"), (), None, None, None)
 
 
 def test_more_than_may_wait_are_turned_away() -> None:
