@@ -13,11 +13,15 @@ So however wide an interval is, a speaker who gives the class away stands before
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
 import pandas as pd
+
+from speechnet.errors import DataError
+from speechnet.reading import PlainError, parse_json
 
 Severity = Literal["fault", "warning", "note"]
 
@@ -140,16 +144,20 @@ def as_table(findings: Iterable[Finding]) -> pd.DataFrame:
 
 
 def from_table(table: pd.DataFrame) -> list[Finding]:
-    """The findings of such a table; an older one lacks subjects and numbers."""
+    """The findings of such a table; an older one lacks subjects and numbers.
+
+    Raises:
+        DataError: its numbers can't be read.
+    """
     return [
         Finding(
             check=str(row["check"]),
             severity=row["severity"],
             what=str(row["what"]),
-            count=int(row["count"]),
+            count=_count(row["count"]),
             detail=_text(row.get("detail")),
             subject=_text(row.get("subject")),
-            numbers=json.loads(_text(row.get("numbers")) or "{}"),
+            numbers=_numbers(_text(row.get("numbers")) or "{}"),
         )
         for row in table.to_dict("records")
     ]
@@ -164,6 +172,21 @@ def _rank(finding: Finding) -> tuple[int, int, float]:
 def _place(finding: Finding) -> int:
     other = _ORDER["fault"] if finding.severity == "fault" else _LAST
     return _ORDER.get(finding.check, other)
+
+
+def _count(value: float | None) -> int | None:
+    """A column that holds None anywhere is read as floats, with NaN there."""
+    return None if value is None or math.isnan(value) else int(value)
+
+
+def _numbers(text: str) -> dict[str, float]:
+    try:
+        found = parse_json(text)
+    except PlainError as error:
+        raise DataError(f"the table of findings is damaged: {error}") from error
+    if not isinstance(found, dict):
+        raise DataError(f"the table of findings has {text[:40]!r}, expected numbers by name")
+    return found
 
 
 def _text(value: object) -> str:

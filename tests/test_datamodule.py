@@ -146,6 +146,10 @@ def test_cache_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     assert DataConfig().cache == Path("/a")
     monkeypatch.delenv("SPEECHNET_CACHE")
     assert default_cache() == "/b/speechnet"
+    monkeypatch.setenv("SPEECHNET_CACHE", "")
+    assert default_cache() == "/b/speechnet"
+    monkeypatch.setenv("XDG_CACHE_HOME", "")
+    assert default_cache() == "~/.cache/speechnet"
     monkeypatch.delenv("XDG_CACHE_HOME")
     assert DataConfig().cache == Path.home() / ".cache" / "speechnet"
 

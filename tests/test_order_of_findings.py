@@ -6,7 +6,9 @@ import io
 from itertools import permutations
 
 import pandas as pd
+import pytest
 
+from speechnet.errors import DataError
 from speechnet.findings import (
     FINDING_COLUMNS,
     MEANING,
@@ -93,3 +95,20 @@ def test_a_table_keeps_them() -> None:
     old = from_table(table.drop(columns=["subject", "numbers"]))
     assert [each.line for each in old] == ["38 speakers", "1 speaker is"]
     assert as_table([]).columns.tolist() == list(FINDING_COLUMNS)
+
+
+def test_a_finding_that_counts_nothing_survives() -> None:
+    """Alone and beside one that does, from memory and from a file."""
+    found = [Finding("quiet", "note", "3 of 4 are so"), Finding("quiet", "note", "are", count=3)]
+    for some in (found, found[:1]):
+        table = as_table(some)
+        read = pd.read_csv(io.StringIO(table.to_csv(index=False)))
+        assert from_table(table) == from_table(read) == some
+
+
+@pytest.mark.parametrize("numbers", ["{", "[1]", "[" * 100_000])
+def test_damaged_numbers(numbers: str) -> None:
+    """A sentence, not a traceback."""
+    table = as_table([a("quiet", share=0.5)]).assign(numbers=numbers)
+    with pytest.raises(DataError, match="the table of findings"):
+        from_table(table)

@@ -37,7 +37,8 @@ from speechnet.report.page.compare import compare_page
 from speechnet.report.style import save
 from speechnet.report.summary import printable
 from speechnet.report.tables import Score, models_of, scores_by_key
-from speechnet.runs.folder import check_writable, table_bytes
+from speechnet.runs.folder import check_writable
+from speechnet.runs.tables import table_bytes
 from speechnet.types import Targets
 from speechnet.wording import counted
 

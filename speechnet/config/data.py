@@ -22,9 +22,12 @@ _LONGEST: Final = 80
 
 
 def default_cache() -> str:
-    """``$SPEECHNET_CACHE``, else ``$XDG_CACHE_HOME/speechnet``, else ``~/.cache/speechnet``."""
-    base = os.environ.get("XDG_CACHE_HOME", "~/.cache")
-    return os.environ.get("SPEECHNET_CACHE", f"{base}/speechnet")
+    """``$SPEECHNET_CACHE``, else ``$XDG_CACHE_HOME/speechnet``, else ``~/.cache/speechnet``.
+
+    A variable that is empty counts as not set, as the XDG Base Directory Specification has it.
+    """
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return os.environ.get("SPEECHNET_CACHE") or f"{base}/speechnet"
 
 
 @dataclass

@@ -212,8 +212,13 @@ def _no_file(path: Path) -> str | None:
 
 def _without_recordings(folders: Iterable[str], files: Iterable[str]) -> list[SetAsideRow]:
     """Folders that are called like recordings, and hold none."""
-    every = "\n".join(["", *files])  # ids stand on one line
-    return [(each, "unreadable", _FOLDER) for each in folders if f"\n{each}/" not in every]
+    holding = {""}
+    for file in files:
+        folder = file.rpartition("/")[0]
+        while folder not in holding:
+            holding.add(folder)
+            folder = folder.rpartition("/")[0]
+    return [(each, "unreadable", _FOLDER) for each in folders if each not in holding]
 
 
 def _apart(paths: list[str]) -> tuple[list[str], list[str]]:

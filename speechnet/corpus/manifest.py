@@ -22,7 +22,7 @@ from speechnet.corpus.discovery import (
     without_ending,
 )
 from speechnet.corpus.places import OtherMachine
-from speechnet.corpus.sheet import MISSING, Sheet, read_sheet
+from speechnet.corpus.sheet import MISSING, Sheet, fragment, read_sheet
 from speechnet.errors import ConfigError, DataError, SetAside
 from speechnet.safe_text import visible
 from speechnet.types import CORPUS_COLUMNS, Float64
@@ -60,7 +60,7 @@ def read_manifest(
     finder = _Finder(root, found, names)
     paths, set_aside = _find_all(sheet, names, finder)
     files = [
-        None if path is None else printable(path) + _fragment(*times)
+        None if path is None else printable(path) + fragment(*times)
         for path, *times in zip(paths, start, end, strict=True)
     ]
     table = pd.DataFrame(
@@ -184,12 +184,6 @@ def _segments(sheet: Sheet, fields: dict[str, Field]) -> tuple[Float64, Float64]
     """Start and end of every row in seconds, NaN for the whole file."""
     start, end = sheet.parts(*(fields.get(name, Field()).column for name in ("start", "end")))
     return np.where(np.isnan(start) & ~np.isnan(end), 0.0, start), end
-
-
-def _fragment(start: float, end: float) -> str:
-    """The part of a recording as a media fragment (W3C Media Fragments URI 1.0, section 4.2.1)."""
-    times = [np.format_float_positional(t, trim="-") for t in (start, end) if not np.isnan(t)]
-    return "#t=" + ",".join(times) if times else ""
 
 
 def _names(sheet: Sheet, field: Field) -> list[str]:

@@ -8,6 +8,8 @@ from itertools import islice, takewhile
 from pathlib import PureWindowsPath
 from typing import Final
 
+from speechnet.safe_text import from_cell
+
 _LOOKED_AT: Final = 1_000
 """Names that tell where the other machine had its folder."""
 
@@ -17,7 +19,8 @@ class OtherMachine:
 
     They may have backslashes, and begin with a folder of the machine that the table was made on,
     such as ``C:\Users\me\data`` or ``/content/drive/MyDrive``. One folder is taken off all of
-    them, so that two recordings there never become one here.
+    them, so that two recordings there never become one here. An apostrophe before what would be a
+    formula may be a spreadsheet's; see ``speechnet.safe_text``.
 
     Args:
         names: the table's paths.
@@ -38,6 +41,8 @@ class OtherMachine:
             yield slashed[len(self.folder) + 1 :]
         elif slashed != name:
             yield slashed
+        if (unmarked := from_cell(slashed)) != slashed:
+            yield unmarked
 
 
 def _slashed(name: str) -> str:

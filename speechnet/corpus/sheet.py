@@ -8,8 +8,6 @@ Conventions:
     Between tabs a quote is a letter like any other, for the tables of corpora are written so; but
     where each name of the header is in quotes, all cells are. Elsewhere a cell in quotes ends on
     the line it begins on: of a lone quote nobody can tell how much it swallows.
-
-    An apostrophe before what would be a formula is taken away; see ``speechnet.safe_text``.
 """
 
 from __future__ import annotations
@@ -27,8 +25,7 @@ import numpy as np
 
 from speechnet.corpus.discovery import printable, without_ending
 from speechnet.errors import DataError
-from speechnet.reading import open_regular
-from speechnet.safe_text import from_cell
+from speechnet.reading import read_regular
 from speechnet.types import Float64
 from speechnet.wording import listing
 
@@ -39,6 +36,9 @@ MISSING: Final = frozenset(
     ]
 )
 """Cells, in lower case, that say nothing but that nothing is known."""
+
+LARGEST: Final = 2**30
+"""Bytes of a table or a list: a row for each of some ten million recordings."""
 
 _TIME: Final = re.compile(
     r"(?:(?P<days>\d+) days?,?\s*)?"
@@ -131,11 +131,26 @@ def seconds(cell: str) -> float:
     return ((days * 24 + hours) * 60 + minutes) * 60 + rest
 
 
+def fragment(start: float, end: float) -> str:
+    """The part of a recording as a media fragment (W3C Media Fragments URI 1.0, section 4.2.1).
+
+    Args:
+        start: in seconds; NaN for the beginning.
+        end: in seconds; NaN for the end.
+
+    Returns:
+        Such as ``#t=1.5,3``; empty for the whole recording.
+    """
+    times = ["" if math.isnan(t) else np.format_float_positional(t, trim="-") for t in (start, end)]
+    return f"#t={','.join(times)}".rstrip(",") if any(times) else ""
+
+
 def read_sheet(path: Path) -> Sheet:
     """Read a table without interpreting its cells.
 
     Raises:
-        DataError: it isn't UTF-8 or no table, has no header or no rows, or a row is too long.
+        DataError: it isn't UTF-8 or no table, is too large, has no header or no rows, or a row is
+            too long.
     """
     name = printable(str(path))
     lines = _lines(_text(path, name), name)
@@ -157,11 +172,7 @@ def read_sheet(path: Path) -> Sheet:
                 "put text that holds the delimiter in quotes"
             )
         row: dict[str, str | None] = dict.fromkeys(columns)
-        row |= {
-            column: from_cell(cell) or None
-            for column, cell in zip(header, cells, strict=False)
-            if column
-        }
+        row |= {column: cell or None for column, cell in zip(header, cells, strict=False) if column}
         sheet.rows.append(row)
         sheet.lines.append(line)
     if not sheet.rows:
@@ -171,7 +182,8 @@ def read_sheet(path: Path) -> Sheet:
 
 def _text(path: Path, name: str) -> str:
     try:
-        with io.TextIOWrapper(open_regular(path), encoding="utf-8-sig") as file:
+        content = read_regular(path, largest=LARGEST)
+        with io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig") as file:
             return file.read()
     except UnicodeDecodeError as error:
         raise DataError(

@@ -15,10 +15,9 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-import yaml
-
 from speechnet.errors import ConfigError
 from speechnet.protocols.protocol import Protocol, Reference
+from speechnet.reading import parse_yaml
 
 _FOLDER = resources.files("speechnet.protocols")
 
@@ -47,7 +46,7 @@ def load_protocol(name: str) -> Protocol:
         raise ConfigError(
             f"data.split.protocol: no protocol is called {name!r}; expected {', '.join(known)}"
         )
-    raw = yaml.safe_load((_FOLDER / f"{name}.yaml").read_text(encoding="utf-8"))
+    raw = parse_yaml((_FOLDER / f"{name}.yaml").read_text(encoding="utf-8"))
     speakers = tuple(raw.pop("speakers").split())
     unit, folds = _folds(raw, speakers)
     return Protocol(

@@ -33,7 +33,7 @@ import numpy as np
 from speechnet.audio.decode import header
 from speechnet.corpus.discovery import NO_AUDIO, discover, of_another_ending, printable
 from speechnet.corpus.places import OtherMachine
-from speechnet.corpus.sheet import MISSING, read_sheet
+from speechnet.corpus.sheet import LARGEST, MISSING, fragment, read_sheet
 from speechnet.errors import DataError, SetAside
 from speechnet.reading import read_regular
 from speechnet.wording import did_you_mean, listing
@@ -110,7 +110,7 @@ class _Gathered:
     def add(self, recording: Recording) -> None:
         known = self.recordings.setdefault(recording.name, recording)
         if known.path != recording.path:  # a name that means another file in a manifest's folder
-            whole = printable(recording.path) + _fragment(recording.start, recording.end)
+            whole = printable(recording.path) + fragment(recording.start, recording.end)
             self.recordings.setdefault(whole, replace(recording, name=whole))
 
     def add_given(self, path: Path) -> None:
@@ -172,7 +172,7 @@ def _add_manifest(gathered: _Gathered, manifest: Path) -> None:
     where = printable(str(manifest))
     if manifest.suffix.lower() not in _TABLES:
         try:
-            text = read_regular(manifest)
+            text = read_regular(manifest, largest=LARGEST)
         except OSError as error:
             raise DataError(f"can't read the list {where}: {error.strerror}") from error
         if b"\0" in text:
@@ -194,7 +194,7 @@ def _add_manifest(gathered: _Gathered, manifest: Path) -> None:
         if np.isnan(start) and np.isnan(end):
             gathered.add_path(Path(name), path)
         else:
-            shown = printable(str(Path(name))) + _fragment(start, end)
+            shown = printable(str(Path(name))) + fragment(start, end)
             gathered.add(Recording(shown, str(path.absolute()), start, end))
 
 
@@ -219,11 +219,6 @@ class _Finder:
             return path
         other = of_another_ending(str(path))
         return Path(other) if other else None
-
-
-def _fragment(start: float, end: float) -> str:
-    times = ["" if math.isnan(t) else np.format_float_positional(t, trim="-") for t in (start, end)]
-    return f"#t={','.join(times)}".rstrip(",") if any(times) else ""
 
 
 def _is_pattern(path: Path) -> bool:

@@ -22,7 +22,7 @@ from speechnet.corpus.discovery import without_ending
 from speechnet.errors import ConfigError
 from speechnet.files import storage_errors, write_whole
 from speechnet.recognising.windows import check_layout
-from speechnet.runs.folder import csv_text
+from speechnet.runs.tables import csv_text
 from speechnet.types import Targets
 
 _WINDOW: Final = 3.0

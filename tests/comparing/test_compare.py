@@ -19,7 +19,7 @@ from speechnet.errors import ConfigError, DataError
 from speechnet.evaluation.comparison import paired_difference
 from speechnet.runs.checksums import write_sums
 from speechnet.runs.experiment import fit
-from speechnet.runs.folder import read_table
+from speechnet.runs.tables import read_table
 from speechnet.types import encode
 
 Edit = Callable[..., Path]

@@ -62,13 +62,15 @@ def test_what_can_not_be_read_has_its_row(tmp_path: Path) -> None:
 
 def test_what_is_no_file_has_its_row(tmp_path: Path) -> None:
     """Pipes, sockets and folders that are called like recordings; nothing opens them."""
-    root = touch(tmp_path, "a.wav", "set.wav/b.wav")
+    root = touch(tmp_path, "a.wav", "set.wav/b.wav", "deep.wav/er/c.wav", "empty.wav.d/d.wav")
     os.mkfifo(root / "pipe.wav")
     (root / "empty.wav").mkdir()
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(root / "s.wav"))
         found = discover(root)
-    assert list(found.files) == ["a.wav", "set.wav/b.wav"]
+    assert list(found.files) == [
+        *("a.wav", "deep.wav/er/c.wav", "empty.wav.d/d.wav", "set.wav/b.wav")
+    ]
     assert [(file, reason, detail.split(",")[0]) for file, reason, detail in found.set_aside] == [
         ("empty.wav", "unreadable", "a folder"),
         ("pipe.wav", "unreadable", "a named pipe"),

@@ -190,6 +190,13 @@ def test_hostile_names(tmp_path: Path) -> None:
     assert os.fsencode(read.table.loc["x\\xe9.wav", "path"]) == b"x\xe9.wav"
 
 
+def test_an_apostrophe_in_front(tmp_path: Path) -> None:
+    """It belongs to the name, unless a recording is there only without it; to a label always."""
+    text = "file,emotion,mark\n'-a.wav,sad,'+'\n'=b.wav,sad,'+\n"
+    read = corpus(tmp_path, text, ["'-a.wav", "-a.wav", "=b.wav"])
+    assert read.table["mark"].to_dict() == {"'-a.wav": "'+'", "=b.wav": "'+"}
+
+
 def test_name_with_a_zero_byte(tmp_path: Path) -> None:
     """A name that no file can have is missing, not a crash."""
     read = corpus(tmp_path, "file,emotion\na.wav,sad\nb\0.wav,sad\n", ["a.wav"])
@@ -203,7 +210,7 @@ def test_table_without_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         raise PermissionError(13, "Permission denied")
 
     (tmp_path / "labels.csv").touch()
-    monkeypatch.setattr("speechnet.corpus.sheet.open_regular", refuse)
+    monkeypatch.setattr("speechnet.corpus.sheet.read_regular", refuse)
     with pytest.raises(DataError, match=r"can't read .*labels\.csv: Permission denied"):
         read_sheet(tmp_path / "labels.csv")
 

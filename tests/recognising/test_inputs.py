@@ -196,8 +196,16 @@ def test_standard_input(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         gather(["-"])
 
 
-def test_faulty_lists(here: Path) -> None:
-    """A list that is none, isn't there or is a recording."""
+def test_an_apostrophe_in_front(here: Path) -> None:
+    """It belongs to the name, unless a recording is there only without it."""
+    _tree(here, "'-a.wav", "-a.wav", "=b.wav")
+    (here / "x.csv").write_text("file\n'-a.wav\n'=b.wav\n")
+    recordings, _ = gather([], Path("x.csv"))
+    assert [Path(r.path).name for r in recordings] == ["'-a.wav", "=b.wav"]
+
+
+def test_faulty_lists(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A list that is none, isn't there, is a recording or has no end."""
     (here / "x.txt").write_text("\n\n")
     with pytest.raises(DataError, match=r"x\.txt names no recording; expected a path on each line"):
         gather([], Path("x.txt"))
@@ -207,6 +215,10 @@ def test_faulty_lists(here: Path) -> None:
     for name in ("none.txt", "none.csv"):
         with pytest.raises(DataError, match=f"can't read .*{name}: No such file"):
             gather([], Path(name))
+    monkeypatch.setattr("speechnet.recognising.inputs.LARGEST", 10)
+    (here / "x.txt").write_text("a.wav\nb.wav\n")
+    with pytest.raises(DataError, match=r"can't read the list x\.txt: .*larger than 10 bytes"):
+        gather([], Path("x.txt"))
 
 
 def test_hostile_names(here: Path) -> None:

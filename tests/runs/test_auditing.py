@@ -14,8 +14,9 @@ from speechnet.models.speaker_norm import standardise_by_speaker
 from speechnet.recognising.recognise import recognise
 from speechnet.runs.auditing import audit, check_speaker_normalisation
 from speechnet.runs.experiment import fit
-from speechnet.runs.folder import RunFolder, read_table
+from speechnet.runs.folder import RunFolder
 from speechnet.runs.saved import SavedRun
+from speechnet.runs.tables import read_table
 
 ONE_MODEL = (
     "--model.enabled=false",

@@ -27,8 +27,9 @@ from speechnet.features import FeaturesConfig
 from speechnet.report.config import ReportConfig
 from speechnet.runs import mistakes as module
 from speechnet.runs.experiment import fit
-from speechnet.runs.folder import RunFolder, read_table
+from speechnet.runs.folder import RunFolder
 from speechnet.runs.mistakes import mel_spectrogram, mp3_bytes, picture_bytes, write_mistakes
+from speechnet.runs.tables import read_table
 from speechnet.splits.config import SplitConfig
 
 HOSTILE = (

@@ -18,8 +18,8 @@ from speechnet.corpus.synthetic import write_corpus
 from speechnet.errors import ConfigError, DataError, StorageError
 from speechnet.runs.checksums import write_sums
 from speechnet.runs.experiment import fit
-from speechnet.runs.folder import read_table
 from speechnet.runs.rescore import rescore
+from speechnet.runs.tables import read_table
 
 
 @pytest.fixture(scope="module")
