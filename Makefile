@@ -15,7 +15,7 @@ test: install-dev  ## every check and every test
 
 check: install-dev  ## before a commit, in a minute and a half: lint, types and the quick tests
 	$(MAKE) --jobs=2 --output-sync lint types
-	$(BIN)/pytest -n auto --dist worksteal -m "not slow"
+	$(BIN)/pytest -n auto --dist worksteal -m "not slow and not reliability"
 
 coverage: install-dev  ## which lines the tests run
 	$(BIN)/coverage erase

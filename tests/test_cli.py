@@ -24,6 +24,8 @@ from speechnet.config.experiment import read_experiment
 from speechnet.datamodule import SpeechDataModule
 from speechnet.runs.experiment import fit
 
+pytestmark = pytest.mark.slow
+
 ONE_MODEL = ["--model.enabled=false", "--baselines.svm=null", "--baselines.logreg=null"]
 NO_REPORT = ["--report.html=false", "--report.mistakes=0"]
 HEAVY = {"torch", "lightning", "sklearn", "librosa", "matplotlib"}
@@ -286,7 +288,6 @@ def _stopped(
         process.wait()
 
 
-@pytest.mark.slow
 def test_stopped_while_extracting(long_config: Path, tmp_path: Path) -> None:
     """Ctrl-C, then kill -9: the run stays marked, what was computed is kept and used again."""
     code, text = _stopped(  # with processes, each of which has its own Ctrl-C
@@ -313,7 +314,6 @@ def test_stopped_while_extracting(long_config: Path, tmp_path: Path) -> None:
     assert np.isfinite(pd.read_csv(run / "projection.csv")["pc1"]).all()
 
 
-@pytest.mark.slow
 def test_terminated_while_training(tiny_config: Path, tiny_run: Path, tmp_path: Path) -> None:
     """SIGTERM in the middle of the network's training is 143, not Lightning's 0."""
     del tiny_run  # its features are there
@@ -341,7 +341,6 @@ sys.exit(main(sys.argv[3:]))
 """
 
 
-@pytest.mark.slow
 def test_two_at_once(tiny_config: Path, tmp_path: Path) -> None:
     """Two runs that begin together get folders of their own, both finish, and score the same."""
     words = ["fit", "--config", str(tiny_config), "--out", str(tmp_path), *ONE_MODEL, *NO_REPORT]
@@ -359,7 +358,6 @@ def test_two_at_once(tiny_config: Path, tmp_path: Path) -> None:
     assert first == second
 
 
-@pytest.mark.slow
 def test_on_a_terminal(tiny_config: Path, tmp_path: Path) -> None:
     """On a terminal one line goes through the stages, the result fits a screen, nothing warns."""
     words = ["fit", "--config", str(tiny_config), "--out", str(tmp_path)]

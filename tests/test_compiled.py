@@ -10,6 +10,8 @@ from numba.core.caching import IndexDataCacheFile
 
 from speechnet import compiled
 
+pytestmark = pytest.mark.slow
+
 
 def test_processes_that_compile_at_once_never_load_each_others_code(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

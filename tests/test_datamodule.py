@@ -19,6 +19,8 @@ from speechnet.datamodule import SpeechDataModule
 from speechnet.errors import ConfigError, DataError
 from speechnet.splits.config import SplitConfig
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def data(tiny_run: Path, tiny_config: Path) -> SpeechDataModule:

@@ -16,6 +16,8 @@ import pytest
 from matplotlib import get_cachedir
 from tiny import TINY
 
+pytestmark = pytest.mark.slow
+
 COMMAND = Path(sys.executable).with_name("speechnet")
 LEFT_BY_FIT = (
     *("config.yaml", "run.json", "split.csv", "predictions.parquet", "scores.csv", "corpus.csv"),
@@ -74,7 +76,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     return place
 
 
-@pytest.mark.slow
 def test_fit_with_defaults(place: Place) -> None:
     """All that a run is made of lies below the folder that the command was given in."""
     run = place.home / "checkpoints" / "tiny" / "version_0"
@@ -83,7 +84,6 @@ def test_fit_with_defaults(place: Place) -> None:
     assert str(place.home) not in (run / "report.html").read_text()
 
 
-@pytest.mark.slow
 def test_predict_from_anywhere(place: Place) -> None:
     """A run and recordings mean the same from the folder, and from elsewhere through a link.
 
@@ -105,7 +105,6 @@ def test_predict_from_anywhere(place: Place) -> None:
     pd.testing.assert_frame_equal(*tables)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("verb", "left"),
     [("test", "tests/version_0/scores.csv"), ("report", "report.html"), ("export", "export")],
@@ -119,7 +118,6 @@ def test_verbs_on_a_run(place: Place, verb: str, left: str) -> None:
     assert str(place.home) not in said
 
 
-@pytest.mark.slow
 def test_audit_and_compare(place: Place) -> None:
     """``--out`` is a folder from where one stands; a run is the same by whatever name."""
     config = f"../{place.home.name}/my configs/tiny.yaml"
@@ -132,7 +130,6 @@ def test_audit_and_compare(place: Place) -> None:
     assert "is the same folder" in said
 
 
-@pytest.mark.slow
 def test_serve_answers(place: Place) -> None:
     """The demo starts from a relative path, says where it is, and ends without a word."""
     command = [COMMAND, "serve", "--run", "checkpoints/tiny/version_0", "--port", "0"]

@@ -12,6 +12,8 @@ from speechnet.corpus.sheet import read_sheet
 from speechnet.errors import ConfigError, DataError
 from speechnet.reading import PlainError, open_regular, parse_json, parse_yaml, read_regular
 
+pytestmark = pytest.mark.slow
+
 LINES = zip("abcdefgh", "bcdefghi", strict=True)
 BOMB = (
     "a: &a ["

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 import soundfile
 
+pytestmark = pytest.mark.slow
+
 COMPUTING = {"torch", "lightning", "sklearn", "librosa", "numba", "matplotlib", "pandas", "numpy"}
 """What takes long to import, and no configuration needs."""
 

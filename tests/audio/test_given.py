@@ -23,6 +23,8 @@ from speechnet.audio.prepare import check_size
 from speechnet.audio.quiet import QUIET
 from speechnet.errors import SetAside
 
+pytestmark = pytest.mark.slow
+
 RATE = 16_000
 
 

@@ -17,6 +17,8 @@ from speechnet.extraction.recipe import Recipe
 from speechnet.features import FeaturesConfig
 from speechnet.types import FeatureMatrix
 
+pytestmark = pytest.mark.slow
+
 COLUMNS = ["first", "second", "distance", "threshold"]
 
 

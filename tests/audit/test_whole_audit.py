@@ -24,6 +24,8 @@ from speechnet.features import FeaturesConfig
 from speechnet.findings import FINDING_COLUMNS, SEVERITIES
 from speechnet.types import Fold
 
+pytestmark = pytest.mark.slow
+
 RATE = 16_000
 EMOTIONS = ("angry", "happy", "sad", "neutral")
 TARGETS = {"gender": ["female", "male"], "emotion": list(EMOTIONS)}

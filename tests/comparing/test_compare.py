@@ -22,6 +22,8 @@ from speechnet.runs.experiment import fit
 from speechnet.runs.tables import read_table
 from speechnet.types import encode
 
+pytestmark = pytest.mark.slow
+
 Edit = Callable[..., Path]
 
 

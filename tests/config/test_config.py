@@ -17,6 +17,8 @@ from speechnet.config.experiment import fit_schema, read_experiment
 from speechnet.config.trainer_factory import TrainerFactory, _never_requeued
 from speechnet.errors import ConfigError
 
+pytestmark = pytest.mark.slow
+
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
 
 

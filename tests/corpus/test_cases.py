@@ -20,6 +20,8 @@ from speechnet.recognising.inputs import gather
 from speechnet.splits.config import SplitConfig
 from speechnet.splits.folds import make_folds
 
+pytestmark = pytest.mark.slow
+
 Case = Callable[[str], Path]
 EMOTION = {"emotion": None}
 BOTH = {"gender": None, "emotion": None}

@@ -20,6 +20,8 @@ from speechnet.denoise.noisereduce_backend import denoise as reference
 from speechnet.denoise.recursion import BLOCK, Extent, decay, noise_floor
 from speechnet.errors import SetAside
 
+pytestmark = pytest.mark.slow
+
 METHODS = ("nonstationary", "stationary")
 RATE = 22_050
 TOLERANCE = {"cpu": 1e-6, "cuda": 1e-4}

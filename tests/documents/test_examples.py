@@ -17,6 +17,8 @@ import soundfile
 from speechnet.cli import VERBS, main
 from speechnet.config.experiment import read_experiment
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 QUICK = [
@@ -76,7 +78,6 @@ def test_python_runs(tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
         assert "emotion" in shown.getvalue() or "angry" in shown.getvalue()
 
 
-@pytest.mark.slow
 def test_the_tutorial(
     ravdess: Path,
     tmp_path: Path,

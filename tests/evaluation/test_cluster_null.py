@@ -23,6 +23,8 @@ from speechnet.evaluation.cluster_scores import Labels, cluster_findings
 from speechnet.evaluation.clustering import Clustering, cluster_features
 from speechnet.types import Float64, Int64
 
+pytestmark = pytest.mark.slow
+
 SCORES = {
     "homogeneity": metrics.homogeneity_score,
     "completeness": metrics.completeness_score,

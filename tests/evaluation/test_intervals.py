@@ -12,6 +12,8 @@ from speechnet.evaluation.resampling import bootstrap_weights, interval
 from speechnet.evaluation.scores import score_predictions
 from speechnet.types import Float64, Int64
 
+pytestmark = pytest.mark.slow
+
 CLASSES = ["angry", "happy", "sad"]
 TARGETS = {"emotion": CLASSES}
 HEADLINE = ["accuracy", "uar", "macro_f1", "auc_macro", *(f"recall_{c}" for c in CLASSES)]

@@ -19,6 +19,8 @@ from speechnet.extraction.recipe import BackendName
 from speechnet.features import FeaturesConfig
 from speechnet.types import Float32
 
+pytestmark = pytest.mark.slow
+
 SR = 22_050
 ORIGINAL = FeaturesConfig(preset="original")
 FUNCTIONALS = FeaturesConfig(preset="functionals")

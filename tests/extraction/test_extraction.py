@@ -28,6 +28,8 @@ from speechnet.extraction.recipe import Recipe
 from speechnet.features import FeaturesConfig
 from speechnet.types import CORPUS_COLUMNS
 
+pytestmark = pytest.mark.slow
+
 CHEAP = FeaturesConfig(preset=None, include={"mfcc": ["mean"], "zero_crossings": ["count"]})
 RECIPE = Recipe(AudioConfig(), DenoiseConfig(method="none"), CHEAP)
 

@@ -22,6 +22,8 @@ from speechnet.audio.facts import Facts
 from speechnet.errors import StorageError
 from speechnet.extraction.store import FeatureStore, Row, Rows
 
+pytestmark = pytest.mark.slow
+
 WIDTH = 5
 RECIPE = {"audio": {"sample_rate": 22_050}, "features": ["a", "b"]}
 

@@ -12,6 +12,8 @@ from speechnet.features import FeaturesConfig, librosa_backend
 from speechnet.features.torch_backend import extract, frames, rows
 from speechnet.features.torch_backend.chroma import Peaks, tunings
 
+pytestmark = pytest.mark.slow
+
 LENGTHS = [30_000, 4_500, 66_150, 5_120, 17_408, 66_149]
 STATISTICS = ["mean", "std", "min", "max", "p0", "p10", "p50", "p99", "p100"]
 EVERYTHING = dict.fromkeys(PLAIN, STATISTICS) | {"zero_crossings": ["count"]}

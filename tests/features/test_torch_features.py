@@ -16,7 +16,10 @@ from speechnet.features.torch_backend import check_length, extract
 
 SR = 22_050
 NO_TUNING = "ignore:Trying to estimate tuning from empty frequency set"
-pytestmark = pytest.mark.filterwarnings("ignore:'(aifc|audioop|sunau)' is deprecated")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:'(aifc|audioop|sunau)' is deprecated"),
+]
 SHORT = "ignore:n_fft=.* is too large for input signal"
 
 

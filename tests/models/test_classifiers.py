@@ -31,6 +31,8 @@ from speechnet.models.persistence import dump_sklearn
 from speechnet.splits.inner import inner_folds
 from speechnet.types import Float32, Int64
 
+pytestmark = pytest.mark.slow
+
 GRIDS: dict[str, Grid] = {
     "knn": KNNGrid(n_neighbors=[4], weights=["uniform"]),  # of which many tie
     "svm": SVMGrid(C=[1.0]),

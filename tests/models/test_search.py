@@ -34,6 +34,8 @@ from speechnet.models.search import (
 )
 from speechnet.types import Float32, Int64
 
+pytestmark = pytest.mark.slow
+
 GRIDS: dict[str, Grid] = {
     "knn": KNNGrid(n_neighbors=[1, 3, 7, 15], weights=["uniform", "distance"]),
     "svm": SVMGrid(C=[0.1, 1.0, 10.0], kernel=["rbf", "linear"], class_weight=["balanced", None]),

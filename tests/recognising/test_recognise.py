@@ -24,6 +24,8 @@ from speechnet.recognising.recognise import recognise
 from speechnet.recognising.timelines import Windowing
 from speechnet.runs.saved import SavedRun
 
+pytestmark = pytest.mark.slow
+
 _read_once = cache(SavedRun)
 
 
@@ -283,7 +285,6 @@ recognise.recognise(Path(sys.argv[1]), sys.argv[2:3], model="all", out=Path(sys.
 """
 
 
-@pytest.mark.slow
 def test_killed_half_way(
     tiny_run: Path,
     many: Path,

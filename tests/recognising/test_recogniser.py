@@ -28,6 +28,8 @@ from speechnet.models.persistence import TRUSTED
 from speechnet.recognising.recogniser import Recogniser, Recognition
 from speechnet.runs.saved import SavedRun
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def recogniser(tiny_run: Path) -> Recogniser:

@@ -22,6 +22,8 @@ from speechnet.runs.checksums import write_sums
 from speechnet.runs.novelty import NEWS, bandwidths, unlike_in_words
 from speechnet.runs.rescore import rescore
 
+pytestmark = pytest.mark.slow
+
 RATE = 8_000
 NOISE = 0.1 * np.random.default_rng(0).standard_normal(4 * RATE)
 

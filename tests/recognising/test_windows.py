@@ -22,6 +22,8 @@ from speechnet.recognising.recogniser import Recogniser
 from speechnet.recognising.windows import _Layout, summarise, timeline_of_file
 from speechnet.runs.saved import SavedRun
 
+pytestmark = pytest.mark.slow
+
 RATE = 8_000
 EMOTIONS = ["angry", "happy", "sad", "neutral"]
 

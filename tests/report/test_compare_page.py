@@ -17,6 +17,8 @@ from speechnet.report.figures_runs import draw_runs
 from speechnet.report.page.compare import compare_page
 from speechnet.report.style import save
 
+pytestmark = pytest.mark.slow
+
 SECTIONS = ["answer", "settings", "scores", "pairs", "provenance"]
 
 

@@ -15,6 +15,8 @@ from speechnet.report.figures import draw_all
 from speechnet.report.style import SVG_DPI
 from speechnet.report.tables import Tables
 
+pytestmark = pytest.mark.slow
+
 EMOTIONS = ["angry", "happy", "sad", "neutral", "calm", "fearful", "disgust", "surprised"]
 LONG = ["pleasantly_surprised_and_calm", "x", "very_angry_indeed", "whispered_very_softly_now"]
 SHAPES = {

@@ -15,6 +15,8 @@ from speechnet.report.figures_learning import draw_learning_curves
 from speechnet.report.tables import Tables
 from speechnet.types import Targets
 
+pytestmark = pytest.mark.slow
+
 Build = Callable[..., Tables]
 Texts = Callable[[Figure], list[Text]]
 

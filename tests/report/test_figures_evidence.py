@@ -18,6 +18,8 @@ from speechnet.report.figures import draw_all
 from speechnet.report.tables import Tables
 from speechnet.types import Targets
 
+pytestmark = pytest.mark.slow
+
 Build = Callable[..., Tables]
 
 EMOTIONS = ["angry", "happy", "sad", "neutral", "calm", "fearful", "disgust", "surprised"]

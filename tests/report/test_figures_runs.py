@@ -18,6 +18,8 @@ from speechnet.report.comparing import RunComparison
 from speechnet.report.figures_runs import draw_runs
 from speechnet.report.style import GREY, MARKERS, PALETTE, save
 
+pytestmark = pytest.mark.slow
+
 MODELS = ("mlp", "svm", "knn", "logreg", "sklearn_mlp")
 
 

@@ -17,6 +17,8 @@ from speechnet.errors import DataError
 from speechnet.report.figures_timeline import clock, draw_timeline
 from speechnet.types import Targets
 
+pytestmark = pytest.mark.slow
+
 Texts = Callable[[Figure], list[Text]]
 
 TARGETS = {"gender": ["female", "male"], "emotion": ["angry", "happy", "sad", "neutral"]}

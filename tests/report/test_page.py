@@ -21,6 +21,8 @@ from speechnet.report.page import Material, page
 from speechnet.report.page.environment import environment
 from speechnet.report.page.parts import Cell, Column, Table, cut
 
+pytestmark = pytest.mark.slow
+
 SECTIONS = [
     *("corpus", "models", "confusion", "learning", "people", "clusters", "parts"),
     *("mistakes", "provenance"),

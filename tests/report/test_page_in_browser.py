@@ -24,6 +24,8 @@ from speechnet.report.figures_speakers import draw_speakers
 from speechnet.report.page import page
 from speechnet.report.style import save
 
+pytestmark = pytest.mark.slow
+
 WIDTHS: Final = (1280, 390)
 Open = Callable[..., Watched]
 

@@ -14,6 +14,8 @@ from speechnet.report.page.environment import inlined as sheet
 from speechnet.report.page.svg import COLOURS, inline_svg
 from speechnet.report.style import BLUE, new_figure, save
 
+pytestmark = pytest.mark.slow
+
 HOSTILE = '<script>alert(1)</script>"><img src=x onerror=alert(2)>--><b>'
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 72 36">{}</svg>'
 

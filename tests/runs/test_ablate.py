@@ -27,6 +27,8 @@ from speechnet.runs.parallel import parallel
 from speechnet.runs.refit import chosen_candidates, refit
 from speechnet.types import FeatureMatrix
 
+pytestmark = pytest.mark.slow
+
 MODELS = ["mlp", "knn", "svm", "logreg"]
 
 

@@ -18,6 +18,8 @@ from speechnet.runs.folder import RunFolder
 from speechnet.runs.saved import SavedRun
 from speechnet.runs.tables import read_table
 
+pytestmark = pytest.mark.slow
+
 ONE_MODEL = (
     "--model.enabled=false",
     "--baselines.knn=null",

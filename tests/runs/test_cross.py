@@ -20,6 +20,8 @@ from speechnet.datamodule import SpeechDataModule
 from speechnet.runs.cross import COLUMNS, MODELS, cross_matrix
 from speechnet.types import encode_all
 
+pytestmark = pytest.mark.slow
+
 FEW = 200  # resamples
 ORACLES = {
     "svm": SVC(C=5, class_weight="balanced", break_ties=True),

@@ -23,6 +23,8 @@ from speechnet.runs.experiment import fit, protocol_in_words
 from speechnet.runs.folder import RunFolder
 from speechnet.splits.config import SplitConfig
 
+pytestmark = pytest.mark.slow
+
 CLASSES = {"gender": ["female", "male"], "emotion": ["angry", "happy", "sad", "neutral"]}
 MODELS = ["mlp", "knn", "svm", "logreg"]
 

@@ -29,6 +29,8 @@ from speechnet.runs.checksums import write_sums
 from speechnet.runs.export import export
 from speechnet.runs.saved import SavedRun
 
+pytestmark = pytest.mark.slow
+
 EXAMPLE = Path(__file__).parents[2] / "examples" / "onnx_predict.py"
 
 

@@ -25,6 +25,8 @@ from speechnet.runs.importance import importance, predict_classes
 from speechnet.runs.parallel import parallel
 from speechnet.types import Float32, Int64
 
+pytestmark = pytest.mark.slow
+
 
 def _held(data: SpeechDataModule) -> HeldRows:
     """All rows, by speaker."""

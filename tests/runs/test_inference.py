@@ -16,6 +16,8 @@ from speechnet.models.classical.baselines import BaselineClassifier
 from speechnet.runs.checksums import write_sums
 from speechnet.runs.saved import SavedRun
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def run_copy(tiny_run: Path, tmp_path: Path) -> Path:

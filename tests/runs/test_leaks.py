@@ -29,6 +29,8 @@ from speechnet.runs.training import FoldTraining
 from speechnet.splits.config import SplitConfig
 from speechnet.types import Int64
 
+pytestmark = pytest.mark.slow
+
 WIDTH = 12
 """Features."""
 
@@ -192,7 +194,6 @@ class TestRandomLabels:
     The results of all seeds together lie so near to chance that a gain of four points is a leak.
     """
 
-    @pytest.mark.slow
     @pytest.mark.parametrize("protocol", PROTOCOLS)
     def test_every_model_stays_at_chance(
         self, shorter: ExperimentConfig, protocol: str, tmp_path: Path

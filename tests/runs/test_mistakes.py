@@ -32,6 +32,8 @@ from speechnet.runs.mistakes import mel_spectrogram, mp3_bytes, picture_bytes, w
 from speechnet.runs.tables import read_table
 from speechnet.splits.config import SplitConfig
 
+pytestmark = pytest.mark.slow
+
 HOSTILE = (
     b"<img src=x onerror=alert(1)>.wav",
     b"two\nlines.wav",

@@ -19,6 +19,8 @@ from speechnet.report.tables import Tables
 from speechnet.runs.folder import RunFolder
 from speechnet.runs.reporting import draw_figures, read_material, write_report
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def run(tiny_run: Path, tmp_path: Path) -> RunFolder:

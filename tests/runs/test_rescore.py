@@ -21,6 +21,8 @@ from speechnet.runs.experiment import fit
 from speechnet.runs.rescore import rescore
 from speechnet.runs.tables import read_table
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def other(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -24,6 +24,8 @@ from speechnet.runs.training import FoldTraining, check_searches
 from speechnet.splits.config import SplitConfig
 from speechnet.types import Fold
 
+pytestmark = pytest.mark.slow
+
 FAST = {
     "trainer.accelerator": "cpu",
     "trainer.max_epochs": "3",
@@ -155,7 +157,6 @@ class TestModels:
         with pytest.raises(StorageError, match=r"no permission to write .*fold_0"):
             train(speech_data(), configuration(model__enabled="false"))
 
-    @pytest.mark.slow
     def test_parallel_is_serial(self, train: Train) -> None:
         """Processes change no probability and no record, for networks and baselines alike."""
         data = speech_data()

@@ -26,6 +26,8 @@ from speechnet.serve.hearing import Listener, pitch
 from speechnet.serve.html import style
 from speechnet.serve.limits import Limits
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("hz", [90.0, 220.0, 440.0])
 @pytest.mark.parametrize("sr", [8_000, 22_050])

@@ -19,6 +19,8 @@ from playwright.sync_api import Browser
 import speechnet
 from speechnet.recognising.recognise import recognise
 
+pytestmark = pytest.mark.slow
+
 _GRADIO_S_OWN = {
     "Method not implemented.",  # its client can't close the stream of an upload's progress
     "https://svelte.dev/e/derived_inert",

@@ -19,6 +19,8 @@ from faults import MAX_SAMPLES, encoded, speech, write_faults
 
 import speechnet
 
+pytestmark = pytest.mark.slow
+
 _MINUTES = MAX_SAMPLES / 96_000 / 60  # so that the bombs are bombs
 _TOO_LONG = {"bomb.flac", "claims_2_36_frames.flac"}  # here their length is found out first
 _REQUESTS = 1_000

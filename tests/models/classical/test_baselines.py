@@ -29,6 +29,8 @@ from speechnet.models.classical.config import (
 from speechnet.models.persistence import TRUSTED, own_skops
 from speechnet.types import Float32, Int64
 
+pytestmark = pytest.mark.slow
+
 SCALINGS = ("minmax", "standard", "robust", "none")
 
 

@@ -17,6 +17,8 @@ from speechnet.models.classical.knn_search import Graph, KNNSearch, distance_nam
 from speechnet.models.grid import Candidate
 from speechnet.models.search import InnerFolds, search
 
+pytestmark = pytest.mark.slow
+
 GRID = candidates(
     KNNGrid(
         n_neighbors=[1, 2, 3, 9, 35],

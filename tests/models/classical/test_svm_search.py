@@ -18,6 +18,8 @@ from speechnet.models.classical.svm_search import SVMSearch, kernel_matrices
 from speechnet.models.search import InnerFolds, search
 from speechnet.types import Float64, Int64
 
+pytestmark = pytest.mark.slow
+
 GRID = candidates(
     SVMGrid(
         C=[0.1, 1.0, 50.0],

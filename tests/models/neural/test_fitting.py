@@ -25,6 +25,8 @@ from speechnet.models.neural.mlp import MLP
 from speechnet.models.neural.network import NetworkTrainer
 from speechnet.splits.config import SplitConfig
 
+pytestmark = pytest.mark.slow
+
 Fit = Callable[..., tuple[Path, list[dict[str, float]]]]
 SMALL = MLPConfig(hidden=[8], dropout=0.1, lr=0.02, batch_size=16)
 

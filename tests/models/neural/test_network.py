@@ -23,6 +23,8 @@ from speechnet.models.scaling import affine
 from speechnet.models.search import score
 from speechnet.splits.config import SplitConfig
 
+pytestmark = pytest.mark.slow
+
 Fit = Callable[..., tuple[Path, list[dict[str, float]]]]
 SMALL = MLPConfig(hidden=[8], dropout=0.1, lr=0.02, batch_size=16)
 
@@ -282,7 +284,6 @@ class TestSettings:
         assert trainer_of(data).fits_beside_others()
         assert not trainer_of(data, devices=2).fits_beside_others()
 
-    @pytest.mark.slow
     def test_two_devices(self, hard: SpeechDataModule, fit: Fit) -> None:
         """Two processes train one network; its records and its checkpoint come back."""
         config = replace(SMALL, patience=None, batch_size=15)  # a last batch of one row each

@@ -22,6 +22,8 @@ from speechnet.models.search import Tried, best, search
 from speechnet.splits.inner import inner_folds
 from speechnet.types import Int64
 
+pytestmark = pytest.mark.slow
+
 SMALL = MLPConfig(hidden=[8], dropout=0.1, lr=0.02, batch_size=8)
 
 

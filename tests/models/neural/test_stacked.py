@@ -21,6 +21,8 @@ from speechnet.models.neural.stacked import Batch, Rates, Stack
 from speechnet.models.neural.together import Member, Table, train_together
 from speechnet.types import Int64
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 BASE = MLPConfig(hidden=[8], dropout=0.0, lr=0.02, batch_size=11)
 
