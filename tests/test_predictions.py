@@ -1,12 +1,17 @@
 """The table that passes from the models to evaluation."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from speechnet.audio.facts import Facts
+from speechnet.columns import FACTS, TIMELINE_BEGINS, TIMELINE_ENDS
 from speechnet.config.data import check_names
 from speechnet.errors import ConfigError
 from speechnet.predictions import join, predictions_table
+from speechnet.recognising.results import columns_of
 from speechnet.types import PREDICTION_COLUMNS
 
 TARGETS = {"gender": ["female", "male"], "emotion": ["sad", "angry", "happy"]}
@@ -120,7 +125,9 @@ def test_a_class_of_two_targets_has_one_column() -> None:
             "class angry of emotion would .* also the t",
         ),
         ({"a": ["b_c"], "a_b": ["c"]}, "the class c of a_b would .* also the class b_c of a;"),
-        ({"file": None}, "the target file would .* every table of answers has; rename"),
+        ({"file": None}, "the target file would .* tables of answers have; rename"),
+        ({"far": ["a"], "x": ["a"]}, "the target far would .* tables of answers have"),
+        ({"channel": ["taken"], "channels": None}, "'channels' is what speechnet calls a fact"),
         ({"../x": None}, "can't be used, expected"),
         ({"": None}, "can't be used, expected"),
         ({"a\x1b[0m": None}, r"'a\\x1b\[0m' can't be used"),
@@ -130,6 +137,16 @@ def test_names_that_can_not_be_columns(targets: dict[str, list[str] | None], sai
     """Two columns of one name, and names of which no file can be made."""
     with pytest.raises(ConfigError, match=said):
         check_names(targets)
+
+
+def test_no_column_of_ours_is_a_target() -> None:
+    """Whatever is in a table of answers, and every fact; the list is that of the code."""
+    facts = [field.name for field in dataclasses.fields(Facts)]
+    assert list(FACTS) == facts
+    for name in {*columns_of({}), *TIMELINE_BEGINS, *TIMELINE_ENDS, *facts}:
+        with pytest.raises(ConfigError, match=r"^data"):
+            check_names({name: None})
+    check_names({"sample": ["rate"]})  # in no table beside a fact
 
 
 def test_names_that_can() -> None:

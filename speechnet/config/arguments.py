@@ -137,6 +137,11 @@ def _in_words(message: str) -> str:
             f"{key[1]} names {denied[1]!r}, expected something from {_IMPORTABLE}: "
             "a configuration can't import anything else"
         )
+    if found := re.search(r"Expected a <class 'dict'>\. Got value: (.*)", message):
+        return (
+            f"{key[1] if key else 'a section'} is {found[1]!r}, expected keys with values, such as "
+            "{name: null}; a blank stands after each colon"
+        )
     if unexpected := re.search(r"unrecognized arguments: (.*)", message):
         return f"unexpected {unexpected[1]!r}; settings are given as --key value"
     return " ".join(message.split())

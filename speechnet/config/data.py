@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from speechnet.audio.config import AudioConfig
+from speechnet.columns import ANSWERS, FACTS
 from speechnet.corpus.config import CorpusConfig, SynthConfig
 from speechnet.denoise.config import DenoiseConfig
 from speechnet.errors import ConfigError
@@ -16,8 +17,6 @@ from speechnet.extraction.recipe import Recipe
 from speechnet.features.config import FeaturesConfig
 from speechnet.splits.config import SplitConfig
 
-_TAKEN: Final = ("file", "start", "end", "model", "reason", "novelty", "error")
-"""Columns of the tables of answers that no target may be called, nor any class's column."""
 _LONGEST: Final = 80
 
 
@@ -94,7 +93,7 @@ def check_names(targets: Mapping[str, Sequence[str] | None]) -> None:
     """Refuse names of targets and classes of which no table or file can be made.
 
     A table of answers has a column for each target and, named ``<target>_<class>``, for each class;
-    a model's file may be named after its target.
+    a model's file may be named after its target. In ``corpus.csv`` it stands beside the facts.
 
     Args:
         targets: each target's classes, None where they are not known yet.
@@ -103,12 +102,18 @@ def check_names(targets: Mapping[str, Sequence[str] | None]) -> None:
         ConfigError: a name holds a separator of paths or can't be printed, or two columns would be
             called the same.
     """
-    meant = dict.fromkeys(_TAKEN, "a column that every table of answers has")
+    meant = dict.fromkeys(ANSWERS, "a column that tables of answers have")
     for target, classes in targets.items():
         if not 0 < len(target) <= _LONGEST or not target.isprintable() or set(target) & {*"/\\"}:
             raise ConfigError(
                 f"data.targets: the name {target!r:.99} can't be used, expected 1 to {_LONGEST} "
                 "printable characters without / and \\: files are named after it"
+            )
+        if target in FACTS:
+            raise ConfigError(
+                f"data.targets: {target!r} is what speechnet calls a fact that it measures of each "
+                "recording; choose another name, and set data.corpus.columns.NAME to the table's "
+                "column"
             )
         columns = {target: f"the target {target}"}
         columns |= {f"{target}_{name}": f"the class {name} of {target}" for name in classes or ()}

@@ -23,6 +23,7 @@ from typing import Final
 
 import filelock
 
+from speechnet.columns import ANSWER_BEGINS, ANSWER_ENDS
 from speechnet.corpus.discovery import printable
 from speechnet.errors import ConfigError, SetAside, StorageError
 from speechnet.files import storage_errors, sync_folder, write_whole
@@ -35,15 +36,13 @@ from speechnet.types import Targets
 _BEGUN: Final = "begun"
 """When rows began to be read from recordings, in nanoseconds since 1970."""
 
-_NEWS: Final = ("novelty", "unlike", "far", "bandwidth")
-
 
 def columns_of(targets: Targets) -> list[str]:
     """The header: what ``recognise`` has for columns."""
-    columns = ["file", "model"]
+    columns = [*ANSWER_BEGINS]
     for target, classes in targets.items():
         columns += [target, *(f"{target}_{name}" for name in classes)]
-    return [*columns, *_NEWS, "notes", "reason"]
+    return [*columns, *ANSWER_ENDS]
 
 
 def rows_of(

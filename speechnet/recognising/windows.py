@@ -29,6 +29,7 @@ from speechnet.audio.prepare import (
     one_channel,
     prepare,
 )
+from speechnet.columns import TIMELINE_BEGINS, TIMELINE_ENDS
 from speechnet.errors import ConfigError, SetAside
 from speechnet.recognising.recognition import (
     Recognition,
@@ -297,20 +298,17 @@ def _table(
         new = recogniser.novelty(np.stack(rows))
         novelty[usable], far[usable] = new.novelty, new.far
     silent = (novelty > 1) & (unlike == "abstain")
-    news: dict[str, object] = {
-        "novelty": novelty,
-        "unlike": [unlike_as_word(value) for value in novelty],
-        "far": far,
-        "bandwidth": [one.bandwidth for one in some],
-        "reason": [one.reason for one in some],
-    }
+    ends = (
+        novelty,
+        [unlike_as_word(value) for value in novelty],
+        far,
+        [one.bandwidth for one in some],
+        [one.reason for one in some],
+    )
     tables = []
     for model in recogniser.models:
-        columns: dict[str, object] = {
-            "start": [one.start for one in some],
-            "end": [one.end for one in some],
-            "model": model,
-        }
+        begins = ([one.start for one in some], [one.end for one in some], model)
+        columns: dict[str, object] = dict(zip(TIMELINE_BEGINS, begins, strict=True))
         for target, classes in recogniser.targets.items():
             probability = np.full((len(some), len(classes)), np.nan)
             if rows:
@@ -319,7 +317,8 @@ def _table(
             labels[silent] = None
             columns[target] = ["" if label is None else label for label in labels]
             columns |= dict(zip(_columns(target, classes), probability.T, strict=True))
-        tables.append(pd.DataFrame(columns | news))
+        columns |= dict(zip(TIMELINE_ENDS, ends, strict=True))
+        tables.append(pd.DataFrame(columns))
     return pd.concat(tables).sort_values("start", kind="stable")
 
 

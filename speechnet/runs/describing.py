@@ -7,14 +7,22 @@ from dataclasses import asdict
 import pandas as pd
 
 from speechnet.datamodule import SpeechDataModule
+from speechnet.progress import say
 from speechnet.runs.folder import RunFolder
 from speechnet.runs.novelty import bandwidths
+from speechnet.wording import listing, plural
 
 
 def describe_data(data: SpeechDataModule, run: RunFolder) -> None:
     """Write what ``run.json`` and the corpus tables say of the data."""
-    facts = data.extraction.facts  # which go before columns of the same names in a user's table
-    table = data.table.drop(columns=["path", *facts.columns], errors="ignore").join(facts)
+    facts = data.extraction.facts
+    if replaced := data.table.columns.intersection(facts.columns).tolist():
+        say(
+            f"{listing(replaced)}: corpus.csv has what was measured, not the table's "
+            f"{plural(len(replaced), 'column of this name', 'columns of these names')}",
+            style="yellow",
+        )
+    table = data.table.drop(columns=["path", *replaced]).join(facts)
     run.write_table("corpus.csv", table.reset_index())
     run.write_table("dropped.csv", data.corpus.dropped)
     run.info |= {

@@ -220,7 +220,9 @@ def own_corpus(tmp_path: Path) -> Path:
     return root
 
 
-def test_own_target(own_corpus: Path, tiny_config: Path, tmp_path: Path) -> None:
+def test_own_target(
+    own_corpus: Path, tiny_config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Any column can be a target; a row without a label for one still counts for the other."""
     flags = ["--data.corpus.name=csv", "--data.corpus.root", str(own_corpus)]
     run = _fit(
@@ -234,6 +236,7 @@ def test_own_target(own_corpus: Path, tiny_config: Path, tmp_path: Path) -> None
     scores = _csv(run, "scores.csv").query("model == 'knn' and part == 'test' and fold == 'all'")
     assert scores.query("target == 'dialect' and metric == 'uar'")["value"].item() == 1.0
     corpus = _csv(run, "corpus.csv")  # what is measured goes before the table's own column
+    assert "duration: corpus.csv has what was measured" in capsys.readouterr().err
     assert corpus["duration"].to_numpy() == pytest.approx(1.0)
     assert corpus["speaker"].iloc[0] == "00"
 
