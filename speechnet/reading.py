@@ -3,8 +3,8 @@
 Conventions:
     A pipe, a device or a socket under a file's name never answers, or never ends: it is an
     ``OSError`` whose ``strerror`` says what it is. YAML and JSON give plain values or a
-    ``PlainError``: no tags that make objects, no key given twice, a bounded depth, and no more
-    nodes than a person writes, those counted that an alias repeats.
+    ``PlainError``: no tags that make objects, no key given twice, a bounded depth, and of YAML no
+    more nodes than a person writes, those counted that an alias repeats.
 """
 
 from __future__ import annotations
@@ -98,12 +98,14 @@ def parse_json(text: str | bytes) -> Any:
     """Read a JSON.
 
     Raises:
-        PlainError: it is none, or nested too deeply.
+        PlainError: it is none, has a key twice, or is nested too deeply.
     """
     try:
-        value = json.loads(text)
+        value = json.loads(text, object_pairs_hook=_object)
     except RecursionError:
         raise PlainError(_too_deep()) from None
+    except PlainError:
+        raise
     except ValueError as error:
         raise PlainError(_in_words(error)) from error
     _check_depth(value, _values)
@@ -131,6 +133,15 @@ def parse_yaml(text: str) -> Any:
         if isinstance(error, PlainError):
             raise
         raise PlainError(_in_words(error)) from error
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in made:
+            raise PlainError(f"the key {key!r:.99} stands here twice")
+        made[key] = value
+    return made
 
 
 class _PlainLoader(yaml.SafeLoader):

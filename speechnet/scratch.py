@@ -2,7 +2,9 @@
 
 A process has one folder in each place and a lock in it, which the system frees when the process
 ends, however it ends. Whoever makes a folder first removes those of this user whose lock is free. A
-lock, unlike a process id, tells the same across containers that share a place.
+lock, unlike a process id, tells the same across containers that share a place. Where no file can be
+locked, as on some network disks, the folder is named ``tmp-speechnet-...``, goes when the process
+ends, and stays where it is killed: nobody could tell whether it is still used.
 """
 
 from __future__ import annotations
@@ -43,9 +45,10 @@ def own_folder() -> Path:
 def shared_folder() -> Path:
     """This process's folder for what its worker processes map into memory."""
     chosen = os.environ.get("JOBLIB_TEMP_FOLDER")
-    if chosen:
-        return _make(Path(chosen), os.getpid())
     with contextlib.suppress(OSError):
+        if chosen:
+            Path(chosen).mkdir(parents=True, exist_ok=True)
+            return _make(Path(chosen), os.getpid())
         if os.access(_SHARED, os.W_OK | os.X_OK) and shutil.disk_usage(_SHARED).free > _ENOUGH:
             return _make(_SHARED, os.getpid())
     return own_folder()

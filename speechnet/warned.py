@@ -15,6 +15,8 @@ from typing import Any, Final, TextIO
 Takes = Callable[[Warning], bool]
 
 _LISTENERS: Final = threading.local()
+_EVERY: Final = "(?#for speechnet's listeners)"
+"""Matches every warning, and tells our filter from those of others."""
 
 
 @contextmanager
@@ -22,7 +24,8 @@ def warned(takes: Takes = lambda _: True) -> Iterator[list[Warning]]:
     """Collect warnings of this thread in place of showing them.
 
     Args:
-        takes: which of them; for others the filters hold as they were, and the callers' lists.
+        takes: which of them; for others the filters hold as they were, but those of single
+            modules, and the callers' lists.
 
     Yields:
         A list that grows with them.
@@ -44,16 +47,17 @@ class _Office:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._listening = 0
+        self._shown: set[tuple[object, ...]] = set()
 
     def open(self) -> None:
         with self._lock:
             self._listening += 1
             if self._listening == 1:
+                self._clean()
                 self._before = warnings.catch_warnings()
                 self._before.__enter__()
-                self._filters: list[Any] = list(warnings.filters)
                 self._show_before = warnings.showwarning
-                warnings.simplefilter("always")
+                warnings.filterwarnings("always", message=_EVERY)
                 warnings.showwarning = self._show
 
     def close(self) -> None:
@@ -61,6 +65,12 @@ class _Office:
             self._listening -= 1
             if not self._listening:
                 self._before.__exit__(None, None, None)
+
+    def _clean(self) -> None:
+        """Undo what a ``catch_warnings`` brought back that ended after the last listener."""
+        if warnings.showwarning == self._show:
+            warnings.showwarning = self._show_before
+            warnings.filters[:] = _of_others()  # type: ignore[index]
 
     def _show(
         self,
@@ -79,16 +89,28 @@ class _Office:
         action = self._action(warning)
         if action == "error":
             raise warning
+        places = {"once": (), "module": (filename,), "default": (filename, lineno)}
+        if action in places:
+            key = (action, str(warning), category, *places[action])
+            if key in self._shown:
+                return
+            self._shown.add(key)
         if action != "ignore":
             self._show_before(warning, category, filename, lineno, file, line)
 
     def _action(self, warning: Warning) -> str:
-        """What the filters said before; those of single modules and lines are left out."""
-        for action, message, category, module, line in self._filters:
+        """What the other filters say; those of single modules and lines are left out."""
+        for action, message, category, module, line in _of_others():
             fits = message is None or message.match(str(warning))
             if fits and isinstance(warning, category) and module is None and line == 0:
                 return str(action)
         return "default"
+
+
+def _of_others() -> list[Any]:
+    """The filters but our own."""
+    every: list[Any] = list(warnings.filters)
+    return [one for one in every if one[1] is None or one[1].pattern != _EVERY]
 
 
 _OFFICE: Final = _Office()

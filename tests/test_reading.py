@@ -110,3 +110,10 @@ def test_bounded_size(tmp_path: Path) -> None:
     os.truncate(path, 2**42)
     with pytest.raises(ConfigError, match="larger than 1,048,576 bytes"):
         read_yaml(path)
+
+
+@pytest.mark.parametrize("text", ['{"a": 1, "a": 2}', '[{"b": {"a": 1, "c": 2, "a": 1}}]'])
+def test_a_json_with_a_key_twice(text: str) -> None:
+    """Which of the two holds nobody knows."""
+    with pytest.raises(PlainError, match="the key 'a' stands here twice"):
+        parse_json(text)

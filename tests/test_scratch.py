@@ -67,3 +67,12 @@ def test_a_killed_process(place: Path) -> None:
     assert not Path(ended.stdout.strip()).exists()
     scratch.own_folder()
     assert not left.exists()
+
+
+def test_a_place_that_is_not_there(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is made; where it can't be, the system's is taken."""
+    monkeypatch.setenv("JOBLIB_TEMP_FOLDER", str(place / "not" / "yet"))
+    assert scratch.shared_folder().parent == place / "not" / "yet"
+    (place / "file").touch()
+    monkeypatch.setenv("JOBLIB_TEMP_FOLDER", str(place / "file" / "below"))
+    assert scratch.shared_folder() == scratch.own_folder()

@@ -54,3 +54,38 @@ def test_what_is_not_taken_goes_its_way() -> None:
             warn("nobody's")
     with pytest.warns(UserWarning, match="the caller's"), warned(lambda _: False):
         warn("the caller's")
+
+
+def test_catch_warnings_that_outlasts_the_listeners() -> None:
+    """What it brings back is taken away again, and in between decides nothing."""
+    shown: list[str] = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        warnings.showwarning = lambda message, *_: shown.append(str(message))
+        before = warnings.filters[:], warnings.showwarning
+        listener, other = warned(), warnings.catch_warnings()
+        listener.__enter__()
+        other.__enter__()
+        listener.__exit__(None, None, None)
+        other.__exit__(None, None, None)
+        warn("nobody listens")
+        with warned(lambda _: False):
+            warn("nobody takes it")
+        assert shown == ["nobody listens", "nobody takes it"]
+        assert (warnings.filters, warnings.showwarning) == before
+
+
+@pytest.mark.parametrize(
+    ("action", "times"), [("always", 6), ("default", 2), ("module", 1), ("once", 1), ("ignore", 0)]
+)
+def test_what_is_not_taken_is_shown_as_often_as_ever(action: str, times: int) -> None:
+    """As Python's own filters do without a listener."""
+    shown: list[str] = []
+    with warnings.catch_warnings():
+        warnings.simplefilter(action)
+        warnings.showwarning = lambda message, *_: shown.append(str(message))
+        with warned(lambda _: False):
+            for _ in range(3):
+                warn(f"of {action}")
+                warn(f"of {action}")
+    assert len(shown) == times

@@ -8,11 +8,10 @@ What is wrong with a file is found out and said otherwise.
 from __future__ import annotations
 
 import ctypes
+import os
 import threading
 from functools import cache
 from typing import Final, NamedTuple, Self
-
-_LOCK: Final = threading.Lock()
 
 
 class _Streams(NamedTuple):
@@ -43,13 +42,14 @@ class _Quiet:
     """
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._inside = 0
         self._before: list[int | None] = []
 
     def __enter__(self) -> Self:
         streams = _streams()
         if streams is not None:
-            with _LOCK:
+            with self._lock:
                 if not self._inside:
                     self._before = [variable.value for variable in streams.variables]
                     for variable in streams.variables:
@@ -60,11 +60,23 @@ class _Quiet:
     def __exit__(self, *_: object) -> None:
         streams = _streams()
         if streams is not None:
-            with _LOCK:
-                self._inside -= 1
+            with self._lock:
+                self._inside = max(self._inside - 1, 0)  # a fork inside has reset it
                 if not self._inside:
-                    for variable, before in zip(streams.variables, self._before, strict=True):
-                        variable.value = before
+                    self._restore(streams)
+
+    def after_fork(self) -> None:
+        """A forked process has none of the threads that were inside, and would never be told."""
+        self._lock, self._inside = threading.Lock(), 0
+        if self._before and (streams := _streams()) is not None:
+            self._restore(streams)
+
+    def _restore(self, streams: _Streams) -> None:
+        for variable, before in zip(streams.variables, self._before, strict=False):
+            variable.value = before
+        self._before = []
 
 
 QUIET: Final = _Quiet()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=QUIET.after_fork)

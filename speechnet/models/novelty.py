@@ -23,6 +23,7 @@ References:
 from __future__ import annotations
 
 import io
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ import pandas as pd
 
 from speechnet.errors import DataError
 from speechnet.files import write_whole
+from speechnet.reading import open_regular
 from speechnet.types import Float32, Float64, Int64
 
 NAME: Final = "novelty.npy"
@@ -139,19 +141,25 @@ class Novelty:
         """
         path, shape = folder / NAME, (width + 2, width)
         try:
-            with path.open("rb") as file:  # no more than it can hold is read, whatever it says
-                content = file.read(4 * shape[0] * shape[1] + _HEADER)
-            array = np.load(io.BytesIO(content), allow_pickle=False)
+            with open_regular(path) as file:  # no more is read than it can hold, whatever it says
+                content = io.BytesIO(file.read(4 * shape[0] * shape[1] + _HEADER))
+            version = np.lib.format.read_magic(content)
+            if version != (1, 0):
+                raise ValueError(f"version {version} of the format, expected (1, 0)")
+            found, columnwise, dtype = np.lib.format.read_array_header_1_0(content)
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, EOFError) as error:
+        except Exception as error:  # NumPy parses a header as Python, and fails in as many ways
             raise DataError(f"{path} can't be read ({type(error).__name__}: {error})") from error
-        if array.shape != shape or array.dtype != np.float32 or not np.isfinite(array).all():
+        rest = content.read()
+        if found != shape or dtype != np.float32 or columnwise or len(rest) != 4 * math.prod(shape):
             raise DataError(
-                f"{path} can't be used: found {array.dtype} {array.shape}, expected finite float32 "
-                f"{shape}"
+                f"{path} can't be used: found {dtype} {found} in {len(rest):,} bytes, expected "
+                f"float32 {shape} in {4 * math.prod(shape):,}, row by row"
             )
-        rows = array.astype(np.float64)
+        rows = np.frombuffer(rest, np.float32).reshape(shape).astype(np.float64)
+        if not np.isfinite(rows).all():
+            raise DataError(f"{path} can't be used: it holds NaN or infinite numbers")
         if not (rows[1] > 0).all():
             raise DataError(f"{path} can't be used: a column's scale is not above 0")
         return cls(rows[0], rows[1], rows[2:])

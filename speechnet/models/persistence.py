@@ -7,6 +7,7 @@ nothing of it.
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Iterator
 from functools import cache
 from importlib import import_module
@@ -21,6 +22,7 @@ from speechnet.files import write_whole
 from speechnet.reading import read_regular
 from speechnet.types import Float64
 
+_IMPORTING: Final = threading.Lock()
 _DEEPEST: Final = 12
 """Levels from an estimator to its numbers at most: a pipeline in a calibration in a pipeline."""
 
@@ -48,13 +50,21 @@ TRUSTED: Final = (
 """What a baseline is made of, beyond numbers and arrays. A file that needs more is refused."""
 
 
-@cache
 def own_skops() -> ModuleType:
     """Skops' reader and writer, without the two seconds in which it imports all of scikit-learn.
 
     It does so to trust every estimator there is; here those trusted are listed. The copy is this
     module's own: whoever else imports skops gets the usual one.
+    While it is imported, once in a process, ``sklearn.utils.all_estimators`` is patched for all
+    threads.
     """
+    with _IMPORTING:
+        return _import_skops()
+
+
+@cache
+def _import_skops() -> ModuleType:
+    """One thread at a time: a second would keep the first one's patch for the original."""
     import sklearn.utils
 
     theirs = _take_skops()

@@ -17,12 +17,22 @@ from speechnet.errors import ConfigError, DataError
 from speechnet.reading import open_regular
 from speechnet.types import Targets
 
-FORMAT: Final = 1
-"""Raised whenever an older speechnet could not read, or would misread, a run folder."""
+FORMAT: Final = 2
+"""Raised whenever an older speechnet could not read, or would misread, a run folder, or this one
+those of an older."""
 
 _MODEL: Final = re.compile(r"[a-z0-9_]+")
 """A model's files are named after it."""
-_NEEDED: Final = ("targets", "models", "folds", "protocol", "features", "recipe.versions", "corpus")
+_NEEDED: Final = (
+    "format",
+    "targets",
+    "models",
+    "folds",
+    "protocol",
+    "features",
+    "recipe.versions",
+    "corpus",
+)
 _KINDS: Final = {
     "targets": dict[str, list[str]],
     "models": list[str],
@@ -40,6 +50,7 @@ _KINDS: Final = {
     "departures": list[str],
     "references": list[dict[str, Any]],
 }
+_PERCENTILES: Final = frozenset(["p5", "p50", "p95"])
 _INNER: Final[Mapping[str, Mapping[str, Any]]] = {
     "corpus": {
         "name": str | None,
@@ -48,6 +59,7 @@ _INNER: Final[Mapping[str, Mapping[str, Any]]] = {
         "hours": float | None,
         "set_aside": int,
         "fingerprint": str,
+        "bandwidth": dict[str, float],
     },
     "clustering": {"explained": list[float], "findings": list[str], "notes": list[str]},
     "recipe": {"versions": dict[str, str]},
@@ -63,15 +75,10 @@ def check_info(path: Path, info: Any) -> None:
         info: what its ``run.json`` holds.
 
     Raises:
-        DataError: it was made by a newer speechnet, lacks something, or holds something else than
-            it should.
+        DataError: it was made by an older or a newer speechnet, lacks something, or holds something
+            else than it should.
     """
-    written = info.get("format", FORMAT) if isinstance(info, dict) else FORMAT
-    if type(written) is int and written > FORMAT:
-        raise DataError(
-            f"{path} was made by a newer speechnet, {info.get('speechnet', 'unnamed')} (format "
-            f"{written}; this one, {__version__}, reads up to {FORMAT}): update speechnet"
-        )
+    _check_format(path, info)
     missing = [key for key in _NEEDED if not _has(info, key.split("."))]
     if missing:
         raise DataError(f"{path}/run.json is damaged: it lacks {', '.join(missing)}")
@@ -83,6 +90,12 @@ def check_info(path: Path, info: Any) -> None:
         raise DataError(f"{path}/run.json is damaged: {error}") from error
     if info["folds"] < 1:
         raise DataError(f"{path}/run.json is damaged: folds is {info['folds']}, expected 1 or more")
+    band = info["corpus"].get("bandwidth", {})
+    if band and not (band.keys() >= _PERCENTILES and all(band[p] > 0 for p in _PERCENTILES)):
+        raise DataError(
+            f"{path}/run.json is damaged: corpus.bandwidth is {band}, expected "
+            f"{', '.join(sorted(_PERCENTILES))} in Hz, or nothing"
+        )
     _check_models(path, info["models"])
     pairs = {f"chance.{target}": ends for target, ends in info.get("chance", {}).items()}
     if "explained" in info.get("clustering", {}):
@@ -90,6 +103,21 @@ def check_info(path: Path, info: Any) -> None:
     for key, pair in pairs.items():
         if len(pair) < 2:
             raise DataError(f"{path}/run.json is damaged: {key} has {len(pair)} of 2 numbers")
+
+
+def _check_format(path: Path, info: Any) -> None:
+    if not isinstance(info, dict) or not info.keys() & {"format", "speechnet"}:
+        return
+    written = info.get("format", 1)  # runs had no number before
+    if type(written) is not int or written == FORMAT:
+        return
+    older = written < FORMAT
+    remedy = "train it again with python -m speechnet fit, its config's keys as they are now"
+    raise DataError(
+        f"{path} was made by {'an older' if older else 'a newer'} speechnet, "
+        f"{info.get('speechnet', 'unnamed')} (format {written}; this one, {__version__}, reads "
+        f"{FORMAT}): {remedy if older else 'update speechnet'}"
+    )
 
 
 def _check_models(path: Path, models: Sequence[str]) -> None:

@@ -112,9 +112,10 @@ def _about(run: SavedRun, folds: Sequence[int]) -> dict[str, str]:
     info, path = run.folder.info, run.folder.path
     corpus = info["corpus"].get("name", "unknown")
     best = run.folder.best()
-    about = {
+    return {
         "speechnet": __version__,
         "run": f"{run.config.experiment}/{path.resolve().name}",
+        "run_sha256": hashlib.sha256(read_regular(path / SUMS)).hexdigest(),
         "folds": json.dumps(list(folds)),
         "classes": json.dumps(run.targets, ensure_ascii=False),
         "recipe": json.dumps(_recipe(run), ensure_ascii=False),
@@ -123,9 +124,6 @@ def _about(run: SavedRun, folds: Sequence[int]) -> dict[str, str]:
         "licence": f"Made by speechnet, whose code is under the MIT licence. The weights were "
         f"learnt from the corpus {corpus}: its terms may bind what they are used for.",
     }
-    if run.folder.sums is not None:
-        about["run_sha256"] = hashlib.sha256(read_regular(path / SUMS)).hexdigest()
-    return about
 
 
 def _recipe(run: SavedRun) -> dict[str, Any]:

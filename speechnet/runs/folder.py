@@ -21,9 +21,8 @@ from speechnet import __version__
 from speechnet.errors import DataError, StorageError
 from speechnet.evaluation.selection import Choice, choose_model
 from speechnet.files import absolute, storage_errors, write_whole
-from speechnet.progress import say, stage
+from speechnet.progress import stage
 from speechnet.reading import PlainError, open_regular, parse_json, read_regular
-from speechnet.runs.checksums import NAME as SUMS
 from speechnet.runs.checksums import check_sums, read_sums, write_sums
 from speechnet.runs.consistency import FORMAT, check_classes, check_info
 from speechnet.runs.tables import read_table, table_bytes
@@ -52,8 +51,7 @@ class RunFolder:
     Attributes:
         path: the folder, absolute.
         info: what ``run.json`` will say.
-        sums: of a finished run each file's SHA-256; None where the run was made before there were
-            any, or goes on.
+        sums: of a finished run each file's SHA-256; None where it goes on.
     """
 
     def __init__(
@@ -96,10 +94,8 @@ class RunFolder:
     def open(cls, path: Path) -> RunFolder:
         """Open a finished run, and make sure that it is as it was when it finished.
 
-        A run that was made before there were checksums is opened with a warning.
-
         Raises:
-            DataError: there is none; it is incomplete, of a newer version, or not as its run left
+            DataError: there is none; it is incomplete, of another format, or not as its run left
                 it.
         """
         path = absolute(path)
@@ -116,12 +112,8 @@ class RunFolder:
         except PlainError as error:
             raise DataError(f"{path}/run.json is damaged: {error}") from error
         check_info(path, info)
-        sums = None
-        if "format" in info or (path / SUMS).exists():
-            sums = read_sums(path)
-            check_sums(path, sums)
-        else:
-            say(f"{path} was made before runs had checksums: it may have changed", style="yellow")
+        sums = read_sums(path)
+        check_sums(path, sums)
         check_classes(path, info["targets"])
         return cls(path, info, sums=sums)
 

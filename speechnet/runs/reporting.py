@@ -127,6 +127,10 @@ def _damage_told(run: RunFolder) -> Iterator[None]:
     """
     try:
         yield
+    except DataError as error:
+        if str(run.path) in str(error):
+            raise
+        raise DataError(f"{run.path} can't be reported: {error}") from error
     except (ValueError, LookupError, AttributeError, TypeError) as error:
         raise DataError(
             f"{run.path} can't be reported: its tables are damaged "

@@ -1,5 +1,7 @@
 """Novelty on made-up features, whose speakers are told: against scikit-learn and by coverage."""
 
+import io
+import os
 from pathlib import Path
 
 import numpy as np
@@ -109,15 +111,33 @@ def test_it_comes_back_from_its_folder(tmp_path: Path) -> None:
     np.testing.assert_allclose(again.of(X), fitted.of(X), rtol=1e-4)
 
 
+def _header(shape: tuple[int, ...]) -> bytes:
+    content = io.BytesIO()
+    said = {"descr": "<f4", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(content, said)
+    return content.getvalue()
+
+
+def test_a_pipe_is_refused(tmp_path: Path) -> None:
+    """Its reading would never end."""
+    os.mkfifo(tmp_path / NAME)
+    with pytest.raises(DataError, match="it is a named pipe"):
+        Novelty.load(tmp_path, D)
+
+
 @pytest.mark.parametrize(
     ("content", "match"),
     [
         (np.zeros((D + 2, D), np.float32), "scale is not above 0"),
-        (np.full((D + 2, D), np.nan, np.float32), "expected finite float32"),
+        (np.full((D + 2, D), np.nan, np.float32), "NaN or infinite"),
         (np.ones((D + 2, D)), "found float64"),
-        (np.ones((D + 1, D), np.float32), "expected finite float32"),
-        (np.array([{}], dtype=object), "can't be read"),
+        (np.ones((D + 1, D), np.float32), "expected float32"),
+        (np.array([{}], dtype=object), "found object"),
         (b"", "can't be read"),
+        (b"PK\x03\x04" + bytes(60), "can't be read"),
+        (_header((10**14,)) + bytes(4 * D), r"found float32 \(100000000000000,\)"),
+        (_header((D + 2, D)) + bytes(4 * D), "bytes, expected float32"),
+        (_header((D + 2, D)).replace(b"}", b"\n      ("), "can't be read"),
         (b"\x93NUMPY\x01\x00v\x00{'descr': '<f4', 'fortran_order': False, ", "can't be read"),
     ],
 )

@@ -15,6 +15,7 @@ import pytest
 
 import speechnet.runs.folder
 from speechnet.errors import DataError, StorageError
+from speechnet.runs.consistency import FORMAT
 from speechnet.runs.folder import RunFolder, check_writable, next_version
 from speechnet.runs.tables import read_table, table_bytes
 
@@ -52,7 +53,7 @@ def test_a_run_from_begin_to_end(tmp_path: Path) -> None:
     assert not (run.path / "INCOMPLETE").exists()
     info = RunFolder.open(run.path).info
     assert info["seed"] == 7
-    assert info["format"] == 1
+    assert info["format"] == FORMAT
     assert info["targets"] == {"mood": ["ä", "b"]}
     assert info["seconds"]["work"] >= 0
     assert {"torch", "scikit-learn", "librosa"} <= set(info["versions"])

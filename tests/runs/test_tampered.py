@@ -14,10 +14,12 @@ import pandas as pd
 import pytest
 import torch
 
+import speechnet
 from speechnet.cli import main
 from speechnet.errors import DataError, StorageError
 from speechnet.models.persistence import dump_sklearn, load_sklearn
 from speechnet.runs.checksums import write_sums
+from speechnet.runs.consistency import FORMAT, check_info
 from speechnet.runs.folder import RunFolder
 from speechnet.runs.saved import SavedRun
 
@@ -82,8 +84,8 @@ TAMPERED: dict[str, tuple[Callable[[Path], object], str]] = {
     "sums absolute": (lambda run: _sums(run, "/dev/zero"), "/dev/zero is a link or lies outside"),
     "sums of a few": (lambda run: _sums(run, "config.yaml"), r"doesn't list run\.json"),
     "long name": (lambda run: _sums(run, "x" * 300), "can't be read"),
-    "newer": (lambda run: _info(run, format=2, speechnet="9.1"),
-              r"made by a newer speechnet, 9\.1 \(format 2; this one, .* reads up to 1\): update"),
+    "newer": (lambda run: _info(run, format=FORMAT + 1, speechnet="9.1"),
+              rf"a newer speechnet, 9\.1 \(format {FORMAT + 1}; .* reads {FORMAT}\): update"),
     "odd format": (lambda run: _info(run, format="x"), "format is 'x', expected a whole number"),
     "folds": (lambda run: _info(run, folds=None), "folds is null, expected a whole number"),
     "no folds": (lambda run: _info(run, folds=0), "damaged: folds is 0, expected 1 or more"),
@@ -235,19 +237,40 @@ def test_what_is_made_later_is_no_tampering(run: Path) -> None:
     assert RunFolder.open(link).info == opened.info
 
 
-def test_a_run_without_checksums(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """One that was made before there were any is read, with a warning; its classes are compared."""
+@pytest.mark.parametrize(
+    "verb", ["predict x.wav", "test", "report", "export", "serve", "compare", "load"]
+)
+def test_a_run_of_an_older_format(
+    run: Path, tiny_run: Path, capsys: pytest.CaptureFixture[str], verb: str
+) -> None:
+    """Told with the remedy, whatever its configuration holds and whether it has checksums."""
     info = json.loads((run / "run.json").read_text())
-    del info["format"]
+    del info["format"], info["corpus"]
     (run / "run.json").write_text(json.dumps(info))
-    with pytest.raises(DataError, match=r"run\.json has changed"):
-        RunFolder.open(run)
+    (run / "config.yaml").write_text("an: [old key")
     (run / "SHA256SUMS").unlink()
-    assert RunFolder.open(run).sums is None
-    assert "was made before runs had checksums: it may have changed" in capsys.readouterr().err
-    _info(run, targets=REORDERED)
-    with pytest.raises(DataError, match=r"contradicts itself: of emotion, run\.json has"):
-        RunFolder.open(run)
+    if verb == "load":
+        with pytest.raises(DataError, match=f"an older speechnet.*format 1; .* reads {FORMAT}"):
+            speechnet.load(run)
+        return
+    name, *words = verb.split()
+    runs = [str(tiny_run), str(run)] if name == "compare" else ["--run", str(run)]
+    assert main([name, *runs, *words]) == 3
+    said = capsys.readouterr().err
+    assert said.startswith(f"error: {run} was made by an older speechnet")
+    assert "speechnet fit" in said
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "band", [{"p5": 1}, {"p5": 1, "p50": 0, "p95": 2}, {"p50": "x"}, "x", [1], {"p50": None}]
+)
+def test_bandwidths_that_are_none(run: Path, band: object) -> None:
+    """What the remarks on unlike recordings reckon with is there, or nothing is."""
+    info = json.loads((run / "run.json").read_text())
+    check_info(run, info | {"corpus": info["corpus"] | {"bandwidth": {}}})
+    with pytest.raises(DataError, match=r"damaged: corpus\.bandwidth"):
+        check_info(run, info | {"corpus": info["corpus"] | {"bandwidth": band}})
 
 
 @pytest.mark.parametrize("verb", ["predict", "test", "report", "export"])

@@ -1,16 +1,22 @@
 """The classical models: their grids, their temperature, what they are saved from."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
+from functools import cache
+from types import ModuleType
 from typing import Literal, get_args, get_origin, get_type_hints
 
 import numpy as np
 import pytest
+import sklearn.utils
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from tables import TARGETS
 
 from speechnet.errors import ConfigError
+from speechnet.models import persistence
 from speechnet.models.classical.baselines import (
     BaselineClassifier,
     FitAndScoreBaseline,
@@ -84,6 +90,24 @@ def test_trusted_types_are_necessary_and_sufficient(problem: tuple) -> None:
             )
             found |= set(skops.get_untrusted_types(data=skops.dumps(estimator)))
     assert found == set(TRUSTED)
+
+
+def test_threads_that_need_skops_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One imports it, the others wait; scikit-learn's own list of estimators is back after it."""
+    whole, imported = sklearn.utils.all_estimators, []
+
+    def slow(name: str) -> ModuleType:
+        imported.append(name)
+        time.sleep(0.05)  # the others come meanwhile
+        return ModuleType(name)
+
+    monkeypatch.setattr(persistence, "import_module", slow)
+    monkeypatch.setattr(persistence, "_import_skops", cache(persistence._import_skops.__wrapped__))
+    with ThreadPoolExecutor(3) as pool:
+        found = [one.result() for one in [pool.submit(own_skops) for _ in range(3)]]
+    assert sklearn.utils.all_estimators is whole
+    assert imported == ["skops.io"]
+    assert len(set(map(id, found))) == 1
 
 
 def test_every_value_is_every_value() -> None:
