@@ -78,8 +78,9 @@ def read_regular(path: Path, *, largest: int | None = None) -> bytes:
     with open_regular(path) as file:
         if largest is None:
             return file.read()
-        content = file.read(largest + 1)
-    if len(content) > largest:
+        too_large = os.fstat(file.fileno()).st_size > largest
+        content = b"" if too_large else file.read(largest + 1)  # it may grow meanwhile
+    if too_large or len(content) > largest:
         raise OSError(errno.EFBIG, f"it is larger than {largest:,} bytes", str(path))
     return content
 
