@@ -6,6 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from speechnet.config.experiment import ParallelConfig
+from speechnet.runs.parallel import parallel
 from speechnet.warned import warned
 
 
@@ -89,3 +91,17 @@ def test_what_is_not_taken_is_shown_as_often_as_ever(action: str, times: int) ->
                 warn(f"of {action}")
                 warn(f"of {action}")
     assert len(shown) == times
+
+
+def test_catch_warnings_that_began_before_a_listener() -> None:
+    """Where threads run side by side, one that ends its own deafens no other."""
+    before = warnings.filters[:], warnings.showwarning
+    with parallel(ParallelConfig(backend="threading", n_jobs=2)):
+        other, listener = warnings.catch_warnings(), warned()
+        other.__enter__()
+        said = listener.__enter__()
+        other.__exit__(None, None, None)
+        warn("heard")
+        listener.__exit__(None, None, None)
+    assert [str(one) for one in said] == ["heard"]
+    assert (warnings.filters, warnings.showwarning) == before

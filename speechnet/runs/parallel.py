@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from speechnet.config.experiment import ParallelConfig
 from speechnet.errors import ConfigError
 from speechnet.processes import processes
+from speechnet.warned import warned
 
 
 @contextmanager
@@ -21,5 +22,6 @@ def parallel(config: ParallelConfig) -> Iterator[None]:
         chosen = processes(config.backend, config.n_jobs)
     except (ValueError, ImportError) as error:
         raise ConfigError(f"parallel.backend {config.backend}: {error}") from error
-    with chosen:
+    # A thread's catch_warnings that began before any other listened would deafen it when it ends.
+    with chosen, warned(lambda _: False):
         yield
