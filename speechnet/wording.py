@@ -22,6 +22,11 @@ def plural(count: int, noun: str, nouns: str = "") -> str:
     return noun if count == 1 else nouns or f"{noun}s"
 
 
+def khz(hertz: float) -> str:
+    """A frequency in kHz to three digits: ``3.95 kHz``."""
+    return f"{hertz / 1000:.3g} kHz"
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A question in brackets that names the nearest known word; nothing if none is near."""
     by_folded = {name.casefold(): name for name in known}

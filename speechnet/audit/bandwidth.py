@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from speechnet.findings import Finding
-from speechnet.wording import listing, plural
+from speechnet.wording import khz, listing, plural
 
 RATES: Final = (8_000, 11_025, 16_000, 22_050, 32_000, 44_100, 48_000)
 """Sample rates in Hz that recordings usually have, or had once."""
@@ -61,17 +61,13 @@ def mixed(bandwidth: pd.Series, highest: float) -> Iterator[Finding]:
     if count <= _FEW * len(kinds):
         return
     rate = nearest_rate(min(usual, *(median for _, _, median in others)))
-    many = listing((f"{_khz(median)} ({size:,})" for size, _, median in others), 5)
+    many = listing((f"{khz(median)} ({size:,})" for size, _, median in others), 5)
     yield Finding(
         "bandwidth",
         "warning",
         f"{plural(count, 'recording')} of another bandwidth than most",
         count,
-        f"most end at {_khz(usual)}, these at {many}: a model knows little of "
+        f"most end at {khz(usual)}, these at {many}: a model knows little of "
         f"the rarer kind; with data.audio.sample_rate {rate} all are alike",
         numbers={"share": count / len(kinds)},
     )
-
-
-def _khz(hertz: float) -> str:
-    return f"{hertz / 1000:.3g} kHz"

@@ -55,7 +55,6 @@ _SHRINKAGE: Final = 0.1
 """Share of the mean variance that is added to each component's before it is scaled to one, lest
 components that hold nothing but rounding count as much as the others."""
 
-
 _LANDMARKS: Final = 3
 """A recording is compared with those that share one of so many nearest landmarks."""
 

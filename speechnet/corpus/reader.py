@@ -139,8 +139,7 @@ class Reading:
         file, reason, detail = self.set_aside[0]
         return (
             f". {counted(len(self.set_aside), 'file')} {plural(len(self.set_aside), 'is', 'are')} "
-            f"set aside, the first: {file} ({reason}: "
-            f"{detail})"
+            f"set aside, the first: {file} ({reason}: {detail})"
         )
 
 

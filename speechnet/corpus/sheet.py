@@ -231,6 +231,5 @@ def _delimiter(header: str) -> str:
 def _spans(name: str, first: int, last: int) -> str:
     return (
         f"{name}, line {first} to {last}: a cell in quotes goes on to another line; close its "
-        "quote, "
-        "write a quote within it twice, or put its text on one line"
+        "quote, write a quote within it twice, or put its text on one line"
     )

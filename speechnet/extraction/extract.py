@@ -37,7 +37,6 @@ _FLUSH_S: Final = 0.5
 _AHEAD: Final = 2**26
 """Samples that are decoded before a GPU takes them on: clips of about one length find together."""
 
-
 _PORTION: Final = 2**29
 """Bytes of files whose clips may be in memory at once."""
 

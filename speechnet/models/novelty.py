@@ -6,11 +6,13 @@ Columns are standardised by the training rows: ``z``. The distance of a recordin
     Wolf's estimate towards none (2004),
 
 about 1 for a recording among many. It notices what is usual by itself but not in its combination,
-which a mean of ``z^2`` does not. Its limit is conformal, and holds whatever the columns are
-distributed like: the training speakers are divided into five groups, each is measured from the
-others' rows, and 1 % of these distances lie above the limit, each speaker counting the same. The
-recordings of a new speaker then do too, 1 % of them on average over speakers. The novelty is the
-distance over its limit: above 1 a recording is unlike the training data.
+which a mean of ``z^2`` does not. Its limit is calibrated as conformal prediction does: the training
+speakers are divided into five groups, each is measured from the others' rows, and 1 % of these
+distances lie above the limit, each speaker counting the same. The recordings of a new speaker of
+the same corpus then do too, about 1 % of them on average, and more where speakers are few, for no
+such limit can be guaranteed with fewer than 99. In simulations it was 1.3 % with 20 training
+speakers, 1.9 % with 10, 3.0 % with 5 (12 % in the worst draw), and 4.8 % with 10 that differ much.
+The novelty is the distance over its limit: above 1 a recording is unlike the training data.
 
 References:
     O. Ledoit, M. Wolf, "A well-conditioned estimator for large-dimensional covariance matrices",
@@ -42,7 +44,7 @@ NAME: Final = "novelty.npy"
 
 _GROUPS: Final = 5
 _ABOVE: Final = 0.01
-"""The share of unseen speakers' recordings beyond the limit."""
+"""The share of held-out speakers' recordings beyond the limit."""
 
 _FAR: Final = 3.0
 _MOST: Final = 3

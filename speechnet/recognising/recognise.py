@@ -26,7 +26,7 @@ from speechnet.recognising.results import Results, columns_of, open_results, row
 from speechnet.recognising.timelines import Windowing, Windows
 from speechnet.report.summary import set_aside_table
 from speechnet.runs.folder import check_writable
-from speechnet.runs.novelty import NEWS, unlike_in_words
+from speechnet.runs.novelty import MEASURED, unlike_in_words
 from speechnet.runs.parallel import parallel
 from speechnet.runs.saved import BEST, SavedRun
 from speechnet.types import NOTES
@@ -174,7 +174,7 @@ class _Met:
         if self.set_aside:
             rows = pd.DataFrame(self.set_aside, columns=["file", "reason", "detail"], dtype=object)
             console.print(set_aside_table(rows))
-        news = pd.DataFrame(self.news, columns=NEWS)
+        news = pd.DataFrame(self.news, columns=MEASURED)
         trained = run.folder.info["corpus"].get("bandwidth", {})
         if words := unlike_in_words(news, run.config.data, trained):
             say(words, style="yellow")

@@ -11,17 +11,18 @@ import numpy as np
 import pandas as pd
 
 from speechnet.audit.bandwidth import nearest_rate
+from speechnet.columns import NEWS
 from speechnet.config.data import DataConfig
 from speechnet.models.novelty import Novelty, feature_of, novelties
-from speechnet.wording import counted, listing, plural
+from speechnet.wording import counted, khz, listing
 
 if TYPE_CHECKING:
     from speechnet.datamodule import SpeechDataModule  # needs Lightning
 
 TABLE: Final = "novelty.csv"
 
-NEWS: Final = ("novelty", "far", "bandwidth")
-"""Columns that say what is new about a recording."""
+MEASURED: Final = tuple(name for name in NEWS if name != "unlike")
+"""What is measured of ``speechnet.columns.NEWS``; whether it is unlike follows from the novelty."""
 
 _NARROWER: Final = 0.8
 """A band that ends below this share of the training data's is another one."""
@@ -61,7 +62,7 @@ def unlike_in_words(
     """One sentence or two about recordings that are unlike a run's training data.
 
     Args:
-        new: columns ``NEWS``, bandwidths in Hz, a row for each recording.
+        new: columns ``MEASURED``, bandwidths in Hz, a row for each recording.
         config: the run's ``data``.
         trained: as ``bandwidths`` gives it; empty where it isn't known.
 
@@ -71,10 +72,11 @@ def unlike_in_words(
     unlike = new[new["novelty"] > 1]
     if unlike.empty:
         return None
-    one = len(new) == 1
-    many = "This recording" if one else f"{len(unlike):,} of {counted(len(new), 'recording')}"
+    one = len(unlike) == 1
+    alone = len(new) == 1
+    many = "This recording" if alone else f"{len(unlike):,} of {counted(len(new), 'recording')}"
     said = (
-        f"{many} {plural(len(unlike), 'is', 'are')} unlike the training data: "
+        f"{many} {'is' if one else 'are'} unlike the training data: "
         f"{'its' if one else 'their'} labels mean little, however sure"
     )
     band = _band_in_words(unlike["bandwidth"].dropna(), config, trained)
@@ -94,13 +96,9 @@ def _band_in_words(heard: pd.Series, config: DataConfig, trained: Mapping[str, A
         return ""
     rate = nearest_rate(min(float(heard.median()), trained["p50"]))
     return (
-        f"at {_khz(float(heard.median()))}, that of the training data at "
-        f"{_khz(trained['p50'])}: train with data.audio.sample_rate {rate}"
+        f"at {khz(float(heard.median()))}, that of the training data at "
+        f"{khz(trained['p50'])}: train with data.audio.sample_rate {rate}"
     )
-
-
-def _khz(hertz: float) -> str:
-    return f"{hertz / 1000:.3g} kHz"
 
 
 def _farthest(far: pd.Series) -> str:

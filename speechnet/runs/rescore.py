@@ -127,9 +127,7 @@ def _score_own(run: SavedRun, data: SpeechDataModule, split: pd.DataFrame) -> li
     if absent:
         raise DataError(
             f"{counted(len(absent), 'recording')} of the run {plural(len(absent), 'is', 'are')} "
-            "not "
-            f"in the corpus, the first: {absent[0]}. "
-            "Give the corpus as it was with --root"
+            f"not in the corpus, the first: {absent[0]}. Give the corpus as it was with --root"
         )
     test = split[split["part"] == "test"]
     tables = []

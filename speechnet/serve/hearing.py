@@ -32,7 +32,7 @@ from speechnet.report.figures_sound import draw_sound, svg_bytes
 from speechnet.report.figures_timeline import draw_timeline
 from speechnet.report.page.svg import inline_svg
 from speechnet.runs.mistakes import mel_spectrogram
-from speechnet.runs.novelty import NEWS, unlike_in_words
+from speechnet.runs.novelty import MEASURED, unlike_in_words
 from speechnet.serve.limits import Limits
 from speechnet.types import NOTES, Float32, Float64
 
@@ -143,7 +143,7 @@ class Listener:
 
     def _unlike(self, said: Recognition) -> str | None:
         run = self._recogniser.run
-        new = pd.DataFrame([(said.novelty, said.far, said.bandwidth)], columns=NEWS)
+        new = pd.DataFrame([(said.novelty, said.far, said.bandwidth)], columns=MEASURED)
         return unlike_in_words(new, run.config.data, run.folder.info["corpus"].get("bandwidth", {}))
 
     def _said(self, path: Path) -> dict[str, Recognition]:

@@ -38,9 +38,8 @@ def check_corpus(table: pd.DataFrame, config: SplitConfig) -> None:
     if config.protocol == "random":
         if len(table) < max(config.folds, 2):
             raise DataError(
-                f"the corpus has {counted(len(table), 'recording')}, too few for data.split.folds "
-                "= "
-                f"{config.folds}"
+                f"the corpus has {counted(len(table), 'recording')}, too few for "
+                f"data.split.folds = {config.folds}"
             )
         return
     needs_speakers = True

@@ -52,6 +52,18 @@ def test_a_gentle_filter_is_found_within_an_octave() -> None:
     assert 3_400 <= found <= 6_800
 
 
+@pytest.mark.parametrize("order", [5, 8])
+def test_noise_through_a_gentle_filter_is_not_of_full_band(order: int) -> None:
+    """A filter of 30 to 48 dB an octave, at 3.4 kHz: the end lies about an octave above at most."""
+    noise = 0.05 * np.random.default_rng(0).standard_normal(48_000)
+    for kind, edges, rate in (("low", 3_400, 48_000), ("band", (300, 3_400), 16_000)):
+        sos = scipy.signal.butter(order, edges, kind, fs=rate, output="sos")
+        for gain in (1.0, 0.02):
+            found = _bandwidth(gain * scipy.signal.sosfilt(sos, noise), rate)
+            assert 3_400 <= found <= 2.1 * 3_400
+    assert _bandwidth(noise, 48_000) == 24_000
+
+
 def test_the_bandwidth_survives_resampling_and_codecs(tmp_path: Path) -> None:
     """What a telephone left is seen at 48 kHz; an MP3's own low-pass counts, silence does not."""
     y = _speechlike(48_000)

@@ -19,7 +19,7 @@ from speechnet.recognising.recogniser import Recogniser
 from speechnet.recognising.recognition import Recognition
 from speechnet.recognising.windows import summarise
 from speechnet.runs.checksums import write_sums
-from speechnet.runs.novelty import NEWS, bandwidths, unlike_in_words
+from speechnet.runs.novelty import MEASURED, bandwidths, unlike_in_words
 from speechnet.runs.rescore import rescore
 
 pytestmark = pytest.mark.slow
@@ -135,15 +135,19 @@ def test_the_remedy_is_named_where_the_band_is_another() -> None:
     assert trained["p50"] == 22_000
 
     def said(rows: list[tuple[float, str, float]]) -> str:
-        return unlike_in_words(pd.DataFrame(rows, columns=NEWS), config, trained) or ""
+        return unlike_in_words(pd.DataFrame(rows, columns=MEASURED), config, trained) or ""
 
     far = "contrast_05_mean +19 sd, f0_p90 -4 sd"
     narrow = said([(0.5, "", 24_000.0), (2.0, far, 3_900.0), (3.0, far, 4_000.0)])
     assert narrow.startswith("2 of 3 recordings are unlike")
     assert "ends at 3.95 kHz, that of the training data at 22 kHz" in narrow
     assert narrow.endswith("train with data.audio.sample_rate 8000")
+    one_of_two = said([(0.5, "", 24_000.0), (2.0, far, 3_900.0)])
+    assert "is unlike the training data: its labels" in one_of_two
+    assert "Its band ends at 3.9 kHz" in one_of_two
     # Of 8 kHz and of 22 kHz the functionals see the same 7.
-    assert said([(2.0, far, 8_000.0), (0.5, "", 8_000.0)]).endswith("contrast (1), f0 (1)")
+    assert said([(2.0, far, 8_000.0), (0.5, "", 8_000.0)]).endswith(far)
+    assert said([(2.0, far, 8_000.0), (3.0, far, 8_000.0)]).endswith("contrast (2), f0 (2)")
     assert said([(2.0, far, 8_000.0)]).endswith(far)
     assert said([(1.0, "", 4_000.0)]) == ""
 
