@@ -127,7 +127,7 @@ def recognise(
     ):
         _say_done(results, len(names))
         met = _work_off(recordings, answerer, results, advance)
-    met.say(run, windows, len(names))
+    met.say(run, windows, len(names), labelled=unlike != "abstain")
     if not results.usable:
         raise DataError("none of the recordings can be used; the reason stands in the row of each")
 
@@ -162,7 +162,7 @@ class _Met:
             for code in one.notes:
                 self.remarks.setdefault(code, []).append(answered.name)
 
-    def say(self, run: SavedRun, windows: Windows, total: int) -> None:
+    def say(self, run: SavedRun, windows: Windows, total: int, *, labelled: bool) -> None:
         if self.averaged:
             say(
                 f"Longer than {windows.longer_than:g} s, and the mean over windows of "
@@ -176,7 +176,7 @@ class _Met:
             console.print(set_aside_table(rows))
         news = pd.DataFrame(self.news, columns=MEASURED)
         trained = run.folder.info["corpus"].get("bandwidth", {})
-        if words := unlike_in_words(news, run.config.data, trained):
+        if words := unlike_in_words(news, run.config.data, trained, labelled=labelled):
             say(words, style="yellow")
 
 

@@ -26,6 +26,8 @@ MEASURED: Final = tuple(name for name in NEWS if name != "unlike")
 
 _NARROWER: Final = 0.8
 """A band that ends below this share of the training data's is another one."""
+_MOST: Final = 0.8
+"""Another sample rate is advised where it explains this share of the unlike recordings."""
 
 
 def fit_novelty(data: SpeechDataModule, fold: int, folder: Path) -> pd.DataFrame:
@@ -57,14 +59,15 @@ def bandwidths(facts: pd.DataFrame) -> dict[str, float]:
 
 
 def unlike_in_words(
-    new: pd.DataFrame, config: DataConfig, trained: Mapping[str, Any]
+    new: pd.DataFrame, config: DataConfig, trained: Mapping[str, Any], *, labelled: bool = True
 ) -> str | None:
-    """One sentence or two about recordings that are unlike a run's training data.
+    """Some sentences about recordings that are unlike a run's training data.
 
     Args:
         new: columns ``MEASURED``, bandwidths in Hz, a row for each recording.
         config: the run's ``data``.
         trained: as ``bandwidths`` gives it; empty where it isn't known.
+        labelled: whether such recordings have labels all the same.
 
     Returns:
         None where there is none.
@@ -72,33 +75,39 @@ def unlike_in_words(
     unlike = new[new["novelty"] > 1]
     if unlike.empty:
         return None
-    one = len(unlike) == 1
-    alone = len(new) == 1
+    alone, one = len(new) == 1, len(unlike) == 1
     many = "This recording" if alone else f"{len(unlike):,} of {counted(len(new), 'recording')}"
-    said = (
+    worth = "mean little, however sure" if labelled else "are left out"
+    said = [
         f"{many} {'is' if one else 'are'} unlike the training data: "
-        f"{'its' if one else 'their'} labels mean little, however sure"
-    )
-    band = _band_in_words(unlike["bandwidth"].dropna(), config, trained)
-    if band:
-        return f"{said}. {'Its' if one else 'Their'} band ends {band}"
-    far = str(unlike["far"].iloc[0]) if one else ""
-    return f"{said}. What lies far: {far or _farthest(unlike['far'])}"
+        f"{'its' if one else 'their'} labels {worth}"
+    ]
+    apart = _of_another_band(unlike["bandwidth"], config, trained)
+    rest = unlike.loc[~apart, "far"]
+    if apart.any():
+        subject = "Its band ends" if one else f"The band of {apart.sum():,} of them ends"
+        ends = float(unlike.loc[apart, "bandwidth"].median())
+        band = f"{subject} at {khz(ends)}, that of the training data at {khz(trained['p50'])}"
+        if apart.mean() >= _MOST:
+            rate = nearest_rate(min(ends, trained["p50"]))
+            band += f": train with data.audio.sample_rate {rate}"
+        said.append(band)
+    if len(rest):
+        others = " in the others" if apart.any() else ""
+        far = str(rest.iloc[0]) if one else ""
+        said.append(f"What lies far{others}: {far or _farthest(rest)}")
+    return ". ".join(said)
 
 
-def _band_in_words(heard: pd.Series, config: DataConfig, trained: Mapping[str, Any]) -> str:
-    """What another bandwidth than the training data's explains, and what helps."""
-    if not trained or heard.empty:
-        return ""
+def _of_another_band(heard: pd.Series, config: DataConfig, trained: Mapping[str, Any]) -> pd.Series:
+    """Which recordings have a narrower band than the training data, or else a wider one."""
+    if not trained:
+        return pd.Series(data=False, index=heard.index)
     highest = config.features.highest(config.audio.sample_rate)
-    seen, usual = float(min(heard.median(), highest)), min(trained["p50"], highest)
-    if _NARROWER * usual <= seen <= usual / _NARROWER:
-        return ""
-    rate = nearest_rate(min(float(heard.median()), trained["p50"]))
-    return (
-        f"at {khz(float(heard.median()))}, that of the training data at "
-        f"{khz(trained['p50'])}: train with data.audio.sample_rate {rate}"
-    )
+    seen, usual = heard.clip(upper=highest), min(trained["p50"], highest)
+    narrow, wide = seen < _NARROWER * usual, seen > usual / _NARROWER
+    apart: pd.Series = narrow if narrow.sum() >= wide.sum() else wide
+    return apart
 
 
 def _farthest(far: pd.Series) -> str:

@@ -152,6 +152,28 @@ def test_the_remedy_is_named_where_the_band_is_another() -> None:
     assert said([(1.0, "", 4_000.0)]) == ""
 
 
+def test_a_band_explains_only_the_recordings_that_have_it() -> None:
+    """They are counted; no remedy while many others are unlike for another reason."""
+    narrow = [(3.0, "contrast_05_mean +19 sd", 3_000.0 + each) for each in range(4)]
+    noise = (9.0, "flatness_mean +397 sd", 8_000.0)
+
+    def said(rows: list[tuple[float, str, float]], *, labelled: bool = True) -> str:
+        new = pd.DataFrame(rows, columns=MEASURED)
+        return unlike_in_words(new, DataConfig(), {"p50": 8_000.0}, labelled=labelled) or ""
+
+    mixed = said([*narrow, noise, noise, noise])
+    assert "7 of 7 recordings" in mixed
+    assert "band of 4 of them ends at 3 kHz" in mixed
+    assert "sample_rate" not in mixed
+    assert mixed.endswith("in the others: flatness (3)")
+    most = said([*narrow, noise])
+    assert "band of 4 of them" in most
+    assert "train with data.audio.sample_rate 8000" in most
+    assert most.endswith("flatness (1)")
+    assert "band" not in said([noise])
+    assert "their labels are left out" in said([*narrow, noise], labelled=False)
+
+
 @pytest.fixture(scope="module")
 def trained_on_actors(ravdess: Path, tmp_path_factory: pytest.TempPathFactory) -> Recogniser:
     """An SVM of eight actors, none of whom the cases have."""
