@@ -101,3 +101,12 @@ def test_the_tutorial(
     assert (tmp_path / "checkpoints" / "ravdess" / "version_1" / "report.html").exists()
     assert "no difference shown" in shown
     assert "recordings/03-01" in shown
+
+
+@pytest.mark.parametrize("name", ["tutorial.md", "read-the-report.md"])
+def test_scores_of_ravdess_are_those_of_the_readme(name: str) -> None:
+    """A score with its interval that a page names stands in README's table as well."""
+    score = re.compile(r"\d+\.\d \[\d+\.\d, \d+\.\d\]")
+    told = score.findall((ROOT / "docs" / name).read_text(encoding="utf-8"))
+    assert told
+    assert set(told) <= set(score.findall((ROOT / "README.md").read_text(encoding="utf-8")))

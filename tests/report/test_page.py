@@ -284,8 +284,13 @@ def test_local_folders_stay_at_home() -> None:
     source = page(make_material(folder=folder, config=config, settings=settings))
     read = Read(source)
     assert "someone" not in source
-    assert "python -m speechnet fit --config made_up/version_0/config.yaml" in read.text
-    assert "where made_up lies" in read.text
+    assert "python -m speechnet fit --config RUN/config.yaml" in read.text
+    assert "RUN is this run's folder" in read.text
+    source = page(make_material(folder=folder, settings={"out": "runs"}))
+    assert "someone" not in source
+    assert "test --run runs/made_up/version_0" in Read(source).text
+    moved = page(make_material(folder=folder, settings={"out": "checkpoints"}))
+    assert "test --run RUN" in Read(moved).text
     assert "root: '…/corpus'" in read.text
     assert "cache_dir: …/cache" in read.text
     assert "config.yaml in the run folder is whole" in read.text

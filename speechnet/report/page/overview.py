@@ -182,8 +182,8 @@ def _details(material: Material) -> str:
         return ""
     applied = "; predict, serve and load apply it" if best.fair else ""
     return (
-        f"Details below (captions of confusions, mistakes, speakers) are of "
-        f"{model_name(best.model)}, {best.reason}{applied}."
+        f"Confusions, mistakes and speakers below are those of {model_name(best.model)}, "
+        f"{best.reason}{applied}."
     )
 
 

@@ -31,6 +31,8 @@ from speechnet.report.page.parts import (
 from speechnet.wording import counted
 
 _MARKS = {"fault": "fault", "warning": "warn"}
+_UNNAMED = "RUN"
+"""Stands for a run folder that can't be named without folders of the machine."""
 
 
 def corpus_section(material: Material) -> Section:
@@ -140,7 +142,7 @@ class Provenance:
     Attributes:
         facts: by heading.
         commands: what repeats it, in a shell.
-        where: the folder they are for, in words; empty for the one the report was made in.
+        where: what stands for the run folder in them, in words; empty where it is named.
         elsewhere: whether the corpus can be told to lie somewhere else.
         config: ``config.yaml``, of absolute paths the last part only.
         shortened: whether it has any.
@@ -161,9 +163,9 @@ def provenance(material: Material) -> Provenance:
     info = material.info
     corpus, machine = info["corpus"], info.get("machine", {})
     digest = hashlib.sha256(material.config.encode()).hexdigest()
-    shown = _without_place(material.folder)
+    shown = _from_here(material)
     facts = {
-        "Run": shown,
+        "Run": "/".join(PurePath(material.folder).parts[-2:]) if shown == _UNNAMED else shown,
         "Made": f"{info.get('started')} to {info.get('finished')}",
         "speechnet": f"{info.get('speechnet')}, revision {info.get('git') or 'unknown'}",
         "Python": f"{info.get('python')} on {machine.get('system')}, {machine.get('cores')} cores",
@@ -184,7 +186,7 @@ def provenance(material: Material) -> Provenance:
     return Provenance(
         facts=facts,
         commands=commands,
-        where="" if shown == material.folder else f", where {shown.partition('/')[0]} lies",
+        where="; RUN is this run's folder" if shown == _UNNAMED else "",
         elsewhere=bool(material.setting("data", "corpus", "root")),
         config=config,
         shortened=config != material.config,
@@ -192,9 +194,14 @@ def provenance(material: Material) -> Provenance:
     )
 
 
-def _without_place(folder: str) -> str:
-    """``<experiment>/version_<N>`` of a folder; one that isn't absolute says nothing else."""
-    return "/".join(PurePath(folder).parts[-2:]) if PurePath(folder).is_absolute() else folder
+def _from_here(material: Material) -> str:
+    """The run folder as it is named from where ``fit`` was run, without folders of the machine."""
+    folder, out = PurePath(material.folder), PurePath(str(material.setting("out") or "/"))
+    if not folder.is_absolute():
+        return material.folder
+    named = out.joinpath(*folder.parts[-2:])  # which a run that was moved isn't any more
+    there = not out.is_absolute() and folder.parts[-len(named.parts) :] == named.parts
+    return str(named) if there else _UNNAMED
 
 
 def _without_places(config: str, settings: object) -> str:
