@@ -17,11 +17,12 @@ from torch.utils.data import DataLoader, TensorDataset
 from speechnet.batches import Batches
 from speechnet.config.data import DataConfig, check_names
 from speechnet.corpus.config import CorpusConfig
+from speechnet.corpus.definition_file import load_definition
 from speechnet.corpus.reader import Corpus, load_corpus
 from speechnet.corpus.synthesis import VERSION
 from speechnet.corpus.synthetic import write_corpus
 from speechnet.corpus.union import CORPUS, check_left_out, load_corpora
-from speechnet.errors import DataError
+from speechnet.errors import ConfigError, DataError
 from speechnet.extraction.extract import Extraction, extract_features
 from speechnet.extraction.store import fingerprint
 from speechnet.files import storage_errors
@@ -87,6 +88,26 @@ class SpeechDataModule(LightningDataModule):
             one = self._rooted(config.corpus)
             self.corpus = load_corpus(one, config.targets, complete=complete)
         check_names(self.targets)
+        if complete:
+            self._check_column()
+
+    def _check_column(self) -> None:
+        """Whether there is the column that the official parts are in, by our name for it."""
+        config, columns = self.config, list(map(str, self.corpus.table.columns))
+        column = config.split.column
+        if config.split.protocol != "predefined" or column is None or column in columns:
+            return
+        known: dict[str, str | None] = {}
+        if not config.corpora:
+            fields = load_definition(config.corpus.name).fields
+            known = {name: field.column for name, field in fields.items()}
+            known.update(config.corpus.columns)
+        ours = next((name for name, theirs in known.items() if theirs == column), None)
+        if ours in columns:
+            said = f"{column!r} of the table is read as {ours!r}; set --data.split.column {ours}"
+        else:
+            said = f"the corpus has no column {column!r}; it has {', '.join(columns)}"
+        raise ConfigError(f"data.split.column: {said}")
 
     def _rooted(self, corpus: CorpusConfig) -> CorpusConfig:
         """The corpus, with the folder of the synthetic one where it is not given."""

@@ -34,6 +34,11 @@ _KINDS: Final[dict[str, Callable[[int], bool]]] = {
 }
 
 
+def kind_of_no_file(mode: int) -> str | None:
+    """What has a mode, as ``os.stat`` gives it, as ``a named pipe``; None of files, folders."""
+    return next((name for name, holds in _KINDS.items() if holds(mode)), None)
+
+
 class PlainError(ValueError):
     """A text is no YAML or JSON of plain values; says in words why."""
 
@@ -57,7 +62,7 @@ def open_unbuffered(path: Path) -> io.FileIO:
         if stat.S_ISDIR(mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
         if not stat.S_ISREG(mode):
-            kind = next((name for name, holds in _KINDS.items() if holds(mode)), "no file")
+            kind = kind_of_no_file(mode) or "no file"
             raise OSError(errno.EINVAL, f"it is {kind}, expected a regular file", str(path))
         return io.FileIO(descriptor)
     except BaseException:

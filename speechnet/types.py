@@ -28,6 +28,7 @@ EMOTIONS: Final = (
     "disgust",
     "surprised",
     "bored",
+    "contempt",
 )
 
 VOCABULARY: Final[dict[str, tuple[str, ...]]] = {"gender": GENDERS, "emotion": EMOTIONS}

@@ -301,3 +301,25 @@ def test_a_later_list_of_corpora_replaces_an_earlier_one(tmp_path: Path) -> None
     assert [corpus.table for corpus in config.data.corpora] == ["a.csv", None]
     config, _ = read_experiment([*given, "--data.max_bad_share=0.5", "--data", "{verify: true}"])
     assert [corpus.table for corpus in config.data.corpora] == ["a.csv"]
+
+
+def test_the_parts_by_the_name_of_the_table(tmp_path: Path) -> None:
+    """A column that has another name here is named by it, before anything is computed."""
+    text = "FileName,EmoClass,Split_Set\na.wav,S,Train\nb.wav,H,Test1\n"
+    (tmp_path / "labels_consensus.csv").write_text(text)
+    for name in "ab":
+        (tmp_path / f"{name}.wav").touch()
+
+    def load(column: str) -> None:
+        config = DataConfig(
+            corpus=CorpusConfig("msp-podcast", str(tmp_path)),
+            targets={"emotion": None},
+            split=SplitConfig(protocol="predefined", column=column),
+        )
+        SpeechDataModule(config, seed=0).load_corpus()
+
+    load("split")
+    with pytest.raises(ConfigError, match="'Split_Set' of the table is read as 'split'"):
+        load("Split_Set")
+    with pytest.raises(ConfigError, match="the corpus has no column 'part'"):
+        load("part")

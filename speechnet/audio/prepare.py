@@ -64,7 +64,7 @@ def prepare(samples: Float32, rate: int, config: AudioConfig) -> Mono:
     y, channel = _to_mono(samples, config.mono)
     # A constant offset is no sound: the level is what is left above it.
     centred = y - np.float32(y.mean(dtype=np.float64))
-    _check_level(float(peak(centred)), config)
+    _check_level(float(peak(centred)), config, offset=float(y[0]))
     kept = centred if config.remove_dc else y
     return Mono(_trim(_resample(kept, rate, config.sample_rate), config), channel)
 
@@ -208,9 +208,12 @@ def _check_duration(duration: float, config: AudioConfig) -> None:
         raise SetAside("too_long", f"{duration:.3f} s, at most {config.max_duration:g} expected")
 
 
-def _check_level(level: float, config: AudioConfig) -> None:
-    if level <= 10 ** (config.silence_db / 20):
+def _check_level(level: float, config: AudioConfig, *, offset: float) -> None:
+    limit = 10 ** (config.silence_db / 20)
+    if level <= limit:
         found = f"{20 * math.log10(level):.0f} dB" if level > 0 else "digital silence"
+        if abs(offset) > 2 * limit:
+            found = f"a constant level ({offset:.2g}) and no sound"
         raise SetAside("silent", f"{found}, above {config.silence_db:g} dB expected")
 
 

@@ -102,7 +102,8 @@ def _leaks(leaks: pd.DataFrame) -> Iterator[Finding]:
         if len(values):
             what = f"{_are(len(values), noun)} {rest}"
             folds = counted(found["fold"].nunique(), "fold")
-            detail = f"in {folds}: {listing(values, 5)}"
+            quoted = (f'"{value}"' for value in values)  # a sentence has commas of its own
+            detail = f"in {folds}: {listing(quoted, 5)}"
             yield Finding(f"leakage_{kind}", severity, what, len(values), detail)
 
 

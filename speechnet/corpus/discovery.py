@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from speechnet.errors import ConfigError, DataError
+from speechnet.reading import kind_of_no_file
 from speechnet.safe_text import escape
 from speechnet.wording import counted, listing, plural
 
@@ -110,7 +111,8 @@ def resolve_root(root: str | None) -> Path:
         what = "is a file" if path.exists() else "doesn't exist"
         raise DataError(
             f"the corpus's folder {printable(str(path))!r} {what} (looked for it from "
-            f"{printable(str(Path.cwd()))!r}); give the right folder with --data.corpus.root"
+            f"{printable(str(Path.cwd()))!r}); give the right folder with --data.corpus.root, "
+            "or --root of the verb test"
         )
     return path.resolve()
 
@@ -193,21 +195,16 @@ def _refused(root: Path, path: str) -> SetAsideRow | None:
 
 
 _FOLDER: Final = "a folder, not a recording"
-_KINDS: Final = {
-    stat.S_IFDIR: _FOLDER,
-    stat.S_IFIFO: "a named pipe, not a recording",
-    stat.S_IFSOCK: "a socket, not a recording",
-    stat.S_IFCHR: "a device, not a recording",
-    stat.S_IFBLK: "a device, not a recording",
-}
 
 
 def _no_file(path: Path) -> str | None:
     """What a path is that is no file; None if it may be one. Who opens a pipe may wait for ever."""
     try:
-        return _KINDS.get(stat.S_IFMT(os.stat(path).st_mode))  # noqa: PTH116 - too long a name
+        mode = os.stat(path).st_mode  # noqa: PTH116 - too long a name
     except (OSError, ValueError):  # what isn't there is told by whoever opens it
         return None
+    kind = kind_of_no_file(mode)
+    return _FOLDER if stat.S_ISDIR(mode) else f"{kind}, not a recording" if kind else None
 
 
 def _without_recordings(folders: Iterable[str], files: Iterable[str]) -> list[SetAsideRow]:

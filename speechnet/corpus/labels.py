@@ -29,6 +29,8 @@ _UNKNOWN: Final = frozenset(
     ]
 )
 """What stands for a person, or a gender, that nobody knows; elsewhere it may be a class."""
+UNDECIDED: Final = {"emotion": frozenset({"another emotion", "no agreement"})}
+"""What definitions call labels that are no classes."""
 _TO_FILL: Final = "..."
 _NUMBER: Final = re.compile(r"[+-]?\d+(\.\d+)?")
 _MANY_NUMBERS: Final = 20
@@ -96,7 +98,8 @@ def without_placeholders(
             str(label).casefold()
             for label in [*(targets.get(column) or []), *labels.get(column, [])]
         }
-        words = (MISSING | _UNKNOWN if column in _PERSONAL else MISSING) - named
+        words = MISSING | (_UNKNOWN if column in _PERSONAL else UNDECIDED.get(column, frozenset()))
+        words -= named
         counts = _counts(table[column])
         found = {label: count for label, count in counts.items() if label.casefold() in words}
         if not found:
@@ -262,7 +265,7 @@ def _check_vocabulary(table: pd.DataFrame, target: str, *, known: list[str]) -> 
     first = unknown.groupby(target, sort=False)["where"].agg(["first", "size"])
     rows = [
         f"{label!r} ({counted(row.size_, 'row')}, the first: {row.first_})"
-        f"{did_you_mean(str(label), allowed)}"
+        f"{_several(str(label)) or did_you_mean(str(label), allowed)}"
         for label, row in first.set_axis(["first_", "size_"], axis="columns").iterrows()
     ]
     raise DataError(
@@ -272,9 +275,22 @@ def _check_vocabulary(table: pd.DataFrame, target: str, *, known: list[str]) -> 
     )
 
 
+def _several(label: str) -> str:
+    """That a cell holds several labels, such as ``angry;happy`` or ``male_angry``, in brackets."""
+    words = {word for known in VOCABULARY.values() for word in known}
+    parts = dict.fromkeys(re.split(r"[^a-z]+", label.casefold()))
+    found = [part for part in parts if part in words]
+    if len(found) < 2:
+        return ""
+    return f" (several labels in one cell: {' and '.join(found)}; a column has one)"
+
+
 def _to_map(column: str, labels: Iterable[str], known: Iterable[str]) -> str:
     """The setting that maps labels, to be filled in."""
-    near = {label: get_close_matches(label.casefold(), known, n=1, cutoff=0.8) for label in labels}
+    near = {
+        label: [] if _several(label) else get_close_matches(label.casefold(), known, 1, cutoff=0.8)
+        for label in labels
+    }
     said = (
         f"{json.dumps(label, ensure_ascii=False)}: {found[0] if found else _TO_FILL}"
         for label, found in near.items()
@@ -287,7 +303,8 @@ def _classes(table: pd.DataFrame, target: str, listed: list[str] | None) -> list
     present = _counts(table[target])
     if not present:
         raise DataError(
-            f"no row has a label for {target!r}; take it out of data.targets, or, if the corpus's "
+            f"no row has a label for {target!r}; take it out of data.targets (as in --data.targets "
+            "'{emotion: null}', which leaves emotion alone), or, if the corpus's "
             f"table has it under another name, set --data.corpus.columns.{target}"
         )
     if listed is None:

@@ -228,6 +228,13 @@ def _nothing_found(
     definition: Definition, *, root: Path, found: Found, set_aside: list[SetAsideRow]
 ) -> str:
     """Why the corpus came out empty, and what to do."""
+    if set_aside and not found.files:
+        file, reason, detail = set_aside[0]
+        others = f" and {len(set_aside) - 1:,} more" if len(set_aside) > 1 else ""
+        return (
+            f"{file}{others} can't be used ({reason}): {detail}; no other recording of "
+            f"{definition.name} lies below {printable(str(root))} (--data.corpus.root)"
+        )
     if found.files:
         there = (
             f"{counted(len(found.files), 'other audio file')}, such as "

@@ -28,7 +28,7 @@ import pyarrow.parquet as pq
 from speechnet.errors import SetAside
 from speechnet.files import write_whole
 from speechnet.progress import progress
-from speechnet.reading import open_regular, read_regular
+from speechnet.reading import kind_of_no_file, open_regular, read_regular
 
 _LOG = logging.getLogger(__name__)
 
@@ -95,7 +95,8 @@ def _state(root: Path, path: str) -> State | SetAside:
         return SetAside("unreadable", getattr(error, "strerror", None) or str(error))
     # A pipe or a device would never come to an end.
     if not S_ISREG(seen.st_mode):
-        return SetAside("unreadable", "not a regular file")
+        kind = kind_of_no_file(seen.st_mode) or "a folder"
+        return SetAside("unreadable", f"{kind}, not a recording")
     return seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns, seen.st_ino
 
 

@@ -48,9 +48,10 @@ def columns_of(targets: Targets) -> list[str]:
 def rows_of(
     name: str, answer: Mapping[str, Recognition] | SetAside, targets: Targets
 ) -> list[list[str]]:
-    """A recording's rows: one for each model, or one with the reason why there are none."""
+    """A recording's rows: one for each model, or one that says why there are none."""
     if isinstance(answer, SetAside):
-        return [[name, *[""] * (len(columns_of(targets)) - 2), answer.reason]]
+        detail = " ".join(answer.detail.split())  # a row is a line
+        return [[name, *[""] * (len(columns_of(targets)) - 3), detail, answer.reason]]
     rows = []
     for model, said in answer.items():
         cells = [name, model]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from pathlib import PurePath
+import re
 from typing import Final
 
 import numpy as np
@@ -43,8 +43,9 @@ _DECIDING: Final = ("test", "uar")
 _WITH_INTERVAL: Final = frozenset({("test", "accuracy"), _DECIDING})
 """More intervals than these don't fit 80 columns; they stand in scores.csv."""
 _UNKNOWN: Final = "unknown"
-_EXAMPLES: Final = 3
-"""Recordings that are named for each reason why some are set aside."""
+_EXAMPLES: Final = 10
+"""Recordings that are named for each reason why some are set aside, one for each sentence."""
+_MEASURE: Final = re.compile(r"\d+(?:[.,]\d+)*")
 
 
 def scores_table(
@@ -180,7 +181,7 @@ def dropped_table(dropped: pd.DataFrame) -> Table:
 
 
 def set_aside_table(quarantine: pd.DataFrame) -> Table:
-    """How many recordings were set aside for each reason, with the first of each ending.
+    """How many recordings were set aside for each reason, with the first of each sentence.
 
     Args:
         quarantine: columns ``file, reason, detail``.
@@ -194,15 +195,24 @@ def set_aside_table(quarantine: pd.DataFrame) -> Table:
     table.add_column("files", justify="right", no_wrap=True)
     table.add_column("the first of them", overflow="fold")
     for reason, rows in quarantine.groupby("reason", sort=False):
-        firsts: dict[str, Text] = {}
-        for file, detail in zip(rows["file"], rows["detail"], strict=True):
-            ending = PurePath(file).suffix.lower()
-            if ending not in firsts:
-                example = printable(file).append(f"\n{_escaped(detail)}", style="dim")
-                firsts[ending] = example
-        examples = Text("\n").join([*firsts.values()][:_EXAMPLES])
-        table.add_row(str(reason), str(len(rows)), examples)
+        alike = rows.groupby(rows["detail"].map(_without_measures), sort=False)
+        examples = [_example(same) for _, same in list(alike)[:_EXAMPLES]]
+        if len(alike) > _EXAMPLES:
+            examples.append(Text(f"and {len(alike) - _EXAMPLES} more", style="dim"))
+        table.add_row(str(reason), str(len(rows)), Text("\n").join(examples))
     return table
+
+
+def _without_measures(detail: object) -> str:
+    """What sentences have in common that differ in what was measured: 0.1 s, 0.2 s."""
+    return _MEASURE.sub("0", str(detail))
+
+
+def _example(rows: pd.DataFrame) -> Text:
+    """The first of some recordings with what is wrong with it, and how many have the same."""
+    others = f" and {len(rows) - 1:,} more" if len(rows) > 1 else ""
+    first = printable(rows["file"].iloc[0]).append(others, style="dim")
+    return first.append(f"\n{_escaped(rows['detail'].iloc[0])}", style="dim")
 
 
 def plain_table(title: str | None = None, *, gap: int = 1) -> Table:

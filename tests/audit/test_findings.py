@@ -144,7 +144,7 @@ def test_many_are_counted_and_a_few_are_named() -> None:
     }
     row = found.loc["leakage_speaker"]
     assert row["what"].startswith("speakers are both trained on and tested")
-    names = ", ".join(f"speaker{n}" for n in range(5))
+    names = ", ".join(f'"speaker{n}"' for n in range(5))
     assert (row["count"], row["detail"]) == (7, f"in 2 folds: {names} and 2 more")
     assert found.loc["noisy", ["what", "detail"]].tolist() == [
         "recordings are noisy",
@@ -162,7 +162,7 @@ def test_a_tested_recording_counts_once() -> None:
     ]
     found = findings(corpus_table(), leaks=pd.DataFrame(rows, columns=list(LEAKAGE_COLUMNS)))
     row = found.loc["leakage_near_duplicate"]
-    assert (row["count"], row["detail"]) == (2, "in 2 folds: a ~ x, a ~ y")
+    assert (row["count"], row["detail"]) == (2, 'in 2 folds: "a ~ x", "a ~ y"')
     assert found.loc["leakage_duplicate", "what"].startswith("recording is both trained on")
 
 

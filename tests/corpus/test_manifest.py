@@ -289,7 +289,7 @@ def test_wrong_columns(tmp_path: Path) -> None:
 
 def test_nothing_found(tmp_path: Path) -> None:
     """A table of which nothing exists is refused with the first row and the folder."""
-    with pytest.raises(DataError, match=r"1 set aside, the first: a\.wav \(missing.*corpus\.root"):
+    with pytest.raises(DataError, match=r"^a\.wav can't be used \(missing.*corpus\.root"):
         corpus(tmp_path, "file,emotion\na.wav,sad\n", [])
 
 
@@ -299,3 +299,63 @@ def test_any_column_can_be_a_target(tmp_path: Path) -> None:
     read = corpus(tmp_path, text, ["a.wav", "b.wav", "c.wav"], targets={"accent": None})
     assert read.targets == {"accent": ["north", "south"]}
     assert len(read.table) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "table", "text", "target"),
+    [
+        ("csv", "labels.csv", "file,emotion\na.wav,sad\n", "emotion"),
+        ("folders", "unread.csv", "", "emotion"),
+        ("msp-podcast", "labels_consensus.csv", "FileName,EmoClass\na.wav,S\n", "emotion"),
+        (
+            "meld",
+            "train_sent_emo.csv",
+            "Speaker,Emotion,Dialogue_ID,Utterance_ID\nRoss,joy,0,1\n",
+            "emotion",
+        ),
+        (
+            "common-voice",
+            "validated.tsv",
+            "client_id\tpath\tsentence\tgender\n1\ta.mp3\tHi\tfemale_feminine\n",
+            "gender",
+        ),
+    ],
+)
+def test_the_shipped_configuration_takes_any_corpus(
+    tmp_path: Path, name: str, table: str, text: str, target: str
+) -> None:
+    """configs/csv.yaml sets nothing that holds for one definition alone."""
+    shipped = Path(__file__).parents[2] / "configs" / "csv.yaml"
+    settings = yaml.safe_load(shipped.read_text(encoding="utf-8"))["data"]["corpus"]
+    (tmp_path / table).write_text(text)
+    (tmp_path / "sad").mkdir()
+    for file in ("a.wav", "a.mp3", "dia0_utt1.mp4", "sad/b.wav"):
+        (tmp_path / file).touch()
+    config = CorpusConfig(**(settings | {"name": name, "root": str(tmp_path)}))
+    assert load_corpus(config, {target: None}).table[target].notna().any()
+
+
+def test_msp_podcast_without_agreement(tmp_path: Path) -> None:
+    """No agreement and another emotion are missing, and counted; contempt is a class."""
+    text = "FileName,EmoClass,Gender\na,X,Male\nb,O,Male\nc,C,Female\nd,S,Female\n"
+    (tmp_path / "labels_consensus.csv").write_text(text)
+    for stem in "abcd":
+        (tmp_path / f"{stem}.wav").touch()
+    config = CorpusConfig("msp-podcast", str(tmp_path))
+    read = load_corpus(config, {"gender": None, "emotion": None})
+    assert list(read.table["emotion"].fillna("-")) == ["-", "-", "contempt", "sad"]
+    assert read.targets["emotion"] == ["sad", "contempt"]
+    (note,) = (note for note in read.notes if note.startswith("emotion: "))
+    assert "'no agreement' (1 row)" in note
+    assert "'another emotion' (1 row)" in note
+
+
+def test_several_labels_in_a_cell_are_no_misspelling(tmp_path: Path) -> None:
+    """They are named as what they are, and no class is proposed for them."""
+    rows = "file,emotion\na.wav,angry;happy\nb.wav,male_angry\nc.wav,angri\n"
+    with pytest.raises(DataError) as raised:
+        corpus(tmp_path, rows, ["a.wav", "b.wav", "c.wav"])
+    said = str(raised.value)
+    assert "(several labels in one cell: angry and happy; a column has one)" in said
+    assert "(several labels in one cell: male and angry; a column has one)" in said
+    assert '{"angry;happy": ..., "male_angry": ..., "angri": angry}' in said

@@ -27,10 +27,10 @@ def test_ravdess(ravdess: Path) -> None:
     assert len(table) == 1440
     assert table["speaker"].nunique() == 24
     assert table.groupby("gender")["speaker"].nunique().to_dict() == {"female": 12, "male": 12}
-    counts = {emotion: 96 if emotion == "neutral" else 192 for emotion in EMOTIONS[:-1]}
+    counts = {emotion: 96 if emotion == "neutral" else 192 for emotion in EMOTIONS[:-2]}
     assert table["emotion"].value_counts().to_dict() == counts
     assert table["sentence"].value_counts().to_dict() == {"01": 720, "02": 720}
-    assert corpus.targets["emotion"] == list(EMOTIONS[:-1])
+    assert corpus.targets["emotion"] == list(EMOTIONS[:-2])
     assert corpus.dropped.empty
     assert corpus.set_aside.empty
     assert corpus.notes == ()
@@ -208,3 +208,16 @@ def test_set_aside_files_are_named_when_no_label_is_left(tmp_path: Path) -> None
     targets = {"emotion": ["angry", "sad"]}
     with pytest.raises(DataError, match=r"1 file is set aside, the first: .*outside_root"):
         load_corpus(config, targets)
+
+
+def test_folders_elsewhere_are_the_cause(tmp_path: Path) -> None:
+    """Where all folders are links out of the root, that comes first."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "root").mkdir()
+    for actor in ("Actor_01", "Actor_02"):
+        (tmp_path / "root" / actor).symlink_to(tmp_path / "elsewhere")
+    config = CorpusConfig("ravdess", str(tmp_path / "root"))
+    with pytest.raises(
+        DataError, match=r"^Actor_01 and 1 more can't be used \(outside_root\): a link to .*copy"
+    ):
+        load_corpus(config, {"emotion": None})

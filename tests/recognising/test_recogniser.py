@@ -177,7 +177,7 @@ def test_what_is_no_sound(recogniser: Recogniser, y: object, sr: object, match: 
     ("y", "sr", "reason"),
     [
         (np.zeros(8_000), 8_000, "silent: digital silence"),
-        (np.full(8_000, 0.3), 8_000, "silent"),
+        (np.full(8_000, 0.3), 8_000, r"silent: a constant level \(0\.3\)"),
         (np.zeros(0), 8_000, "empty: there are no samples"),
         (voice()[:2_000], 8_000, r"too_short: 0\.250 s, at least 0\.3 expected"),
         (np.full(8_000, np.nan), 8_000, "not_finite: 8000 of 8000 samples"),

@@ -26,7 +26,7 @@ NAMES = ["a.wav", 'glück, "ja".wav', "=1+1.wav", "damaged.wav", r"latin\xe4.wav
 
 def _rows(name: str) -> list[list[str]]:
     if name == "damaged.wav":
-        return rows_of(name, SetAside("unreadable", "x"), TARGETS)
+        return rows_of(name, SetAside("unreadable", "x\ny"), TARGETS)
     probable = {"gender": {"female": 0.25, "male": 0.75}}
     even = {"gender": {"female": 0.5, "male": 0.5}}
     sure = Recognition({"gender": "male"}, probable, novelty=0.5, bandwidth=4_000.4)
@@ -70,7 +70,7 @@ def test_rows(capsys: pytest.CaptureFixture[str]) -> None:
     assert list(read[0].values()) == ["a.wav", "mlp", "male", "0.250000", "0.750000", *new, ""]
     far = ["1.250", "yes", "f0_p90 -4 sd", "", ""]
     assert list(read[1].values()) == ["a.wav", "svm", "", "0.500000", "0.500000", *far, "unsure"]
-    assert list(read[6].values()) == ["damaged.wav", *[""] * 9, "unreadable"]
+    assert list(read[6].values()) == ["damaged.wav", *[""] * 8, "x y", "unreadable"]
 
 
 def test_torn_anywhere(whole: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,3 +174,14 @@ def test_no_place(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="file is a file"):
         _write(tmp_path / "file" / "x.csv")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder", "pipe"]
+
+
+def test_what_cant_be_used_says_why() -> None:
+    """The sentence stands in the notes, on one line, and the code in the last column."""
+    (row,) = _rows("damaged.wav")
+    cells = dict(zip(COLUMNS, row, strict=True))
+    assert {name: cell for name, cell in cells.items() if cell} == {
+        "file": "damaged.wav",
+        "notes": "x y",
+        "reason": "unreadable",
+    }

@@ -167,13 +167,14 @@ def test_dropped_labels_are_listed() -> None:
 
 
 def test_reasons_are_counted_with_an_example() -> None:
-    """One row per reason: how many, and the first file with what was found."""
+    """One row per reason: how many, and the first file of each sentence on what was found."""
     quarantine = pd.DataFrame(
         [
             ("x\n.wav", "empty", "0 samples"),
             ("y.wav", "too_short", "0.1 s"),
             ("z.wav", "empty", "also 0"),
             ("z.m4a", "empty", "convert it"),
+            ("w.wav", "empty", "12 samples"),
             ("\udcff.wav", "not_finite_features", "mfcc " * 40),
         ],
         columns=["file", "reason", "detail"],
@@ -181,15 +182,17 @@ def test_reasons_are_counted_with_an_example() -> None:
     )
     table = set_aside_table(quarantine)
     assert [[str(cell) for cell in row[:2]] for row in cells(table)] == [
-        ["empty", "3"],
+        ["empty", "4"],
         ["too_short", "1"],
         ["not_finite_features", "1"],
     ]
     text = "\n".join(render(table))
     assert r"x\n.wav" in text
     assert r"\xff.wav" in text  # a name that is not UTF-8 can still be printed
-    assert "also 0" not in text
-    assert "convert it" in text  # another ending may have another remedy
+    assert "and 1 more" in text  # what was measured makes no other sentence
+    assert "12 samples" not in text
+    assert "also 0" in text
+    assert "convert it" in text  # each sentence has its own remedy
     assert max(map(len, text.splitlines())) <= 80
 
 
@@ -200,3 +203,11 @@ def test_parts_that_were_not_scored_have_no_column(build: Build, targets: Target
         str(column.header) for column in scores_table(scores, targets, protocol="x").columns
     ]
     assert headings == ["Scores in %", "test\naccuracy", "test\nUAR", "test\nAUC"]
+
+
+def test_ten_sentences_are_enough() -> None:
+    """Of many different sentences the rest is counted."""
+    rows = [(f"{c}.wav", "unreadable", f"holds {c}") for c in "abcdefghijklm"]
+    table = set_aside_table(pd.DataFrame(rows, columns=["file", "reason", "detail"]))
+    text = "\n".join(render(table))
+    assert ("holds j" in text, "holds k" in text, "and 3 more" in text) == (True, False, True)
