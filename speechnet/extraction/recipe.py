@@ -12,7 +12,7 @@ from speechnet.features.config import FeaturesConfig
 
 BackendName = Literal["torch", "reference"]
 
-_CODE_VERSION: Final = 6
+_CODE_VERSION: Final = 7
 """Raised whenever the same settings give other numbers than before, or shards look otherwise."""
 
 
