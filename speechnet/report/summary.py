@@ -42,6 +42,8 @@ _COLUMNS: Final = {
 _DECIDING: Final = ("test", "uar")
 _WITH_INTERVAL: Final = frozenset({("test", "accuracy"), _DECIDING})
 """More intervals than these don't fit 80 columns; they stand in scores.csv."""
+_BEST: Final = "▸"
+_NO_INTERVAL: Final = f"[{UNDEFINED}]"
 _UNKNOWN: Final = "unknown"
 _EXAMPLES: Final = 10
 """Recordings that are named for each reason why some are set aside, one for each sentence."""
@@ -51,7 +53,7 @@ _MEASURE: Final = re.compile(r"\d+(?:[.,]\d+)*")
 def scores_table(
     scores: pd.DataFrame, targets: Targets, *, protocol: str, unit: str | None = None
 ) -> Table:
-    """Every model's scores in per cent, a section per target, the best test UAR in bold.
+    """Every model's scores in per cent, a section per target, the best test UAR marked.
 
     Args:
         scores: columns ``model, target, part, fold, metric, value``, values in [0, 1], and
@@ -71,20 +73,25 @@ def scores_table(
     for heading in scored:
         table.add_column(heading, justify="right", no_wrap=True)
     shown: list[Score] = []
+    lacking: list[Score] = []
+    promised = "low" in scores
     for target in targets:
         rows = _score_rows(scores, target)
         best = np.nanmax([-math.inf, *(row[_DECIDING].value for row in rows.values())])
         table.add_row(Text(target, style="bold cyan"))
         for model, row in rows.items():
             shown += [row[key] for key in scored.values()]
-            bold = {_DECIDING: "bold"} if row[_DECIDING].value == best else {}
-            cells = [Text(_cell(row[key], key), bold.get(key, "")) for key in scored.values()]
-            table.add_row(model_name(model), *cells)
+            lacking += [row[key] for key in _WITH_INTERVAL if promised and _lacks(row[key])]
+            cells = {key: Text(_cell(row[key], key, promised=promised)) for key in scored.values()}
+            if row[_DECIDING].value == best:
+                cells[_DECIDING] = Text(f"{_BEST}{cells[_DECIDING]}", "bold")
+            table.add_row(model_name(model), *cells.values())
     notes = [
         protocol.rstrip("."),
         *_spread_in_words(shown, folds=fold_count(scores), unit=unit),
         *([POOLED_NOTE] if any(score.pooled for score in shown) else []),
-        "Bold: the best test UAR",
+        f"{_BEST} the best test UAR",
+        *([f"{_NO_INTERVAL}: no interval, as {_why_none(unit)}"] if lacking else []),
         *([f"{UNDEFINED}: undefined"] if any(math.isnan(score.value) for score in shown) else []),
         # Of a run that is scored once more it can't be known.
         *(["Nothing was chosen on the test part"] if "train" in set(scores["part"]) else []),
@@ -93,12 +100,22 @@ def scores_table(
     return table
 
 
-def _cell(score: Score, key: tuple[str, str]) -> str:
+def _lacks(score: Score) -> bool:
+    """Whether a score is defined and its interval isn't."""
+    return not math.isnan(score.value) and not score.has_interval
+
+
+def _why_none(unit: str | None) -> str:
+    """When ``speechnet.evaluation.resampling.interval`` gives none, in short."""
+    return f"all are right, answers don't vary or a class has one {unit or 'recording'}"
+
+
+def _cell(score: Score, key: tuple[str, str], *, promised: bool) -> str:
     """A score with its interval, or else its deviation, in the columns that have room for one."""
     if key not in _WITH_INTERVAL:
         return percent(score.value, pooled=score.pooled)
     if not score.has_interval:
-        return score.text()
+        return f"{score.text()} {_NO_INTERVAL}" if promised and _lacks(score) else score.text()
     value, rest = percent_interval(score.value, score.low, score.high).split(maxsplit=1)
     return f"{value}{'*' if score.pooled else ''} {rest}"
 

@@ -14,7 +14,7 @@ from speechnet.datamodule import SpeechDataModule
 from speechnet.errors import DataError
 from speechnet.extraction.backends import rehearse
 from speechnet.files import storage_errors, write_whole
-from speechnet.findings import Finding, as_table
+from speechnet.findings import Finding, as_table, from_table
 from speechnet.progress import output, say, working
 from speechnet.report.audit import findings_table
 from speechnet.report.closing import inflated
@@ -27,6 +27,8 @@ from speechnet.types import Targets
 from speechnet.wording import counted, plural
 
 _STYLES = {"fault": "red", "warning": "yellow", "note": ""}
+_TWO_LINES = 155
+"""Longer details, in characters, stand in the table alone."""
 
 
 def audit(config: ExperimentConfig) -> Path:
@@ -83,11 +85,12 @@ def look_over(config: ExperimentConfig, data: SpeechDataModule, run: RunFolder) 
     run.info["audit"] = {
         severity: int((found.summary["severity"] == severity).sum()) for severity in _STYLES
     }
-    worst = found.summary[found.summary["severity"] != "note"]
-    for severity, count, what, detail in zip(
-        worst["severity"], worst["count"], worst["what"], worst["detail"], strict=True
-    ):
-        say(f"{severity}: {count} {what}: {detail}", style=_STYLES[severity])
+    for finding in from_table(found.summary):
+        if finding.severity != "note":
+            line = f"{finding.severity.capitalize()}: {finding.line}"
+            whole = f"{line}: {finding.detail}"
+            short = finding.detail and len(whole) <= _TWO_LINES
+            say(whole if short else f"{line}; see audit.csv", style=_STYLES[finding.severity])
     for finding in inflated(inflation):
         say(f"{finding.line} ({finding.detail})")
 

@@ -17,6 +17,7 @@ from speechnet.audit.leakage import LEAKAGE_COLUMNS
 from speechnet.audit.summary import summary
 from speechnet.findings import Finding, as_table, foremost
 from speechnet.report.closing import warnings_in_words
+from speechnet.report.names import percent_interval
 from speechnet.report.page.findings import audited, findings_of
 from speechnet.report.page.material import Material
 from speechnet.report.page.page import page
@@ -110,6 +111,25 @@ def test_the_speaker_who_tells_the_emotion_stands_before_a_wide_interval(
     assert second.numbers["difference"] == pytest.approx(0.39)
     assert (third.check, third.subject) == ("wide_interval", "gender")
     assert third.numbers["width"] == pytest.approx(0.4)
+
+
+def test_a_finding_on_both_targets_is_one_line_that_names_both() -> None:
+    """Each with its own figures, the numbers being those of the wider; a narrow one isn't named."""
+    material = uncertain(make_material(TARGETS, whole=False))
+    scores = material.tables.scores
+    wide = np.where(scores["target"] == "gender", 0.2, 0.15)
+    both = with_tables(
+        material, scores=scores.assign(low=scores["value"] - wide, high=scores["value"] + wide)
+    )
+    (one,) = [each for each in findings_of(material) if each.check == "wide_interval"]
+    assert (one.subject, "emotion" in one.line) == ("gender", False)
+    (line,) = [each for each in findings_of(both) if each.check == "wide_interval"]
+    assert line.subject == ""
+    assert line.numbers["width"] == pytest.approx(0.4)
+    for target in TARGETS:
+        score = both.score(model=str(both.shown), target=target, part="test", metric="uar")
+        reached = percent_interval(score.value, score.low, score.high)
+        assert f"{target} {reached}" in line.line
 
 
 def test_page_and_terminal_tell_the_same_records(confounded: Material) -> None:

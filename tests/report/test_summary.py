@@ -64,7 +64,7 @@ def test_intervals_are_those_of_what_is_shown(build: Build, targets: Targets) ->
     wanted = {"model": "mlp", "target": "emotion", "part": "test", "fold": "mean", "metric": "uar"}
     value = float(scores[(scores[[*wanted]] == pd.Series(wanted)).all(axis=1)]["value"].iloc[0])
     low, high = 100 * (value - 0.051), 100 * (value + 0.03)
-    assert str(cells(table)[4][4]) == f"{100 * value:.1f} [{low:.1f}, {high:.1f}]"
+    assert str(cells(table)[4][4]).lstrip("▸") == f"{100 * value:.1f} [{low:.1f}, {high:.1f}]"
     assert "Mean over 3 folds [95 % bootstrap interval over speakers]" in str(table.caption)
 
 
@@ -82,7 +82,7 @@ def test_scores_are_those_given(build: Build, targets: Targets) -> None:
         of_fold = of_cell[of_cell["fold"].isin(["0", "1", "2"])]["value"]
         spread = f" ± {100 * of_fold.std():.1f}"
         with_spread = part == "test" and heading in {"accuracy", "UAR"}
-        assert cell == f"{100 * of_fold.mean():.1f}{spread if with_spread else ''}"
+        assert cell.lstrip("▸") == f"{100 * of_fold.mean():.1f}{spread if with_spread else ''}"
 
 
 def test_best_test_uar_is_bold(build: Build, targets: Targets) -> None:
@@ -94,6 +94,23 @@ def test_best_test_uar_is_bold(build: Build, targets: Targets) -> None:
     uar = scores.query("part == 'test' and metric == 'uar' and fold == 'all'")
     best = [int(np.nanargmax(uar[uar["target"] == target]["value"])) for target in targets]
     assert bold(table) == [(1 + best[0], 4), (6 + best[1], 4)]
+    marked = [line for line in render(table) if "▸" in line]  # where nothing is bold
+    assert len(marked) == 2 + 1  # and what it means
+
+
+def test_a_score_without_an_interval_says_why(build: Build, targets: Targets) -> None:
+    """Beside others that have one, and where none has."""
+    scores = build(targets, models=2, folds=1).scores
+    ends = {"low": scores["value"] - 0.01, "high": scores["value"] + 0.01}
+    whole = scores_table(scores.assign(**ends), targets, protocol="x", unit="speaker")
+    assert "no interval" not in str(whole.caption)
+    for lacking in (scores["model"] == scores["model"].iloc[0], scores["model"] != ""):
+        some = scores.assign(**{name: end.mask(lacking) for name, end in ends.items()})
+        table = scores_table(some, targets, protocol="x", unit="speaker")
+        without = [line for line in cells(table) if "[–]" in str(line[4])]  # noqa: RUF001
+        models = scores.loc[lacking, "model"].nunique()
+        assert len(without) == models * len(targets) > 0
+        assert "[–]: no interval" in str(table.caption)  # noqa: RUF001 - as shown
 
 
 def test_undefined_is_a_dash_and_never_best(build: Build, targets: Targets) -> None:
@@ -110,7 +127,7 @@ def test_caption_states_the_protocol(build: Build, targets: Targets) -> None:
     """Protocol, folds, and that the test part chose nothing."""
     table = scores_table(build(targets, folds=6).scores, targets, protocol="loso.")
     assert str(table.caption) == (
-        "loso. Mean over 6 folds ± standard deviation. Bold: the best test UAR. "
+        "loso. Mean over 6 folds ± standard deviation. ▸ the best test UAR. "
         "Nothing was chosen on the test part."
     )
 

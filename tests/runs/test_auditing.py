@@ -90,7 +90,7 @@ def test_a_run_says_what_its_audit_found(
     config = ["--config", str(tiny_config), "--out", str(tmp_path), *ONE_MODEL]
     run = fit(*read_experiment([*config, "--data.split.protocol=random"]))
     said = " ".join(capsys.readouterr().err.split())
-    assert "fault: 12 speakers are both trained on and tested" in said
+    assert "Fault: 12 speakers are both trained on and tested" in said
     assert RunFolder.open(run).info["audit"]["fault"] == 1
 
 

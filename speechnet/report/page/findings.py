@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from typing import Final
+
+import pandas as pd
 
 from speechnet.findings import Finding, from_table, ranked
 from speechnet.report.closing import inflated
@@ -119,26 +121,38 @@ def _chosen(material: Material) -> Iterator[Finding]:
         return
     table = material.tables.confusion
     rows = table[(table["part"] == "dev") & (table["model"] == best.model)]
+    counted_on: dict[str, pd.Series] = {}
     for target in best.targets:
         counts = rows[rows["target"] == target].groupby("truth")["count"].sum()
-        if len(counts) == 0 or (counts == 0).any():
-            continue
-        # A recall of n recordings has at most the variance 1 / 4n.
-        margin = 1.96 * math.sqrt((0.25 / counts).sum()) / len(counts)
-        if 2 * margin > _WIDE:
-            yield Finding(
-                "chosen_on_few",
-                "warning",
-                f"The best model was chosen on only {counts.sum()} dev recordings ({target})",
-                detail=f"by chance alone its dev UAR may be off by {100 * margin:.0f} points, so "
-                "another model may well be as good",
-                subject=target,
-                numbers={
-                    "width": 2 * margin,
-                    "recordings": int(counts.sum()),
-                    "rarest": int(counts.min()),
-                },
-            )
+        if len(counts) and (counts > 0).all() and 2 * _margin(counts) > _WIDE:
+            counted_on[target] = counts
+    if not counted_on:
+        return
+    few = ", ".join(f"{target} {counts.sum()}" for target, counts in counted_on.items())
+    off = max(map(_margin, counted_on.values()))
+    yield Finding(
+        "chosen_on_few",
+        "warning",
+        f"The best model was chosen on few dev recordings: {few}",
+        detail=f"by chance alone its dev UAR may be off by {100 * off:.0f} points, so "
+        "another model may well be as good",
+        subject=_subject(counted_on),
+        numbers={
+            "width": 2 * off,
+            "recordings": min(int(counts.sum()) for counts in counted_on.values()),
+            "rarest": min(int(counts.min()) for counts in counted_on.values()),
+        },
+    )
+
+
+def _margin(counts: pd.Series) -> float:
+    """Half a 95 % interval of the UAR: a recall of n recordings has at most the variance 1 / 4n."""
+    return float(1.96 * math.sqrt((0.25 / counts).sum()) / len(counts))
+
+
+def _subject(targets: Collection[str]) -> str:
+    """The target that a finding is about; of several none."""
+    return next(iter(targets)) if len(targets) == 1 else ""
 
 
 def _by_chance(material: Material) -> Iterator[Finding]:
@@ -173,24 +187,36 @@ def _few_speakers(material: Material) -> Iterator[Finding]:
 def _uncertain(material: Material) -> Iterator[Finding]:
     if material.shown is None:
         return
-    for target in material.tables.targets:
-        score = material.score(model=material.shown, target=target, part="test", metric="uar")
-        if score.has_interval and score.high - score.low > _WIDE:
-            reached = percent_interval(score.value, score.low, score.high)
-            yield Finding(
-                "wide_interval",
-                "warning",
-                f"The scores of {target} are uncertain: UAR {reached} %",
-                detail=f"with other {material.unit}s {model_name(material.shown)} could well "
-                "be at either end",
-                subject=target,
-                numbers={
-                    "uar": score.value,
-                    "low": score.low,
-                    "high": score.high,
-                    "width": score.high - score.low,
-                },
-            )
+    found = {
+        target: material.score(model=material.shown, target=target, part="test", metric="uar")
+        for target in material.tables.targets
+    }
+    wide = {
+        target: score
+        for target, score in found.items()
+        if score.has_interval and score.high - score.low > _WIDE
+    }
+    if not wide:
+        return
+    reached = ", ".join(
+        f"of {target} {percent_interval(score.value, score.low, score.high)} %"
+        for target, score in wide.items()
+    )
+    widest = max(wide.values(), key=lambda score: score.high - score.low)
+    yield Finding(
+        "wide_interval",
+        "warning",
+        f"The scores are uncertain: UAR {reached}",
+        detail=f"with other {material.unit}s {model_name(material.shown)} could well "
+        "be at either end",
+        subject=_subject(wide),
+        numbers={
+            "uar": widest.value,
+            "low": widest.low,
+            "high": widest.high,
+            "width": widest.high - widest.low,
+        },
+    )
 
 
 def _set_aside(material: Material) -> Iterator[Finding]:
