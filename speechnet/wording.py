@@ -39,3 +39,9 @@ def listing(items: Iterable[object], most: int = 10) -> str:
     every = [str(item) for item in items]
     rest = len(every) - most
     return ", ".join(every[:most]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def together(items: Iterable[object]) -> str:
+    """All items as a sentence names them: ``0``, ``0 and 1``, ``0, 1 and 2``."""
+    every = [str(item) for item in items]
+    return " and ".join(filter(None, [", ".join(every[:-1]), *every[-1:]]))

@@ -40,7 +40,7 @@ print(json.dumps([0, sorted(known & set({names!r}))]))
 """
 
 
-def imported(*arguments: str, code: str = PROCESS, exit_code: int = 0) -> set[str]:
+def imported(*arguments: str, code: str = PROCESS, exit_code: int | list[int] = 0) -> set[str]:
     """What a process has imported when it ends."""
     names = sorted({*COMPUTING, "joblib", "skops", "torchmetrics", "scipy", "speechnet"})
     done = subprocess.run(
@@ -78,6 +78,46 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> str:
 def test_what_is_answered_at_once(arguments: list[str], exit_code: int) -> None:
     """Help, a misspelt key, a wrong value, a missing file."""
     assert imported(*arguments, exit_code=exit_code) == set()
+
+
+MISTAKES = """
+import json, sys
+from speechnet.cli import main
+codes = [main(arguments) for arguments in json.loads(sys.argv[1])]
+known = {name.partition(".")[0] for name in sys.modules}
+print(json.dumps([codes, sorted(known & set({names!r}))]))
+"""
+
+
+def test_mistakes_in_what_is_named(tmp_path: Path) -> None:
+    """A folder, a corpus, a run, a recording or a range that is wrong: all in one process."""
+    corpus = ["--data.corpus.name", "ravdess", "--data.corpus.root", str(tmp_path)]
+    (run := tmp_path / "run").mkdir()
+    (run / "run.json").write_text("{}")
+    expected: list[tuple[list[str], int]] = []
+    for verb in ("fit", "audit"):
+        expected += [
+            ([verb, *corpus, "--data.corpus.root", "nowhere"], 3),
+            ([verb, *corpus, "--data.corpus.name", "ravdes"], 2),
+            ([verb, "--data.corpora", "[{name: ravdess, root: nowhere}]"], 3),
+            ([verb, *corpus, "--trainer.max_epochs", "-3"], 2),
+            ([verb, *corpus, "--trainer.accelerator", "tpux"], 2),
+            ([verb, *corpus, "--out", str(run / "run.json")], 4),
+        ]
+    for verb in ("test", "report", "export", "serve"):
+        expected.append(([verb, "--run", "nowhere"], 3))
+    expected += [
+        (["predict", "--run", "nowhere", __file__], 3),
+        (["predict", "--run", str(run), "nowhere.wav", "neither.wav"], 3),
+        (["test", "--run", str(run), "--corpus", "ravdess", "--root", "nowhere"], 3),
+        (["test", "--run", str(run), "--corpus", "ravdes", "--root", str(tmp_path)], 2),
+        (["export", "--run", str(run), "--out", "x.onnx"], 2),
+        (["compare", str(run)], 2),
+        (["compare", str(run), "nowhere"], 3),
+    ]
+    asked = json.dumps([arguments for arguments, _ in expected])
+    codes = [code for _, code in expected]
+    assert imported(asked, code=MISTAKES, exit_code=codes) == set()
 
 
 def test_a_class_of_lightnings_is_checked_by_lightning() -> None:

@@ -1,6 +1,6 @@
 """Turns of phrase that messages share."""
 
-from speechnet.wording import counted, listing
+from speechnet.wording import counted, listing, together
 
 
 def test_one_is_no_plural() -> None:
@@ -15,3 +15,8 @@ def test_a_long_list_is_cut() -> None:
     """The first ones, and how many more there are."""
     assert listing("abc", 3) == "a, b, c"
     assert listing("abcd", 3) == "a, b, c and 1 more"
+
+
+def test_several_as_one() -> None:
+    """As a sentence names its subject."""
+    assert [together(range(n)) for n in (1, 2, 3)] == ["0", "0 and 1", "0, 1 and 2"]

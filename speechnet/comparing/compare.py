@@ -17,10 +17,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from speechnet.comparing.given import check_given
 from speechnet.comparing.notes import notes_on
-from speechnet.comparing.opening import MOST, OpenRun, open_runs
+from speechnet.comparing.opening import OpenRun, open_runs
 from speechnet.comparing.settings import differing
-from speechnet.errors import ConfigError, DataError
+from speechnet.errors import DataError
 from speechnet.evaluation.run_comparison import Match, compare_runs, match_runs
 from speechnet.files import storage_errors, write_whole
 from speechnet.progress import output, say, working
@@ -37,10 +38,8 @@ from speechnet.report.page.compare import compare_page
 from speechnet.report.style import save
 from speechnet.report.summary import printable
 from speechnet.report.tables import Score, models_of, scores_by_key
-from speechnet.runs.folder import check_writable
 from speechnet.runs.tables import table_bytes
 from speechnet.types import Targets
-from speechnet.wording import counted
 
 
 def compare(paths: Sequence[Path], *, out: Path | None) -> RunComparison:
@@ -59,7 +58,7 @@ def compare(paths: Sequence[Path], *, out: Path | None) -> RunComparison:
         DataError: a run can't be opened, or can't be compared with another.
         StorageError: ``out`` can't be written to.
     """
-    _check(paths, out)
+    check_given(paths, out)
     with working("comparing runs"):
         comparison = _compare(open_runs(paths))
     for run in comparison.runs:
@@ -77,24 +76,6 @@ def compare(paths: Sequence[Path], *, out: Path | None) -> RunComparison:
     else:
         say(f"Page: {_write(comparison, out)}", to=output)
     return comparison
-
-
-def _check(paths: Sequence[Path], out: Path | None) -> None:
-    if not 2 <= len(paths) <= MOST:
-        raise ConfigError(
-            f"{counted(len(paths), 'run')} given, expected 2 to {MOST} run folders to compare"
-        )
-    seen: dict[Path, Path] = {}
-    for path in paths:
-        if path.resolve() in seen:
-            raise ConfigError(
-                f"{path} is the same folder as {seen[path.resolve()]}; give each run once"
-            )
-        seen[path.resolve()] = path
-    if out is not None:
-        if (out / "run.json").exists():
-            raise ConfigError(f"--out {out} is a run folder, whose tables would be overwritten")
-        check_writable(out)
 
 
 def _compare(runs: Mapping[str, OpenRun]) -> RunComparison:

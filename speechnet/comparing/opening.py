@@ -16,9 +16,6 @@ from speechnet.evaluation.run_comparison import ScoredRun
 from speechnet.evaluation.selection import Choice
 from speechnet.runs.folder import RunFolder
 
-MOST: Final = len(ascii_uppercase)
-"""So many runs have a letter to go by."""
-
 _ANSWERS: Final = ["file", "fold", "model", "target", "truth", "predicted"]
 
 
@@ -52,7 +49,7 @@ def open_runs(paths: Sequence[Path]) -> dict[str, OpenRun]:
     """Open runs to compare them, each under a letter, in the order given.
 
     Args:
-        paths: the run folders, ``MOST`` at most.
+        paths: the run folders, no more than there are letters.
 
     Raises:
         DataError: one of them is missing, incomplete or damaged.

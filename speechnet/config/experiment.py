@@ -14,7 +14,7 @@ from speechnet.audit.config import AuditConfig
 from speechnet.config.arguments import flags, given_anew, given_value, parse, verb_parser
 from speechnet.config.data import DataConfig, check_names
 from speechnet.config.schema import Schema
-from speechnet.config.trainer import DECIDED_HERE, TrainerConfig, names_an_object
+from speechnet.config.trainer import DECIDED_HERE, TrainerConfig, check_ranges, names_an_object
 from speechnet.config.yaml_file import plain_value
 from speechnet.errors import ConfigError
 from speechnet.evaluation.config import AblationConfig, ClusteringConfig
@@ -155,7 +155,7 @@ def read_experiment(
         The experiment, and its whole configuration as YAML text.
 
     Raises:
-        ConfigError: an unknown key, with the nearest known one, or a value out of place.
+        ConfigError: an unknown key, with the one that was meant, or a value out of place.
     """
     parser = parser or fit_parser(arguments=arguments)
     parsed = parse(parser, given_anew(arguments, "data", "corpora"), fit_schema())
@@ -258,6 +258,7 @@ def _check_trainer(settings: Mapping[str, Any]) -> None:
                 f"trainer.{key} is 0, expected more; to leave the network out set "
                 "model.enabled: false, to train without a dev part data.split.dev: 0"
             )
+    check_ranges(settings)
 
 
 def _help(name: str) -> str:

@@ -16,6 +16,7 @@ from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hi
 
 from speechnet.config.yaml_file import plain_value
 from speechnet.errors import ConfigError
+from speechnet.wording import listing
 
 _WORDS: Final[dict[Any, str]] = {
     bool: "true or false",
@@ -24,6 +25,8 @@ _WORDS: Final[dict[Any, str]] = {
     str: "text",
     types.NoneType: "null",
 }
+_NEAR: Final = 0.6
+"""Likeness, 0 to 1, from which on one word may be meant by another."""
 _ARTICLES: Final[dict[Any, str]] = {int: "a ", float: "a "}
 
 
@@ -130,15 +133,21 @@ class Schema:
     def _unknown(self, key: str) -> ConfigError:
         if key in self._refused:
             return ConfigError(f"{key} can't be set: {self._refused[key]}")
+        if near := self._nearest(key):
+            return ConfigError(f"unknown key {key!r}; the nearest known one is {near!r}")
+        section = self._divided(key)[0]
+        inner = _children(self._expected(section)) or {}
+        known = listing(inner, 40)
+        said = f"{section} has {known}" if section and inner else f"known are {known}"
+        return ConfigError(f"unknown key {key!r}; {said if inner else f'{section} has no keys'}")
 
-        return ConfigError(f"unknown key {key!r}; the nearest known one is {self._nearest(key)!r}")
-
-    def _nearest(self, key: str) -> str:
+    def _nearest(self, key: str) -> str | None:
+        """The key that was meant; None where none is near."""
         known = list(_paths(self._keys))
         right, wrong, rest = self._divided(key)
-        siblings = {path.casefold(): path for path in known if path.rpartition(".")[0] == right}
-        here = f"{right}.{wrong}" if right else wrong
-        if near := get_close_matches(here.casefold(), siblings, n=1, cutoff=0.75):
+        beside = [path for path in known if path.rpartition(".")[0] == right]
+        siblings = {path.rpartition(".")[2].casefold(): path for path in beside}
+        if near := get_close_matches(wrong.casefold(), siblings, n=1, cutoff=_NEAR):
             whole = ".".join([siblings[near[0]], *rest])
             return whole if whole in known else siblings[near[0]]
 
@@ -146,7 +155,9 @@ class Schema:
             last = SequenceMatcher(None, key.rpartition(".")[2], path.rpartition(".")[2])
             return SequenceMatcher(None, key, path).ratio() + last.ratio()
 
-        return max(known, key=likeness)
+        best = max(known, key=likeness)
+        near = get_close_matches(key.rpartition(".")[2], [best.rpartition(".")[2]], cutoff=_NEAR)
+        return best if near else None
 
     def _divided(self, key: str) -> tuple[str, str, list[str]]:
         """The part of an unknown key that is known, the first word that isn't, and the rest."""

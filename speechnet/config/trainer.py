@@ -6,9 +6,13 @@ against the signature of the Trainer itself.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import timedelta
 from typing import Final, Literal, get_args, get_type_hints
+
+from speechnet.errors import ConfigError
+from speechnet.wording import did_you_mean
 
 DECIDED_HERE: Final = {
     "logger": "the run folder decides what is logged where",
@@ -121,10 +125,49 @@ class TrainerConfig:
     model_registry: str | None = None
 
 
+ACCELERATORS: Final = ("auto", "cpu", "gpu", "cuda", "mps", "tpu")
+"""What ``accelerator`` may be called."""
+
+_LEAST: Final = {
+    "max_epochs": -1,
+    "max_steps": -1,
+    "limit_train_batches": 0,
+    "limit_val_batches": 0,
+    "overfit_batches": 0,
+    "accumulate_grad_batches": 1,
+    "check_val_every_n_epoch": 1,
+}
+"""The least that a number may be; -1 stands for no limit."""
+
 DEFAULTS: Final = {each.name: each.default for each in fields(TrainerConfig)}
 """Of every key."""
 
 _KINDS: Final = get_type_hints(TrainerConfig)
+
+
+def check_ranges(settings: Mapping[str, object]) -> None:
+    """Refuse plain values that no Trainer takes on any machine, before Lightning is imported.
+
+    Args:
+        settings: of ``trainer:``, of the right types.
+
+    Raises:
+        ConfigError: one is out of its range.
+    """
+    for key, least in _LEAST.items():
+        value = settings.get(key)
+        share = isinstance(value, float) and least == 0
+        if isinstance(value, int | float) and (value < least or (share and value > 1)):
+            meant = f"{least} or more" if least >= 0 else "1 or more, or -1 for no limit"
+            if share:
+                meant = "a share of 0.0 to 1.0, or a whole number of batches"
+            raise ConfigError(f"trainer.{key} is {value}, expected {meant}")
+    name = settings.get("accelerator", "auto")
+    if isinstance(name, str) and name.casefold() not in ACCELERATORS:
+        raise ConfigError(
+            f"trainer.accelerator is {name!r}, expected one of {', '.join(ACCELERATORS)}"
+            f"{did_you_mean(name, ACCELERATORS)}"
+        )
 
 
 def names_an_object(key: str, value: object) -> bool:

@@ -10,7 +10,7 @@ class CorpusConfig:
     """Which corpus is read, from where, and how its labels are mapped.
 
     Attributes:
-        name: a shipped definition (see ``speechnet.corpus.shipped_definitions``), or the path of
+        name: a shipped definition (see ``speechnet.corpus.known``), or the path of
             one's own definition, ending in ``.yaml``.
         root: the folder everything is read from; nothing outside it is.
         table: for a corpus described by a table, the CSV's path relative to ``root``; by default

@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from speechnet.corpus.definition import Definition, Field
+from speechnet.corpus.known import check_name
 from speechnet.errors import ConfigError
 from speechnet.reading import PlainError, parse_yaml, read_config_text
 from speechnet.types import CORPUS_COLUMNS
@@ -44,14 +45,6 @@ _FIELD_KEYS = {
 }
 
 
-def shipped_definitions() -> list[str]:
-    """The names of the definitions that come with speechnet."""
-    folder = resources.files("speechnet.corpus") / "definitions"
-    return sorted(
-        Path(entry.name).stem for entry in folder.iterdir() if entry.name.endswith(".yaml")
-    )
-
-
 def load_definition(name: str) -> Definition:
     """Read and check a definition.
 
@@ -64,12 +57,7 @@ def load_definition(name: str) -> Definition:
     Raises:
         ConfigError: there is no such definition, or something in it is wrong.
     """
-    is_path = name.endswith((".yaml", ".yml"))
-    if not is_path and name not in (known := shipped_definitions()):
-        raise ConfigError(
-            f"data.corpus.name: no corpus is called {name!r}{did_you_mean(name, known)}. Known are "
-            f"{', '.join(known)}; one's own definition is given by its path, ending in .yaml"
-        )
+    is_path = check_name(name)
     shipped = resources.files("speechnet.corpus") / "definitions" / f"{name}.yaml"
     try:
         own = read_config_text(Path(name).expanduser()) if is_path else None

@@ -11,8 +11,7 @@ Conventions:
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -20,6 +19,7 @@ from typing import Final
 import pandas as pd
 
 from speechnet.corpus.config import CorpusConfig
+from speechnet.corpus.known import saying
 from speechnet.corpus.labels import Drop, choose_rows, dropped_table, map_labels
 from speechnet.corpus.reader import Corpus, Reading, read_rows
 from speechnet.errors import ConfigError, DataError
@@ -56,13 +56,13 @@ def load_corpora(
     readings: list[Reading] = []
     drops: list[Drop] = []
     for number, config in enumerate(configs):
-        with _saying(f"data.corpora[{number}]", f" ({config.name})"):
+        with saying(f"data.corpora[{number}]", f" ({config.name})"):
             reading = read_rows(config).without_placeholders(config.labels, targets)
             table, dropped = map_labels(reading.table, labels=config.labels, targets=targets)
         readings.append(replace(reading, table=table))
         drops += dropped
     union = _join(readings)
-    with _saying("data.corpora[...]"):
+    with saying("data.corpora[...]"):
         try:
             table, classes, dropped = choose_rows(union.table, targets=targets, complete=complete)
         except DataError as error:
@@ -107,18 +107,6 @@ def corpora_of_classes(
     """The corpora that have rows of each class, in the table's order."""
     pairs = table[[target, CORPUS]].drop_duplicates()
     return {label: pairs.loc[pairs[target] == label, CORPUS].tolist() for label in classes}
-
-
-@contextmanager
-def _saying(key: str, about: str = "") -> Iterator[None]:
-    """Let messages name the key of this corpus, where one alone would be ``data.corpus``."""
-    try:
-        yield
-    except (ConfigError, DataError) as error:
-        said = (
-            str(error).replace("--data.corpus.", "data.corpus.").replace("data.corpus.", f"{key}.")
-        )
-        raise type(error)(f"{key}{about}: {said}" if about else said) from error
 
 
 def _join(readings: Sequence[Reading]) -> Reading:

@@ -32,6 +32,7 @@ from speechnet.errors import ConfigError
 from speechnet.evaluation.cluster_reference import Assigned, internal_scores
 from speechnet.evaluation.comparison import SIGNIFICANT, holm
 from speechnet.types import Float64, Int64
+from speechnet.wording import together
 
 AGAINST: Final = ("gender", "emotion", "sentence", "speaker")
 """The label columns that clusters are held against unless the configuration names others."""
@@ -241,12 +242,12 @@ def _ranked(rows: pd.DataFrame) -> _Ranked:
 
 def _sentence(name: str, one: _Ranked) -> str:
     if not one.tested:
-        return f"{name}, not compared with chance: {_listed(_scored(one.overall | one.within))}."
+        return f"{name}, not compared with chance: {together(_scored(one.overall | one.within))}."
     followed, inside = (
         {label: value for label, value in scores.items() if label in one.followed}
         for scores in (one.overall, one.within)
     )
-    rest = _listed([label for label in one.overall if label not in followed])
+    rest = together([label for label in one.overall if label not in followed])
     if followed:
         said = f"{name} follows {_more(followed)}{f', with no clear sign of {rest}' * bool(rest)}"
     else:
@@ -261,7 +262,7 @@ def _scored(labels: Mapping[str, float]) -> list[str]:
 
 def _more(labels: Mapping[str, float]) -> str:
     first, others = _scored(labels)[:1], _scored(labels)[1:]
-    return " more than ".join(_listed(names) for names in (first, others) if names)
+    return " more than ".join(together(names) for names in (first, others) if names)
 
 
 def _headline(found: list[_Ranked]) -> list[str]:
@@ -294,7 +295,3 @@ def _winner(found: list[_Ranked], suffix: str = "") -> str:
         if won > len(found) / 2:
             return f"{more} more than {less}"
     return ""
-
-
-def _listed(names: list[str]) -> str:
-    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)

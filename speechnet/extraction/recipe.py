@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 
 from speechnet.audio.config import AudioConfig
 from speechnet.denoise.config import DenoiseConfig
+from speechnet.errors import ConfigError
 from speechnet.features.config import FeaturesConfig
 
 BackendName = Literal["torch", "reference"]
@@ -61,3 +62,9 @@ class Recipe:
         self.audio.check()
         self.denoise.check()
         self.features.groups()
+        highest, rate = self.features.fmax, self.audio.sample_rate
+        if highest is not None and highest > rate / 2:
+            raise ConfigError(
+                f"data.features.fmax is {highest:g} Hz, expected at most {rate / 2:g} Hz, half of "
+                f"data.audio.sample_rate ({rate} Hz)"
+            )

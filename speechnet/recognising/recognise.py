@@ -25,9 +25,9 @@ from speechnet.recognising.recognition import Unlike, check_abstain
 from speechnet.recognising.results import Results, columns_of, open_results, rows_of
 from speechnet.recognising.timelines import Windowing, Windows
 from speechnet.report.summary import set_aside_table
-from speechnet.runs.folder import check_writable
 from speechnet.runs.novelty import MEASURED, unlike_in_words
 from speechnet.runs.parallel import parallel
+from speechnet.runs.place import check_writable
 from speechnet.runs.saved import BEST, SavedRun
 from speechnet.types import NOTES
 from speechnet.wording import counted, listing

@@ -29,7 +29,7 @@ from speechnet.errors import ConfigError, SetAside, StorageError
 from speechnet.files import storage_errors, sync_folder, write_whole
 from speechnet.reading import open_regular, parse_json, read_regular
 from speechnet.recognising.recognition import UNLIKE, UNSURE, Recognition, unlike_as_word
-from speechnet.runs.folder import check_writable
+from speechnet.runs.place import check_writable
 from speechnet.safe_text import from_cell, to_cell, visible
 from speechnet.types import Targets
 

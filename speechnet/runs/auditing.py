@@ -18,10 +18,11 @@ from speechnet.findings import Finding, as_table, from_table
 from speechnet.progress import output, say, working
 from speechnet.report.audit import findings_table
 from speechnet.report.closing import inflated
-from speechnet.runs.folder import RunFolder, check_writable, next_version
+from speechnet.runs.folder import RunFolder
 from speechnet.runs.inflation import measure_inflation
 from speechnet.runs.opening import announce
 from speechnet.runs.parallel import parallel
+from speechnet.runs.place import check_writable, next_version
 from speechnet.runs.tables import table_bytes
 from speechnet.types import Targets
 from speechnet.wording import counted, plural

@@ -29,19 +29,21 @@ from speechnet.runs.auditing import check_speaker_normalisation, look_over
 from speechnet.runs.cross import cross_matrix
 from speechnet.runs.describing import describe_data, describe_protocol, split_table
 from speechnet.runs.evaluating import evaluate, write_evaluation
-from speechnet.runs.folder import RunFolder, check_writable
+from speechnet.runs.folder import RunFolder
 from speechnet.runs.importance import importance
 from speechnet.runs.mistakes import write_mistakes
 from speechnet.runs.novelty import TABLE as NOVELTY_TABLE
 from speechnet.runs.novelty import fit_novelty
 from speechnet.runs.opening import announce
 from speechnet.runs.parallel import parallel
+from speechnet.runs.place import check_writable
 from speechnet.runs.reporting import draw_figures, read_material, write_report
 from speechnet.runs.tensorboard import log_figures
 from speechnet.runs.training import FoldTraining, check_searches
 from speechnet.splits.config import describe
 from speechnet.splits.folds import shared_speakers
 from speechnet.types import Int64
+from speechnet.wording import plural, together
 
 
 def fit(config: ExperimentConfig, config_text: str) -> Path:
@@ -200,8 +202,9 @@ def _note_thin_dev(data: SpeechDataModule) -> None:
         ]
         if thin:
             say(
-                f"The dev part of fold {', '.join(thin)} lacks a class of {target}: there, early "
-                "stopping sees the others only. data.split.dev sets its size.",
+                f"The dev {plural(len(thin), 'part of fold', 'parts of folds')} {together(thin)} "
+                f"{plural(len(thin), 'lacks', 'lack')} a class of {target}: there, early stopping "
+                "sees the others only. data.split.dev sets the size.",
                 style="yellow",
             )
 

@@ -20,7 +20,7 @@ from speechnet.models.neural.export import INPUT, networks, to_onnx
 from speechnet.progress import output, say, working
 from speechnet.reading import read_regular
 from speechnet.runs.checksums import NAME as SUMS
-from speechnet.runs.folder import check_writable
+from speechnet.runs.place import check_writable
 from speechnet.runs.saved import SavedRun
 from speechnet.types import Float32, Targets
 
@@ -78,7 +78,7 @@ def export(run_path: Path, *, out: Path | None = None, fold: int | Literal["all"
         say(f"{_BY_SPEAKER}: whoever uses the model does so first.", style="yellow")
     say(
         f"Model: {path} ({len(content) / 1e6:.1f} MB, {len(folds)} of {run.folder.info['folds']} "
-        f"folds; as torch within {off:.0e})",
+        f"folds; equal to torch within {off:.0e})",
         to=output,
     )
     return path

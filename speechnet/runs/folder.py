@@ -6,7 +6,6 @@ import json
 import math
 import os
 import platform
-import re
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
@@ -18,18 +17,16 @@ from typing import Any, Final
 import pandas as pd
 
 from speechnet import __version__
-from speechnet.errors import DataError, StorageError
+from speechnet.errors import DataError
 from speechnet.evaluation.selection import Choice, choose_model
 from speechnet.files import absolute, storage_errors, write_whole
 from speechnet.progress import stage
-from speechnet.reading import PlainError, open_regular, parse_json, read_regular
+from speechnet.reading import open_regular
 from speechnet.runs.checksums import check_sums, read_sums, write_sums
 from speechnet.runs.consistency import FORMAT, check_classes, check_info
+from speechnet.runs.place import INCOMPLETE, next_version, read_info
 from speechnet.runs.tables import read_table, table_bytes
 
-_INCOMPLETE: Final = "INCOMPLETE"
-_LARGEST_INFO: Final = 2**26
-"""Bytes of ``run.json``; it names each column of the features and each class."""
 _PACKAGES: Final = (
     "torch",
     "lightning",
@@ -71,7 +68,7 @@ class RunFolder:
         path = next_version(absolute(out) / experiment)
         with storage_errors(path):
             text = "This run has not finished: it goes on, was killed, or failed.\n"
-            (path / _INCOMPLETE).write_text(text, encoding="utf-8")
+            (path / INCOMPLETE).write_text(text, encoding="utf-8")
         info = {
             "format": FORMAT,
             "speechnet": __version__,
@@ -99,18 +96,7 @@ class RunFolder:
                 it.
         """
         path = absolute(path)
-        if not path.is_dir():
-            raise DataError(f"there is no run folder {path}")
-        if (path / _INCOMPLETE).exists():
-            raise DataError(f"{path} is incomplete: its run was killed, failed or still goes on")
-        try:
-            info = parse_json(read_regular(path / "run.json", largest=_LARGEST_INFO))
-        except OSError as error:
-            raise DataError(
-                f"{path} is no run folder: run.json can't be read ({error.strerror})"
-            ) from error
-        except PlainError as error:
-            raise DataError(f"{path}/run.json is damaged: {error}") from error
+        info = read_info(path)
         check_info(path, info)
         sums = read_sums(path)
         check_sums(path, sums)
@@ -199,46 +185,11 @@ class RunFolder:
         self.write_text("run.json", text + "\n")
         with storage_errors(self.path):
             write_sums(self.path)
-        (self.path / _INCOMPLETE).unlink(missing_ok=True)
+        (self.path / INCOMPLETE).unlink(missing_ok=True)
 
     def _write(self, name: str, content: bytes) -> None:
         with storage_errors(self.path):
             write_whole(self.path / name, content)
-
-
-def next_version(base: Path) -> Path:
-    """Make the folder ``version_<N>`` with the next number; two processes never get the same.
-
-    Raises:
-        StorageError: no space, no permission, or a file where a folder should be.
-    """
-    try:
-        with storage_errors(base):
-            base.mkdir(parents=True, exist_ok=True)
-            taken = [re.fullmatch(r"version_(\d+)", path.name) for path in base.iterdir()]
-            number = max((int(found[1]) + 1 for found in taken if found), default=0)
-            while True:
-                try:
-                    (base / f"version_{number}").mkdir()
-                    return base / f"version_{number}"
-                except FileExistsError:  # another process was faster
-                    number += 1
-    except (NotADirectoryError, FileExistsError) as error:
-        raise StorageError(f"{base} can't be made: a file stands in its way") from error
-
-
-def check_writable(path: Path) -> None:
-    """Notice early, and without leaving a trace, that a folder can't be made or written to.
-
-    Raises:
-        StorageError: no permission, or a file where a folder should be.
-    """
-    whole = absolute(path)
-    there = next(folder for folder in (whole, *whole.parents) if folder.exists())
-    if not there.is_dir():
-        raise StorageError(f"{path} can't be made: {there} is a file")
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise StorageError(f"no permission to write {path}")
 
 
 def _finite(value: Any) -> Any:

@@ -21,7 +21,8 @@ from speechnet.reading import read_config_text, read_regular
 from speechnet.report.page import Material, page
 from speechnet.report.tables import Tables
 from speechnet.runs import checksums
-from speechnet.runs.folder import RunFolder, check_writable
+from speechnet.runs.folder import RunFolder
+from speechnet.runs.place import check_writable
 from speechnet.types import Targets, encode
 
 _EVIDENCE: Final = (

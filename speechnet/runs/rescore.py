@@ -31,10 +31,10 @@ from speechnet.predictions import join, predictions_table
 from speechnet.progress import console, output, say
 from speechnet.report.summary import scores_table, set_aside_table
 from speechnet.runs.experiment import BY_SPEAKER, predict_rows
-from speechnet.runs.folder import check_writable, next_version
 from speechnet.runs.novelty import TABLE, unlike_in_words
 from speechnet.runs.opening import announce
 from speechnet.runs.parallel import parallel
+from speechnet.runs.place import check_writable, next_version
 from speechnet.runs.saved import SavedRun
 from speechnet.runs.tables import table_bytes
 from speechnet.types import Targets

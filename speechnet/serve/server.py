@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from speechnet.errors import ConfigError
 from speechnet.progress import output, say, working
+from speechnet.runs.place import read_info
 from speechnet.scratch import temporary_folder
 from speechnet.serve.address import is_loopback, listening, url_of
 from speechnet.serve.limits import Limits
@@ -54,6 +55,7 @@ def serve(run_path: Path, *, limits: Limits, host: str, port: int) -> None:
     limits.check()
     _check_gradio()
     with listening(host, port) as listener, _private_folder() as folder:
+        read_info(run_path)  # before what takes seconds to import
         with working("loading the models"):
             recogniser = _load(run_path)
             app = _application(recogniser, limits=limits, host=host, folder=folder)

@@ -8,6 +8,7 @@ from jsonargparse import ArgumentParser
 
 from speechnet.config.experiment import fit_parser, read_experiment
 from speechnet.progress import working
+from speechnet.verbs.early import check_experiment
 
 
 def parser(arguments: Sequence[str] = ()) -> ArgumentParser:
@@ -20,6 +21,7 @@ def run(arguments: Sequence[str]) -> None:
     """Run the verb."""
     with working("starting"):
         config, _ = read_experiment(arguments, parser(arguments))
+        check_experiment(config)
         from speechnet.runs.auditing import audit
 
     audit(config)

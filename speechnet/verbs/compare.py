@@ -7,6 +7,7 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser
 
+from speechnet.comparing.given import check_given
 from speechnet.config.arguments import parse, verb_parser
 from speechnet.config.schema import Schema
 from speechnet.progress import working
@@ -31,9 +32,10 @@ def run(arguments: Sequence[str]) -> None:
     """Run the verb."""
     schema = Schema({"out": str | None, "runs": list[str]})
     parsed = parse(parser(), arguments, schema)
+    paths = [Path(path) for path in parsed.runs]
+    out = None if parsed.out is None else Path(parsed.out)
+    check_given(paths, out)
     with working("starting"):
         from speechnet.comparing.compare import compare
 
-    compare(
-        [Path(path) for path in parsed.runs], out=None if parsed.out is None else Path(parsed.out)
-    )
+    compare(paths, out=out)

@@ -10,7 +10,9 @@ from jsonargparse import ArgumentParser
 
 from speechnet.config.arguments import parse, verb_parser
 from speechnet.config.schema import Schema
+from speechnet.errors import ConfigError
 from speechnet.progress import working
+from speechnet.runs.place import read_info
 
 _Fold = int | Literal["all"]
 
@@ -31,6 +33,12 @@ def parser() -> ArgumentParser:
 def run(arguments: Sequence[str]) -> None:
     """Run the verb."""
     parsed = parse(parser(), arguments, Schema({"run": str, "out": str | None, "fold": _Fold}))
+    if parsed.out is not None and parsed.out.lower().endswith(".onnx"):
+        raise ConfigError(
+            f"--out {parsed.out}: expected a folder, in which the file is called model.onnx or "
+            "model_fold_N.onnx"
+        )
+    read_info(Path(parsed.run))
     with working("starting"):
         from speechnet.runs.export import export
 

@@ -8,6 +8,7 @@ from jsonargparse import ArgumentParser
 
 from speechnet.config.experiment import fit_parser, read_experiment
 from speechnet.progress import working
+from speechnet.verbs.early import check_experiment
 
 
 def parser() -> ArgumentParser:
@@ -19,6 +20,7 @@ def run(arguments: Sequence[str]) -> None:
     """Run the verb."""
     with working("starting"):
         experiment = read_experiment(arguments)
+        check_experiment(experiment[0])
         from speechnet.runs.experiment import fit
 
     fit(*experiment)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
@@ -10,8 +11,11 @@ from jsonargparse import ArgumentParser
 
 from speechnet.config.arguments import parse, verb_parser
 from speechnet.config.schema import Schema
-from speechnet.errors import ConfigError
+from speechnet.corpus.discovery import printable
+from speechnet.errors import ConfigError, DataError
 from speechnet.progress import working
+from speechnet.runs.place import read_info
+from speechnet.wording import listing, plural
 
 
 class _Flag(NamedTuple):
@@ -82,6 +86,8 @@ def run(arguments: Sequence[str]) -> None:
             "name what is to be recognised: files, folders, patterns in quotes, - for a list on "
             "the standard input, or --manifest"
         )
+    _check_there(parsed.paths, parsed.manifest)
+    read_info(Path(parsed.run))
     with working("starting"):
         from speechnet.recognising.recognise import recognise
         from speechnet.recognising.timelines import Windowing
@@ -104,6 +110,21 @@ def run(arguments: Sequence[str]) -> None:
         windowing=windowing,
         each_channel=parsed.channels == "each",
     )
+
+
+def _check_there(paths: Sequence[str], manifest: str | None) -> None:
+    """Say at once that nothing is there; of several recordings the table says which aren't."""
+    if manifest is not None or not paths or any(path == "-" or _may_be(path) for path in paths):
+        return
+    raise DataError(
+        f"{plural(len(paths), 'there is no recording', 'none of the recordings is there:')} "
+        f"{listing((printable(path) for path in paths), 3)} (looked for from "
+        f"{printable(str(Path.cwd()))!r})"
+    )
+
+
+def _may_be(path: str) -> bool:
+    return any(mark in path for mark in "*?[") or os.path.exists(path)  # noqa: PTH110
 
 
 def _path(text: str | None) -> Path | None:

@@ -10,6 +10,7 @@ from jsonargparse import ArgumentParser
 from speechnet.config.arguments import parse, verb_parser
 from speechnet.config.schema import Schema
 from speechnet.progress import working
+from speechnet.runs.place import read_info
 
 
 def parser() -> ArgumentParser:
@@ -25,6 +26,7 @@ def parser() -> ArgumentParser:
 def run(arguments: Sequence[str]) -> None:
     """Run the verb."""
     parsed = parse(parser(), arguments, Schema({"run": str, "figures": bool}))
+    read_info(Path(parsed.run))
     with working("starting"):
         from speechnet.runs.reporting import rebuild
 

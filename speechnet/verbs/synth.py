@@ -27,7 +27,7 @@ def run(arguments: Sequence[str]) -> None:
     from speechnet.corpus.synthetic import write_corpus
     from speechnet.files import storage_errors
     from speechnet.processes import processes
-    from speechnet.runs.folder import check_writable
+    from speechnet.runs.place import check_writable
 
     keys = get_type_hints(SynthConfig)
     parsed = parse(parser(), arguments, Schema({"out": str, **keys}))

@@ -11,8 +11,11 @@ from jsonargparse import ArgumentParser, Namespace
 from speechnet.config.arguments import parse, verb_parser
 from speechnet.config.schema import Schema
 from speechnet.corpus.config import CorpusConfig
+from speechnet.corpus.discovery import resolve_root
+from speechnet.corpus.known import check_name
 from speechnet.errors import ConfigError
 from speechnet.progress import working
+from speechnet.runs.place import read_info
 
 _SHORT: Final = {
     "corpus": ("name", "another corpus: a known name, or one's own definition, a .yaml"),
@@ -44,6 +47,11 @@ def run(arguments: Sequence[str]) -> None:
     schema = Schema({"run": str, **texts, "data": {"corpus": _corpus()}})
     parsed = parse(parser(), arguments, schema)
     given = _given(parsed)
+    read_info(Path(parsed.run))
+    if "name" in given:
+        check_name(str(given["name"]))
+    if "root" in given:
+        resolve_root(str(given["root"]))
     with working("starting"):
         from speechnet.runs.rescore import rescore
 

@@ -61,6 +61,8 @@ def test_fitting(settings: dict[str, Any]) -> None:
     ("settings", "message"),
     [
         ({"seeds": 1}, "unknown key 'seeds'; the nearest known one is 'seed'"),
+        ({"nonsense": 1}, "unknown key 'nonsense'; known are outer, seed, trainer"),
+        ({"outer": {"onward": 1}}, "unknown key 'outer.onward'; outer has inner, maybe, on"),
         ({"outer": {"iner": {}}}, "unknown key 'outer.iner'.* 'outer.inner'"),
         ({"outer": {"inner": {"WIDTH": 1}}}, "'outer.inner.WIDTH'.* 'outer.inner.width'"),
         ({"max_epochs": 1}, "'max_epochs'.* 'trainer.max_epochs'"),

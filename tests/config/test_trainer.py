@@ -10,14 +10,20 @@ from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import pytest
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Trainer
+from lightning.pytorch.accelerators import AcceleratorRegistry
 
 from speechnet.config.trainer import (
+    ACCELERATORS,
     DECIDED_HERE,
+    DEFAULTS,
     LightningObject,
     TrainerConfig,
+    check_ranges,
     names_an_object,
 )
+from speechnet.errors import ConfigError
 
 OURS = {
     "devices": 1,
@@ -58,6 +64,37 @@ def test_keys_defaults_and_types_are_lightnings() -> None:
         name = field.name
         assert field.default == OURS.get(name, signature[name].default), name
         assert set(_alternatives(ours[name])) == set(_alternatives(theirs[name])), name
+
+
+def test_accelerators_are_lightnings() -> None:
+    """Its own, and the two words that stand for whichever is there."""
+    assert set(ACCELERATORS) == {"auto", "gpu", *AcceleratorRegistry.available_accelerators()}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("max_epochs", -3),
+        ("max_steps", -2),
+        ("limit_train_batches", 1.5),
+        ("limit_val_batches", -1),
+        ("overfit_batches", -0.5),
+        ("accelerator", "tpux"),
+    ],
+)
+def test_what_no_trainer_takes(key: str, value: Any) -> None:
+    """Our sentence names the key and the value; Lightning refuses the same."""
+    with pytest.raises(ConfigError, match=rf"trainer\.{key} is '?{value}'?, expected"):
+        check_ranges({key: value})
+    with pytest.raises((MisconfigurationException, ValueError)):
+        Trainer(logger=False, enable_progress_bar=False, **{"accelerator": "cpu", key: value})
+
+
+def test_what_a_trainer_takes() -> None:
+    """Defaults, the ends of the ranges, whole numbers of batches."""
+    check_ranges(DEFAULTS)
+    check_ranges({"max_epochs": -1, "limit_train_batches": 1.0, "limit_val_batches": 7})
+    check_ranges({"accelerator": "cuda", "overfit_batches": 3})
 
 
 @pytest.mark.parametrize(

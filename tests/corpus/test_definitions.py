@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from speechnet.corpus.definition_file import load_definition, shipped_definitions
+from speechnet.corpus.definition_file import load_definition
+from speechnet.corpus.known import shipped_definitions
 from speechnet.corpus.labels import UNDECIDED
 from speechnet.errors import ConfigError
 from speechnet.types import VOCABULARY

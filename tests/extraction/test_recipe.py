@@ -173,3 +173,11 @@ def test_the_key_changes_with_what_is_read(stereo: Path) -> None:
     """Bounds, too: what was set aside is kept."""
     base = Recipe(AudioConfig(), DenoiseConfig(method="none"), one_feature("energy"))
     check_each_setting(base, "audio", stereo)
+
+
+def test_nothing_lies_above_half_the_rate() -> None:
+    """``fmax`` up to half the rate is taken; above, both numbers are said."""
+    audio = AudioConfig(sample_rate=8_000)
+    Recipe(audio, DenoiseConfig(), FeaturesConfig(fmax=4_000.0)).check()
+    with pytest.raises(ConfigError, match=r"fmax is 4001 Hz, .* 4000 Hz, .* \(8000 Hz\)"):
+        Recipe(audio, DenoiseConfig(), FeaturesConfig(fmax=4_001.0)).check()

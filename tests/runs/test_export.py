@@ -85,7 +85,7 @@ def test_one_fold(tiny_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
     assert main(words) == 0
     path = tmp_path / "new" / "model_fold_1.onnx"
     shown = capsys.readouterr()
-    assert shown.out.startswith(f"Model: {path} (0.0 MB, 1 of 2 folds; as torch within ")
+    assert shown.out.startswith(f"Model: {path} (0.0 MB, 1 of 2 folds; equal to torch within ")
     assert len(shown.err.splitlines()) <= 1  # that the network isn't the best model, if it isn't
     assert [one.name for one in path.parent.iterdir()] == [path.name]
     X = np.random.default_rng(0).standard_normal((4, 25), dtype=np.float32)

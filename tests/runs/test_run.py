@@ -16,7 +16,8 @@ import pytest
 import speechnet.runs.folder
 from speechnet.errors import DataError, StorageError
 from speechnet.runs.consistency import FORMAT
-from speechnet.runs.folder import RunFolder, check_writable, next_version
+from speechnet.runs.folder import RunFolder
+from speechnet.runs.place import check_writable, next_version
 from speechnet.runs.tables import read_table, table_bytes
 
 
@@ -84,6 +85,9 @@ def test_nothing_can_be_written(tmp_path: Path) -> None:
         next_version(tmp_path / "file")
     with pytest.raises(StorageError, match="file is a file"):
         check_writable(tmp_path / "file" / "x")
+    for refuse in (check_writable, next_version):  # root too
+        with pytest.raises(StorageError, match=r"can't be made|no permission"):
+            refuse(Path("/proc/x"))
     check_writable(tmp_path / "new" / "deep")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
