@@ -74,6 +74,7 @@ def scores_table(
         table.add_column(heading, justify="right", no_wrap=True)
     shown: list[Score] = []
     lacking: list[Score] = []
+    marked = False
     promised = "low" in scores
     for target in targets:
         rows = _score_rows(scores, target)
@@ -85,12 +86,13 @@ def scores_table(
             cells = {key: Text(_cell(row[key], key, promised=promised)) for key in scored.values()}
             if row[_DECIDING].value == best:
                 cells[_DECIDING] = Text(f"{_BEST}{cells[_DECIDING]}", "bold")
+                marked = True
             table.add_row(model_name(model), *cells.values())
     notes = [
         protocol.rstrip("."),
         *_spread_in_words(shown, folds=fold_count(scores), unit=unit),
         *([POOLED_NOTE] if any(score.pooled for score in shown) else []),
-        f"{_BEST} the best test UAR",
+        *([f"{_BEST} the best test UAR"] if marked else []),
         *([f"{_NO_INTERVAL}: no interval, as {_why_none(unit)}"] if lacking else []),
         *([f"{UNDEFINED}: undefined"] if any(math.isnan(score.value) for score in shown) else []),
         # Of a run that is scored once more it can't be known.
@@ -107,7 +109,7 @@ def _lacks(score: Score) -> bool:
 
 def _why_none(unit: str | None) -> str:
     """When ``speechnet.evaluation.resampling.interval`` gives none, in short."""
-    return f"all are right, answers don't vary or a class has one {unit or 'recording'}"
+    return f"all or none are right, answers don't vary or a class has one {unit or 'recording'}"
 
 
 def _cell(score: Score, key: tuple[str, str], *, promised: bool) -> str:

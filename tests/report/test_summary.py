@@ -120,6 +120,7 @@ def test_undefined_is_a_dash_and_never_best(build: Build, targets: Targets) -> N
     table = scores_table(scores, targets, protocol="random")
     assert [str(cell) for cell in cells(table)[1][2:]] == ["–"] * 3  # noqa: RUF001 - as shown
     assert not bold(table)
+    assert "▸" not in str(table.caption)
     assert "–: undefined" in str(table.caption)  # noqa: RUF001 - as shown
 
 
