@@ -27,6 +27,8 @@ _WORDS: Final[dict[Any, str]] = {
 }
 _NEAR: Final = 0.6
 """Likeness, 0 to 1, from which on one word may be meant by another."""
+_SAME: Final = 0.8
+"""The same, for a word in another section."""
 _ARTICLES: Final[dict[Any, str]] = {int: "a ", float: "a "}
 
 
@@ -156,7 +158,7 @@ class Schema:
             return SequenceMatcher(None, key, path).ratio() + last.ratio()
 
         best = max(known, key=likeness)
-        near = get_close_matches(key.rpartition(".")[2], [best.rpartition(".")[2]], cutoff=_NEAR)
+        near = get_close_matches(key.rpartition(".")[2], [best.rpartition(".")[2]], cutoff=_SAME)
         return best if near else None
 
     def _divided(self, key: str) -> tuple[str, str, list[str]]:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import pytest
 
+from speechnet.config.experiment import fit_schema
 from speechnet.config.schema import Schema
 from speechnet.errors import ConfigError
 
@@ -110,3 +111,9 @@ def test_sections() -> None:
     assert not SCHEMA.is_section("nonsense")
     with pytest.raises(ConfigError, match=r"nearest known one is 'outer\.inner\.width'"):
         SCHEMA.check_key("outer.iner.width")
+
+
+def test_nothing_far_fetched_is_suggested() -> None:
+    """Of an experiment's keys none is near; those of the section are listed."""
+    with pytest.raises(ConfigError, match=r"evaluation\.audit has .*\bsilence\b"):
+        fit_schema().check_key("evaluation.audit.inflation")
