@@ -163,6 +163,10 @@ def test_bad_data(tiny_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
     ):
         assert main(words) == 3, words
         assert "error: " in capsys.readouterr().err
+    assert main(["test", "--run", str(tiny_run), "--corpus", "ravdess", "--root", root]) == 3
+    said = capsys.readouterr().err
+    assert "--root" in said
+    assert "--data.corpus.root" not in said
 
 
 def test_no_permission(

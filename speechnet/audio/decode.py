@@ -57,6 +57,9 @@ _MOST_BYTES: Final = 2**38
 _NO_RATE: Final = 24
 """libsndfile's code for a header without a sample rate that can be."""
 
+_UNKNOWN_FORMAT: Final = 1
+"""libsndfile's code for a beginning that is none of its formats'."""
+
 _FLAC_BREAKS_OFF: Final = frozenset({39, 158})
 """libsndfile's codes (a failed seek, a lost sync) for a FLAC that ends before its time."""
 
@@ -250,6 +253,8 @@ def _diagnosis(error: soundfile.LibsndfileError, file: io.FileIO, missing: str |
         return SetAside("bad_rate", "the header gives no sample rate that can be")
     if error.code in _FLAC_BREAKS_OFF and at_end:
         return SetAside("truncated", "the file ends before the frames its header promises")
+    if error.code == _UNKNOWN_FORMAT:
+        return SetAside("unreadable", "no format of sound begins like this; save it as WAV or FLAC")
     return SetAside("unreadable", str(error.error_string))
 
 

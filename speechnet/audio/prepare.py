@@ -209,10 +209,9 @@ def _check_duration(duration: float, config: AudioConfig) -> None:
 
 
 def _check_level(level: float, config: AudioConfig, *, offset: float) -> None:
-    limit = 10 ** (config.silence_db / 20)
-    if level <= limit:
+    if level <= 10 ** (config.silence_db / 20):
         found = f"{20 * math.log10(level):.0f} dB" if level > 0 else "digital silence"
-        if abs(offset) > 2 * limit:
+        if offset and level <= 1e-6 * abs(offset):  # what float32 rounds a mean by
             found = f"a constant level ({offset:.2g}) and no sound"
         raise SetAside("silent", f"{found}, above {config.silence_db:g} dB expected")
 

@@ -111,8 +111,7 @@ def resolve_root(root: str | None) -> Path:
         what = "is a file" if path.exists() else "doesn't exist"
         raise DataError(
             f"the corpus's folder {printable(str(path))!r} {what} (looked for it from "
-            f"{printable(str(Path.cwd()))!r}); give the right folder with --data.corpus.root, "
-            "or --root of the verb test"
+            f"{printable(str(Path.cwd()))!r}); give the right folder with --data.corpus.root"
         )
     return path.resolve()
 

@@ -13,7 +13,7 @@ from speechnet.config.schema import Schema
 from speechnet.corpus.config import CorpusConfig
 from speechnet.corpus.discovery import resolve_root
 from speechnet.corpus.known import check_name
-from speechnet.errors import ConfigError
+from speechnet.errors import ConfigError, DataError
 from speechnet.progress import working
 from speechnet.runs.place import read_info
 
@@ -47,7 +47,19 @@ def run(arguments: Sequence[str]) -> None:
     schema = Schema({"run": str, **texts, "data": {"corpus": _corpus()}})
     parsed = parse(parser(), arguments, schema)
     given = _given(parsed)
-    read_info(Path(parsed.run))
+    try:
+        _score(Path(parsed.run), given, None if parsed.out is None else Path(parsed.out))
+    except (ConfigError, DataError) as error:
+        said = str(error)
+        for short, (name, _) in _SHORT.items():
+            if parsed[short] is not None:  # messages name what was given
+                said = said.replace(f"--data.corpus.{name}", f"--{short}")
+        raise type(error)(said) from error
+
+
+def _score(run: Path, given: dict[str, object], out: Path | None) -> None:
+    """Score the run, once what was given can be used."""
+    read_info(run)
     if "name" in given:
         check_name(str(given["name"]))
     if "root" in given:
@@ -55,7 +67,7 @@ def run(arguments: Sequence[str]) -> None:
     with working("starting"):
         from speechnet.runs.rescore import rescore
 
-    rescore(Path(parsed.run), corpus=given, out=None if parsed.out is None else Path(parsed.out))
+    rescore(run, corpus=given, out=out)
 
 
 def _corpus() -> dict[str, object]:

@@ -232,7 +232,7 @@ def test_a_shared_speaker_is_the_worst(corpus: tuple[Path, pd.DataFrame]) -> Non
     worst = audit.summary.iloc[0]
     assert (worst["check"], worst["severity"], worst["count"]) == ("leakage_speaker", "fault", 1)
     assert worst["what"].startswith("speaker is both trained on and tested")
-    assert worst["detail"] == "in 1 fold: s5"
+    assert worst["detail"] == 'in 1 fold: "s5"'
     assert audit.near_duplicates.columns.tolist() == ["first", "second", "distance", "threshold"]
 
 

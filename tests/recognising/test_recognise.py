@@ -195,6 +195,7 @@ def test_faulty_among_good(
         str(outside / "link.wav"): ["outside_root"],
     }
     failed = table[table["reason"] != ""].drop(columns=["file", "reason"])
+    assert (failed.pop("notes") != "").all()
     assert (failed == "").all(axis=None)
     assert "Set aside" in err
 
