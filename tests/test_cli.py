@@ -38,11 +38,33 @@ def _own_signals() -> Iterator[None]:
     signal.signal(signal.SIGTERM, before)
 
 
+SLOWLY = """
+import time
+import soundfile
+read = soundfile.SoundFile.read
+def slow(*given, **named):
+    time.sleep(0.3)
+    return read(*given, **named)
+soundfile.SoundFile.read = slow
+"""
+"""Python runs it at every start: however fast the machine, it is met while it reads recordings."""
+
+
 def _start(*arguments: str, log: Path) -> subprocess.Popen[bytes]:
-    """A real process, in a group of its own as a shell would have it."""
+    """A real process, in a group of its own as a shell would have it; reading takes time there."""
     command = [sys.executable, "-m", "speechnet", *arguments]
+    site = log.parent / "site"
+    site.mkdir(exist_ok=True)
+    (site / "sitecustomize.py").write_text(SLOWLY)
+    path = os.pathsep.join(filter(None, [str(site), os.environ.get("PYTHONPATH")]))
     with log.open("wb") as file:
-        return subprocess.Popen(command, stdout=file, stderr=file, start_new_session=True)
+        return subprocess.Popen(
+            command,
+            stdout=file,
+            stderr=file,
+            start_new_session=True,
+            env=os.environ | {"PYTHONPATH": path},
+        )
 
 
 def _until(condition: Callable[[], bool], *, process: subprocess.Popen[bytes]) -> None:
