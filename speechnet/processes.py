@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 import time
 from typing import TYPE_CHECKING, Any, Final
@@ -44,7 +45,9 @@ def processes(backend: str, n_jobs: int) -> joblib.parallel_config:
 
 
 def end_with_parent(parent: int) -> None:
-    """End this process soon after its parent has ended.
+    """End this process soon after its parent has ended, and leave Ctrl-C to the parent.
+
+    A terminal sends Ctrl-C to all processes; the parent ends its own, which have nothing to say.
 
     Linux could send a signal instead, but sends it when the thread ends that started this process,
     which may be any of the parent's.
@@ -52,6 +55,7 @@ def end_with_parent(parent: int) -> None:
     Args:
         parent: the parent's process id, told by itself: it may have ended already.
     """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_watch, args=(parent,), daemon=True).start()
 
 
