@@ -15,7 +15,7 @@ from rich.table import Table
 
 from benchmarks.harness import GateError, Measured
 from speechnet.corpus.config import SynthConfig
-from speechnet.corpus.synthetic import write_corpus
+from speechnet.corpus.synthetic.corpus import write_corpus
 
 ROWS = ("1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "gpu")
 WITH = {"4": "3", "6": "5", "10": "9"}

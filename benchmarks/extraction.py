@@ -18,9 +18,9 @@ from speechnet.audio.config import AudioConfig
 from speechnet.corpus.config import CorpusConfig
 from speechnet.corpus.reader import load_corpus
 from speechnet.denoise import DenoiseConfig
-from speechnet.extraction.extract import Extraction, extract_features
-from speechnet.extraction.recipe import Recipe
-from speechnet.features import FeaturesConfig
+from speechnet.features.extract import Extraction, extract_features
+from speechnet.features.functionals.config import FeaturesConfig
+from speechnet.features.recipe import Recipe
 
 RECIPE = Recipe(AudioConfig(remove_dc=False), DenoiseConfig(), FeaturesConfig(preset="original"))
 
@@ -43,7 +43,7 @@ def parallel_and_warm(root: Path, folder: Path, *, rounds: int) -> list[Measured
     text = gate(same, "the same bits on one process and on two")
     seconds = in_turns(lambda: run(2), lambda: run(1), rounds=rounds, warm=False)
     ceiling = median(_ceiling() for _ in range(rounds))
-    with mock.patch("speechnet.extraction.digests.file_digest", side_effect=GateError("read")):
+    with mock.patch("speechnet.features.file_hashes.file_digest", side_effect=GateError("read")):
         gate(run(2, keep=True).computed == 0, "a warm run computes nothing")
     warm, added, cold = [], [], []
     most = corpus.table.iloc[: round(0.99 * len(corpus.table))]

@@ -18,12 +18,12 @@ from benchmarks.network import TARGETS, epoch, table
 from speechnet.audio.decode import load
 from speechnet.corpus.config import CorpusConfig
 from speechnet.corpus.reader import load_corpus
-from speechnet.extraction.backends import make_backend
-from speechnet.extraction.extract import extract_features
-from speechnet.extraction.workers import work_off
+from speechnet.features.extract import extract_features
+from speechnet.features.functionals.backends import make_backend
+from speechnet.features.workers import work_off
 from speechnet.models.neural.config import MLPConfig
+from speechnet.models.neural.joint_training import Member, Table, train_together
 from speechnet.models.neural.mlp import MLP
-from speechnet.models.neural.together import Member, Table, train_together
 
 SR = 22_050
 

@@ -17,11 +17,11 @@ from benchmarks.signals import SR
 from speechnet.audio.config import AudioConfig
 from speechnet.audio.decode import load
 from speechnet.audio.prepare import as_samples, prepare
-from speechnet.errors import SetAside
-from speechnet.extraction.backends import make_backend
-from speechnet.recognising.recogniser import Recogniser
-from speechnet.runs.saved import SavedRun
-from speechnet.types import Float32, Float64
+from speechnet.core.errors import Excluded
+from speechnet.core.types import Float32, Float64
+from speechnet.experiment.saved_run import SavedRun
+from speechnet.features.functionals.backends import make_backend
+from speechnet.inference.predictor import Predictor
 
 CONFIG = Path(__file__).parents[1] / "configs/quickstart.yaml"
 LIMIT_S = 0.03
@@ -44,7 +44,7 @@ def one_clip(files: list[Path], folder: Path, *, run: Path | None, rounds: int) 
         return [_measure(path, one, clip, rounds=4 * rounds) for one in loaded.values()]
 
 
-def _measure(path: Path, recogniser: Recogniser, clip: Float32, *, rounds: int) -> Measured:
+def _measure(path: Path, recogniser: Predictor, clip: Float32, *, rounds: int) -> Measured:
     (model,) = recogniser.models
 
     def ours() -> dict[str, dict[str, float]]:
@@ -86,7 +86,7 @@ def _read_and_predict(path: Path, model: str, clip: Float32) -> dict[str, Float6
     recipe = run.config.data.recipe
     backend = make_backend(recipe.backend, recipe.denoise, recipe.features)
     (row,) = backend.rows([prepare(as_samples(clip), SR, recipe.audio).y], recipe.audio.sample_rate)
-    if isinstance(row, SetAside):
+    if isinstance(row, Excluded):
         raise row
     return {target: p[0] for target, p in run.predict_proba(model, row[None]).items()}
 

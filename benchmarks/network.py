@@ -15,13 +15,13 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from benchmarks.harness import Measured, gate, in_turns
-from speechnet.batches import Batches
 from speechnet.config.trainer_factory import TrainerFactory
+from speechnet.core.types import Float32, Int64, Targets
+from speechnet.data.batches import Batches
 from speechnet.models.neural.classifier import NetworkClassifier
 from speechnet.models.neural.config import MLPConfig
-from speechnet.models.neural.fitting import quietly
-from speechnet.models.neural.network import NetworkTrainer
-from speechnet.types import Float32, Int64, Targets
+from speechnet.models.neural.lightning_fit import quietly
+from speechnet.models.neural.training import NetworkTrainer
 
 TARGETS: Targets = {"gender": ["female", "male"], "emotion": ["angry", "happy", "sad", "neutral"]}
 CONFIG = MLPConfig(schedule="none", class_weights="none", patience=None)

@@ -14,14 +14,14 @@ from benchmarks import plain
 from benchmarks.extraction import RECIPE
 from benchmarks.harness import Measured, gate, timed
 from speechnet.config.experiment import read_experiment
+from speechnet.core.types import encode_all
 from speechnet.corpus.config import CorpusConfig
 from speechnet.corpus.reader import load_corpus
-from speechnet.extraction.extract import extract_features
-from speechnet.models.classical.baseline_search import search_baseline
-from speechnet.models.classical.baselines import FitAndScoreBaseline
+from speechnet.features.extract import extract_features
 from speechnet.models.classical.config import candidates
+from speechnet.models.classical.pipelines import FitAndScoreBaseline
+from speechnet.models.classical.search import search_baseline
 from speechnet.models.search import Tried, best
-from speechnet.types import encode_all
 
 CONFIG: Final = Path(__file__).parents[1] / "configs" / "original.yaml"
 TARGETS: Final = {"knn": 5.0, "svm": 2.0, "logreg": None}

@@ -17,9 +17,9 @@ from speechnet.audio.config import AudioConfig
 from speechnet.audio.decode import load
 from speechnet.denoise import DenoiseConfig
 from speechnet.denoise.torch_backend import denoise
-from speechnet.extraction.backends import make_backend
-from speechnet.features import FeaturesConfig
-from speechnet.features.torch_backend import extract
+from speechnet.features.functionals.backends import make_backend
+from speechnet.features.functionals.config import FeaturesConfig
+from speechnet.features.functionals.torch_backend import extract
 
 SR = 22_050
 ORIGINAL = FeaturesConfig(preset="original")

@@ -18,7 +18,7 @@ from docstring_parser import parse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from jsonargparse import ArgumentParser
 
-from speechnet.cli import VERBS
+from speechnet.cli.main import VERBS
 from speechnet.config.experiment import fit_parser
 
 _HERE: Final = Path(__file__).parent
@@ -87,7 +87,7 @@ def _pages() -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Name, template and values of each page."""
     for verb, what in VERBS.items():
         whole = verb in _OF_A_WHOLE_EXPERIMENT
-        parser = import_module(f"speechnet.verbs.{verb}").parser()
+        parser = import_module(f"speechnet.cli.{verb}").parser()
         yield (
             f"verbs/{verb}",
             "verb",

@@ -10,8 +10,8 @@ import onnxruntime
 from speechnet.audio.config import AudioConfig
 from speechnet.audio.decode import load
 from speechnet.denoise import DenoiseConfig
-from speechnet.extraction.backends import make_backend
-from speechnet.features import FeaturesConfig
+from speechnet.features.functionals.backends import make_backend
+from speechnet.features.functionals.config import FeaturesConfig
 
 model = onnxruntime.InferenceSession(sys.argv[1])
 about = model.get_modelmeta().custom_metadata_map

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from speechnet.recognising.recogniser import Recogniser
+    from speechnet.inference.predictor import Predictor
 
 __version__ = "0.1.0"
 
@@ -15,7 +15,7 @@ __version__ = "0.1.0"
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 
-def load(run: str | Path, *, model: str = "best") -> Recogniser:
+def load(run: str | Path, *, model: str = "best") -> Predictor:
     """Read a finished run, to recognise recordings with it.
 
     Args:
@@ -28,7 +28,7 @@ def load(run: str | Path, *, model: str = "best") -> Recogniser:
         DataError: the run is incomplete or damaged.
     """
     # Imported here: whoever asks for the version need not wait for torch.
-    from speechnet.recognising.recogniser import Recogniser
-    from speechnet.runs.saved import SavedRun
+    from speechnet.experiment.saved_run import SavedRun
+    from speechnet.inference.predictor import Predictor
 
-    return Recogniser(SavedRun(Path(run)), model=model)
+    return Predictor(SavedRun(Path(run)), model=model)

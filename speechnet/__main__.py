@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 
-from speechnet.cli import main
+from speechnet.cli.main import main
 
 
 def run() -> None:

@@ -10,9 +10,9 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from tiny import TINY
+from helpers.tiny import TINY
 
-import speechnet.compiled  # noqa: F401 - loads librosa safely, before tests in several processes do
+import speechnet.core.librosa_loader  # noqa: F401 - loads librosa safely, before tests in several processes do
 
 if threading.current_thread() is threading.main_thread():
     # A shell that starts the tests in the background has Ctrl-C ignored, in all their children too.
@@ -74,7 +74,7 @@ def tiny_config(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny_run(tiny_config: Path) -> Path:
     """A finished run of it. Shared: copy it before changing anything in it."""
     from speechnet.config.experiment import read_experiment
-    from speechnet.runs.experiment import fit
+    from speechnet.experiment.fit import fit
 
     out = tiny_config.parent / "runs"
     return fit(*read_experiment(["--config", str(tiny_config), "--out", str(out)]))

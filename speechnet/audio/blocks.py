@@ -21,8 +21,8 @@ from speechnet.audio.channels import (
 from speechnet.audio.config import AudioConfig
 from speechnet.audio.decode import check_decoded, check_header, opened
 from speechnet.audio.prepare import mixed
-from speechnet.errors import SetAside
-from speechnet.types import Float32
+from speechnet.core.errors import Excluded
+from speechnet.core.types import Float32
 
 _BLOCK: Final = 2**20
 """Samples (frames times channels) that are decoded at once."""
@@ -37,7 +37,7 @@ class Stream:
         channels: how many.
         frames: how many the header promises.
         blocks: float32 ``[n, channels]`` each, end to end as one read would give them. Behind the
-            last one a recording that breaks off is set aside.
+            last one a recording that breaks off is excluded.
     """
 
     rate: int
@@ -57,26 +57,26 @@ def stream(path: Path, config: AudioConfig) -> Iterator[Stream]:
         config: bounds of the rate.
 
     Raises:
-        SetAside: the file can't be used.
+        Excluded: the file can't be used.
     """
     with opened(path) as (sound, missing):
         check_header(sound, missing, config)
         if missing:
-            raise SetAside("truncated", missing)
+            raise Excluded("truncated", missing)
         yield Stream(sound.samplerate, sound.channels, sound.frames, _blocks(sound))
 
 
 def notes_of(path: Path, config: AudioConfig) -> tuple[str, ...]:
-    """What ``speechnet.audio.facts.Facts.notes`` says of a recording of any length.
+    """What ``speechnet.audio.signal_statistics.Facts.notes`` says of a recording of any length.
 
     Args:
         path: the file.
         config: bounds, and how channels are mixed.
 
     Raises:
-        SetAside: the file can't be used.
+        Excluded: the file can't be used.
     """
-    # A window of NaN or huge numbers is set aside by itself; here it makes NaN, and no note.
+    # A window of NaN or huge numbers is excluded by itself; here it makes NaN, and no note.
     with stream(path, config) as sound, np.errstate(invalid="ignore", over="ignore"):
         if sound.channels == 1:
             return ()

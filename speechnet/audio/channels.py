@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from speechnet.types import Float32, Float64
+from speechnet.core.types import Float32, Float64
 
 _FRAMES_A_SECOND: Final = 50
 """Frames of 20 ms: speech hardly changes within one, and pauses between words last several."""
@@ -55,7 +55,7 @@ def frame_powers(frames: Float32) -> Float32:
 
 
 def togetherness(powers: Float32) -> float:
-    """How far channels rise and fall together, as ``speechnet.audio.facts.Facts`` describes it.
+    """How far channels rise and fall together; see ``Facts.togetherness``.
 
     Args:
         powers: float32 ``[frames, channels]``, as ``frame_powers`` gives them.
@@ -91,6 +91,6 @@ def loudest_if_cancelled(powers: Float32 | Float64, of_mean: float) -> int:
 
 
 def channel_notes(channel_taken: int, togetherness: float) -> tuple[str, ...]:
-    """What a user should know of a recording's channels; see ``speechnet.audio.facts.Facts``."""
+    """What a user should know of a recording's channels: codes of ``NOTES``."""
     apart = togetherness < _APART
     return ("channels_cancel",) * (channel_taken >= 0) + ("channels_differ",) * apart

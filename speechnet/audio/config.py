@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from speechnet.errors import ConfigError
+from speechnet.core.errors import ConfigError
 
 _LOWEST_RATE: Final = 4_000
 """The lowest rate, in Hz, that speech is still telling at: telephones use twice that."""
@@ -20,12 +20,12 @@ class AudioConfig:
         sample_rate: the rate in Hz that everything is resampled to.
         mono: how several channels become one: their mean, or one of the first two.
         remove_dc: subtract the mean of the samples.
-        min_duration: shorter recordings, in seconds, are set aside.
-        max_duration: longer recordings, in seconds, are set aside, for one label hardly holds for
+        min_duration: shorter recordings, in seconds, are excluded.
+        max_duration: longer recordings, in seconds, are excluded, for one label hardly holds for
             all of them; ``predict`` takes them window by window; null keeps all.
         trim_db: cut what lies before the first and after the last frame whose level is within so
             many dB of the loudest frame (``librosa.effects.trim``); null keeps all.
-        silence_db: recordings whose peak is below, in dB of full scale, are set aside.
+        silence_db: recordings whose peak is below, in dB of full scale, are excluded.
         min_rate: lowest plausible sample rate in a file's header, in Hz.
         max_rate: highest plausible sample rate in a file's header, in Hz.
         max_samples: most samples (frames times channels, and once they are resampled) that are

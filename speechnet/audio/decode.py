@@ -1,6 +1,6 @@
 """From a file to mono samples: probe, check against bounds, decode, prepare.
 
-Every file is either decoded or set aside with a reason code; never both, never silently.
+Every file is either decoded or excluded with a reason code; never both, never silently.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ import soundfile
 
 from speechnet.audio.config import AudioConfig
 from speechnet.audio.container import Ending, Filled, ending
-from speechnet.audio.facts import Facts, measure
-from speechnet.audio.foreign import LOOKED_AT, what_it_is
 from speechnet.audio.prepare import check_rate, check_size, one_channel, prepare
-from speechnet.audio.quiet import QUIET
-from speechnet.errors import SetAside
-from speechnet.reading import open_unbuffered
-from speechnet.types import Float32
+from speechnet.audio.signal_statistics import Facts, measure
+from speechnet.audio.stderr_filter import QUIET
+from speechnet.audio.unsupported import LOOKED_AT, what_it_is
+from speechnet.core.errors import Excluded
+from speechnet.core.reading import open_unbuffered
+from speechnet.core.types import Float32
 
 __all__ = [
     "AudioConfig",
@@ -95,7 +95,7 @@ def load(
         The clip: float32, mono, finite, at ``config.sample_rate``.
 
     Raises:
-        SetAside: the file can't be used; its reason is one of ``speechnet.types.REASONS``.
+        Excluded: the file can't be used; its reason is one of ``speechnet.core.types.REASONS``.
     """
     samples, rate = _decode(path, config, start, end)
     if channel is not None:
@@ -114,14 +114,14 @@ def probe(path: Path, config: AudioConfig, *, whole: bool) -> None:
         whole: whether it is to be read at once, and not only parts of it.
 
     Raises:
-        SetAside: it can't be used.
+        Excluded: it can't be used.
     """
     with opened(path) as (sound, missing):
         check_header(sound, missing, config)
         if whole:
             check_size(sound.frames, sound.channels, rate=sound.samplerate, config=config)
         elif (size := path.stat().st_size) > _MOST_BYTES:
-            raise SetAside("too_large", f"{size:,} bytes, at most {_MOST_BYTES:,} allowed")
+            raise Excluded("too_large", f"{size:,} bytes, at most {_MOST_BYTES:,} allowed")
 
 
 class Header(NamedTuple):
@@ -136,7 +136,7 @@ def header(path: Path) -> Header:
     try:
         with opened(path) as (sound, _):
             return Header(sound.frames / sound.samplerate, sound.channels)
-    except (SetAside, ValueError, ZeroDivisionError):
+    except (Excluded, ValueError, ZeroDivisionError):
         return Header()
 
 
@@ -177,13 +177,13 @@ def opened(path: Path) -> Iterator[tuple[soundfile.SoundFile, str | None]]:
         The open file, and what is missing at its end, in words; None for a whole file.
 
     Raises:
-        SetAside: it is missing, can't be read or decoded, or breaks off.
+        Excluded: it is missing, can't be read or decoded, or breaks off.
     """
     try:
         with open_unbuffered(path) as file:
             # libsndfile says "Format not recognised" of an empty file; this says it plainer.
             if os.fstat(file.fileno()).st_size == 0:
-                raise SetAside("unreadable", "the file has 0 bytes")
+                raise Excluded("unreadable", "the file has 0 bytes")
             end = ending(file)
             file.seek(0)
             # By its descriptor: libsndfile then never sees a name that is no UTF-8.
@@ -194,9 +194,9 @@ def opened(path: Path) -> Iterator[tuple[soundfile.SoundFile, str | None]]:
             except soundfile.LibsndfileError as error:
                 raise _diagnosis(error, file, end.missing) from error
     except FileNotFoundError:
-        raise SetAside("missing", "there is no such file") from None
+        raise Excluded("missing", "there is no such file") from None
     except OSError as error:
-        raise SetAside("unreadable", error.strerror or str(error)) from error
+        raise Excluded("unreadable", error.strerror or str(error)) from error
 
 
 def _missing(sound: soundfile.SoundFile, end: Ending) -> str | None:
@@ -214,7 +214,7 @@ def _decode(path: Path, config: AudioConfig, start: float, end: float) -> tuple[
         first, count = _part(sound, start, end)
         # Before its length is looked at: what was cut off may have left too little.
         if missing and first + count == sound.frames:
-            raise SetAside("truncated", missing)
+            raise Excluded("truncated", missing)
         check_size(count, sound.channels, rate=sound.samplerate, config=config)
         lead = min(first, _MP3_LEAD) if sound.format == "MP3" else 0
         if first > lead:  # seeking to 0 would change an MP3's last bits
@@ -233,29 +233,29 @@ def check_decoded(found: int, expected: int, sound: soundfile.SoundFile) -> None
         sound: where they came from.
 
     Raises:
-        SetAside: some are missing.
+        Excluded: some are missing.
     """
     slack = _MPEG_FRAME if sound.format == "MP3" else _SLACK_S * sound.samplerate
     if found == 0 or found < expected - slack:
-        raise SetAside("truncated", f"{found} of {expected} frames could be decoded")
+        raise Excluded("truncated", f"{found} of {expected} frames could be decoded")
 
 
-def _diagnosis(error: soundfile.LibsndfileError, file: io.FileIO, missing: str | None) -> SetAside:
+def _diagnosis(error: soundfile.LibsndfileError, file: io.FileIO, missing: str | None) -> Excluded:
     """Which of the faults it is that libsndfile stumbled over."""
     if missing:
-        return SetAside("truncated", missing)
+        return Excluded("truncated", missing)
     # A damaged FLAC loses sync too, but before the decoder has come to the end of the file.
     at_end = file.tell() >= os.fstat(file.fileno()).st_size
     file.seek(0)
     if found := what_it_is(file.read(LOOKED_AT) or b""):
-        return SetAside("unreadable", found)
+        return Excluded("unreadable", found)
     if error.code == _NO_RATE:
-        return SetAside("bad_rate", "the header gives no sample rate that can be")
+        return Excluded("bad_rate", "the header gives no sample rate that can be")
     if error.code in _FLAC_BREAKS_OFF and at_end:
-        return SetAside("truncated", "the file ends before the frames its header promises")
+        return Excluded("truncated", "the file ends before the frames its header promises")
     if error.code == _UNKNOWN_FORMAT:
-        return SetAside("unreadable", "no format of sound begins like this; save it as WAV or FLAC")
-    return SetAside("unreadable", str(error.error_string))
+        return Excluded("unreadable", "no format of sound begins like this; save it as WAV or FLAC")
+    return Excluded("unreadable", str(error.error_string))
 
 
 def check_header(sound: soundfile.SoundFile, missing: str | None, config: AudioConfig) -> None:
@@ -267,15 +267,15 @@ def check_header(sound: soundfile.SoundFile, missing: str | None, config: AudioC
         config: bounds of the rate.
 
     Raises:
-        SetAside: its rate is out of bounds, or it has no samples or an open length.
+        Excluded: its rate is out of bounds, or it has no samples or an open length.
     """
     if missing and sound.frames <= 0:
-        raise SetAside("truncated", missing)
+        raise Excluded("truncated", missing)
     check_rate(sound.samplerate, config)
     if sound.frames <= 0:
-        raise SetAside("empty", "the header is followed by no samples")
+        raise Excluded("empty", "the header is followed by no samples")
     if sound.frames > _OPEN_LENGTH:
-        raise SetAside("unreadable", "the header leaves the length open; encode the file again")
+        raise Excluded("unreadable", "the header leaves the length open; encode the file again")
 
 
 def _part(sound: soundfile.SoundFile, start: float, end: float) -> tuple[int, int]:
@@ -284,7 +284,7 @@ def _part(sound: soundfile.SoundFile, start: float, end: float) -> tuple[int, in
     first = 0 if math.isnan(start) else round(start * rate)
     last = frames if math.isnan(end) else round(end * rate)
     if first >= frames or last > frames + _SLACK_S * rate:
-        raise SetAside(
+        raise Excluded(
             "truncated",
             f"the part is {first / rate:g} to {last / rate:g} s, the recording ends at "
             f"{frames / rate:g} s",

@@ -16,11 +16,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from speechnet.audio.channels import CANCELLED, loudest_if_cancelled
 from speechnet.audio.config import AudioConfig
-from speechnet.audio.facts import peak
+from speechnet.audio.signal_statistics import peak
 from speechnet.audio.trim import sounding
-from speechnet.errors import DataError, SetAside
-from speechnet.types import Float32
-from speechnet.wording import counted
+from speechnet.core.errors import DataError, Excluded
+from speechnet.core.types import Float32
+from speechnet.core.wording import counted
 
 _LOUDEST: Final = 32.0
 """Full scale is 1. What floats record beyond it is seldom over 15 dB, and 30 dB is this; speech of
@@ -58,7 +58,7 @@ def prepare(samples: Float32, rate: int, config: AudioConfig) -> Mono:
         Mono, at ``config.sample_rate``.
 
     Raises:
-        SetAside: they are not finite, not scaled or silent, or trimming leaves too few.
+        Excluded: they are not finite, not scaled or silent, or trimming leaves too few.
     """
     _check_scale(samples)
     y, channel = _to_mono(samples, config.mono)
@@ -73,7 +73,7 @@ def _check_scale(samples: Float32) -> None:
     largest = float(peak(samples))
     if not math.isfinite(largest):
         bad = int((~np.isfinite(samples)).sum())
-        raise SetAside("not_finite", f"{bad} of {samples.size} samples are NaN or infinite")
+        raise Excluded("not_finite", f"{bad} of {samples.size} samples are NaN or infinite")
     whole = largest > 1 and largest.is_integer() and bool((samples == np.rint(samples)).all())
     if largest > _LOUDEST or whole:
         scales = [(bits, 2 ** (bits - 1)) for bits in (16, 24, 32)]
@@ -81,7 +81,7 @@ def _check_scale(samples: Float32) -> None:
             (f": divide them by {scale}, if they are {bits}-bit numbers"
              for bits, scale in scales if largest <= scale), ""
         )  # fmt: skip
-        raise SetAside("unscaled", f"the largest sample is {largest:g}, full scale is 1{remedy}")
+        raise Excluded("unscaled", f"the largest sample is {largest:g}, full scale is 1{remedy}")
 
 
 def one_channel(samples: Float32, channel: int) -> Float32:
@@ -95,10 +95,10 @@ def one_channel(samples: Float32, channel: int) -> Float32:
         float32 ``[n_frames, 1]``, contiguous.
 
     Raises:
-        SetAside: there is no such channel.
+        Excluded: there is no such channel.
     """
     if channel >= samples.shape[1]:
-        raise SetAside("missing", f"there is no channel {channel}, only {samples.shape[1]}")
+        raise Excluded("missing", f"there is no channel {channel}, only {samples.shape[1]}")
     return np.ascontiguousarray(samples[:, [channel]])
 
 
@@ -175,10 +175,10 @@ def check_rate(rate: int, config: AudioConfig) -> None:
     """Refuse a rate in Hz that is out of bounds.
 
     Raises:
-        SetAside: it is.
+        Excluded: it is.
     """
     if not config.min_rate <= rate <= config.max_rate:
-        raise SetAside(
+        raise Excluded(
             "bad_rate", f"found {rate} Hz, expected {config.min_rate} to {config.max_rate}"
         )
 
@@ -187,10 +187,10 @@ def check_size(frames: int, channels: int, *, rate: int, config: AudioConfig) ->
     """Refuse what is shorter, longer or larger than the configuration allows.
 
     Raises:
-        SetAside: it is.
+        Excluded: it is.
     """
     if frames == 0:
-        raise SetAside("empty", "there are no samples")
+        raise Excluded("empty", "there are no samples")
     _check_duration(frames / rate, config)
     resampled = math.ceil(frames * config.sample_rate / rate)
     for count, what in (
@@ -198,14 +198,14 @@ def check_size(frames: int, channels: int, *, rate: int, config: AudioConfig) ->
         (resampled, f"{resampled} samples once it has {config.sample_rate} Hz"),
     ):
         if count > config.max_samples:
-            raise SetAside("too_large", f"{what}, at most {config.max_samples} allowed")
+            raise Excluded("too_large", f"{what}, at most {config.max_samples} allowed")
 
 
 def _check_duration(duration: float, config: AudioConfig) -> None:
     if duration < config.min_duration:
-        raise SetAside("too_short", f"{duration:.3f} s, at least {config.min_duration:g} expected")
+        raise Excluded("too_short", f"{duration:.3f} s, at least {config.min_duration:g} expected")
     if config.max_duration is not None and duration > config.max_duration:
-        raise SetAside("too_long", f"{duration:.3f} s, at most {config.max_duration:g} expected")
+        raise Excluded("too_long", f"{duration:.3f} s, at most {config.max_duration:g} expected")
 
 
 def _check_level(level: float, config: AudioConfig, *, offset: float) -> None:
@@ -213,7 +213,7 @@ def _check_level(level: float, config: AudioConfig, *, offset: float) -> None:
         found = f"{20 * math.log10(level):.0f} dB" if level > 0 else "digital silence"
         if offset and level <= 1e-6 * abs(offset):  # what float32 rounds a mean by
             found = f"a constant level ({offset:.2g}) and no sound"
-        raise SetAside("silent", f"{found}, above {config.silence_db:g} dB expected")
+        raise Excluded("silent", f"{found}, above {config.silence_db:g} dB expected")
 
 
 def _to_mono(samples: Float32, policy: str) -> tuple[Float32, int]:

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from speechnet.types import Float32
+from speechnet.core.types import Float32
 
 _FRAME: Final = 2048
 _HOP: Final = 512

@@ -13,8 +13,8 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from speechnet.findings import Finding
-from speechnet.wording import khz, listing, plural
+from speechnet.core.findings import Finding
+from speechnet.core.wording import khz, listing, plural
 
 RATES: Final = (8_000, 11_025, 16_000, 22_050, 32_000, 44_100, 48_000)
 """Sample rates in Hz that recordings usually have, or had once."""

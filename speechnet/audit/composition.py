@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics.cluster import expected_mutual_information
 
-from speechnet.types import Float64, Targets
+from speechnet.core.types import Float64, Targets
 
 PERSONAL: Final = frozenset({"gender"})
 """Targets that belong to the speaker: that each speaker has one class of them is no finding."""

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, fields
 from typing import Final
 
-from speechnet.errors import ConfigError
+from speechnet.core.errors import ConfigError
 
 _LEAST_EXACT: Final = 1_000
 """Recordings of which a few neighbourhoods would say little."""

@@ -6,24 +6,24 @@ from typing import Final
 
 import pandas as pd
 
-from speechnet.types import Targets
+from speechnet.core.types import Targets
 
 DISPUTED_COLUMNS: Final = ("first", "second", "copy", "column", "label", "other")
 
 _SAME_SAMPLES: Final = "the same samples as "
-"""What the detail of a recording that is set aside as ``duplicate`` says before the original."""
+"""What the detail of a recording that is excluded as ``duplicate`` says before the original."""
 
 
-def originals(set_aside: pd.DataFrame) -> pd.Series:
-    """Name the original of each exact copy that is set aside.
+def originals(excluded: pd.DataFrame) -> pd.Series:
+    """Name the original of each exact copy that is excluded.
 
     Args:
-        set_aside: columns ``file, reason, detail``.
+        excluded: columns ``file, reason, detail``.
 
     Returns:
         The originals' files, indexed by the copies' files.
     """
-    copies = set_aside[set_aside["reason"] == "duplicate"].set_index("file")["detail"]
+    copies = excluded[excluded["reason"] == "duplicate"].set_index("file")["detail"]
     return copies.astype(object).str.removeprefix(_SAME_SAMPLES)
 
 
@@ -32,7 +32,7 @@ def disputed(
     targets: Targets,
     *,
     digests: pd.Series,
-    set_aside: pd.DataFrame,
+    excluded: pd.DataFrame,
     near: pd.DataFrame,
 ) -> pd.DataFrame:
     """Compare the speakers and the labels of copies.
@@ -46,7 +46,7 @@ def disputed(
             aside too, if these are to be compared.
         targets: each target with its classes.
         digests: a hash of each used recording's samples, indexed by file.
-        set_aside: columns ``file, reason, detail``.
+        excluded: columns ``file, reason, detail``.
         near: columns ``first`` and ``second``, files that are near-duplicates of one another.
 
     Returns:
@@ -54,7 +54,7 @@ def disputed(
         of ``labels`` that they differ in, with the label of the first and that of the other. The
         copy is ``exact`` or ``near``. Exact ones come first; no pair is in it as both.
     """
-    pairs = _copies(digests, set_aside, near)
+    pairs = _copies(digests, excluded, near)
     pairs = pairs[pairs["first"].isin(labels.index) & pairs["second"].isin(labels.index)]
     tables = [pd.DataFrame(columns=list(DISPUTED_COLUMNS), dtype=object)]
     for column in dict.fromkeys(["speaker", *targets]):
@@ -66,9 +66,9 @@ def disputed(
     return pd.concat(tables).sort_index(kind="stable").reset_index(drop=True)
 
 
-def _copies(digests: pd.Series, set_aside: pd.DataFrame, near: pd.DataFrame) -> pd.DataFrame:
+def _copies(digests: pd.Series, excluded: pd.DataFrame, near: pd.DataFrame) -> pd.DataFrame:
     """Pairs of copies, columns ``first, second, copy``, each pair once."""
-    aside = originals(set_aside)
+    aside = originals(excluded)
     digests = digests.dropna()
     first = digests.drop_duplicates()
     known = pd.Series(first.index, index=first.array, dtype=object)

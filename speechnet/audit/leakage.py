@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from speechnet.types import Fold, Int64
+from speechnet.core.types import Fold, Int64
 
 LEAKAGE_COLUMNS: Final = ("fold", "kind", "value", "train", "test", "tested")
 

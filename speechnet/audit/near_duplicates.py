@@ -36,7 +36,7 @@ from sklearn.neighbors import NearestNeighbors
 from threadpoolctl import threadpool_limits
 
 from speechnet.audit.config import AuditConfig
-from speechnet.types import FeatureMatrix, Float32, Float64, Int64
+from speechnet.core.types import FeatureMatrix, Float32, Float64, Int64
 
 PAIR_COLUMNS: Final = ("first", "second", "distance", "threshold")
 

@@ -14,11 +14,11 @@ from speechnet.audit.composition import (
     tells,
 )
 from speechnet.audit.config import AuditConfig
-from speechnet.audit.doctor import FAULTS
 from speechnet.audit.labels import originals
-from speechnet.findings import SEVERITIES, Finding, Severity, as_table, ranked
-from speechnet.types import POLICY_REASONS, REASONS, Targets
-from speechnet.wording import counted, listing, plural
+from speechnet.audit.recordings import FAULTS
+from speechnet.core.findings import SEVERITIES, Finding, Severity, as_table, ranked
+from speechnet.core.types import POLICY_REASONS, REASONS, Targets
+from speechnet.core.wording import counted, listing, plural
 
 _LEAKS: Final[dict[str, tuple[Severity, str, str]]] = {
     "duplicate": ("fault", "recording", "both trained on and tested: the same samples"),
@@ -68,7 +68,7 @@ def summary(
         table: the corpus table, with columns ``speaker``, ``gender`` and the targets; ``bandwidth``
             where it is known, as ``speechnet.audit.bandwidth.bands`` gives it.
         targets: each target with its classes.
-        files: as ``speechnet.audit.doctor.examine`` gives it.
+        files: as ``speechnet.audit.recordings.examine`` gives it.
         near: as ``speechnet.audit.near_duplicates.find`` gives it.
         leaks: as ``speechnet.audit.leakage.leakage`` gives it.
         dispute: as ``speechnet.audit.labels.disputed`` gives it.
@@ -76,8 +76,8 @@ def summary(
         mixture: as ``speechnet.audit.bandwidth.mixed`` gives it.
 
     Returns:
-        The findings as ``speechnet.findings.as_table`` has them; by severity, the worst first, and
-        then in the order of ``speechnet.findings``. No row where nothing was found.
+        The findings as ``speechnet.core.findings.as_table`` has them; by severity, the worst
+        first, then in the order of ``speechnet.core.findings``. No row where nothing was found.
     """
     findings = [
         *_leaks(leaks),
@@ -256,7 +256,7 @@ def _recordings(files: pd.DataFrame) -> Iterator[Finding]:
         what = (
             f"{are} {FAULTS[name]}"
             if name in FAULTS
-            else f"{are} set aside: {REASONS.get(name, name)}"
+            else f"{are} excluded: {REASONS.get(name, name)}"
         )
         yield Finding(name, severity, what, len(found), listing(_named(found, name), 5))
 

@@ -11,7 +11,7 @@ from jsonargparse import ArgumentError, ArgumentParser, Namespace, set_parsing_s
 
 from speechnet.config.schema import Schema
 from speechnet.config.yaml_file import plain_value, read_yaml
-from speechnet.errors import ConfigError
+from speechnet.core.errors import ConfigError
 
 _IMPORTABLE: Final = "lightning.pytorch"
 _WITHOUT_VALUE: Final = frozenset({"help", "print_config"})

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Final, Literal
 
 from speechnet.audio.config import AudioConfig
-from speechnet.columns import ANSWERS, FACTS
+from speechnet.core.columns import ANSWERS, FACTS
+from speechnet.core.errors import ConfigError
 from speechnet.corpus.config import CorpusConfig, SynthConfig
 from speechnet.denoise.config import DenoiseConfig
-from speechnet.errors import ConfigError
-from speechnet.extraction.recipe import Recipe
-from speechnet.features.config import FeaturesConfig
+from speechnet.features.functionals.config import FeaturesConfig
+from speechnet.features.recipe import Recipe
 from speechnet.splits.config import SplitConfig
 
 _LONGEST: Final = 80

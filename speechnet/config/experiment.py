@@ -16,9 +16,9 @@ from speechnet.config.data import DataConfig, check_names
 from speechnet.config.schema import Schema
 from speechnet.config.trainer import DECIDED_HERE, TrainerConfig, check_ranges, names_an_object
 from speechnet.config.yaml_file import plain_value
-from speechnet.errors import ConfigError
+from speechnet.core.errors import ConfigError
+from speechnet.core.files import absolute
 from speechnet.evaluation.config import AblationConfig, ClusteringConfig
-from speechnet.files import absolute
 from speechnet.models.classical.config import BaselinesConfig
 from speechnet.models.neural.config import MLPConfig, network_candidates
 from speechnet.report.config import ReportConfig

@@ -15,8 +15,8 @@ from functools import cache
 from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hints
 
 from speechnet.config.yaml_file import plain_value
-from speechnet.errors import ConfigError
-from speechnet.wording import listing
+from speechnet.core.errors import ConfigError
+from speechnet.core.wording import listing
 
 _WORDS: Final[dict[Any, str]] = {
     bool: "true or false",

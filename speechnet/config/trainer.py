@@ -11,8 +11,8 @@ from dataclasses import dataclass, fields
 from datetime import timedelta
 from typing import Final, Literal, get_args, get_type_hints
 
-from speechnet.errors import ConfigError
-from speechnet.wording import did_you_mean
+from speechnet.core.errors import ConfigError
+from speechnet.core.wording import did_you_mean
 
 DECIDED_HERE: Final = {
     "logger": "the run folder decides what is logged where",

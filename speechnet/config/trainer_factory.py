@@ -19,8 +19,8 @@ from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.loggers import Logger
 
 from speechnet.config.trainer import DECIDED_HERE, DEFAULTS
-from speechnet.errors import ConfigError
-from speechnet.models.neural.fitting import quiet
+from speechnet.core.errors import ConfigError
+from speechnet.models.neural.lightning_fit import quiet
 
 
 @dataclass(frozen=True)

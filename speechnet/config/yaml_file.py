@@ -1,4 +1,4 @@
-"""Read configuration files; what of YAML they may hold says ``speechnet.reading``."""
+"""Read configuration files; what of YAML they may hold says ``speechnet.core.reading``."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from speechnet.errors import ConfigError
-from speechnet.reading import PlainError, parse_yaml, read_config_text
+from speechnet.core.errors import ConfigError
+from speechnet.core.reading import PlainError, parse_yaml, read_config_text
 
 
 def read_yaml(path: Path) -> dict[Any, Any]:

@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from speechnet.core.types import VOCABULARY
 from speechnet.corpus.discovery import without_ending
-from speechnet.types import VOCABULARY
 
 _IN_BRACES = re.compile(r"\{([^{}]+)\}")
 _WHOLE_NUMBER = re.compile(r"([+-]?\d+)\.0+")

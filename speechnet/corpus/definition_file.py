@@ -27,12 +27,12 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, NoReturn
 
+from speechnet.core.errors import ConfigError
+from speechnet.core.reading import PlainError, parse_yaml, read_config_text
+from speechnet.core.types import CORPUS_COLUMNS
+from speechnet.core.wording import did_you_mean, listing
 from speechnet.corpus.definition import Definition, Field
 from speechnet.corpus.known import check_name
-from speechnet.errors import ConfigError
-from speechnet.reading import PlainError, parse_yaml, read_config_text
-from speechnet.types import CORPUS_COLUMNS
-from speechnet.wording import did_you_mean, listing
 
 _COMMON_KEYS = frozenset({"title", "source", "licence", "kind", "fields", "example"})
 _KEYS = {

@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from speechnet.errors import ConfigError, DataError
-from speechnet.reading import kind_of_no_file
-from speechnet.safe_text import escape
-from speechnet.wording import counted, listing, plural
+from speechnet.core.errors import ConfigError, DataError
+from speechnet.core.reading import kind_of_no_file
+from speechnet.core.safe_text import escape
+from speechnet.core.wording import counted, listing, plural
 
 AUDIO_ENDINGS: Final = (
     *(".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".aiff", ".aif", ".aifc", ".au", ".snd"),
@@ -40,7 +40,7 @@ _SOUND: Final = frozenset([*AUDIO_ENDINGS, *FOREIGN_ENDINGS])
 NO_AUDIO: Final = f"no audio files ({listing(AUDIO_ENDINGS, 6)})"
 
 SetAsideRow = tuple[str, str, str]
-"""A row of ``Corpus.set_aside``: file id, reason code, detail."""
+"""A row of ``Corpus.excluded``: file id, reason code, detail."""
 
 
 @dataclass(frozen=True)
@@ -49,12 +49,12 @@ class Found:
 
     Attributes:
         files: id -> path of every file that looks like sound, in the order of the ids.
-        set_aside: links that can't be followed and what is no file, as ``(file, reason, detail)``.
+        excluded: links that can't be followed and what is no file, as ``(file, reason, detail)``.
         notes: what a user should know, in words.
     """
 
     files: dict[str, str]
-    set_aside: tuple[SetAsideRow, ...]
+    excluded: tuple[SetAsideRow, ...]
     notes: tuple[str, ...]
 
 
@@ -128,13 +128,13 @@ def discover(root: Path) -> Found:
         root: the folder, resolved.
 
     Returns:
-        The files, what was set aside, and notes.
+        The files, what was excluded, and notes.
     """
     walked = _Walked()
     walked.walk(root)
     paths, left_out = _apart(walked.paths)
     files = {printable(path): path for path in paths}
-    set_aside = walked.set_aside + _without_recordings(walked.folders, files)
+    excluded = walked.excluded + _without_recordings(walked.folders, files)
     notes = []
     if left_out:
         notes.append(
@@ -144,7 +144,7 @@ def discover(root: Path) -> Found:
         )
     if walked.closed:
         notes.append(f"no permission to look into {listing(sorted(walked.closed), 3)}")
-    return Found(dict(sorted(files.items())), tuple(sorted(set_aside)), tuple(notes))
+    return Found(dict(sorted(files.items())), tuple(sorted(excluded)), tuple(notes))
 
 
 @dataclass
@@ -153,7 +153,7 @@ class _Walked:
 
     paths: list[str] = field(default_factory=list)
     folders: list[str] = field(default_factory=list)
-    set_aside: list[SetAsideRow] = field(default_factory=list)
+    excluded: list[SetAsideRow] = field(default_factory=list)
     closed: list[str] = field(default_factory=list)
 
     def walk(self, root: Path) -> None:
@@ -171,7 +171,7 @@ class _Walked:
 
     def add(self, root: Path, path: str, *, is_folder: bool = False) -> None:
         if refused := _refused(root, path):
-            self.set_aside.append(refused)
+            self.excluded.append(refused)
         elif not is_folder:
             self.paths.append(path)
         elif without_ending(path) != path:

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 
+from speechnet.core.errors import ConfigError, DataError
+from speechnet.core.wording import did_you_mean
 from speechnet.corpus.config import CorpusConfig
 from speechnet.corpus.discovery import resolve_root
-from speechnet.errors import ConfigError, DataError
-from speechnet.wording import did_you_mean
 
 
 def shipped_definitions() -> list[str]:

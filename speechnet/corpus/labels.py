@@ -10,10 +10,10 @@ from typing import Final
 
 import pandas as pd
 
-from speechnet.corpus.sheet import MISSING
-from speechnet.errors import ConfigError, DataError
-from speechnet.types import VOCABULARY, Targets
-from speechnet.wording import counted, did_you_mean, listing
+from speechnet.core.errors import ConfigError, DataError
+from speechnet.core.types import VOCABULARY, Targets
+from speechnet.core.wording import counted, did_you_mean, listing
+from speechnet.corpus.csv_table import MISSING
 
 DROPPED_COLUMNS = ("target", "label", "count", "why")
 NOT_LISTED = "not among the classes"

@@ -9,6 +9,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from speechnet.core.errors import ConfigError, DataError
+from speechnet.core.types import CORPUS_COLUMNS, Targets
+from speechnet.core.wording import counted, listing, plural
 from speechnet.corpus.config import CorpusConfig
 from speechnet.corpus.definition import Definition
 from speechnet.corpus.definition_file import load_definition
@@ -23,10 +26,7 @@ from speechnet.corpus.discovery import (
     without_ending,
 )
 from speechnet.corpus.labels import apply_labels, without_placeholders
-from speechnet.corpus.manifest import read_manifest
-from speechnet.errors import ConfigError, DataError
-from speechnet.types import CORPUS_COLUMNS, Targets
-from speechnet.wording import counted, listing, plural
+from speechnet.corpus.table_reader import read_manifest
 
 _HELPERS = ("file", "where")
 
@@ -45,8 +45,8 @@ class Corpus:
             None where a label is missing.
         targets: every target with its ordered classes.
         dropped: ``target, label, count, why`` of the rows dropped by the labels' mapping.
-        set_aside: ``file, reason, detail`` of recordings that can't be used; reasons as in
-            ``speechnet.types.REASONS``.
+        excluded: ``file, reason, detail`` of recordings that can't be used; reasons as in
+            ``speechnet.core.types.REASONS``.
         notes: what a user should know, in words.
     """
 
@@ -55,7 +55,7 @@ class Corpus:
     table: pd.DataFrame
     targets: Targets
     dropped: pd.DataFrame
-    set_aside: pd.DataFrame
+    excluded: pd.DataFrame
     notes: tuple[str, ...]
 
 
@@ -99,14 +99,14 @@ class Reading:
         root: see ``Corpus``.
         table: that of ``Corpus``, with the columns ``file`` and ``where`` in front: the row's id,
             and where it comes from, for messages.
-        set_aside: rows of ``Corpus.set_aside``.
+        excluded: rows of ``Corpus.excluded``.
         notes: see ``Corpus``.
     """
 
     name: str
     root: Path
     table: pd.DataFrame
-    set_aside: tuple[SetAsideRow, ...]
+    excluded: tuple[SetAsideRow, ...]
     notes: tuple[str, ...]
 
     def corpus(self, table: pd.DataFrame, targets: Targets, dropped: pd.DataFrame) -> Corpus:
@@ -117,8 +117,8 @@ class Reading:
             table=table.drop(columns="where").set_index("file"),
             targets=targets,
             dropped=dropped,
-            set_aside=pd.DataFrame(
-                self.set_aside, columns=["file", "reason", "detail"], dtype=object
+            excluded=pd.DataFrame(
+                self.excluded, columns=["file", "reason", "detail"], dtype=object
             ),
             notes=self.notes,
         )
@@ -133,13 +133,13 @@ class Reading:
         return replace(self, table=table, notes=(*self.notes, *notes))
 
     def aside(self) -> str:
-        """The end of a sentence on what may be missing from the table: files set aside, if any."""
-        if not self.set_aside:
+        """The end of a sentence on what may be missing from the table: files excluded, if any."""
+        if not self.excluded:
             return ""
-        file, reason, detail = self.set_aside[0]
+        file, reason, detail = self.excluded[0]
         return (
-            f". {counted(len(self.set_aside), 'file')} {plural(len(self.set_aside), 'is', 'are')} "
-            f"set aside, the first: {file} ({reason}: {detail})"
+            f". {counted(len(self.excluded), 'file')} {plural(len(self.excluded), 'is', 'are')} "
+            f"excluded, the first: {file} ({reason}: {detail})"
         )
 
 
@@ -159,14 +159,14 @@ def read_rows(config: CorpusConfig) -> Reading:
     root = resolve_root(config.root)
     found = discover(root)
     if definition.kind == "files":
-        table, set_aside = _read_names(definition, found), list(found.set_aside)
+        table, excluded = _read_names(definition, found), list(found.excluded)
         said: list[str] = []
     else:
-        table, set_aside, said = read_manifest(definition, config, root=root, found=found)
+        table, excluded, said = read_manifest(definition, config, root=root, found=found)
     if table.empty:
-        raise DataError(_nothing_found(definition, root=root, found=found, set_aside=set_aside))
+        raise DataError(_nothing_found(definition, root=root, found=found, excluded=excluded))
     notes = (*found.notes, *said, *_left_over(definition, table, found))
-    return Reading(definition.name, root, _in_order(table), tuple(set_aside), notes)
+    return Reading(definition.name, root, _in_order(table), tuple(excluded), notes)
 
 
 def _read_names(definition: Definition, found: Found) -> pd.DataFrame:
@@ -225,12 +225,12 @@ def _left_over(definition: Definition, table: pd.DataFrame, found: Found) -> lis
 
 
 def _nothing_found(
-    definition: Definition, *, root: Path, found: Found, set_aside: list[SetAsideRow]
+    definition: Definition, *, root: Path, found: Found, excluded: list[SetAsideRow]
 ) -> str:
     """Why the corpus came out empty, and what to do."""
-    if set_aside and not found.files:
-        file, reason, detail = set_aside[0]
-        others = f" and {len(set_aside) - 1:,} more" if len(set_aside) > 1 else ""
+    if excluded and not found.files:
+        file, reason, detail = excluded[0]
+        others = f" and {len(excluded) - 1:,} more" if len(excluded) > 1 else ""
         return (
             f"{file}{others} can't be used ({reason}): {detail}; no other recording of "
             f"{definition.name} lies below {printable(str(root))} (--data.corpus.root)"
@@ -243,9 +243,9 @@ def _nothing_found(
     else:
         there = NO_AUDIO
     said = f"no recording of {definition.name} below {printable(str(root))}: found {there}"
-    if set_aside:
-        first = set_aside[0]
-        said += f"; {len(set_aside)} set aside, the first: {first[0]} ({first[1]}, {first[2]})"
+    if excluded:
+        first = excluded[0]
+        said += f"; {len(excluded)} excluded, the first: {first[0]} ({first[1]}, {first[2]})"
     expected = "names" if definition.kind == "files" else "rows"
     return (
         f"{said}. Expected {expected} such as {definition.example}; check --data.corpus.root "

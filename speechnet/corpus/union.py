@@ -18,13 +18,13 @@ from typing import Final
 
 import pandas as pd
 
+from speechnet.core.errors import ConfigError, DataError
+from speechnet.core.types import CORPUS_COLUMNS, Targets
+from speechnet.core.wording import counted, listing
 from speechnet.corpus.config import CorpusConfig
 from speechnet.corpus.known import saying
 from speechnet.corpus.labels import Drop, choose_rows, dropped_table, map_labels
 from speechnet.corpus.reader import Corpus, Reading, read_rows
-from speechnet.errors import ConfigError, DataError
-from speechnet.types import CORPUS_COLUMNS, Targets
-from speechnet.wording import counted, listing
 
 CORPUS: Final = "corpus"
 """The column that says which corpus a row is from."""
@@ -121,10 +121,10 @@ def _join(readings: Sequence[Reading]) -> Reading:
         name=" + ".join(names),
         root=root,
         table=union,
-        set_aside=tuple(
+        excluded=tuple(
             (f"{name}/{file}", reason, detail)
             for name, reading in named
-            for file, reason, detail in reading.set_aside
+            for file, reason, detail in reading.excluded
         ),
         notes=tuple(f"{name}: {note}" for name, reading in named for note in reading.notes),
     )

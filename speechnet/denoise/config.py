@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
 
-from speechnet.errors import ConfigError, SetAside
+from speechnet.core.errors import ConfigError, Excluded
 
 _LEAST: Final = 769
 """Samples of which the stationary gate's frames, overlapping by 768, make a statistic."""
@@ -80,7 +80,7 @@ class DenoiseConfig:
         """Refuse a clip that the gate can't be applied to.
 
         Raises:
-            SetAside: it is too short.
+            Excluded: it is too short.
         """
         if self.method == "stationary" and n_samples < _LEAST:
-            raise SetAside("too_short", f"{n_samples} samples, the stationary gate needs {_LEAST}")
+            raise Excluded("too_short", f"{n_samples} samples, the stationary gate needs {_LEAST}")

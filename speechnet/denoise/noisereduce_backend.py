@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from speechnet.core.errors import Excluded
+from speechnet.core.types import Float32
 from speechnet.denoise.config import DenoiseConfig
-from speechnet.errors import SetAside
-from speechnet.types import Float32
 
 
 def denoise(y: Float32, sr: int, config: DenoiseConfig) -> Float32:
@@ -24,7 +24,7 @@ def denoise(y: Float32, sr: int, config: DenoiseConfig) -> Float32:
         float32 ``[n_samples]``, finite.
 
     Raises:
-        SetAside: the gate gave NaN or infinite samples (it does for a digitally silent clip).
+        Excluded: the gate gave NaN or infinite samples (it does for a digitally silent clip).
     """
     if config.method == "none":
         return y
@@ -33,7 +33,7 @@ def denoise(y: Float32, sr: int, config: DenoiseConfig) -> Float32:
     import torch
     from noisereduce import reduce_noise
 
-    import speechnet.compiled  # noqa: F401
+    import speechnet.core.librosa_loader  # noqa: F401
     from speechnet.denoise.floor import silence_inaudible
 
     # A silent frame divides 0 by 0 inside the gate; what comes of it is checked below.
@@ -51,7 +51,7 @@ def denoise(y: Float32, sr: int, config: DenoiseConfig) -> Float32:
             n_std_thresh_stationary=config.n_std_thresh,
         )
     if not np.isfinite(out).all():
-        raise SetAside(
+        raise Excluded(
             "not_finite_denoised", f"{config.method} gating gave NaN or infinite samples"
         )
     samples = torch.from_numpy(np.asarray(out, dtype=np.float32))[None]

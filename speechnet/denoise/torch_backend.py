@@ -26,11 +26,11 @@ import scipy.fft
 import torch
 from torch import Tensor
 
+from speechnet.core.memory import keep_freed_memory
 from speechnet.denoise.config import DenoiseConfig
 from speechnet.denoise.floor import silence_inaudible
 from speechnet.denoise.recursion import BLOCK, Extent, decay, noise_floor
 from speechnet.denoise.smoothing import half_widths, smooth
-from speechnet.memory import keep_freed_memory
 
 N_FFT = 1024
 HOP = 256

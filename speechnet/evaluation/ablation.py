@@ -19,9 +19,9 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from speechnet.evaluation.comparison import holm, paired_difference
-from speechnet.evaluation.resampling import unit_codes
-from speechnet.types import Targets, encode
+from speechnet.core.types import Targets, encode
+from speechnet.evaluation.bootstrap import unit_codes
+from speechnet.evaluation.significance import holm, paired_difference
 
 COLUMNS: Final = (
     "part",
@@ -88,7 +88,7 @@ def ablation_table(
         ``difference``, value minus baseline, with its 95 % interval (``low``, ``high``), its
         permutation test's two-sided ``p``, and ``p_holm``, corrected by Holm over the variants of
         the same model and target; rows (``n``), ``units`` resampled, and what a ``unit`` is. See
-        ``speechnet.evaluation.comparison``.
+        ``speechnet.evaluation.significance``.
 
     Raises:
         ValueError: a trial's two tables hold different rows, or other labels for them.

@@ -36,7 +36,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from speechnet.types import Float64, Int64, Targets
+from speechnet.core.types import Float64, Int64, Targets
 
 BINS: Final = 15
 """Bins of the confidence, for the ECE and the reliability diagram alike."""

@@ -15,8 +15,8 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from speechnet.core.types import Float64, Int64
 from speechnet.evaluation.roc import check_labels
-from speechnet.types import Float64, Int64
 
 _TIE: Final = 1e-9
 """Draws that differ from the score by no more than rounding are as good."""

@@ -23,10 +23,10 @@ from scipy.special import xlogy
 from scipy.stats import entropy
 from sklearn.metrics.cluster import contingency_matrix, expected_mutual_information
 
+from speechnet.core.types import Float64, Int64
 from speechnet.evaluation.chance import UNDEFINED, Null, null_of
 from speechnet.evaluation.cluster_reference import Assigned, reference_nulls
 from speechnet.evaluation.cluster_scores import COMPARED, WITHIN, Labels
-from speechnet.types import Float64, Int64
 
 REFERENCE_DRAWS: Final = 19
 """Clouds without clusters: the fewest that can give p = 0.05; each costs a whole clustering."""

@@ -30,8 +30,8 @@ from sklearn import metrics
 from sklearn.isotonic import isotonic_regression
 from threadpoolctl import threadpool_limits
 
+from speechnet.core.types import Float64, Int64
 from speechnet.evaluation.chance import Null, null_of
-from speechnet.types import Float64, Int64
 
 Assigned = Mapping[tuple[str, int], Int64 | None]
 """Clusters, int64 ``[n]``, by method and k; None where there are none."""

@@ -28,11 +28,11 @@ import numpy as np
 import pandas as pd
 from sklearn import metrics
 
-from speechnet.errors import ConfigError
+from speechnet.core.errors import ConfigError
+from speechnet.core.types import Float64, Int64
+from speechnet.core.wording import together
 from speechnet.evaluation.cluster_reference import Assigned, internal_scores
-from speechnet.evaluation.comparison import SIGNIFICANT, holm
-from speechnet.types import Float64, Int64
-from speechnet.wording import together
+from speechnet.evaluation.significance import SIGNIFICANT, holm
 
 AGAINST: Final = ("gender", "emotion", "sentence", "speaker")
 """The label columns that clusters are held against unless the configuration names others."""

@@ -24,12 +24,12 @@ from sklearn.mixture import GaussianMixture
 from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
 from threadpoolctl import threadpool_limits
 
+from speechnet.core.types import Float32, Float64, Int64
+from speechnet.core.wording import counted
 from speechnet.evaluation.cluster_null import add_nulls
 from speechnet.evaluation.cluster_reference import Assigned
 from speechnet.evaluation.cluster_scores import read_labels, score_clusters
 from speechnet.evaluation.config import ClusteringConfig
-from speechnet.types import Float32, Float64, Int64
-from speechnet.wording import counted
 
 CENTROIDS: Final = 1_000
 """How many centroids stand for the rows where these are too many for Ward's method."""
@@ -123,7 +123,7 @@ def _validate(X: Float32, index: Sequence[str]) -> None:
     if len(X) < 2:
         raise ValueError(f"X has {len(X)} rows, expected two or more to find clusters in")
     if not np.isfinite(X).all():
-        raise ValueError("X holds NaN or infinite values; set those rows aside first")
+        raise ValueError("X holds NaN or infinite values; exclude those rows first")
     if (X[0] == X).all():
         raise ValueError(
             "every feature has the same value in all rows; there is nothing to cluster"

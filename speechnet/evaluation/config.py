@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-from speechnet.errors import ConfigError
+from speechnet.core.errors import ConfigError
 
 Part = Literal["denoise", "features", "speakers", "heads"]
 Method = Literal["kmeans", "gmm", "agglomerative"]

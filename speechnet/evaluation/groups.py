@@ -5,7 +5,7 @@ Conventions:
     once for each. Rows whose gender or speaker is unknown are left out where that is asked for.
     Recall by gender is undefined, NaN, where a gender has no row of the class.
 
-    Intervals hold 95 % and resample whole speakers (``speechnet.evaluation.resampling``), women and
+    Intervals hold 95 % and resample whole speakers (``speechnet.evaluation.bootstrap``), women and
     men separately, as how many there are of each was chosen and not drawn. Each stands for itself:
     of many gaps a few exclude 0 by chance. A gap is called certain only if its interval excludes 0
     at the level ``1 - 0.05 / m`` for the ``m`` gaps of its model and target (Bonferroni).
@@ -21,7 +21,8 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from speechnet.evaluation.resampling import (
+from speechnet.core.types import Float64, Int64, Targets, encode
+from speechnet.evaluation.bootstrap import (
     bootstrap_weights,
     count_by_unit,
     deal,
@@ -29,7 +30,6 @@ from speechnet.evaluation.resampling import (
     ratio,
     unit_codes,
 )
-from speechnet.types import Float64, Int64, Targets, encode
 
 GENDER: Final = "gender"
 UAR: Final = "uar"

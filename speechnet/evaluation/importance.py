@@ -22,8 +22,8 @@ from typing import Final
 
 import numpy as np
 
-from speechnet.evaluation.resampling import bootstrap_weights, interval, mean_recall, strata_of
-from speechnet.types import Float32, Float64, Int64
+from speechnet.core.types import Float32, Float64, Int64
+from speechnet.evaluation.bootstrap import bootstrap_weights, interval, mean_recall, strata_of
 
 COLUMNS: Final = ("model", "target", "level", "name", "drop", "low", "high")
 

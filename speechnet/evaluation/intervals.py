@@ -1,7 +1,7 @@
 """The 95 % interval of every headline score, by resampling speakers.
 
 Each score is computed anew in every resample by the definitions of
-``speechnet.evaluation.classification``, from sums over units: the rows of a resample are never
+``speechnet.evaluation.metrics``, from sums over units: the rows of a resample are never
 gathered. For the AUC of a class these are the numbers of pairs ``A[u, v]`` in which a row of the
 class of unit ``u`` stands above another row of unit ``v`` (half for a tie), so that with ``w``
 copies of each unit it is ``w'Aw / (positives * negatives)``, exactly the AUC of the repeated rows.
@@ -27,7 +27,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from speechnet.evaluation.resampling import (
+from speechnet.core.types import Float64, Int64, Targets, encode
+from speechnet.evaluation.bootstrap import (
     bootstrap_weights,
     count_by_unit,
     deal,
@@ -37,7 +38,6 @@ from speechnet.evaluation.resampling import (
     strata_of,
     unit_codes,
 )
-from speechnet.types import Float64, Int64, Targets, encode
 
 SHARE = (0.0, 1.0)
 

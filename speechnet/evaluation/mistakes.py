@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from speechnet.types import PREDICTION_COLUMNS
+from speechnet.core.types import PREDICTION_COLUMNS
 
 
 def confident_mistakes(
@@ -24,7 +24,7 @@ def confident_mistakes(
     the most confident; of equal ones in the lowest fold.
 
     Args:
-        predictions: the table of predictions; see ``speechnet.types.PREDICTION_COLUMNS``.
+        predictions: the table of predictions; see ``speechnet.core.types.PREDICTION_COLUMNS``.
         models: by target whose mistakes are looked for. Other targets have none.
         count: how many for each target.
         speakers: by file who speaks; None, as a file it lacks, counts as a speaker of its own.

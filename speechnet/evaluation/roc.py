@@ -6,7 +6,7 @@ Conventions:
     tie is worth half. A curve without rows on both sides is undefined: empty, with AUC NaN.
 
 References:
-    T. Fawcett, "An introduction to ROC analysis", Pattern Recognition Letters 27, 2006.
+    T. Fawcett, "An introduction to ROC analysis", Pattern Prediction Letters 27, 2006.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from speechnet.types import Float64, Int64
+from speechnet.core.types import Float64, Int64
 
 TOLERANCE = 1e-6
 """How far a probability may lie outside 0 to 1, or a row's sum from 1, by rounding."""

@@ -1,6 +1,6 @@
 """From the table of predictions to the table of scores, for any number of models and targets.
 
-``speechnet.types.PREDICTION_COLUMNS`` says what a predictions table holds.
+``speechnet.core.types.PREDICTION_COLUMNS`` says what a predictions table holds.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from threadpoolctl import threadpool_limits
 
-from speechnet.evaluation.classification import classification_scores, confusion
+from speechnet.core.types import PREDICTION_COLUMNS, Float64, Int64, Targets, encode
+from speechnet.evaluation.metrics import classification_scores, confusion
 from speechnet.evaluation.roc import TOLERANCE
-from speechnet.types import PREDICTION_COLUMNS, Float64, Int64, Targets, encode
 
 PARTS = ("train", "dev", "test")
 

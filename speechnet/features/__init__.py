@@ -1,5 +1,1 @@
-"""What is computed from a clip, under which names, and the modules that compute it."""
-
-from speechnet.features.config import PRESETS, FeaturesConfig
-
-__all__ = ["PRESETS", "FeaturesConfig"]
+"""From files to the feature matrix: in parallel, cached by content."""

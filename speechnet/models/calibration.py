@@ -24,11 +24,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from speechnet.errors import DataError
-from speechnet.files import write_whole
-from speechnet.models.classifier import Classifier
-from speechnet.reading import PlainError, parse_json, read_regular
-from speechnet.types import Float32, Float64, Int64, Targets
+from speechnet.core.errors import DataError
+from speechnet.core.files import write_whole
+from speechnet.core.reading import PlainError, parse_json, read_regular
+from speechnet.core.types import Float32, Float64, Int64, Targets
+from speechnet.models.model import Classifier
 
 BOUNDS: Final = (0.05, 20.0)
 """The lowest and the highest temperature."""

@@ -35,10 +35,10 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from speechnet.errors import DataError
-from speechnet.files import write_whole
-from speechnet.reading import open_regular
-from speechnet.types import Float32, Float64, Int64
+from speechnet.core.errors import DataError
+from speechnet.core.files import write_whole
+from speechnet.core.reading import open_regular
+from speechnet.core.types import Float32, Float64, Int64
 
 NAME: Final = "novelty.npy"
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, RobustScaler, StandardScaler
 
-from speechnet.types import Float32
+from speechnet.core.types import Float32
 
 
 def make_scaler(scaling: str) -> Any:

@@ -13,10 +13,10 @@ import joblib
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from speechnet.errors import ConfigError, SpeechnetError
+from speechnet.core.errors import ConfigError, SpeechnetError
+from speechnet.core.types import Int64
+from speechnet.core.warnings import warned
 from speechnet.models.grid import Candidate
-from speechnet.types import Int64
-from speechnet.warned import warned
 
 InnerFolds = Sequence[tuple[Int64, Int64]]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from speechnet.errors import ConfigError
+from speechnet.core.errors import ConfigError
 
 
 @dataclass

@@ -9,9 +9,9 @@ from typing import Final, NamedTuple, Protocol
 
 import pandas as pd
 
-from speechnet.errors import DataError
+from speechnet.core.errors import DataError
+from speechnet.core.types import Float64, Targets
 from speechnet.report.names import percent
-from speechnet.types import Float64, Targets
 
 PARTS: Final = ("train", "dev", "test")
 

@@ -6,7 +6,7 @@ import re
 from importlib.resources import files
 from typing import Final
 
-from speechnet.report.page.environment import environment, inlined
+from speechnet.report.html.environment import environment, inlined
 
 _PACKAGE: Final = "speechnet.serve"
 _TEMPLATES: Final = "templates"

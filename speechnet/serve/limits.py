@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from speechnet.audio.config import AudioConfig
-from speechnet.errors import ConfigError
+from speechnet.core.errors import ConfigError
 
 _MB: Final = 2**20  # as Gradio's own messages have it
 _RECORDED: Final = 2 * 48_000

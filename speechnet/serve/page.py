@@ -8,9 +8,9 @@ from typing import Any, Final, Literal
 
 import gradio
 
-from speechnet.serve.about import About
 from speechnet.serve.html import render
 from speechnet.serve.limits import Limits
+from speechnet.serve.run_summary import About
 
 _FONTS: Final = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Arial", "sans-serif"]
 _NAME_OF: Final = "(sound, shown) => sound ? [sound.path, {listening}] : ['', shown]"

@@ -15,8 +15,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from speechnet.serve.guard import FILE, PROGRESS, UPLOAD
 from speechnet.serve.limits import Limits
+from speechnet.serve.request_filter import FILE, PROGRESS, UPLOAD
 from speechnet.serve.uploads import Full, Uploads
 
 _FIELD: Final = "files"

@@ -13,16 +13,16 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from speechnet.errors import ConfigError
-from speechnet.progress import output, say, working
-from speechnet.runs.place import read_info
-from speechnet.scratch import temporary_folder
+from speechnet.console.progress import output, say, working
+from speechnet.core.errors import ConfigError
+from speechnet.core.scratch import temporary_folder
+from speechnet.experiment.run_location import read_info
 from speechnet.serve.address import is_loopback, listening, url_of
 from speechnet.serve.limits import Limits
 
 if TYPE_CHECKING:
-    from speechnet.recognising.recogniser import Recogniser
-    from speechnet.serve.guard import Guard  # needs what comes with Gradio
+    from speechnet.inference.predictor import Predictor
+    from speechnet.serve.request_filter import Guard  # needs what comes with Gradio
 
 _CONNECTIONS: Final = 200
 """Open connections, above which new ones are turned away."""
@@ -91,29 +91,29 @@ def _private_folder() -> Iterator[Path]:
             os.environ |= before
 
 
-def _load(run_path: Path) -> Recogniser:
+def _load(run_path: Path) -> Predictor:
     """The run with all of its models, if it can take a recording by itself."""
     # Here, where what it imports finds the environment as it is to be.
-    from speechnet.recognising.recogniser import Recogniser
-    from speechnet.runs.saved import SavedRun
+    from speechnet.experiment.saved_run import SavedRun
+    from speechnet.inference.predictor import Predictor
 
-    recogniser = Recogniser(SavedRun(run_path), model="all")
+    recogniser = Predictor(SavedRun(run_path), model="all")
     recogniser.check_alone()
     return recogniser
 
 
-def _application(recogniser: Recogniser, *, limits: Limits, host: str, folder: Path) -> Guard:
+def _application(recogniser: Predictor, *, limits: Limits, host: str, folder: Path) -> Guard:
     """Build the page and hear something, so that nobody waits for what is done once."""
     import fastapi
     import gradio
 
-    from speechnet.serve.about import about
-    from speechnet.serve.desk import Desk
-    from speechnet.serve.guard import Guard
-    from speechnet.serve.hearing import Listener
     from speechnet.serve.html import style
     from speechnet.serve.page import build, theme
+    from speechnet.serve.recognition import Listener
+    from speechnet.serve.request_filter import Guard
     from speechnet.serve.routes import routes
+    from speechnet.serve.run_summary import about
+    from speechnet.serve.upload_handler import Desk
     from speechnet.serve.uploads import Uploads
 
     run = recogniser.run

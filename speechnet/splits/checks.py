@@ -8,10 +8,10 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from speechnet.errors import ConfigError, DataError
+from speechnet.core.errors import ConfigError, DataError
+from speechnet.core.types import Fold, Targets
+from speechnet.core.wording import counted, listing, plural
 from speechnet.splits.config import SplitConfig
-from speechnet.types import Fold, Targets
-from speechnet.wording import counted, listing, plural
 
 PARTS: Final = ("train", "dev", "test")
 

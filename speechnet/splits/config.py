@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from speechnet.protocols import Protocol, load_protocol, named_protocols
-from speechnet.wording import counted
+from speechnet.core.wording import counted
+from speechnet.splits.protocols import Protocol, load_protocol, named_protocols
 
 
 @dataclass

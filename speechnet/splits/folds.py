@@ -8,14 +8,14 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
-from speechnet.errors import DataError
+from speechnet.core.errors import DataError
+from speechnet.core.types import Fold, Int64, Targets
+from speechnet.core.wording import counted, plural
 from speechnet.splits.checks import PARTS, check_corpus, check_folds, column_of, names_parts
 from speechnet.splits.config import SplitConfig
 from speechnet.splits.named import check_named, divide_named
 from speechnet.splits.settings import check_settings
 from speechnet.splits.strata import hold_out, merge_rare, shuffle, strata_of
-from speechnet.types import Fold, Int64, Targets
-from speechnet.wording import counted, plural
 
 _Division = tuple[Int64, Int64, Int64 | None]
 """Rows to train on, rows to test on, and a dev part where the protocol sets it."""

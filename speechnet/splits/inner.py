@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
-from speechnet.errors import DataError
+from speechnet.core.errors import DataError
+from speechnet.core.types import Int64
+from speechnet.core.wording import counted
 from speechnet.splits.strata import merge_rare
-from speechnet.types import Int64
-from speechnet.wording import counted
 
 
 def inner_folds(

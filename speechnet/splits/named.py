@@ -8,11 +8,11 @@ from pathlib import PurePosixPath
 import numpy as np
 import pandas as pd
 
-from speechnet.errors import DataError
-from speechnet.protocols import Protocol
+from speechnet.core.errors import DataError
+from speechnet.core.types import Int64, Targets
+from speechnet.core.wording import counted, listing, plural
 from speechnet.splits.checks import MOST, OneFault, by_fold, misfit, one_speaker, untrained
-from speechnet.types import Int64, Targets
-from speechnet.wording import counted, listing, plural
+from speechnet.splits.protocols import Protocol
 
 
 def check_named(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from speechnet.errors import ConfigError
+from speechnet.core.errors import ConfigError
 from speechnet.splits.config import SplitConfig
 
 

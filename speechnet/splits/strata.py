@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
 
-from speechnet.errors import DataError
-from speechnet.types import Int64, Targets
-from speechnet.wording import counted
+from speechnet.core.errors import DataError
+from speechnet.core.types import Int64, Targets
+from speechnet.core.wording import counted
 
 _DRAWS: Final = 500
 """Random sets of speakers that a holdout is chosen from."""

@@ -13,21 +13,21 @@ from dataclasses import asdict
 from itertools import product
 from pathlib import Path
 
-import faults
 import librosa
 import numpy as np
 import pytest
 import soundfile
+from helpers import faults
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from speechnet.audio.config import AudioConfig
 from speechnet.audio.container import ending
 from speechnet.audio.decode import header, load
-from speechnet.audio.facts import Facts
-from speechnet.corpus.synthesis import synthesise
-from speechnet.errors import ConfigError, SetAside
-from speechnet.types import GENDERS, REASONS
+from speechnet.audio.signal_statistics import Facts
+from speechnet.core.errors import ConfigError, Excluded
+from speechnet.core.types import GENDERS, REASONS
+from speechnet.corpus.synthetic.synthesis import synthesise
 
 # audioread, which librosa.load imports, stands on modules that Python is about to drop.
 pytestmark = pytest.mark.filterwarnings("ignore:'(aifc|audioop|sunau)' is deprecated")
@@ -76,7 +76,7 @@ def test_silence_around_is_trimmed_as_librosa_does(tmp_path: Path) -> None:
     expected = librosa.effects.trim(librosa.load(path)[0], top_db=30)[0]
     np.testing.assert_array_equal(clip.y, expected)
     assert len(clip.y) < len(y) - 10_000
-    with pytest.raises(SetAside, match=r"too_short: 1\.0\d\d s, at least 1\.5 expected"):
+    with pytest.raises(Excluded, match=r"too_short: 1\.0\d\d s, at least 1\.5 expected"):
         load(path, AudioConfig(trim_db=30, min_duration=1.5))
 
 
@@ -196,9 +196,9 @@ def test_a_part_must_lie_in_the_recording(tmp_path: Path) -> None:
     path = tmp_path / "x.wav"
     soundfile.write(path, faults.speech(0, 1.996), 22_050)
     assert len(load(path, AudioConfig(), start=1, end=2.0).y) == round(0.996 * 22_050)
-    with pytest.raises(SetAside, match=r"truncated: the part is 1 to 2\.1 s.*ends at 1\.99"):
+    with pytest.raises(Excluded, match=r"truncated: the part is 1 to 2\.1 s.*ends at 1\.99"):
         load(path, AudioConfig(), start=1, end=2.1)
-    with pytest.raises(SetAside, match="truncated: the part is 5 to"):
+    with pytest.raises(Excluded, match="truncated: the part is 5 to"):
         load(path, AudioConfig(), start=5)
 
 
@@ -207,7 +207,7 @@ def test_a_sound_part_of_a_cut_file_is_read(tmp_path: Path) -> None:
     path = tmp_path / "x.wav"
     path.write_bytes(faults.encoded(faults.speech(0, 3), "WAV")[:-20_000])
     assert len(load(path, AudioConfig(), start=0, end=1).y) == 22_050
-    with pytest.raises(SetAside, match=r"truncated: 0\.454 s: 20000 bytes fewer"):
+    with pytest.raises(Excluded, match=r"truncated: 0\.454 s: 20000 bytes fewer"):
         load(path, AudioConfig(), start=1)
 
 
@@ -227,7 +227,7 @@ def test_every_fault_has_its_reason(faulty: tuple[Path, dict[str, str | None]]) 
             clip = load(
                 folder / name, AudioConfig(max_samples=faults.MAX_SAMPLES, max_duration=None)
             )
-        except SetAside as why:
+        except Excluded as why:
             found[name] = why.reason
             details.append(why.detail)
         else:
@@ -250,14 +250,14 @@ import resource
 from pathlib import Path
 from speechnet.audio.config import AudioConfig
 from speechnet.audio.decode import load
-from speechnet.errors import SetAside
+from speechnet.core.errors import Excluded
 used = int(Path('/proc/self/statm').read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + 2**28, used + 2**28))
 config = AudioConfig(max_samples={faults.MAX_SAMPLES}, max_duration=None)
 for name in {names!r}:
     try:
         load(Path({str(folder)!r}) / name, config)
-    except SetAside as why:
+    except Excluded as why:
         print(why.reason)
 """
     if not sys.platform.startswith("linux"):
@@ -292,11 +292,11 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     """Not there, a folder, a link in a circle: each says which."""
     (tmp_path / "folder.wav").mkdir()
     (tmp_path / "loop.wav").symlink_to(tmp_path / "loop.wav")
-    with pytest.raises(SetAside, match="missing: there is no such file"):
+    with pytest.raises(Excluded, match="missing: there is no such file"):
         load(tmp_path / "gone.wav", AudioConfig())
-    with pytest.raises(SetAside, match=f"unreadable: {os.strerror(errno.EISDIR)}"):
+    with pytest.raises(Excluded, match=f"unreadable: {os.strerror(errno.EISDIR)}"):
         load(tmp_path / "folder.wav", AudioConfig())
-    with pytest.raises(SetAside, match=f"unreadable: {os.strerror(errno.ELOOP)}"):
+    with pytest.raises(Excluded, match=f"unreadable: {os.strerror(errno.ELOOP)}"):
         load(tmp_path / "loop.wav", AudioConfig())
 
 
@@ -317,11 +317,11 @@ def test_a_header_alone(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.getuid() == 0, reason="root may read everything")
 def test_a_file_without_permission(tmp_path: Path) -> None:
-    """A file that may not be read is set aside."""
+    """A file that may not be read is excluded."""
     path = tmp_path / "x.wav"
     soundfile.write(path, faults.speech(0), 22_050)
     path.chmod(0)
-    with pytest.raises(SetAside, match=f"unreadable: {os.strerror(errno.EACCES)}"):
+    with pytest.raises(Excluded, match=f"unreadable: {os.strerror(errno.EACCES)}"):
         load(path, AudioConfig())
 
 
@@ -330,9 +330,9 @@ def test_durations_are_bounded(tmp_path: Path) -> None:
     path = tmp_path / "x.wav"
     soundfile.write(path, faults.speech(0, 2), 22_050)
     load(path, AudioConfig(min_duration=2, max_duration=2))
-    with pytest.raises(SetAside, match=r"too_short: 2\.000 s, at least 2\.1 expected"):
+    with pytest.raises(Excluded, match=r"too_short: 2\.000 s, at least 2\.1 expected"):
         load(path, AudioConfig(min_duration=2.1))
-    with pytest.raises(SetAside, match=r"too_long: 2\.000 s, at most 1\.9 expected"):
+    with pytest.raises(Excluded, match=r"too_long: 2\.000 s, at most 1\.9 expected"):
         load(path, AudioConfig(max_duration=1.9))
 
 
@@ -342,7 +342,7 @@ def test_too_quiet_is_silent(tmp_path: Path) -> None:
     y = 1e-3 * np.sin(np.arange(22_050) * 0.1) + 0.25
     soundfile.write(path, y, 22_050, subtype="FLOAT")
     load(path, AudioConfig(silence_db=-61))
-    with pytest.raises(SetAside, match="silent: -60 dB, above -59 dB expected"):
+    with pytest.raises(Excluded, match="silent: -60 dB, above -59 dB expected"):
         load(path, AudioConfig(silence_db=-59))
 
 
@@ -358,12 +358,12 @@ def test_no_cut_goes_unseen(cut: int, kind: str, big: bool) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(st.binary(max_size=400), st.sampled_from([b"", b"RIFF\0\0\0\0WAVE", b"OggS", b"RF64"]))
-def test_any_bytes_are_set_aside(data: bytes, start: bytes) -> None:
+def test_any_bytes_are_excluded(data: bytes, start: bytes) -> None:
     """No byte string makes it fail otherwise."""
     with tempfile.NamedTemporaryFile(suffix=".wav") as file:
         file.write(start + data)
         file.flush()
-        with pytest.raises(SetAside):
+        with pytest.raises(Excluded):
             load(Path(file.name), AudioConfig())
 
 

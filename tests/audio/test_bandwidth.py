@@ -9,7 +9,7 @@ import scipy.signal
 import soundfile
 import soxr
 
-from speechnet.audio.facts import measure
+from speechnet.audio.signal_statistics import measure
 
 
 def _speechlike(rate: int, seconds: float = 2.0) -> np.ndarray:

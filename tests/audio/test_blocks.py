@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import faults
 import numpy as np
 import pytest
 import soundfile
+from helpers import faults
 
 from speechnet.audio import blocks
 from speechnet.audio.config import AudioConfig
 from speechnet.audio.decode import load
-from speechnet.errors import SetAside
+from speechnet.core.errors import Excluded
 
 LEFT_TO_OTHERS = {"too_short", "too_long", "too_large", "not_finite", "unscaled"}
 LEFT_TO_OTHERS |= {"silent", "duplicate"}
@@ -61,7 +61,7 @@ def test_every_fault_has_its_reason(tmp_path: Path) -> None:
         found = None
         try:
             read(tmp_path / name, most=1 if left else None)
-        except SetAside as why:
+        except Excluded as why:
             found = why.reason
         if found not in ({None, "truncated"} if left and reason else {reason}):
             wrong[name] = (found, reason)
@@ -87,10 +87,10 @@ def test_what_breaks_off_is_told_at_the_end(tmp_path: Path) -> None:
     y = faults.speech(1, 20)
     flac.write_bytes(faults.encoded(y, "FLAC")[:-100_000])
     wav.write_bytes(faults.encoded(y, "WAV")[:-100_000])
-    with pytest.raises(SetAside, match="truncated"):
+    with pytest.raises(Excluded, match="truncated"):
         read(flac)
     with (
-        pytest.raises(SetAside, match=r"truncated: .* 100000 bytes fewer"),
+        pytest.raises(Excluded, match=r"truncated: .* 100000 bytes fewer"),
         blocks.stream(wav, AudioConfig()),
     ):
         raise AssertionError("it was opened")

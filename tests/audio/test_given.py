@@ -10,18 +10,18 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import faults
 import numpy as np
 import pytest
 import soundfile
+from helpers import faults
 
 from speechnet.audio.config import AudioConfig
 from speechnet.audio.container import ending
 from speechnet.audio.decode import load, probe
-from speechnet.audio.foreign import what_it_is
 from speechnet.audio.prepare import check_size
-from speechnet.audio.quiet import QUIET
-from speechnet.errors import SetAside
+from speechnet.audio.stderr_filter import QUIET
+from speechnet.audio.unsupported import what_it_is
+from speechnet.core.errors import Excluded
 
 pytestmark = pytest.mark.slow
 
@@ -36,10 +36,10 @@ def streamed(data: int, riff: int = 0, *, behind: bytes = b"") -> bytes:
 
 
 def outcome(path: Path, config: AudioConfig | None = None) -> str:
-    """Why a file is set aside, with its detail; empty for one that is used."""
+    """Why a file is excluded, with its detail; empty for one that is used."""
     try:
         load(path, config or AudioConfig())
-    except SetAside as why:
+    except Excluded as why:
         return str(why)
     return ""
 
@@ -207,12 +207,12 @@ def test_what_resampling_makes_of_it_is_bounded(tmp_path: Path) -> None:
     """By the header, before anything is decoded."""
     config = AudioConfig(max_samples=100_000, max_duration=None)
     check_size(18_000, 1, rate=4_000, config=config)  # 99,225 at 22,050 Hz
-    with pytest.raises(SetAside, match="too_large: 110250 samples once it has 22050 Hz"):
+    with pytest.raises(Excluded, match="too_large: 110250 samples once it has 22050 Hz"):
         check_size(20_000, 1, rate=4_000, config=config)
     path = tmp_path / "x.flac"
     soundfile.write(path, np.zeros(20_000), 4_000)
     for refuse in (lambda: load(path, config), lambda: probe(path, config, whole=True)):
-        with pytest.raises(SetAside, match="too_large"):
+        with pytest.raises(Excluded, match="too_large"):
             refuse()
     probe(path, config, whole=False)
 
@@ -255,7 +255,7 @@ def test_mutated_headers(tmp_path: Path) -> None:
             path.write_bytes(data)
             try:
                 clip = load(path, config)
-            except SetAside:
+            except Excluded:
                 continue
             used += 1
             assert np.isfinite(clip.y).all()
@@ -284,7 +284,7 @@ def test_a_header_of_zeros_is_not_walked_through() -> None:
 
 
 def reasons_of(folder: Path) -> dict[str, str]:
-    """By name, why each file is set aside."""
+    """By name, why each file is excluded."""
     return {path.name: outcome(path).partition(":")[0] for path in sorted(folder.glob("*.*"))}
 
 
@@ -346,5 +346,5 @@ def test_call(case: Callable[[str], Path]) -> None:
     agent = load(folder / "agent.wav", config).y
     first = load(folder / "call_stereo.wav", config, channel=0).y
     np.testing.assert_array_equal(first[: len(agent)], agent)
-    with pytest.raises(SetAside, match="there is no channel 2, only 2"):
+    with pytest.raises(Excluded, match="there is no channel 2, only 2"):
         load(folder / "call_stereo.wav", config, channel=2)

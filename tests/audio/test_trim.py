@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from speechnet.audio.trim import sounding
-from speechnet.compiled import librosa
+from speechnet.core.librosa_loader import librosa
 
 
 def _faded(seed: int, length: int) -> np.ndarray:

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from speechnet.audit.config import AuditConfig
-from speechnet.errors import ConfigError
+from speechnet.core.errors import ConfigError
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from tables import TARGETS, corpus_table
+from helpers.tables import TARGETS, corpus_table
 
 from speechnet.audit.bandwidth import bands, mixed, nearest_rate
 from speechnet.audit.config import AuditConfig

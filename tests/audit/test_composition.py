@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.tables import TARGETS, corpus_table
 from sklearn.metrics import mutual_info_score
-from tables import TARGETS, corpus_table
 
 from speechnet.audit.composition import (
     classes_by_gender_by_speaker,

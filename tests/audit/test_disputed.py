@@ -26,7 +26,7 @@ def pairs_of(*pairs: tuple[str, str]) -> pd.DataFrame:
     return pd.DataFrame(pairs, columns=["first", "second"], dtype=object)
 
 
-def test_an_exact_copy_that_was_set_aside() -> None:
+def test_an_exact_copy_that_was_excluded() -> None:
     """A row for each column that differs; the original is the one its detail names."""
     labels = labels_of(a=("anna", "happy"), b=("ben", "sad"), c=("anna", "happy"), d=("ben", "sad"))
     aside = pd.DataFrame(
@@ -38,12 +38,12 @@ def test_an_exact_copy_that_was_set_aside() -> None:
         columns=NONE_ASIDE.columns,
     )
     digests = digests_of(labels.loc[["a"]])
-    found = disputed(labels, TARGETS, digests=digests, set_aside=aside, near=NO_PAIRS)
+    found = disputed(labels, TARGETS, digests=digests, excluded=aside, near=NO_PAIRS)
     assert found.to_numpy().tolist() == [
         ["a", "b", "exact", "speaker", "anna", "ben"],
         ["a", "b", "exact", "emotion", "happy", "sad"],
     ]
-    used = disputed(labels.loc[["a"]], TARGETS, digests=digests, set_aside=aside, near=NO_PAIRS)
+    used = disputed(labels.loc[["a"]], TARGETS, digests=digests, excluded=aside, near=NO_PAIRS)
     assert used.empty
     assert used.columns.tolist() == found.columns.tolist()
 
@@ -55,7 +55,7 @@ def test_copies_that_are_all_used() -> None:
         labels,
         TARGETS,
         digests=digests_of(labels, b="a", c="a"),
-        set_aside=NONE_ASIDE,
+        excluded=NONE_ASIDE,
         near=pairs_of(("b", "a"), ("c", "d")),
     )
     assert found.to_numpy().tolist() == [
@@ -70,7 +70,7 @@ def test_what_is_unknown_disagrees_with_nothing() -> None:
     labels = labels_of(a=("anna", None), b=(None, "sad"), c=(pd.NA, float("nan")))
     near = pairs_of(("a", "b"), ("b", "c"), ("a", "c"))
     found = disputed(
-        labels, TARGETS, digests=digests_of(labels, c="b"), set_aside=NONE_ASIDE, near=near
+        labels, TARGETS, digests=digests_of(labels, c="b"), excluded=NONE_ASIDE, near=near
     )
     assert found.empty
 
@@ -81,5 +81,5 @@ def test_categories_are_compared_by_value() -> None:
         "category"
     )
     near = pairs_of(("a", "b"), ("b", "c"))
-    found = disputed(labels, TARGETS, digests=digests_of(labels), set_aside=NONE_ASIDE, near=near)
+    found = disputed(labels, TARGETS, digests=digests_of(labels), excluded=NONE_ASIDE, near=near)
     assert found.to_numpy().tolist() == [["b", "c", "near", "emotion", "happy", "sad"]]

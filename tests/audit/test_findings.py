@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from tables import TARGETS, corpus_table
+from helpers.tables import TARGETS, corpus_table
 
 from speechnet.audit.config import AuditConfig
 from speechnet.audit.labels import DISPUTED_COLUMNS
@@ -183,7 +183,7 @@ def test_copies_labelled_differently() -> None:
 
 
 def test_an_exact_copy_is_named_with_its_original() -> None:
-    """Where it is set aside; other recordings are named alone."""
+    """Where it is excluded; other recordings are named alone."""
     files = pd.DataFrame(
         [
             ("b.wav", "duplicate", np.nan, "the same samples as a.wav"),

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pandas as pd
-from tables import corpus_table
+from helpers.tables import corpus_table
 
 from speechnet.audit.leakage import leakage
-from speechnet.types import Fold
+from speechnet.core.types import Fold
 
 NO_PAIRS = pd.DataFrame({"first": [], "second": []}, dtype=object)
 
@@ -57,7 +57,7 @@ def test_each_kind_of_leak_is_named() -> None:
 
 
 def test_near_duplicates_are_named_from_the_side_that_is_trained_on() -> None:
-    """Whichever comes first in the pair; one that is set aside or left out leaks nothing."""
+    """Whichever comes first in the pair; one that is excluded or left out leaks nothing."""
     table = six_recordings()
     pairs = pd.DataFrame(
         {"first": ["0.wav", "gone.wav", "4.wav"], "second": ["5.wav", "0.wav", "1.wav"]}

@@ -11,11 +11,11 @@ import soundfile
 from speechnet.audio.config import AudioConfig
 from speechnet.audit.config import AuditConfig
 from speechnet.audit.near_duplicates import find
+from speechnet.core.types import FeatureMatrix
 from speechnet.denoise import DenoiseConfig
-from speechnet.extraction.extract import extract_features
-from speechnet.extraction.recipe import Recipe
-from speechnet.features import FeaturesConfig
-from speechnet.types import FeatureMatrix
+from speechnet.features.extract import extract_features
+from speechnet.features.functionals.config import FeaturesConfig
+from speechnet.features.recipe import Recipe
 
 pytestmark = pytest.mark.slow
 

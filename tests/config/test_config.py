@@ -15,7 +15,7 @@ from lightning.pytorch.plugins.environments import LightningEnvironment, SLURMEn
 
 from speechnet.config.experiment import fit_schema, read_experiment
 from speechnet.config.trainer_factory import TrainerFactory, _never_requeued
-from speechnet.errors import ConfigError
+from speechnet.core.errors import ConfigError
 
 pytestmark = pytest.mark.slow
 

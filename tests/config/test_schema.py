@@ -10,7 +10,7 @@ import pytest
 
 from speechnet.config.experiment import fit_schema
 from speechnet.config.schema import Schema
-from speechnet.errors import ConfigError
+from speechnet.core.errors import ConfigError
 
 
 @dataclass

@@ -23,7 +23,7 @@ from speechnet.config.trainer import (
     check_ranges,
     names_an_object,
 )
-from speechnet.errors import ConfigError
+from speechnet.core.errors import ConfigError
 
 OURS = {
     "devices": 1,

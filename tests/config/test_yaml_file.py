@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from speechnet.config.yaml_file import plain_value, read_yaml
-from speechnet.errors import ConfigError
+from speechnet.core.errors import ConfigError
 
 
 def _read(folder: Path, content: str | bytes) -> dict[str, object]:

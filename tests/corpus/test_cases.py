@@ -13,10 +13,10 @@ from speechnet.audit.config import AuditConfig
 from speechnet.audit.labels import DISPUTED_COLUMNS
 from speechnet.audit.leakage import LEAKAGE_COLUMNS
 from speechnet.audit.summary import summary
+from speechnet.core.errors import DataError, Excluded
 from speechnet.corpus.config import CorpusConfig
 from speechnet.corpus.reader import Corpus, load_corpus
-from speechnet.errors import DataError, SetAside
-from speechnet.recognising.inputs import gather
+from speechnet.inference.inputs import gather
 from speechnet.splits.config import SplitConfig
 from speechnet.splits.folds import make_folds
 
@@ -123,7 +123,7 @@ def test_meld(case: Case, table: str) -> None:
         "Dov",
         "sad",
     ]
-    ((file, reason, detail),) = corpus.set_aside.to_numpy()
+    ((file, reason, detail),) = corpus.excluded.to_numpy()
     assert file.startswith("dia3_utt3")
     assert (reason, "line 17" in detail) == ("missing", True)
     assert corpus.table["start"].isna().all()
@@ -137,7 +137,7 @@ def test_paths(case: Case, table: str) -> None:
     """Backslashes, paths of another machine, another delimiter and other letters are read."""
     corpus = read(case("paths"), f"{table}.csv")
     assert len(corpus.table) == 24
-    assert corpus.set_aside.empty
+    assert corpus.excluded.empty
     names = corpus.table["path"].str.extract(r"Ravdess/(s\d+)_(\w+)\.wav")
     assert names[1].tolist() == corpus.table["emotion"].tolist()
     if table == "caps2":
@@ -214,7 +214,7 @@ def test_voicenotes(case: Case) -> None:
         m4a = [Path(r.path) for r in recordings if r.path.endswith(".m4a")]
         assert len(recordings) == readable + len(m4a)
         for path in m4a:
-            with pytest.raises(SetAside) as refused:
+            with pytest.raises(Excluded) as refused:
                 load(path, AudioConfig())
             assert refused.value.reason == "unreadable"
             assert "ffmpeg -i" in refused.value.detail
@@ -224,7 +224,7 @@ def test_lfs(case: Case) -> None:
     """Pointers in place of recordings: a row for each, and none can be read."""
     corpus = read(case("lfs"), name="cremad")
     assert len(corpus.table) == 48
-    with pytest.raises(SetAside) as refused:
+    with pytest.raises(Excluded) as refused:
         load(corpus.root / corpus.table["path"].iloc[0], AudioConfig())
     assert refused.value.reason == "unreadable"
     assert "git lfs pull" in refused.value.detail

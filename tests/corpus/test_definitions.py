@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from speechnet.core.errors import ConfigError
+from speechnet.core.types import VOCABULARY
 from speechnet.corpus.definition_file import load_definition
 from speechnet.corpus.known import shipped_definitions
 from speechnet.corpus.labels import UNDECIDED
-from speechnet.errors import ConfigError
-from speechnet.types import VOCABULARY
 
 # definition, name, speaker, gender, emotion, sentence; written by hand from the published rules.
 NAMES = [

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from speechnet.audio.config import AudioConfig
 from speechnet.audio.decode import load
+from speechnet.core.errors import ConfigError, DataError
 from speechnet.corpus.discovery import discover, printable, resolve_root, without_ending
-from speechnet.errors import ConfigError, DataError
 
 
 def touch(root: Path, *names: str) -> Path:
@@ -71,7 +71,7 @@ def test_what_is_no_file_has_its_row(tmp_path: Path) -> None:
     assert list(found.files) == [
         *("a.wav", "deep.wav/er/c.wav", "empty.wav.d/d.wav", "set.wav/b.wav")
     ]
-    assert [(file, reason, detail.split(",")[0]) for file, reason, detail in found.set_aside] == [
+    assert [(file, reason, detail.split(",")[0]) for file, reason, detail in found.excluded] == [
         ("empty.wav", "unreadable", "a folder"),
         ("pipe.wav", "unreadable", "a named pipe"),
         ("s.wav", "unreadable", "a socket"),
@@ -100,7 +100,7 @@ def test_printable_is_unique(names: set[bytes]) -> None:
 
 
 def test_links(tmp_path: Path) -> None:
-    """A link to a file inside is followed, one that leads outside or nowhere is set aside."""
+    """A link to a file inside is followed, one that leads outside or nowhere is excluded."""
     outside = touch(tmp_path / "outside", "secret.wav", "folder/x.wav")
     root = touch(tmp_path / "root", "real.wav", "sub/y.wav")
     (root / "inner.wav").symlink_to("real.wav")
@@ -113,7 +113,7 @@ def test_links(tmp_path: Path) -> None:
     (root / "text.txt").symlink_to(outside / "secret.wav")
     found = discover(root)
     assert list(found.files) == ["inner.wav", "real.wav", "sub/y.wav"]
-    assert [row[:2] for row in found.set_aside] == [
+    assert [row[:2] for row in found.excluded] == [
         ("gone.wav", "missing"),
         ("leak", "outside_root"),
         ("leak.wav", "outside_root"),
@@ -126,7 +126,7 @@ def test_sibling_with_the_same_beginning_is_outside(tmp_path: Path) -> None:
     touch(tmp_path / "root2", "x.wav")
     root = touch(tmp_path / "root", "a.wav")
     (root / "x.wav").symlink_to(tmp_path / "root2" / "x.wav")
-    assert [row[1] for row in discover(root).set_aside] == ["outside_root"]
+    assert [row[1] for row in discover(root).excluded] == ["outside_root"]
 
 
 def test_unreadable_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,8 +3,8 @@
 import pandas as pd
 import pytest
 
+from speechnet.core.errors import ConfigError, DataError
 from speechnet.corpus.labels import apply_labels
-from speechnet.errors import ConfigError, DataError
 
 EMOTIONS = ["angry", "calm", "calm", "happy", "sad", None]
 GENDERS = ["male", "male", "female", None, "female", None]

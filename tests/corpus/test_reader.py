@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from speechnet.core.errors import ConfigError, DataError
+from speechnet.core.types import CORPUS_COLUMNS, EMOTIONS
 from speechnet.corpus.config import CorpusConfig
 from speechnet.corpus.reader import load_corpus
-from speechnet.errors import ConfigError, DataError
-from speechnet.types import CORPUS_COLUMNS, EMOTIONS
 
 BOTH = {"gender": None, "emotion": None}
 
@@ -32,7 +32,7 @@ def test_ravdess(ravdess: Path) -> None:
     assert table["sentence"].value_counts().to_dict() == {"01": 720, "02": 720}
     assert corpus.targets["emotion"] == list(EMOTIONS[:-2])
     assert corpus.dropped.empty
-    assert corpus.set_aside.empty
+    assert corpus.excluded.empty
     assert corpus.notes == ()
     assert all((corpus.root / path).is_file() for path in table["path"])
 
@@ -127,7 +127,7 @@ def test_labels_do_not_steer_a_terminal(tmp_path: Path) -> None:
     assert corpus.table["speaker"].tolist() == [r"\x1b[31mred"]
 
 
-def test_links_are_set_aside(tmp_path: Path) -> None:
+def test_links_are_excluded(tmp_path: Path) -> None:
     """A link that leaves the root stands among the set-aside recordings."""
     (tmp_path / "03-01-05-02-02-01-08.wav").touch()
     config = ravdess_like(tmp_path / "root", "03-01-05-02-02-01-07.wav")
@@ -136,7 +136,7 @@ def test_links_are_set_aside(tmp_path: Path) -> None:
     )
     corpus = load_corpus(config, BOTH)
     assert list(corpus.table.index) == ["03-01-05-02-02-01-07.wav"]
-    assert corpus.set_aside[["file", "reason"]].to_numpy().tolist() == [
+    assert corpus.excluded[["file", "reason"]].to_numpy().tolist() == [
         ["03-01-05-02-02-01-08.wav", "outside_root"]
     ]
 
@@ -199,14 +199,14 @@ def test_own_definition(tmp_path: Path) -> None:
     assert corpus.targets == {"emotion": ["angry", "happy"], "room": ["1", "2"]}
 
 
-def test_set_aside_files_are_named_when_no_label_is_left(tmp_path: Path) -> None:
+def test_excluded_files_are_named_when_no_label_is_left(tmp_path: Path) -> None:
     """Whoever links all recordings from elsewhere learns that this is why none was read."""
     root = tmp_path / "corpus"
     config = ravdess_like(root, "03-01-08-01-01-01-01.wav")
     (tmp_path / "outside.wav").touch()
     (root / "03-01-05-01-01-01-01.wav").symlink_to(tmp_path / "outside.wav")
     targets = {"emotion": ["angry", "sad"]}
-    with pytest.raises(DataError, match=r"1 file is set aside, the first: .*outside_root"):
+    with pytest.raises(DataError, match=r"1 file is excluded, the first: .*outside_root"):
         load_corpus(config, targets)
 
 

@@ -16,14 +16,15 @@ import scipy.signal
 import soundfile
 from librosa.feature import spectral_centroid
 
-from speechnet.corpus import synthesis, synthetic
+from speechnet.core.errors import ConfigError
+from speechnet.core.types import Float32
 from speechnet.corpus.config import SynthConfig
-from speechnet.corpus.phones import PHONES, SENTENCES
-from speechnet.corpus.synthesis import synthesise
-from speechnet.corpus.synthetic import write_corpus
-from speechnet.corpus.voices import EMOTIONS, Manner, draw_voice
-from speechnet.errors import ConfigError
-from speechnet.types import Float32
+from speechnet.corpus.synthetic import corpus as synthetic
+from speechnet.corpus.synthetic import synthesis
+from speechnet.corpus.synthetic.corpus import write_corpus
+from speechnet.corpus.synthetic.phones import PHONES, SENTENCES
+from speechnet.corpus.synthetic.synthesis import synthesise
+from speechnet.corpus.synthetic.voices import EMOTIONS, Manner, draw_voice
 
 SR = 22_050
 SMALL = SynthConfig(speakers=2, sentences=2)
@@ -289,7 +290,7 @@ def test_failure_in_the_middle_leaves_no_broken_file(
         raise OSError(28, "No space left on device")
 
     (tmp_path / "corpus").mkdir()
-    monkeypatch.setattr("speechnet.files.os.fsync", full)
+    monkeypatch.setattr("speechnet.core.files.os.fsync", full)
     with pytest.raises(OSError, match="No space left"):
         write_corpus(tmp_path / "corpus", SMALL)
     assert files(tmp_path) == {}

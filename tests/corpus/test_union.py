@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from speechnet.core.errors import ConfigError, DataError
+from speechnet.core.types import CORPUS_COLUMNS
 from speechnet.corpus.config import CorpusConfig
 from speechnet.corpus.union import check_left_out, load_corpora
-from speechnet.errors import ConfigError, DataError
-from speechnet.types import CORPUS_COLUMNS
 
 BOTH = {"gender": None, "emotion": None}
 SPEECH = ("Actor_01/03-01-05-01-02-01-01.wav", "Actor_02/03-01-02-01-01-01-02.wav")  # angry, calm
@@ -107,7 +107,7 @@ def test_nothing_outside_a_corpus_is_read(tmp_path: Path) -> None:
     own = table(tmp_path / "b", "x.wav,1,sad,", f"../a/{SPEECH[0]},1,sad,")
     corpus = load_corpora([ravdess(tmp_path / "a"), own], {"emotion": None})
     assert list(corpus.table.index) == [*(f"ravdess/{name}" for name in SPEECH), "csv/x.wav"]
-    assert corpus.set_aside[["file", "reason"]].to_numpy().tolist() == [
+    assert corpus.excluded[["file", "reason"]].to_numpy().tolist() == [
         [f"csv/../a/{SPEECH[0]}", "outside_root"]
     ]
 

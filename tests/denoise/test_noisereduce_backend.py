@@ -1,13 +1,13 @@
 """The gate against noisereduce called plainly."""
 
-import faults
 import noisereduce
 import numpy as np
 import pytest
+from helpers import faults
 
+from speechnet.core.errors import ConfigError, Excluded
 from speechnet.denoise import DenoiseConfig
 from speechnet.denoise.noisereduce_backend import denoise
-from speechnet.errors import ConfigError, SetAside
 
 
 def floored(gated: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -74,9 +74,9 @@ def test_none_returns_what_it_was_given() -> None:
     assert denoise(y, 22_050, DenoiseConfig(method="none")) is y
 
 
-def test_nothing_but_zeros_is_set_aside() -> None:
+def test_nothing_but_zeros_is_excluded() -> None:
     """The gate divides by the level, which is 0."""
-    with pytest.raises(SetAside, match="not_finite_denoised: nonstationary gating gave NaN"):
+    with pytest.raises(Excluded, match="not_finite_denoised: nonstationary gating gave NaN"):
         denoise(np.zeros(22_050, np.float32), 22_050, DenoiseConfig())
 
 

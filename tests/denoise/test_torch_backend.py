@@ -3,7 +3,6 @@
 import warnings
 from pathlib import Path
 
-import faults
 import noisereduce
 import numpy as np
 import pytest
@@ -11,14 +10,15 @@ import scipy.signal
 import soundfile
 import soxr
 import torch
-from devices import DEVICES
+from helpers import faults
+from helpers.devices import DEVICES
 from noisereduce.spectralgate.nonstationary import get_time_smoothed_representation
 from noisereduce.spectralgate.utils import _amp_to_db
 
+from speechnet.core.errors import Excluded
 from speechnet.denoise import DenoiseConfig, torch_backend
 from speechnet.denoise.noisereduce_backend import denoise as reference
 from speechnet.denoise.recursion import BLOCK, Extent, decay, noise_floor
-from speechnet.errors import SetAside
 
 pytestmark = pytest.mark.slow
 
@@ -239,7 +239,7 @@ def test_a_long_clip_beside_shorter_ones(method: str, device: str) -> None:
 def test_silence(device: str) -> None:
     """The moving gate gives NaN, as noisereduce does; the fixed one leaves zeros."""
     y = np.zeros(RATE, np.float32)
-    with pytest.raises(SetAside, match="not_finite_denoised"):
+    with pytest.raises(Excluded, match="not_finite_denoised"):
         reference(y, RATE, DenoiseConfig())
     assert np.isnan(denoised([y], RATE, DenoiseConfig(), device)[0]).all()
     expect(y, RATE, DenoiseConfig(method="stationary"), device)

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from speechnet.cli import VERBS, main
+from speechnet.cli.main import VERBS, main
 from speechnet.config.experiment import read_experiment
 
 pytestmark = pytest.mark.slow
@@ -61,7 +61,7 @@ def test_commands_can_be_typed(words: list[str], monkeypatch: pytest.MonkeyPatch
     if verb in {"fit", "audit"}:
         read_experiment(rest)
     else:
-        import_module(f"speechnet.verbs.{verb}").parser().parse_args(rest)
+        import_module(f"speechnet.cli.{verb}").parser().parse_args(rest)
 
 
 def test_python_runs(tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args, get_type_hints
 import pytest
 import yaml
 
-from speechnet.cli import VERBS
+from speechnet.cli.main import VERBS
 from speechnet.config.experiment import ExperimentConfig
 
 DOCS = Path(__file__).parents[2] / "docs"

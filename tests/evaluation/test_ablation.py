@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 from sklearn.metrics import balanced_accuracy_score
 
-from speechnet.errors import ConfigError
+from speechnet.core.errors import ConfigError
 from speechnet.evaluation.ablation import COLUMNS, Trial, ablation_table
-from speechnet.evaluation.comparison import paired_difference
 from speechnet.evaluation.config import AblationConfig
+from speechnet.evaluation.significance import paired_difference
 
 TARGETS = {"gender": ["female", "male"], "emotion": ["angry", "happy", "sad"]}
 SPEAKERS = pd.Series(np.repeat([f"s{n}" for n in range(10)], 12), [f"{n}.wav" for n in range(120)])

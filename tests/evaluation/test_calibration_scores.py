@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 from sklearn import metrics
 
+from speechnet.core.types import Float64, Int64
 from speechnet.evaluation.calibration import (
     BINS,
     aurc,
@@ -16,7 +17,6 @@ from speechnet.evaluation.calibration import (
 )
 from speechnet.evaluation.scores import score_predictions
 from speechnet.models.calibration import apply_temperature
-from speechnet.types import Float64, Int64
 
 TARGETS = {"gender": ["female", "male"], "emotion": ["angry", "happy", "sad"]}
 

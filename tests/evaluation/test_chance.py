@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
+from speechnet.core.types import Int64
 from speechnet.evaluation.chance import UNDEFINED, Null, chance_interval, chance_sd, null_of
-from speechnet.types import Int64
 
 
 def uar(truth: Int64, predicted: Int64) -> float:

@@ -11,6 +11,7 @@ from sklearn import metrics
 from sklearn.metrics.cluster import contingency_matrix, expected_mutual_information
 from test_clustering import blobs, settings, values
 
+from speechnet.core.types import Float64, Int64
 from speechnet.evaluation import cluster_null, cluster_reference
 from speechnet.evaluation.cluster_null import (
     exchanged,
@@ -21,7 +22,6 @@ from speechnet.evaluation.cluster_null import (
 from speechnet.evaluation.cluster_reference import INTERNAL
 from speechnet.evaluation.cluster_scores import Labels, cluster_findings
 from speechnet.evaluation.clustering import Clustering, cluster_features
-from speechnet.types import Float64, Int64
 
 pytestmark = pytest.mark.slow
 

@@ -10,11 +10,11 @@ from sklearn.cluster import AgglomerativeClustering
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
-from speechnet.errors import ConfigError
+from speechnet.core.errors import ConfigError
+from speechnet.core.types import Float32, Float64
 from speechnet.evaluation import cluster_scores, clustering
 from speechnet.evaluation.clustering import Clustering, cluster_features
 from speechnet.evaluation.config import ClusteringConfig
-from speechnet.types import Float32, Float64
 
 METHODS = ["kmeans", "gmm", "agglomerative"]
 EXTERNAL = [

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from speechnet.core.types import Targets
 from speechnet.evaluation.mistakes import confident_mistakes
-from speechnet.types import Targets
 
 TARGETS: Targets = {"gender": ["female", "male"], "emotion": ["angry", "happy", "sad"]}
 MODELS = {"gender": "knn", "emotion": "svm"}

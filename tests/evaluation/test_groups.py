@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 from scipy import special, stats
 
+from speechnet.evaluation.bootstrap import bootstrap_weights, interval
 from speechnet.evaluation.groups import (
     Gap,
     gender_gaps,
@@ -10,7 +11,6 @@ from speechnet.evaluation.groups import (
     speaker_scores,
     worst_gap,
 )
-from speechnet.evaluation.resampling import bootstrap_weights, interval
 
 TARGETS = {"gender": ["female", "male"], "emotion": ["angry", "happy", "sad"]}
 EMOTIONS = TARGETS["emotion"]

@@ -7,10 +7,10 @@ import pytest
 from scipy import special, stats
 from sklearn import metrics
 
+from speechnet.core.types import Float64, Int64
+from speechnet.evaluation.bootstrap import bootstrap_weights, interval
 from speechnet.evaluation.intervals import Sample, add_intervals, sample_intervals, weighted_scores
-from speechnet.evaluation.resampling import bootstrap_weights, interval
 from speechnet.evaluation.scores import score_predictions
-from speechnet.types import Float64, Int64
 
 pytestmark = pytest.mark.slow
 

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from sklearn import metrics
 from sklearn.preprocessing import label_binarize
 
+from speechnet.core.types import Float64, Int64
 from speechnet.evaluation.roc import roc_curve, roc_curves
-from speechnet.types import Float64, Int64
 
 CLASSES = ["angry", "happy", "sad"]
 

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from sklearn import metrics
 
-from speechnet.evaluation.classification import classification_scores
+from speechnet.evaluation.metrics import classification_scores
 from speechnet.evaluation.scores import confusion_table, score_predictions, validate_predictions
 
 TARGETS = {"gender": ["female", "male"], "emotion": ["angry", "happy", "sad"]}

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tables import TARGETS, speech_data
+from helpers.tables import TARGETS, speech_data
 from threadpoolctl import threadpool_limits
 
 from speechnet.config.trainer_factory import TrainerFactory
-from speechnet.datamodule import SpeechDataModule
+from speechnet.data.datamodule import SpeechDataModule
 from speechnet.models.neural.config import MLPConfig
-from speechnet.models.neural.network import NetworkTrainer
+from speechnet.models.neural.training import NetworkTrainer
 
 SETTINGS = {
     "accelerator": "cpu",

@@ -11,15 +11,15 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
-from speechnet.errors import DataError
+from speechnet.core.errors import DataError
+from speechnet.core.types import Float32, Float64, Int64
 from speechnet.models.calibration import (
     BOUNDS,
     Calibrated,
     apply_temperature,
     fit_temperatures,
 )
-from speechnet.models.classifier import Classifier
-from speechnet.types import Float32, Float64, Int64
+from speechnet.models.model import Classifier
 
 EMOTION = {"emotion": ["angry", "happy", "sad", "neutral"]}
 TARGETS = {"gender": ["female", "male"], **EMOTION}

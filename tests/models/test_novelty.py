@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.covariance import LedoitWolf
 
-from speechnet.errors import DataError
+from speechnet.core.errors import DataError
 from speechnet.models.novelty import NAME, Novelty, novelties
 
 NAMES = [f"mfcc_{i:02d}_mean" for i in range(10)] + ["f0_p90", "zero_crossing_rate_std"]

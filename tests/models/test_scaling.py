@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
 
+from speechnet.core.types import Float32
 from speechnet.models.scaling import affine, make_scaler
-from speechnet.types import Float32
 
 SCALINGS = ["minmax", "standard", "robust", "none"]
 

@@ -7,14 +7,13 @@ from collections.abc import Callable, Sequence
 import joblib
 import numpy as np
 import pytest
-from grid_oracle import assert_as_grid_search
+from helpers.grid_oracle import assert_as_grid_search
+from helpers.tables import TARGETS, corpus_table, features
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import StratifiedGroupKFold
-from tables import TARGETS, corpus_table, features
 
-from speechnet.errors import SpeechnetError
-from speechnet.models.classical.baseline_search import search_baseline
-from speechnet.models.classical.baselines import FitAndScoreBaseline
+from speechnet.core.errors import SpeechnetError
+from speechnet.core.types import Float32, Int64
 from speechnet.models.classical.config import (
     Grid,
     KNNGrid,
@@ -22,6 +21,8 @@ from speechnet.models.classical.config import (
     SVMGrid,
     candidates,
 )
+from speechnet.models.classical.pipelines import FitAndScoreBaseline
+from speechnet.models.classical.search import search_baseline
 from speechnet.models.grid import Candidate
 from speechnet.models.search import (
     Scorer,
@@ -32,7 +33,6 @@ from speechnet.models.search import (
     search,
     search_shared,
 )
-from speechnet.types import Float32, Int64
 
 pytestmark = pytest.mark.slow
 

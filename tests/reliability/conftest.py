@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from mutations import SIZE
+from helpers.mutations import SIZE
 
 SEED = int(os.environ.get("SPEECHNET_RELIABILITY_SEED", "0"))
 HANGS = 300

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mutations import Rng, times
+from helpers.mutations import Rng, times
 
-from speechnet.audio.facts import Facts
-from speechnet.errors import DataError
-from speechnet.extraction.store import FeatureStore
-from speechnet.runs.folder import RunFolder
+from speechnet.audio.signal_statistics import Facts
+from speechnet.core.errors import DataError
+from speechnet.experiment.run_folder import RunFolder
+from speechnet.features.store import FeatureStore
 
 FACTS = Facts(1.0, 16_000, 1, 0.5, 0.0, 0.0, 0.1, 30.0, 8e3, "0" * 32)
 pytestmark = pytest.mark.reliability

@@ -8,21 +8,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from faults import encoded, speech
-from mutations import Rng, damaged, replaced, rewritten, times
+from helpers.faults import encoded, speech
+from helpers.mutations import Rng, damaged, replaced, rewritten, times
 
 from speechnet.audio.config import AudioConfig
 from speechnet.audio.decode import load
-from speechnet.cli import main
+from speechnet.cli.main import main
 from speechnet.config.experiment import read_experiment
+from speechnet.core.errors import ConfigError, DataError, Excluded, SpeechnetError
+from speechnet.core.reading import PlainError, parse_json, parse_yaml
 from speechnet.corpus.config import CorpusConfig
 from speechnet.corpus.reader import load_corpus
-from speechnet.errors import ConfigError, DataError, SetAside, SpeechnetError
-from speechnet.reading import PlainError, parse_json, parse_yaml
-from speechnet.report.page import page
-from speechnet.runs.checksums import write_sums
-from speechnet.runs.reporting import read_material
-from speechnet.runs.saved import SavedRun
+from speechnet.experiment.manifest import write_sums
+from speechnet.experiment.report import read_report_data
+from speechnet.experiment.saved_run import SavedRun
+from speechnet.report.html import page
 
 pytestmark = pytest.mark.reliability
 
@@ -44,7 +44,7 @@ KINDS = (
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_recordings(kind: str, rng: Rng, tmp_path: Path) -> None:
-    """Each decodes to finite samples or is set aside with a reason."""
+    """Each decodes to finite samples or is excluded with a reason."""
     rate = 8_000
     config = AudioConfig(sample_rate=rate, max_samples=2**20)
     whole = encoded(speech(1, 0.6, rate), kind, rate=rate)
@@ -55,7 +55,7 @@ def test_recordings(kind: str, rng: Rng, tmp_path: Path) -> None:
         path.write_bytes(damaged(whole, rng))
         try:
             y = load(path, config).y
-        except SetAside:
+        except Excluded:
             continue
         assert np.isfinite(y).all()
         assert y.dtype == np.float32
@@ -122,7 +122,7 @@ def test_what_a_run_says_of_itself(run: Path, rng: Rng) -> None:
         try:
             saved = SavedRun(run)
             saved.predict_proba(saved.models[0], np.zeros((1, 25), np.float32))
-            page(read_material(saved.folder))
+            page(read_report_data(saved.folder))
         except SpeechnetError:
             continue
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from speechnet.cli import main
-from speechnet.errors import DataError
-from speechnet.report.page import page
-from speechnet.runs.checksums import write_sums
-from speechnet.runs.folder import RunFolder
-from speechnet.runs.reporting import read_material
+from speechnet.cli.main import main
+from speechnet.core.errors import DataError
+from speechnet.experiment.manifest import write_sums
+from speechnet.experiment.report import read_report_data
+from speechnet.experiment.run_folder import RunFolder
+from speechnet.report.html import page
 
 pytestmark = pytest.mark.reliability
 
@@ -118,4 +118,4 @@ def test_a_deep_figure(tiny_run: Path, tmp_path: Path) -> None:
     next((run / "mistakes").glob("*.svg")).write_text(deep)
     write_sums(run)
     with pytest.raises(DataError, match="nested more than 60 levels deep"):
-        page(read_material(RunFolder.open(run)))
+        page(read_report_data(RunFolder.open(run)))

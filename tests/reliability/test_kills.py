@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from faults import encoded, speech
-from mutations import Rng, times
+from helpers.faults import encoded, speech
+from helpers.mutations import Rng, times
 
-from speechnet.cli import main
+from speechnet.cli.main import main
 
 pytestmark = pytest.mark.reliability
 

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.reliability
 AT_WORK = """
 import os, sys, time
 import joblib, numpy
-from speechnet.processes import processes
+from speechnet.core.processes import processes
 
 def work(x):
     print(os.getpid(), x.filename, flush=True)
@@ -44,7 +44,7 @@ def test_workers_end_with_their_parent(tmp_path: Path) -> None:
     while left := [pid for pid, _ in begun if not _ended(pid)]:
         assert time.monotonic() < until, f"{left} go on without their parent"
         time.sleep(0.05)
-    code = "from speechnet.scratch import shared_folder; shared_folder()"
+    code = "from speechnet.core.scratch import shared_folder; shared_folder()"
     subprocess.run([sys.executable, "-c", code], check=True, env=environment)
     assert [path.name for path in tmp_path.iterdir()] == ["at_work.py"]
 

@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+from speechnet.core.types import Targets
 from speechnet.report.tables import Tables
-from speechnet.types import Targets
 
 EMOTIONS = ["angry", "happy", "sad", "neutral", "calm", "fearful", "disgust", "surprised"]
 MODELS = ["mlp", "knn", "svm", "logreg", "sklearn_mlp", "random_forest"]

@@ -8,14 +8,14 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from browser import Theme, Watched, chromium
-from compared_runs import a_pair, make_comparison
+from helpers.browser import Theme, Watched, chromium
+from helpers.compared_runs import a_pair, make_comparison
 from playwright.sync_api import Browser
 
-from speechnet.report.comparing import RunComparison, findings
-from speechnet.report.figures_runs import draw_runs
-from speechnet.report.page.compare import compare_page
-from speechnet.report.style import save
+from speechnet.report.figures.runs import draw_runs
+from speechnet.report.figures.style import save
+from speechnet.report.html.compare import compare_page
+from speechnet.report.terminal.comparison import RunComparison, findings
 
 pytestmark = pytest.mark.slow
 

@@ -6,13 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from helpers.overlaps import clashes, off_the_page
 from matplotlib.figure import Figure
 from matplotlib.text import Text
-from overlaps import clashes, off_the_page
 
-from speechnet.report import figures as figures_module
-from speechnet.report.figures import draw_all
-from speechnet.report.style import SVG_DPI
+from speechnet.report.figures import draw as figures_module
+from speechnet.report.figures.draw import draw_all
+from speechnet.report.figures.style import SVG_DPI
 from speechnet.report.tables import Tables
 
 pytestmark = pytest.mark.slow

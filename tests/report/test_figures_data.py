@@ -8,12 +8,12 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from speechnet.errors import DataError
-from speechnet.report.figures_clusters import draw_clusters
-from speechnet.report.figures_corpus import classes_by_gender, draw_corpus
-from speechnet.report.figures_learning import draw_learning_curves
+from speechnet.core.errors import DataError
+from speechnet.core.types import Targets
+from speechnet.report.figures.clusters import draw_clusters
+from speechnet.report.figures.corpus import classes_by_gender, draw_corpus
+from speechnet.report.figures.learning import draw_learning_curves
 from speechnet.report.tables import Tables
-from speechnet.types import Targets
 
 pytestmark = pytest.mark.slow
 

@@ -7,16 +7,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from evidence import LONG_SPEAKER, make_comparisons, make_evidence, with_intervals
+from helpers.evidence import LONG_SPEAKER, make_comparisons, make_evidence, with_intervals
+from helpers.overlaps import clashes, off_the_page
 from matplotlib.figure import Figure
 from matplotlib.text import Text
-from overlaps import clashes, off_the_page
 
-from speechnet.errors import DataError
-from speechnet.report import figures as figures_module
-from speechnet.report.figures import draw_all
+from speechnet.core.errors import DataError
+from speechnet.core.types import Targets
+from speechnet.report.figures import draw as figures_module
+from speechnet.report.figures.draw import draw_all
 from speechnet.report.tables import Tables
-from speechnet.types import Targets
 
 pytestmark = pytest.mark.slow
 

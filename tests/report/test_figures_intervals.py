@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 import pytest
-from evidence import (
+from helpers.evidence import (
     make_ablation,
     make_comparisons,
     make_importance,
@@ -19,14 +19,14 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from speechnet.errors import DataError
-from speechnet.report.figures_ablation import draw_ablation, draw_importance, ranked
-from speechnet.report.figures_comparisons import draw_comparisons, draw_inflation
-from speechnet.report.figures_references import references_of
-from speechnet.report.figures_scores import draw_scores
-from speechnet.report.style import BLUE, GREY
+from speechnet.core.errors import DataError
+from speechnet.core.types import Targets
+from speechnet.report.figures.ablation import draw_ablation, draw_importance, ranked
+from speechnet.report.figures.comparisons import draw_comparisons, draw_inflation
+from speechnet.report.figures.references import references_of
+from speechnet.report.figures.scores import draw_scores
+from speechnet.report.figures.style import BLUE, GREY
 from speechnet.report.tables import Tables
-from speechnet.types import Targets
 
 Build = Callable[..., Tables]
 Texts = Callable[[Figure], list[Text]]

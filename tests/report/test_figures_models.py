@@ -12,12 +12,12 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
-from speechnet.errors import DataError
-from speechnet.report.figures_confusion import count_matrix, draw_confusion
-from speechnet.report.figures_roc import draw_roc
-from speechnet.report.figures_scores import draw_scores
+from speechnet.core.errors import DataError
+from speechnet.core.types import Targets
+from speechnet.report.figures.confusion import count_matrix, draw_confusion
+from speechnet.report.figures.roc import draw_roc
+from speechnet.report.figures.scores import draw_scores
 from speechnet.report.tables import Tables
-from speechnet.types import Targets
 
 Build = Callable[..., Tables]
 Texts = Callable[[Figure], list[Text]]

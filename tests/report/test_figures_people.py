@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 import pytest
-from evidence import (
+from helpers.evidence import (
     make_clustering,
     make_cross,
     make_groups,
@@ -18,18 +18,18 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
-from speechnet.errors import DataError
+from speechnet.core.errors import DataError
+from speechnet.core.types import Targets
 from speechnet.evaluation.groups import worst_gap
-from speechnet.report.figures_calibration import (
+from speechnet.report.figures.calibration import (
     calibration_error,
     draw_reliability,
     draw_risk_coverage,
 )
-from speechnet.report.figures_chance import draw_chance
-from speechnet.report.figures_cross import draw_cross
-from speechnet.report.figures_groups import draw_gender_recall
-from speechnet.report.figures_speakers import draw_speakers, hardest, stacked
-from speechnet.types import Targets
+from speechnet.report.figures.chance import draw_chance
+from speechnet.report.figures.cross import draw_cross
+from speechnet.report.figures.groups import draw_gender_recall
+from speechnet.report.figures.speakers import draw_speakers, hardest, stacked
 
 Texts = Callable[[Figure], list[Text]]
 

@@ -6,17 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from compared_runs import TARGETS, a_pair, make_comparison
+from helpers.compared_runs import TARGETS, a_pair, make_comparison
+from helpers.overlaps import clashes, off_the_page
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.text import Text
-from overlaps import clashes, off_the_page
 
-from speechnet.report.comparing import RunComparison
-from speechnet.report.figures_runs import draw_runs
-from speechnet.report.style import GREY, MARKERS, PALETTE, save
+from speechnet.report.figures.runs import draw_runs
+from speechnet.report.figures.style import GREY, MARKERS, PALETTE, save
+from speechnet.report.terminal.comparison import RunComparison
 
 pytestmark = pytest.mark.slow
 

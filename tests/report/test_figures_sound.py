@@ -9,12 +9,12 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from helpers.overlaps import clashes, off_the_page
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
-from overlaps import clashes, off_the_page
 
-from speechnet.report.figures_sound import draw_sound, svg_bytes
+from speechnet.report.figures.sound import draw_sound, svg_bytes
 
 RATE = 16_000
 HOP = 320

@@ -7,15 +7,15 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.overlaps import clashes, off_the_page
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import StepPatch
 from matplotlib.text import Text
-from overlaps import clashes, off_the_page
 
-from speechnet.errors import DataError
-from speechnet.report.figures_timeline import clock, draw_timeline
-from speechnet.types import Targets
+from speechnet.core.errors import DataError
+from speechnet.core.types import Targets
+from speechnet.report.figures.timeline import clock, draw_timeline
 
 pytestmark = pytest.mark.slow
 

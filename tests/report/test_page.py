@@ -11,15 +11,15 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from evidence import with_intervals
+from helpers.evidence import with_intervals
+from helpers.reported import Read, make_info, make_report_data
 from jinja2 import UndefinedError
-from reported import Read, make_info, make_material
 from test_page_svg import HOSTILE, SVG
 
+from speechnet.report.html import ReportData, page
+from speechnet.report.html.environment import environment
+from speechnet.report.html.parts import Cell, Column, Table, cut
 from speechnet.report.names import UNDEFINED
-from speechnet.report.page import Material, page
-from speechnet.report.page.environment import environment
-from speechnet.report.page.parts import Cell, Column, Table, cut
 
 pytestmark = pytest.mark.slow
 
@@ -30,9 +30,9 @@ SECTIONS = [
 FIGURE = SVG.format("<path d='M 0 0'/>")
 
 
-def with_scores(material: Material, scores: pd.DataFrame) -> Material:
+def with_scores(report_data: ReportData, scores: pd.DataFrame) -> ReportData:
     """The same run with other scores."""
-    return replace(material, tables=replace(material.tables, scores=scores))
+    return replace(report_data, tables=replace(report_data.tables, scores=scores))
 
 
 def written(scores: pd.DataFrame, **key: str) -> str:
@@ -45,21 +45,21 @@ def written(scores: pd.DataFrame, **key: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def whole() -> Material:
+def whole() -> ReportData:
     """A run with every table and every figure, intervals too."""
-    material = make_material(clips={"mistakes/001.mp3": b"ID3 sound"})
+    report_data = make_report_data(clips={"mistakes/001.mp3": b"ID3 sound"})
     names = [
         *("corpus", "uar", "accuracy", "comparisons", "risk_coverage", "learning_curves"),
         *("inflation", "clusters", "clusters_chance", "speakers_emotion", "cross_emotion"),
         *("confusion_emotion", "roc_emotion", "reliability_emotion", "gender_recall_emotion"),
         *("ablation_emotion", "importance_emotion_mlp"),
     ]
-    material = replace(material, figures=dict.fromkeys(names, FIGURE))
-    return with_scores(material, with_intervals(material.tables.scores))
+    report_data = replace(report_data, figures=dict.fromkeys(names, FIGURE))
+    return with_scores(report_data, with_intervals(report_data.tables.scores))
 
 
 @pytest.fixture(scope="module")
-def read(whole: Material) -> Read:
+def read(whole: ReportData) -> Read:
     """Its page, taken apart."""
     return Read(page(whole))
 
@@ -79,7 +79,7 @@ def test_every_section_is_there(read: Read) -> None:
 
 def test_a_bare_run_says_what_is_missing() -> None:
     """Every section is there, and each empty place names the key that fills it."""
-    read = Read(page(make_material(whole=False)))
+    read = Read(page(make_report_data(whole=False)))
     assert [section["id"] for section in read.of("section")] == SECTIONS
     for key in (
         *("evaluation.figures", "evaluation.calibrate", "model.enabled", "model.grid"),
@@ -90,7 +90,7 @@ def test_a_bare_run_says_what_is_missing() -> None:
         assert key in read.text
 
 
-def test_scores_are_those_of_the_table(whole: Material, read: Read) -> None:
+def test_scores_are_those_of_the_table(whole: ReportData, read: Read) -> None:
     """Each cell of the table of scores is what scores.csv has, rounded."""
     scores = whole.tables.scores
     headings, *rows = read.tables["Scores in per cent"]
@@ -104,7 +104,7 @@ def test_scores_are_those_of_the_table(whole: Material, read: Read) -> None:
             assert row[headings.index(heading)] == wanted
 
 
-def test_the_first_screen_ranks(whole: Material) -> None:
+def test_the_first_screen_ranks(whole: ReportData) -> None:
     """Models stand by falling test UAR, with its value and interval, before any section."""
     text = page(whole).partition("<nav")[0]
     read = Read(text)
@@ -123,7 +123,7 @@ def test_the_first_screen_ranks(whole: Material) -> None:
     assert "3 folds, unseen speakers" in read.text
 
 
-def test_differences_and_p_values(whole: Material, read: Read) -> None:
+def test_differences_and_p_values(whole: ReportData, read: Read) -> None:
     """The table of pairs has the differences in points and the corrected p values."""
     pairs = whole.tables.comparisons
     for row, (_, pair) in zip(
@@ -160,27 +160,27 @@ def test_nothing_but_its_own_script_can_run(read: Read) -> None:
 def hostile() -> str:
     """The page of a run in which every name is markup."""
     targets = {"gender": ["female", "male"], HOSTILE: [HOSTILE, "'\"><svg onload=alert(3)>", "$a$"]}
-    material = make_material(targets)
-    tables = material.tables
+    report_data = make_report_data(targets)
+    tables = report_data.tables
     assert tables.corpus is not None
     assert tables.speakers is not None
     told: dict[str, Any] = {}
-    for name in ("audit", "quarantine", "dropped", "search"):
-        table = getattr(material, name)
+    for name in ("audit", "excluded", "dropped", "search"):
+        table = getattr(report_data, name)
         texts = [column for column in table if column not in {"check", "severity", "target"}]
         changed = [column for column in texts if isinstance(table[column].iloc[0], str)]
         told[name] = table.assign(**dict.fromkeys(changed, HOSTILE))
-    assert material.mistakes is not None
+    assert report_data.mistakes is not None
     names = dict.fromkeys(("file", "speaker", "gender", "unavailable"), HOSTILE)
     info = make_info(targets, corpus=HOSTILE) | {"experiment": HOSTILE, "protocol": HOSTILE}
     info |= {"git": HOSTILE, "versions": {HOSTILE: HOSTILE}}
-    material = replace(
-        material,
+    report_data = replace(
+        report_data,
         **told,
         folder=HOSTILE,
         config=HOSTILE,
         info=info,
-        mistakes=material.mistakes.assign(**names),
+        mistakes=report_data.mistakes.assign(**names),
         checksums={HOSTILE: HOSTILE},
         tables=replace(
             tables,
@@ -188,7 +188,7 @@ def hostile() -> str:
             speakers=tables.speakers.assign(speaker=HOSTILE, uar=0.5),
         ),
     )
-    return page(material)
+    return page(report_data)
 
 
 def test_hostile_names_stay_text(hostile: str) -> None:
@@ -209,7 +209,7 @@ def test_a_name_that_is_not_given_is_an_error() -> None:
         environment().from_string("{{ nothing }}").render()
 
 
-def test_mistakes_can_be_heard(whole: Material, read: Read) -> None:
+def test_mistakes_can_be_heard(whole: ReportData, read: Read) -> None:
     """The clip is in the page, with the probabilities, the true class and the one said."""
     (audio,) = read.of("audio")
     kind, _, data = str(audio["src"]).partition(",")
@@ -222,10 +222,10 @@ def test_mistakes_can_be_heard(whole: Material, read: Read) -> None:
 
 def test_mistakes_that_can_not_be_heard() -> None:
     """Without a clip there is no player, and the reason stands there."""
-    material = make_material()
-    assert material.mistakes is not None
-    silent = material.mistakes.assign(clip=None, unavailable="switched off by report.audio")
-    read = Read(page(replace(material, mistakes=silent)))
+    report_data = make_report_data()
+    assert report_data.mistakes is not None
+    silent = report_data.mistakes.assign(clip=None, unavailable="switched off by report.audio")
+    read = Read(page(replace(report_data, mistakes=silent)))
     assert not read.of("audio")
     assert "Not to be heard or seen: switched off by report.audio." in read.text
 
@@ -240,13 +240,13 @@ def test_mistakes_that_can_not_be_heard() -> None:
 )
 def test_no_mistakes(mistakes: pd.DataFrame | None, settings: dict[str, Any], said: str) -> None:
     """Why there are none is said."""
-    read = Read(page(make_material(whole=False, mistakes=mistakes, settings=settings)))
+    read = Read(page(make_report_data(whole=False, mistakes=mistakes, settings=settings)))
     assert re.search(said, read.text)
 
 
 def test_no_warning() -> None:
     """A run without any says so."""
-    assert "No warning" in Read(page(make_material(whole=False))).text
+    assert "No warning" in Read(page(make_report_data(whole=False))).text
 
 
 def test_long_tables_are_cut() -> None:
@@ -258,7 +258,7 @@ def test_long_tables_are_cut() -> None:
     assert cut(short, file="x.csv") is short
 
 
-def test_provenance(read: Read, whole: Material) -> None:
+def test_provenance(read: Read, whole: ReportData) -> None:
     """What repeats the run: commands, seed, versions, the configuration with its hash."""
     assert "python -m speechnet fit --config runs/made_up/version_0/config.yaml" in read.text
     assert "python -m speechnet report --run runs/made_up/version_0" in read.text
@@ -270,7 +270,7 @@ def test_provenance(read: Read, whole: Material) -> None:
 
 def test_a_command_is_safe_to_paste() -> None:
     """A folder's name can't end the command."""
-    read = Read(page(make_material(folder="runs/a; rm -r b", whole=False)))
+    read = Read(page(make_report_data(folder="runs/a; rm -r b", whole=False)))
     assert "python -m speechnet test --run 'runs/a; rm -r b'" in read.text
 
 
@@ -281,15 +281,15 @@ def test_local_folders_stay_at_home() -> None:
     config += f"  cache_dir: {cache}\n"
     settings = {"data": {"corpus": {"root": root}, "cache_dir": cache}, "list": [1, None, "a/b"]}
     folder = "/home/someone/runs/made_up/version_0"
-    source = page(make_material(folder=folder, config=config, settings=settings))
+    source = page(make_report_data(folder=folder, config=config, settings=settings))
     read = Read(source)
     assert "someone" not in source
     assert "python -m speechnet fit --config RUN/config.yaml" in read.text
     assert "RUN is this run's folder" in read.text
-    source = page(make_material(folder=folder, settings={"out": "runs"}))
+    source = page(make_report_data(folder=folder, settings={"out": "runs"}))
     assert "someone" not in source
     assert "test --run runs/made_up/version_0" in Read(source).text
-    moved = page(make_material(folder=folder, settings={"out": "checkpoints"}))
+    moved = page(make_report_data(folder=folder, settings={"out": "checkpoints"}))
     assert "test --run RUN" in Read(moved).text
     assert "root: '…/corpus'" in read.text
     assert "cache_dir: …/cache" in read.text
@@ -302,24 +302,24 @@ def test_a_run_without_sums_is_not_verified(read: Read) -> None:
     """Provenance says so, and only then."""
     said = "not verified: this run has no checksums"
     assert said in read.text
-    assert said not in Read(page(make_material(checksums={"scores.csv": "0" * 64}))).text
+    assert said not in Read(page(make_report_data(checksums={"scores.csv": "0" * 64}))).text
 
 
 def test_calibration_is_told_apart() -> None:
     """The pooled error stands in table and caption alike, the means are called means."""
-    material = make_material()
+    report_data = make_report_data()
     rows = [
         ("mlp", "emotion", "test", fold, "ece", ece)
         for fold, ece in (("all", 0.056), ("mean", 0.115))
     ]
     scores = pd.concat(
-        [material.tables.scores, pd.DataFrame(rows, columns=material.tables.scores.columns)]
+        [report_data.tables.scores, pd.DataFrame(rows, columns=report_data.tables.scores.columns)]
     )
     figures = {"reliability_emotion": FIGURE}
     shown = {
         part: scores[(scores["model"] == "mlp") | (scores["part"] != part)] for part in ("dev",)
     }
-    read = Read(page(replace(with_scores(material, shown["dev"]), figures=figures)))
+    read = Read(page(replace(with_scores(report_data, shown["dev"]), figures=figures)))
     headings, row = read.tables["Calibration"]
     told = dict(zip(headings, row, strict=True))
     assert told["ECE after, pooled"] == "5.6"
@@ -327,18 +327,18 @@ def test_calibration_is_told_apart() -> None:
     assert "expected calibration error of all folds' rows pooled 5.6 points" in read.text
 
 
-def test_the_note_explains_each_spread(whole: Material, read: Read) -> None:
+def test_the_note_explains_each_spread(whole: ReportData, read: Read) -> None:
     """One kind in each column; brackets and deviations are both said to be what they are."""
     headings, *rows = read.tables["Scores in per cent"]
     for place, heading in enumerate(headings[2:], start=2):
         for row in rows:
             assert ("[" in row[place]) == (heading.startswith("test") and row[place] != UNDEFINED)
-    for text in (read.text, Read(page(with_scores(whole, make_material().tables.scores))).text):
+    for text in (read.text, Read(page(with_scores(whole, make_report_data().tables.scores))).text):
         assert "±: standard deviation over folds" in text
     assert "[ ]: 95 % bootstrap interval" in read.text
 
 
-def test_a_score_without_interval_takes_it_from_its_column(whole: Material) -> None:
+def test_a_score_without_interval_takes_it_from_its_column(whole: ReportData) -> None:
     """Deviations then, in the whole column; the first screen explains what it shows."""
     scores = whole.tables.scores.copy()
     at = (scores[["model", "target", "part", "metric"]] == ["knn", "emotion", "test", "uar"]).all(
@@ -354,7 +354,7 @@ def test_a_score_without_interval_takes_it_from_its_column(whole: Material) -> N
     assert "±: standard deviation over folds" in first
 
 
-def test_whose_details_are_told(whole: Material, read: Read) -> None:
+def test_whose_details_are_told(whole: ReportData, read: Read) -> None:
     """The first screen names the best model; without a dev part it says what that means."""
     assert whole.best is not None
     assert whole.best.reason in read.text
@@ -373,17 +373,17 @@ def test_pairs_say_what_they_are_of(read: Read) -> None:
     assert read.text.count("ifferences are of the UAR of all folds' rows together") == 2
 
 
-def mistaken(**changes: Any) -> Material:
+def mistaken(**changes: Any) -> ReportData:
     """A run whose one recording is wrong for two targets of the same classes, with one picture."""
     targets = {"one": ["low", "high"], "two": ["low", "high"]}
-    material = make_material(targets)
-    assert material.mistakes is not None
+    report_data = make_report_data(targets)
+    assert report_data.mistakes is not None
     both = [
-        material.mistakes.assign(target=target, picture="mistakes/001.svg") for target in targets
+        report_data.mistakes.assign(target=target, picture="mistakes/001.svg") for target in targets
     ]
     drawing = SVG.format("<defs><path id='a' d='M 0 0'/></defs><use href='#a'/>")
     made = {"mistakes": pd.concat(both), "pictures": {"mistakes/001.svg": drawing}}
-    return replace(material, **(made | changes))
+    return replace(report_data, **(made | changes))
 
 
 def test_no_id_stands_twice() -> None:
@@ -402,13 +402,13 @@ def test_ties_are_told() -> None:
 @pytest.mark.parametrize(("duration", "part"), [(2.02, False), (3.0, True)])
 def test_a_part_is_told_where_it_is_one(duration: float, *, part: bool) -> None:
     """A clip of the whole recording needs no times."""
-    material = mistaken()
+    report_data = mistaken()
     facts = pd.DataFrame({"file": ["a/b.wav"], "duration": [duration]})
-    read = Read(page(replace(material, tables=replace(material.tables, facts=facts))))
+    read = Read(page(replace(report_data, tables=replace(report_data.tables, facts=facts))))
     assert ("part 0.0 to 2.0 s" in read.text) == part
 
 
-def test_what_clips_are(whole: Material) -> None:
+def test_what_clips_are(whole: ReportData) -> None:
     """In the words of the run's own settings, where there is anything to hear."""
     audio = {"sample_rate": 22_050, "trim_db": 30.0}
     text = Read(page(replace(whole, settings={"data": {"audio": audio}}))).text

@@ -9,19 +9,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from reported import Read, make_info, make_material
+from helpers.reported import Read, make_info, make_report_data
 
 from speechnet.audit.config import AuditConfig
 from speechnet.audit.labels import DISPUTED_COLUMNS
 from speechnet.audit.leakage import LEAKAGE_COLUMNS
 from speechnet.audit.summary import summary
-from speechnet.findings import Finding, as_table, foremost
-from speechnet.report.closing import warnings_in_words
+from speechnet.core.findings import Finding, as_table, foremost
+from speechnet.core.types import Targets
+from speechnet.report.findings import audited, findings_of
+from speechnet.report.html.page import page
 from speechnet.report.names import percent_interval
-from speechnet.report.page.findings import audited, findings_of
-from speechnet.report.page.material import Material
-from speechnet.report.page.page import page
-from speechnet.types import Targets
+from speechnet.report.report_data import ReportData
+from speechnet.report.terminal.conclusions import warnings_in_words
 
 TARGETS: Targets = {
     "gender": ["female", "male"],
@@ -34,9 +34,9 @@ def checks(findings: Sequence[Finding]) -> list[str]:
     return [each.check for each in findings]
 
 
-def with_tables(material: Material, **tables: pd.DataFrame | None) -> Material:
+def with_tables(report_data: ReportData, **tables: pd.DataFrame | None) -> ReportData:
     """The same run with other tables."""
-    return replace(material, tables=replace(material.tables, **tables))  # type: ignore[arg-type]
+    return replace(report_data, tables=replace(report_data.tables, **tables))  # type: ignore[arg-type]
 
 
 def urdu(seed: int = 0) -> pd.DataFrame:
@@ -80,24 +80,24 @@ def inflation(**differences: float) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def uncertain(material: Material, target: str = "gender") -> Material:
+def uncertain(report_data: ReportData, target: str = "gender") -> ReportData:
     """The same run with a wide interval of one target's scores, and narrow ones of the others."""
-    scores = material.tables.scores
+    scores = report_data.tables.scores
     wide = np.where(scores["target"] == target, 0.2, 0.01)
     return with_tables(
-        material, scores=scores.assign(low=scores["value"] - wide, high=scores["value"] + wide)
+        report_data, scores=scores.assign(low=scores["value"] - wide, high=scores["value"] + wide)
     )
 
 
 @pytest.fixture
-def confounded() -> Material:
+def confounded() -> ReportData:
     """A run on such a corpus, in which a random split inflates and gender is uncertain."""
-    material = make_material(TARGETS, whole=False, audit=audit_of(urdu()))
-    return uncertain(with_tables(material, inflation=inflation(gender=1, emotion=39)))
+    report_data = make_report_data(TARGETS, whole=False, audit=audit_of(urdu()))
+    return uncertain(with_tables(report_data, inflation=inflation(gender=1, emotion=39)))
 
 
 def test_the_speaker_who_tells_the_emotion_stands_before_a_wide_interval(
-    confounded: Material,
+    confounded: ReportData,
 ) -> None:
     """Confounding, then inflation, then width, each with its target and its numbers."""
     first, second, third = foremost(findings_of(confounded))
@@ -115,13 +115,13 @@ def test_the_speaker_who_tells_the_emotion_stands_before_a_wide_interval(
 
 def test_a_finding_on_both_targets_is_one_line_that_names_both() -> None:
     """Each with its own figures, the numbers being those of the wider; a narrow one isn't named."""
-    material = uncertain(make_material(TARGETS, whole=False))
-    scores = material.tables.scores
+    report_data = uncertain(make_report_data(TARGETS, whole=False))
+    scores = report_data.tables.scores
     wide = np.where(scores["target"] == "gender", 0.2, 0.15)
     both = with_tables(
-        material, scores=scores.assign(low=scores["value"] - wide, high=scores["value"] + wide)
+        report_data, scores=scores.assign(low=scores["value"] - wide, high=scores["value"] + wide)
     )
-    (one,) = [each for each in findings_of(material) if each.check == "wide_interval"]
+    (one,) = [each for each in findings_of(report_data) if each.check == "wide_interval"]
     assert (one.subject, "emotion" in one.line) == ("gender", False)
     (line,) = [each for each in findings_of(both) if each.check == "wide_interval"]
     assert line.subject == ""
@@ -132,7 +132,7 @@ def test_a_finding_on_both_targets_is_one_line_that_names_both() -> None:
         assert f"{target} {reached}" in line.line
 
 
-def test_page_and_terminal_tell_the_same_records(confounded: Material) -> None:
+def test_page_and_terminal_tell_the_same_records(confounded: ReportData) -> None:
     """A line for each, in order; and each stands below, in the audit's table or beside it."""
     found = foremost(findings_of(confounded))
     read = Read(page(confounded))
@@ -189,7 +189,7 @@ def test_a_class_of_one_speaker() -> None:
 def test_the_whole_order() -> None:
     """All that a run may have at once; old tables, without subjects and numbers, too."""
     info = make_info(TARGETS, corpus="spoken + synthetic") | {"chance": {"emotion": [0.1, 0.99]}}
-    info["corpus"] |= {"speakers": 4, "set_aside": 40}
+    info["corpus"] |= {"speakers": 4, "excluded": 40}
     severities = {
         "quiet": "warning",
         "leakage_sentence": "note",
@@ -206,8 +206,8 @@ def test_the_whole_order() -> None:
         ]  # type: ignore[arg-type]
     ).drop(columns=["subject", "numbers"])
     settings = {"data": {"features": {"per_speaker": True}}}
-    material = make_material(info=info, audit=audit, settings=settings)
-    found = findings_of(with_tables(uncertain(material), inflation=inflation(emotion=39)))
+    report_data = make_report_data(info=info, audit=audit, settings=settings)
+    found = findings_of(with_tables(uncertain(report_data), inflation=inflation(emotion=39)))
     assert checks(found) == [
         "synthetic",
         "leakage_speaker",
@@ -220,7 +220,7 @@ def test_the_whole_order() -> None:
         "chance",
         "few_speakers",
         "wide_interval",
-        "set_aside",
+        "excluded",
         "leakage_sentence",
         "quiet",
     ]
@@ -232,24 +232,24 @@ def test_the_whole_order() -> None:
 def test_a_random_split_is_told_with_its_figure(points: float, *, shared: bool, told: bool) -> None:
     """From five points on; beside a shared speaker whatever is shown."""
     leak = Finding("leakage_speaker", "fault", "speakers are shared", 2)
-    material = make_material(whole=False, audit=as_table([leak] if shared else []))
-    found = findings_of(with_tables(material, inflation=inflation(emotion=points)))
+    report_data = make_report_data(whole=False, audit=as_table([leak] if shared else []))
+    found = findings_of(with_tables(report_data, inflation=inflation(emotion=points)))
     figures = [each.numbers["difference"] for each in found if each.check == "inflation"]
     assert figures == ([pytest.approx(points / 100)] if told else [])
 
 
 def test_a_choice_on_few_recordings_is_told() -> None:
     """Where the standard error of the dev UAR, at its largest, makes an interval of 20 points."""
-    material = make_material(whole=False)
-    best = material.best
+    report_data = make_report_data(whole=False)
+    best = report_data.best
     assert best is not None
     for each, told in ((23, True), (25, False)):
         dev = pd.DataFrame(
             [(best.model, "emotion", "dev", label, label, each) for label in TARGETS["emotion"]],
-            columns=material.tables.confusion.columns,
+            columns=report_data.tables.confusion.columns,
         )
-        confusion = pd.concat([material.tables.confusion, dev])
-        found = findings_of(with_tables(material, confusion=confusion))
+        confusion = pd.concat([report_data.tables.confusion, dev])
+        found = findings_of(with_tables(report_data, confusion=confusion))
         rows = {each.check: each.numbers for each in found}
         assert ("chosen_on_few" in rows) == told
         if told:
@@ -260,9 +260,9 @@ def test_a_choice_on_few_recordings_is_told() -> None:
 
 def test_a_choice_on_the_test_part_is_told() -> None:
     """There is no dev part, and no search either."""
-    material = make_material(whole=False)
-    scores = material.tables.scores
-    without = with_tables(material, scores=scores[scores["part"] != "dev"])
+    report_data = make_report_data(whole=False)
+    scores = report_data.tables.scores
+    without = with_tables(report_data, scores=scores[scores["part"] != "dev"])
     assert checks(findings_of(without)) == ["chosen_on_test"]
 
 
@@ -271,7 +271,7 @@ def test_some_models_better_than_chance_is_no_warning() -> None:
     info: dict[str, Any] = make_info({}) | {
         "chance": {"emotion": [0.0, 0.01], "gender": [None, None]}
     }
-    assert "chance" not in checks(findings_of(make_material(info=info, whole=False)))
+    assert "chance" not in checks(findings_of(make_report_data(info=info, whole=False)))
 
 
 def test_a_single_finding_has_its_reason() -> None:
@@ -280,23 +280,23 @@ def test_a_single_finding_has_its_reason() -> None:
     assert warnings_in_words([short]) == ["Warning: It is so. For a reason."]
     assert warnings_in_words([short, short]) == ["Warning: It is so."] * 2
     assert warnings_in_words([replace(short, detail="x" * 160)]) == ["Warning: It is so."]
-    material = uncertain(make_material(whole=False))
-    (found,) = findings_of(material)
-    first = Read(page(material).partition("<nav")[0]).text
+    report_data = uncertain(make_report_data(whole=False))
+    (found,) = findings_of(report_data)
+    first = Read(page(report_data).partition("<nav")[0]).text
     assert found.line in first
     assert found.detail[1:] in first
 
 
 def test_tested_recordings_unlike_those_trained_on_are_found() -> None:
     """From more than one in twenty on, before what makes a score uncertain."""
-    material = make_material(TARGETS)
+    report_data = make_report_data(TARGETS)
 
     def found(**novelty: int) -> list[Finding]:
-        known = replace(material, info={**material.info, "novelty": novelty})
+        known = replace(report_data, info={**report_data.info, "novelty": novelty})
         return [each for each in findings_of(known) if each.check == "unlike_training"]
 
     assert found(tested=100, unlike=5) == []
     (finding,) = found(tested=100, unlike=40)
     assert finding.line.startswith("40 % of the tested recordings are unlike")
     assert finding.numbers == {"share": 0.4}
-    assert "unlike_training" not in checks(findings_of(material))
+    assert "unlike_training" not in checks(findings_of(report_data))

@@ -12,17 +12,17 @@ from typing import Final, get_args
 import numpy as np
 import pytest
 import soundfile
-from browser import Theme, Watched, chromium
-from evidence import with_intervals
+from helpers.browser import Theme, Watched, chromium
+from helpers.evidence import with_intervals
+from helpers.reported import make_info, make_report_data
 from playwright.sync_api import Browser, Page
-from reported import make_info, make_material
 from test_page import SECTIONS
 from test_page_svg import HOSTILE
 
-from speechnet.report.figures_confusion import draw_confusion
-from speechnet.report.figures_speakers import draw_speakers
-from speechnet.report.page import page
-from speechnet.report.style import save
+from speechnet.report.figures.confusion import draw_confusion
+from speechnet.report.figures.speakers import draw_speakers
+from speechnet.report.figures.style import save
+from speechnet.report.html import page
 
 pytestmark = pytest.mark.slow
 
@@ -35,9 +35,10 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A page with every section filled, whose classes and speakers are markup."""
     folder = tmp_path_factory.mktemp("report")
     targets = {"gender": ["female", "male"], "emotion": [HOSTILE, "'\"><svg onload=alert(3)>"]}
-    material = make_material(targets)
+    report_data = make_report_data(targets)
     tables = replace(
-        material.tables, speakers=material.tables.speakers.replace({"speaker": {"01": HOSTILE}})
+        report_data.tables,
+        speakers=report_data.tables.speakers.replace({"speaker": {"01": HOSTILE}}),
     )
     figures = {
         "confusion_emotion": draw_confusion(
@@ -48,15 +49,15 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     drawn = {name: save(figure, folder, name)[1].read_text() for name, figure in figures.items()}
     sound = io.BytesIO()
     soundfile.write(sound, np.sin(np.arange(8000) / 9).astype(np.float32), 16_000, format="MP3")
-    material = replace(
-        material,
+    report_data = replace(
+        report_data,
         tables=replace(tables, scores=with_intervals(tables.scores)),
         figures=drawn,
         info=make_info(targets) | {"experiment": HOSTILE},
         clips={"mistakes/001.mp3": sound.getvalue()},
     )
     path = folder / "report.html"
-    path.write_text(page(material), encoding="utf-8")
+    path.write_text(page(report_data), encoding="utf-8")
     return path
 
 

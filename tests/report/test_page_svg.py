@@ -9,10 +9,10 @@ from xml.etree import ElementTree as ET
 import pytest
 from matplotlib.figure import Figure
 
-from speechnet.errors import DataError
-from speechnet.report.page.environment import inlined as sheet
-from speechnet.report.page.svg import COLOURS, inline_svg
-from speechnet.report.style import BLUE, new_figure, save
+from speechnet.core.errors import DataError
+from speechnet.report.figures.style import BLUE, new_figure, save
+from speechnet.report.html.environment import inlined as sheet
+from speechnet.report.html.svg import COLOURS, inline_svg
 
 pytestmark = pytest.mark.slow
 

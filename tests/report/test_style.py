@@ -8,8 +8,8 @@ import matplotlib as mpl
 import pytest
 from matplotlib.figure import Figure
 
-from speechnet.errors import StorageError
-from speechnet.report.style import (
+from speechnet.core.errors import StorageError
+from speechnet.report.figures.style import (
     line_style,
     marker_style,
     new_figure,

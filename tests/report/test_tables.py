@@ -5,7 +5,7 @@ import math
 import pandas as pd
 import pytest
 
-from speechnet.errors import DataError
+from speechnet.core.errors import DataError
 from speechnet.report.names import (
     interval_words,
     method_name,

@@ -11,13 +11,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
-from browser import Theme, Watched, chromium
-from demos import Demo
-from faults import speech
+from helpers.browser import Theme, Watched, chromium
+from helpers.demos import Demo
+from helpers.faults import speech
 from playwright.sync_api import Browser
 
 import speechnet
-from speechnet.recognising.recognise import recognise
+from speechnet.inference.predict import recognise
 
 pytestmark = pytest.mark.slow
 

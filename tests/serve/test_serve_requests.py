@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from demos import Demo
-from faults import MAX_SAMPLES, encoded, speech, write_faults
+from helpers.demos import Demo
+from helpers.faults import MAX_SAMPLES, encoded, speech, write_faults
 
 import speechnet
 

@@ -13,8 +13,8 @@ from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect
 from starlette.types import Message
 
-from speechnet.serve.guard import FILE, UPLOAD
 from speechnet.serve.limits import Limits
+from speechnet.serve.request_filter import FILE, UPLOAD
 from speechnet.serve.routes import routes
 from speechnet.serve.uploads import Uploads
 

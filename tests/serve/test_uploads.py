@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from speechnet.audio.config import AudioConfig
-from speechnet.errors import ConfigError
+from speechnet.core.errors import ConfigError
 from speechnet.serve.limits import Limits
 from speechnet.serve.uploads import Full, Uploads
 

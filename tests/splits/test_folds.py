@@ -3,12 +3,12 @@
 import numpy as np
 import pandas as pd
 import pytest
-from divided import EMOBOX, corpora, folds_of
+from helpers.divided import EMOBOX, corpora, folds_of
+from helpers.tables import TARGETS, corpus_table
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tables import TARGETS, corpus_table
 
-from speechnet.errors import DataError
+from speechnet.core.errors import DataError
 from speechnet.splits.folds import shared_speakers
 from speechnet.splits.strata import strata_of
 

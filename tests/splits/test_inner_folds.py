@@ -3,12 +3,12 @@
 import numpy as np
 import pandas as pd
 import pytest
-from divided import codes_of, corpora
+from helpers.divided import codes_of, corpora
+from helpers.tables import corpus_table
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tables import corpus_table
 
-from speechnet.errors import DataError
+from speechnet.core.errors import DataError
 from speechnet.splits.inner import inner_folds
 
 

@@ -6,16 +6,16 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from divided import EMOBOX
+from helpers.divided import EMOBOX
 
+from speechnet.core.errors import ConfigError, DataError
+from speechnet.core.types import Fold, Targets
 from speechnet.corpus.config import CorpusConfig
 from speechnet.corpus.definition_file import load_definition
 from speechnet.corpus.reader import load_corpus
-from speechnet.errors import ConfigError, DataError
-from speechnet.protocols import load_protocol, named_protocols
 from speechnet.splits.config import SplitConfig
 from speechnet.splits.folds import make_folds, shared_speakers
-from speechnet.types import Fold, Targets
+from speechnet.splits.protocols import load_protocol, named_protocols
 
 
 def whole_corpus(name: str) -> pd.DataFrame:
@@ -157,7 +157,7 @@ class TestRefusals:
         assert len(make_folds(table, {"emotion": ["angry", "happy"]}, config, seed=0)) == 6
 
     def test_files(self) -> None:
-        """Files it does not know are named; those that were set aside are no obstacle."""
+        """Files it does not know are named; those that were excluded are no obstacle."""
         table = whole_corpus("emobox-emodb-5")
         assert len(folds_of("emobox-emodb-5", table[5:])) == 5
         renamed = table.rename(index={"wav/03a01Fa.wav": "wav/03a01Fz.wav"})

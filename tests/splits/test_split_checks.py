@@ -3,12 +3,12 @@
 import numpy as np
 import pandas as pd
 import pytest
-from divided import folds_of
-from tables import corpus_table
+from helpers.divided import folds_of
+from helpers.tables import corpus_table
 
-from speechnet.errors import ConfigError, DataError
+from speechnet.core.errors import ConfigError, DataError
+from speechnet.core.types import Fold
 from speechnet.splits.checks import check_folds
-from speechnet.types import Fold
 
 
 def without(table: pd.DataFrame, speakers: int) -> pd.DataFrame:

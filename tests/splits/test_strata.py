@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.model_selection import GroupShuffleSplit
 
-from speechnet.errors import DataError
+from speechnet.core.errors import DataError
 from speechnet.splits.strata import hold_out, shuffle
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import Final, Literal
 
-from speechnet.errors import ConfigError
+from speechnet.core.errors import ConfigError
 from speechnet.models.grid import Candidate, combinations
 
 Weighting = Literal["balanced"] | None

@@ -20,10 +20,10 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
-from speechnet.models.classical.baselines import FitAndScoreBaseline
+from speechnet.core.types import Float64, Int64
+from speechnet.models.classical.pipelines import FitAndScoreBaseline
 from speechnet.models.grid import Candidate
 from speechnet.models.search import Scorer
-from speechnet.types import Float64, Int64
 
 
 @dataclass(frozen=True)

@@ -21,10 +21,10 @@ from typing import Any, Final
 import numpy as np
 import sklearn
 
-from speechnet.models.classical.baselines import FitAndScoreBaseline, make_pipeline
+from speechnet.core.types import Float64, Int64
+from speechnet.models.classical.pipelines import FitAndScoreBaseline, make_pipeline
 from speechnet.models.grid import Candidate
 from speechnet.models.search import Scorer
-from speechnet.types import Float64, Int64
 
 _LOG = logging.getLogger(__name__)
 

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from speechnet.errors import DataError
+from speechnet.core.errors import DataError
+from speechnet.core.reading import open_regular
+from speechnet.core.types import Float32, Float64, Targets
 from speechnet.models.neural.module import Network
-from speechnet.reading import open_regular
-from speechnet.types import Float32, Float64, Targets
 
 _ROWS: Final = 65_536
 """Rows that a network is applied to at once."""

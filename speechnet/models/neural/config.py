@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final, Literal
 
-from speechnet.errors import ConfigError
+from speechnet.core.errors import ConfigError
 from speechnet.models.grid import Candidate, combinations
 
 _LEAST: Final = {

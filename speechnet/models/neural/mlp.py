@@ -9,13 +9,13 @@ import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor
 
-from speechnet.errors import ConfigError
-from speechnet.models.neural.hits import count_hits, recall
+from speechnet.core.errors import ConfigError
+from speechnet.core.types import Targets
 from speechnet.models.neural.layers import epoch_seed
 from speechnet.models.neural.losses import head_loss
 from speechnet.models.neural.module import Network
 from speechnet.models.neural.optimizers import make_optimizer, make_schedule
-from speechnet.types import Targets
+from speechnet.models.neural.recall import count_hits, recall
 
 
 class MLP(Network, LightningModule):

@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from speechnet.core.types import Targets
 from speechnet.models.neural.config import MLPConfig
 from speechnet.models.neural.layers import trunk
-from speechnet.types import Targets
 
 
 class Network(nn.Module):

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from speechnet.core.types import Float64
 from speechnet.models.neural.config import MLPConfig
 from speechnet.models.neural.optimizers import make_optimizer, make_schedule
-from speechnet.types import Float64
 
 
 class MemberRates:

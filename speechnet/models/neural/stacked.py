@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
+from speechnet.core.types import Float64, Int64
 from speechnet.models.neural.layers import BatchNorm, Dropout, dropped_below, random_bits
 from speechnet.models.neural.mlp import MLP
-from speechnet.types import Float64, Int64
 
 _SETTINGS = ("dropout", "noise", "label_smoothing", "weight_decay")
 

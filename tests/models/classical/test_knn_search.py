@@ -4,16 +4,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from grid_oracle import assert_as_grid_search
+from helpers.grid_oracle import assert_as_grid_search
 from sklearn.datasets import make_classification
 from sklearn.model_selection import StratifiedKFold
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 
 from speechnet.models.classical import knn_search
-from speechnet.models.classical.baseline_search import search_baseline
-from speechnet.models.classical.baselines import FitAndScoreBaseline
 from speechnet.models.classical.config import KNNGrid, candidates
 from speechnet.models.classical.knn_search import Graph, KNNSearch, distance_name
+from speechnet.models.classical.pipelines import FitAndScoreBaseline
+from speechnet.models.classical.search import search_baseline
 from speechnet.models.grid import Candidate
 from speechnet.models.search import InnerFolds, search
 

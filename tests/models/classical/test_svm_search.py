@@ -4,19 +4,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from grid_oracle import assert_as_grid_search
+from helpers.grid_oracle import assert_as_grid_search
 from sklearn.datasets import make_classification
 from sklearn.metrics.pairwise import pairwise_kernels
 from sklearn.model_selection import StratifiedKFold
 from sklearn.svm import SVC
 
+from speechnet.core.types import Float64, Int64
 from speechnet.models.classical import svm_search
-from speechnet.models.classical.baseline_search import search_baseline
-from speechnet.models.classical.baselines import FitAndScoreBaseline
 from speechnet.models.classical.config import SVMGrid, candidates
+from speechnet.models.classical.pipelines import FitAndScoreBaseline
+from speechnet.models.classical.search import search_baseline
 from speechnet.models.classical.svm_search import SVMSearch, kernel_matrices
 from speechnet.models.search import InnerFolds, search
-from speechnet.types import Float64, Int64
 
 pytestmark = pytest.mark.slow
 

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from helpers.tables import TARGETS
 from sklearn.metrics import recall_score
-from tables import TARGETS
 from torch import Tensor, nn
 
-from speechnet.errors import ConfigError
+from speechnet.core.errors import ConfigError
 from speechnet.models.neural.config import MLPConfig
 from speechnet.models.neural.mlp import MLP
 

@@ -8,18 +8,18 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from helpers.tables import TARGETS, speech_data
 from lightning.pytorch import seed_everything
-from tables import TARGETS, speech_data
 
-from speechnet.datamodule import SpeechDataModule
+from speechnet.core.types import Int64
+from speechnet.data.datamodule import SpeechDataModule
 from speechnet.models.neural.config import MLPConfig
+from speechnet.models.neural.joint_training import Member, Table, train_together
 from speechnet.models.neural.mlp import MLP
-from speechnet.models.neural.network import NetworkTrainer
 from speechnet.models.neural.optimizers import make_optimizer, make_schedule
 from speechnet.models.neural.rates import MemberRates
 from speechnet.models.neural.stacked import Batch, Rates, Stack
-from speechnet.models.neural.together import Member, Table, train_together
-from speechnet.types import Int64
+from speechnet.models.neural.training import NetworkTrainer
 
 pytestmark = pytest.mark.slow
 

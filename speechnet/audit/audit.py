@@ -1,0 +1,99 @@
+"""The whole audit of a corpus and of its division."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import pandas as pd
+
+from speechnet.audit.bandwidth import bands, mixed
+from speechnet.audit.composition import classes_by_gender_by_speaker
+from speechnet.audit.config import AuditConfig
+from speechnet.audit.labels import disputed
+from speechnet.audit.leakage import leakage
+from speechnet.audit.near_duplicates import PAIR_COLUMNS, find
+from speechnet.audit.recordings import examine
+from speechnet.audit.summary import BANDWIDTH, summary
+from speechnet.core.types import FeatureMatrix, Fold, Targets
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What was found.
+
+    Attributes:
+        summary: the findings, the worst first, as ``speechnet.core.findings.as_table`` has them:
+            ``audit.csv``.
+        files: ``file, fault, value, detail``: ``audit_files.csv``.
+        near_duplicates: ``first, second, distance, threshold``: ``near_duplicates.csv``.
+        leakage: ``fold, kind, value, train, test, tested``: ``leakage.csv``.
+        disputed: ``first, second, copy, column, label, other``: copies that are labelled
+            differently.
+        composition: ``target, class, gender, speaker, count``.
+    """
+
+    summary: pd.DataFrame
+    files: pd.DataFrame
+    near_duplicates: pd.DataFrame
+    leakage: pd.DataFrame
+    disputed: pd.DataFrame
+    composition: pd.DataFrame
+
+
+def run_audit(
+    table: pd.DataFrame,
+    targets: Targets,
+    folds: list[Fold],
+    *,
+    matrix: FeatureMatrix,
+    facts: pd.DataFrame,
+    excluded: pd.DataFrame,
+    config: AuditConfig,
+    highest: float = math.inf,
+    labels: pd.DataFrame | None = None,
+) -> Audit:
+    """Audit a corpus whose features are computed.
+
+    Args:
+        table: the corpus table, one row for each recording that is used.
+        targets: each target with its classes.
+        folds: positions in ``table``.
+        matrix: features of those recordings; its index is the table's, in any order.
+        facts: index ``file``, as ``speechnet.audio.signal_statistics.Facts`` describes them.
+        excluded: columns ``file, reason, detail``.
+        config: from where on something is worth a remark.
+        highest: frequency in Hz that the features look at.
+        labels: the corpus table before anything was excluded, index ``file``, with columns
+            ``speaker`` and the targets; None if unknown: exact copies that are excluded are then
+            not held against their originals.
+    """
+    files = examine(facts, excluded, config)
+    near = find(matrix, config) if config.near_duplicates else pd.DataFrame(columns=[*PAIR_COLUMNS])
+    leaks = leakage(table, folds, digests=facts["digest"], near=near)
+    dispute = disputed(
+        table if labels is None else labels,
+        targets,
+        digests=facts["digest"],
+        excluded=excluded,
+        near=near,
+    )
+    heard = facts["bandwidth"].reindex(table.index)
+    found = summary(
+        table.assign(**{BANDWIDTH: bands(heard, highest)}),
+        targets,
+        files=files,
+        near=near,
+        leaks=leaks,
+        dispute=dispute,
+        mixture=mixed(heard, highest),
+        config=config,
+    )
+    return Audit(
+        summary=found,
+        files=files,
+        near_duplicates=near,
+        leakage=leaks,
+        disputed=dispute,
+        composition=classes_by_gender_by_speaker(table, targets),
+    )

@@ -1,0 +1,101 @@
+"""What is wrong with single recordings, from facts measured as they were decoded."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from speechnet.audit.config import AuditConfig
+
+FILE_COLUMNS: Final = ("file", "fault", "value", "detail")
+
+FAULTS: Final[dict[str, str]] = {
+    "short": "short",
+    "quiet": "quiet",
+    "mostly_silent": "silent for the most part",
+    "clipped": "clipped",
+    "dc": "far from zero on average (DC offset)",
+    "noisy": "noisy",
+    "channels_differ": "of several channels that hold different sounds, such as two ends of a call",
+    "channels_cancel": "of several channels that cancel each other: the loudest was taken",
+    "stereo": "of several channels",
+    "odd_rate": "of another sample rate than most",
+}
+"""What may be found in a recording that is used, in words; a recording that is excluded has a
+reason of ``speechnet.core.types.REASONS`` instead."""
+
+
+class _Check(NamedTuple):
+    """A fault: what was ``measured`` of all recordings, where it is ``bad``, how to say it."""
+
+    fault: str
+    measured: pd.Series
+    bad: pd.Series
+    detail: str
+
+
+def examine(facts: pd.DataFrame, excluded: pd.DataFrame, config: AuditConfig) -> pd.DataFrame:
+    """Name the faults of recordings.
+
+    Args:
+        facts: index ``file``; columns ``duration`` (s), ``sample_rate`` (Hz), ``channels``,
+            ``peak``, ``dc``, ``clipped``, ``silence``, ``snr`` (dB), ``channel_taken`` and
+            ``togetherness``, as ``speechnet.audio.signal_statistics.Facts`` describes them.
+        excluded: columns ``file, reason, detail``.
+        config: from where on something is a fault.
+
+    Returns:
+        Columns ``file, fault, value, detail``: first the recordings that are excluded, the fault
+        being the reason and the value NaN, then fault by fault those of ``FAULTS``. A recording
+        has as many rows as it has faults, a sound one none. The value is in the unit of the fact,
+        but for ``quiet``, where it is the peak in dB of full scale.
+    """
+    refused = excluded.rename(columns={"reason": "fault"}).assign(value=np.nan)
+    tables = [refused[list(FILE_COLUMNS)], *map(_found, _checks(facts, config))]
+    filled = [table for table in tables if len(table)] or [tables[0]]
+    return pd.concat(filled, ignore_index=True).astype({"value": np.float64})
+
+
+def _checks(facts: pd.DataFrame, config: AuditConfig) -> list[_Check]:
+    smallest = np.finfo(np.float64).tiny
+    peak_db = 20 * np.log10(facts["peak"].clip(lower=smallest))
+    rates = facts["sample_rate"]
+    usual = rates.mode().iloc[0] if len(rates) else 0
+    of = facts.__getitem__
+    checks = [
+        ("short", of("duration"), of("duration") < config.short, "{:.2f} s"),
+        ("quiet", peak_db, peak_db < config.quiet, "its peak is {:.1f} dB of full scale"),
+        ("mostly_silent", of("silence"), of("silence") > config.silence, "{:.0%} is silence"),
+        ("clipped", of("clipped"), of("clipped") > config.clipped, "{:.2%} is at full scale"),
+        ("dc", of("dc"), of("dc").abs() > config.dc, "its mean is {:+.3f} of full scale"),
+        ("noisy", of("snr"), of("snr") < config.snr, "{:.1f} dB above its noise"),
+        (
+            "channels_differ",
+            of("togetherness"),
+            of("togetherness") < config.togetherness,
+            "their levels correlate by {:.2f}",
+        ),
+        (
+            "channels_cancel",
+            of("channel_taken"),
+            of("channel_taken") >= 0,
+            "channel {:.0f} was taken",
+        ),
+        ("stereo", of("channels"), of("channels") > 1, "{:.0f} channels"),
+        ("odd_rate", rates, rates != usual, f"{{:.0f}} Hz, most have {usual:.0f}"),
+    ]
+    return [_Check(*check) for check in checks]
+
+
+def _found(check: _Check) -> pd.DataFrame:
+    values = check.measured[check.bad].astype(np.float64)
+    return pd.DataFrame(
+        {
+            "file": values.index.to_numpy(dtype=object),
+            "fault": check.fault,
+            "value": values.to_numpy(),
+            "detail": [check.detail.format(value) for value in values],
+        }
+    )

@@ -1,0 +1,1 @@
+"""The command line: ``main`` with the exit codes, and a module for each command."""

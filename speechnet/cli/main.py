@@ -1,0 +1,154 @@
+"""From the command line to a verb, and from what comes of it to an exit code.
+
+Exit codes: 0 done, 1 a fault of the program, 2 wrong use, 3 bad data, 4 no space or no permission,
+130 interrupted (Ctrl-C), 141 nobody reads the output any more, 143 terminated.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import types
+import warnings
+from collections.abc import Sequence
+from difflib import get_close_matches
+from importlib import import_module
+from typing import Any, Final
+
+from speechnet import __version__
+from speechnet.console.progress import Volume, complain, volume, working
+from speechnet.core.errors import SpeechnetError, StorageError
+from speechnet.core.files import is_full
+
+VERBS: Final[dict[str, str]] = {
+    "audit": "look a corpus over: faults, copies, leaks, what a random split would have reported",
+    "fit": "run an experiment: features, models, scores, clusters, figures, report",
+    "test": "score a saved run again, on its own test part or on another corpus",
+    "predict": "recognise recordings with a saved run, as CSV",
+    "report": "write the report of a saved run anew",
+    "compare": "put runs beside each other",
+    "export": "write a run's network as ONNX",
+    "serve": "try a saved run in the browser",
+    "synth": "write the synthetic corpus",
+}
+"""What each does; it is in the module of ``speechnet.cli`` of its name."""
+_USAGE: Final = f"""\
+usage: python -m speechnet VERB [--config X.yaml] [--key value ...]
+
+{"".join(f"  {verb:<8} {what}" + chr(10) for verb, what in VERBS.items())}
+  VERB --help          all keys of a verb
+  VERB --print_config  its whole configuration as YAML
+  --version            the version
+
+after every verb:
+  --quiet              results on stdout and errors, nothing else
+  --verbose            more: seconds of each stage, what searches chose, scores as they come
+"""
+_KEPT: Final = {
+    "predict": "with --out the rows so far are kept, and the same command goes on",
+    **dict.fromkeys(
+        ("audit", "fit", "test"),
+        "computed features are kept, the same command starts the rest again",
+    ),
+}
+"""What a verb that was stopped leaves behind; the others leave nothing."""
+_VOLUMES: Final[dict[str, Volume]] = {"--quiet": "quiet", "--verbose": "verbose"}
+_WITHOUT_VALUE: Final = frozenset({"--help", "--print_config", *_VOLUMES})
+_TERMINATED: Final = 128 + signal.SIGTERM
+_NO_READER: Final = 128 + signal.SIGPIPE
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one verb.
+
+    Args:
+        arguments: the command line without the program's name.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        SystemExit: with code 0, after ``--help`` or ``--print_config`` of a verb.
+    """
+    signal.signal(signal.SIGTERM, _terminate)
+    if not arguments or arguments[0] in {"-h", "--help"}:
+        print(_USAGE, end="")  # noqa: T201 - this is what was asked for
+        return 0 if arguments else 2
+    if arguments[0] == "--version":
+        print(f"speechnet {__version__}")  # noqa: T201 - this is what was asked for
+        return 0
+    verb, rest = arguments[0], arguments[1:]
+    if verb not in VERBS:
+        return _fail(_unknown(verb), 2)
+    # Libraries' news for developers; what concerns a user is said in this program's own words.
+    warnings.filterwarnings("ignore", category=FutureWarning)
+    rest, volumes = _take_volumes(rest)
+    if len(volumes) > 1:
+        return _fail(f"{' and '.join(sorted(volumes))} contradict each other; give one", 2)
+    with volume(_VOLUMES[volumes.pop()] if volumes else "normal"):
+        return _run(verb, rest)
+
+
+def _run(verb: str, arguments: Sequence[str]) -> int:
+    try:
+        # Each is imported when it is called for, so that a mistake is answered at once.
+        with working("starting"):
+            module = import_module(f"speechnet.cli.{verb}")
+        module.run(arguments)
+        sys.stdout.flush()
+    except SpeechnetError as error:
+        return _fail(str(error), error.exit_code)
+    except BrokenPipeError:  # as in: predict ... | head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _NO_READER
+    except OSError as error:
+        if not (is_full(error) or isinstance(error, PermissionError)):
+            raise
+        where = "" if error.filename is None else f": {error.filename}"
+        return _fail(f"{error.strerror}{where}", StorageError.exit_code)
+    except KeyboardInterrupt:
+        return _fail(_stopped("interrupted", verb), 128 + signal.SIGINT)
+    except SystemExit as error:
+        if error.code != _TERMINATED:
+            raise
+        return _fail(_stopped("terminated", verb), _TERMINATED)
+    return 0
+
+
+def _take_volumes(arguments: Sequence[str]) -> tuple[list[str], set[str]]:
+    """The words without ``--quiet`` and ``--verbose``, and which of them were there.
+
+    Where a value should stand they are left, for the verb to find it missing.
+    """
+    rest: list[str] = []
+    found: set[str] = set()
+    needs_value = False
+    for word in arguments:
+        if word in _VOLUMES and not needs_value and "--" not in rest:
+            found.add(word)
+            continue
+        needs_value = word.startswith("--") and "=" not in word and word not in _WITHOUT_VALUE
+        rest.append(word)
+    return rest, found
+
+
+def _unknown(verb: str) -> str:
+    if verb.startswith("-"):
+        return f"{verb} stands where the verb is expected: one of {', '.join(VERBS)}, then settings"
+    near = get_close_matches(verb, VERBS, n=1, cutoff=0.0)
+    return f"unknown verb {verb!r}; the nearest of {', '.join(VERBS)} is {near[0]!r}"
+
+
+def _stopped(how: str, verb: str) -> str:
+    return f"{how}; {_KEPT[verb]}" if verb in _KEPT else how
+
+
+def _fail(message: str, code: int) -> int:
+    complain(f"error: {message}")
+    return code
+
+
+def _terminate(number: int, frame: types.FrameType | None) -> Any:
+    del number, frame
+    sys.exit(_TERMINATED)

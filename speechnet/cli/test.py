@@ -1,0 +1,87 @@
+"""``test``: score a saved run again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, get_type_hints
+
+from jsonargparse import ArgumentParser, Namespace
+
+from speechnet.config.arguments import parse, verb_parser
+from speechnet.config.schema import Schema
+from speechnet.console.progress import working
+from speechnet.core.errors import ConfigError, DataError
+from speechnet.corpus.config import CorpusConfig
+from speechnet.corpus.discovery import resolve_root
+from speechnet.corpus.known import check_name
+from speechnet.experiment.run_location import read_info
+
+_SHORT: Final = {
+    "corpus": ("name", "another corpus: a known name, or one's own definition, a .yaml"),
+    "root": ("root", "the folder it lies in"),
+}
+"""Flags, each with the key of ``data.corpus`` that it stands for and its help."""
+
+
+def parser() -> ArgumentParser:
+    """The run, and the keys of a corpus, all optional."""
+    made = verb_parser("test", "Score a saved run again, on its own test part or another corpus.")
+    made.add_argument("--run", type=str, required=True, help="the run folder")
+    made.add_argument(
+        "--out", type=str | None, default=None, help="where the tables go; else below the run"
+    )
+    for short, (name, what) in _SHORT.items():
+        described = f"{what}; short for --data.corpus.{name}"
+        made.add_argument(f"--{short}", type=str | None, default=None, help=described)
+    for name, kind in _corpus().items():
+        made.add_argument(
+            f"--data.corpus.{name}", type=kind, default=None, help="else the run's own"
+        )
+    return made
+
+
+def run(arguments: Sequence[str]) -> None:
+    """Run the verb."""
+    texts = dict.fromkeys(("out", *_SHORT), str | None)
+    schema = Schema({"run": str, **texts, "data": {"corpus": _corpus()}})
+    parsed = parse(parser(), arguments, schema)
+    given = _given(parsed)
+    try:
+        _score(Path(parsed.run), given, None if parsed.out is None else Path(parsed.out))
+    except (ConfigError, DataError) as error:
+        said = str(error)
+        for short, (name, _) in _SHORT.items():
+            if parsed[short] is not None:  # messages name what was given
+                said = said.replace(f"--data.corpus.{name}", f"--{short}")
+        raise type(error)(said) from error
+
+
+def _score(run: Path, given: dict[str, object], out: Path | None) -> None:
+    """Score the run, once what was given can be used."""
+    read_info(run)
+    if "name" in given:
+        check_name(str(given["name"]))
+    if "root" in given:
+        resolve_root(str(given["root"]))
+    with working("starting"):
+        from speechnet.experiment.rescore import rescore
+
+    rescore(run, corpus=given, out=out)
+
+
+def _corpus() -> dict[str, object]:
+    return {name: kind | None for name, kind in get_type_hints(CorpusConfig).items()}
+
+
+def _given(parsed: Namespace) -> dict[str, object]:
+    """What was said of another corpus, in full or short."""
+    corpus = parsed.data.corpus
+    given = {name: corpus[name] for name in _corpus() if corpus[name] is not None}
+    for short, (name, _) in _SHORT.items():
+        value = parsed[short]
+        if value is not None and given.setdefault(name, value) != value:
+            raise ConfigError(
+                f"--{short} {value} contradicts --data.corpus.{name} {given[name]}; give one"
+            )
+    return given

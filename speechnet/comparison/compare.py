@@ -1,0 +1,200 @@
+"""The verb ``compare``: runs beside each other, and which of their differences are shown.
+
+Conventions:
+    Runs can be compared if they have a target in common and tell the same classes of it apart, and
+    if any two of them test some recording both; a recording is known by its samples, wherever it
+    lies and whatever it is called. Otherwise they are refused. What is tested, and what only stands
+    side by side, ``speechnet.evaluation.run_significance`` decides; the notes give the reason.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import reduce
+from itertools import combinations, product
+from pathlib import Path
+
+import pandas as pd
+
+from speechnet.comparison.inputs import check_given
+from speechnet.comparison.notes import notes_on
+from speechnet.comparison.runs import OpenRun, open_runs
+from speechnet.comparison.settings import differing
+from speechnet.console.progress import output, say, working
+from speechnet.core.errors import DataError
+from speechnet.core.files import storage_errors, write_whole
+from speechnet.core.types import Targets
+from speechnet.evaluation.run_significance import Match, compare_runs, match_runs
+from speechnet.experiment.run_tables import table_bytes
+from speechnet.report.figures.runs import draw_runs
+from speechnet.report.figures.style import save
+from speechnet.report.html.compare import compare_page
+from speechnet.report.tables import Score, models_of, scores_by_key
+from speechnet.report.terminal.comparison import (
+    METRICS,
+    ComparedRun,
+    RunComparison,
+    findings,
+    runs_table,
+    settings_in_words,
+)
+from speechnet.report.terminal.tables import printable
+
+
+def compare(paths: Sequence[Path], *, out: Path | None) -> RunComparison:
+    """Compare runs, and print what comes of it.
+
+    Args:
+        paths: the run folders, at least two.
+        out: the folder for the tables, the figure and the page; None writes nothing.
+
+    Returns:
+        What was printed, and written.
+
+    Raises:
+        ConfigError: fewer than two runs, more than there are letters, or one given twice; ``out``
+            is a run folder.
+        DataError: a run can't be opened, or can't be compared with another.
+        StorageError: ``out`` can't be written to.
+    """
+    check_given(paths, out)
+    with working("comparing runs"):
+        comparison = _compare(open_runs(paths))
+    for run in comparison.runs:
+        say(f"{run.name}  {printable(run.path)}", to=output)
+        say(f"   {run.facts['best']}", to=output)
+    for line in settings_in_words(comparison):
+        say(line, to=output)
+    output.print(runs_table(comparison))
+    for note in comparison.notes:
+        say(note, to=output, style="yellow")
+    for sentence in findings(comparison):
+        say(sentence, to=output)
+    if out is None:
+        say("--out FOLDER writes all pairs as CSV, a figure, and a page for the browser.")
+    else:
+        say(f"Page: {_write(comparison, out)}", to=output)
+    return comparison
+
+
+def _compare(runs: Mapping[str, OpenRun]) -> RunComparison:
+    matches = {(a, b): match_runs(runs[a].scored, runs[b].scored) for a, b in combinations(runs, 2)}
+    speakers = pd.concat([run.corpus for run in runs.values()])
+    try:
+        targets = _common_targets({name: run.info["targets"] for name, run in runs.items()})
+        _check_recordings(runs, matches)
+        pairs = compare_runs(
+            {name: run.scored for name, run in runs.items()},
+            matches,
+            targets,
+            speakers.drop_duplicates("recording").set_index("recording")["speaker"],
+        )
+    except ValueError as error:
+        who = ", ".join(f"{name} is {run.folder.path}" for name, run in runs.items())
+        raise DataError(f"the runs can't be compared: {error}. {who}") from error
+    units = {run.info.get("unit") for run in runs.values()}
+    return RunComparison(
+        targets=targets,
+        runs=_described(runs),
+        scores=pd.concat([_scores(name, run, targets) for name, run in runs.items()]),
+        pairs=pairs,
+        settings=differing({name: run.settings for name, run in runs.items()}),
+        notes=list(notes_on(runs, matches, pairs)),
+        unit=units.pop() if len(units) == 1 else None,
+    )
+
+
+def _common_targets(of_run: Mapping[str, Targets]) -> Targets:
+    """The targets that all runs have; a ValueError unless they tell the same classes apart."""
+    first, *others = of_run
+    common = reduce(lambda a, b: [each for each in a if each in b], map(list, of_run.values()))
+    if not common:
+        said = "; ".join(f"{name} has {', '.join(targets)}" for name, targets in of_run.items())
+        raise ValueError(f"they have no target in common: {said}")
+    for target, other in product(common, others):
+        classes, theirs = of_run[first][target], of_run[other][target]
+        if set(theirs) != set(classes):
+            raise ValueError(
+                f"of {target}, {first} tells {len(classes)} classes apart ({', '.join(classes)}), "
+                f"{other} {len(theirs)} ({', '.join(theirs)}). A UAR over other classes measures "
+                "another task: fit one of them again with the other's data.targets"
+            )
+    return {target: of_run[first][target] for target in common}
+
+
+def _check_recordings(
+    runs: Mapping[str, OpenRun], matches: Mapping[tuple[str, str], Match]
+) -> None:
+    for (first, second), match in matches.items():
+        if not match.common:
+            corpora = [runs[name].info["corpus"].get("name") for name in (first, second)]
+            raise ValueError(
+                f"{first} (corpus {corpora[0]}) and {second} (corpus {corpora[1]}) test no "
+                "recording in common. To score a run on another corpus: python -m speechnet test "
+                "--run RUN --corpus NAME --root FOLDER"
+            )
+
+
+def _scores(name: str, run: OpenRun, targets: Targets) -> pd.DataFrame:
+    """The scores of a run that are shown; see ``RunComparison.scores``."""
+    found = scores_by_key(run.scores[run.scores["metric"].isin(METRICS)])
+    models = models_of(run.scores)
+    rows = []
+    for key in product(models, targets, ("dev", "test"), METRICS):
+        score = found.get(key, Score(math.nan))
+        best = run.scored.best == key[0]
+        rows.append((name, *key, score.value, score.low, score.high, score.pooled, best))
+    columns = ["run", "model", "target", "part", "metric", "value", "low", "high", "pooled", "best"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _described(runs: Mapping[str, OpenRun]) -> list[ComparedRun]:
+    paths = {name: run.folder.path.absolute() for name, run in runs.items()}
+    length = next(
+        (n for n in range(2, 9) if len({path.parts[-n:] for path in paths.values()}) == len(paths)),
+        9,
+    )
+    return [
+        ComparedRun(name, "/".join(path.parts[-length:]), str(path), _facts(runs[name]))
+        for name, path in paths.items()
+    ]
+
+
+def _facts(run: OpenRun) -> dict[str, str]:
+    info, corpus = run.info, run.info["corpus"]
+    versions = [f"{name} {version}" for name, version in info.get("versions", {}).items()]
+    facts = {
+        "corpus": corpus.get("name"),
+        "recordings": corpus.get("recordings"),
+        "speakers": corpus.get("speakers"),
+        "excluded": corpus.get("excluded"),
+        "features": len(info["features"]),
+        "protocol": info["protocol"],
+        "models": ", ".join(info["models"]),
+        "best": "unknown: no dev part tells"
+        if run.best is None
+        else f"{run.best.model}, {run.best.reason}",
+        "seed": info.get("seed"),
+        "started": info.get("started"),
+        "revision": info.get("git"),
+        "versions": ", ".join([f"speechnet {info.get('speechnet')}", *versions]),
+    }
+    return {name: "unknown" if value is None else str(value) for name, value in facts.items()}
+
+
+def _write(comparison: RunComparison, out: Path) -> Path:
+    """The tables, the figure and the page."""
+    tables = {
+        "comparison.csv": comparison.pairs,
+        "scores.csv": comparison.scores,
+        "settings.csv": comparison.settings,
+    }
+    with storage_errors(out):
+        out.mkdir(parents=True, exist_ok=True)
+        for name, table in tables.items():
+            write_whole(out / name, table_bytes(table))
+        _, svg = save(draw_runs(comparison), out, "comparison")
+        page = out / "compare.html"
+        write_whole(page, compare_page(comparison, svg.read_text(encoding="utf-8")).encode())
+    return page

@@ -1,0 +1,107 @@
+"""The settings of runs, and which of them differ."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import pandas as pd
+
+from speechnet.config.yaml_file import read_yaml
+from speechnet.core.errors import ConfigError, DataError
+
+SEED: Final = "seed_everything"
+
+_WITHOUT_EFFECT: Final = frozenset({"out", "experiment", "root", "cache_dir", "verify"})
+"""Last parts of keys that say where things are and what they are called."""
+
+_SECTIONS_WITHOUT_EFFECT: Final = frozenset({"evaluation", "parallel", "report"})
+"""What is made of the predictions, and by how many processes."""
+
+_ABSENT: Final = "(not set)"
+_SECTION: Final = "(set)"
+
+Settings = Mapping[str, Any]
+"""Dotted keys and plain values."""
+
+
+def read_settings(run: Path) -> dict[str, Any]:
+    """What a run was told that can change an answer.
+
+    Where files lie, what is drawn of the predictions and how many processes there are play no part.
+
+    Args:
+        run: the run folder.
+
+    Returns:
+        Plain values by dotted key; a list of sections is numbered, ``data.corpora.0.name``.
+
+    Raises:
+        DataError: ``config.yaml`` is missing or damaged.
+    """
+    try:
+        config = read_yaml(run / "config.yaml")
+    except ConfigError as error:
+        raise DataError(f"{run} can't be used: {error}") from error
+    return {key: value for key, value in _flat(config) if _has_effect(key)}
+
+
+def differing(runs: Mapping[str, Settings]) -> pd.DataFrame:
+    """The settings that are not the same in all runs.
+
+    Args:
+        runs: the settings of each, by its name.
+
+    Returns:
+        Columns ``key, run, value``: a row for each run and each such key, in the order of the
+        first run's keys; values as text, ``(not set)`` where a run has no such key. A section that
+        is null in some run is one key, ``(set)`` in the others.
+    """
+    every = dict.fromkeys(key for settings in runs.values() for key in settings)
+    rows = []
+    for key in every:
+        if any(above in every for above in _above(key)):
+            continue
+        values = [_value(settings, key) for settings in runs.values()]
+        if len(set(values)) > 1:
+            rows += [(key, name, value) for name, value in zip(runs, values, strict=True)]
+    return pd.DataFrame(rows, columns=["key", "run", "value"])
+
+
+def same_experiment(first: Settings, second: Settings) -> bool:
+    """Whether two runs differ in nothing but their seed, if in that."""
+    one, other = ({k: v for k, v in run.items() if k != SEED} for run in (first, second))
+    return one == other
+
+
+def _value(settings: Settings, key: str) -> str:
+    """A value as a YAML has it, in one line."""
+    if key not in settings:
+        below = any(other.startswith(f"{key}.") for other in settings)
+        return _SECTION if below else _ABSENT
+    value = settings[key]
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _above(key: str) -> Iterator[str]:
+    """The sections that a key lies in."""
+    parts = key.split(".")
+    return (".".join(parts[:length]) for length in range(1, len(parts)))
+
+
+def _flat(value: object, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict) and value:
+        for key, inner in value.items():
+            yield from _flat(inner, (*path, str(key)))
+    elif isinstance(value, list) and any(isinstance(each, dict) for each in value):
+        for number, inner in enumerate(value):
+            yield from _flat(inner, (*path, str(number)))
+    else:
+        yield ".".join(path), value
+
+
+def _has_effect(key: str) -> bool:
+    first, *_, last = key.split(".") if "." in key else (key, key)
+    return first not in _SECTIONS_WITHOUT_EFFECT and last not in _WITHOUT_EFFECT

@@ -1,0 +1,1 @@
+"""The terminal: messages and the line of progress."""

@@ -1,0 +1,1 @@
+"""What every other package may use: types, errors, files and text. It imports none of them."""

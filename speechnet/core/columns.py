@@ -1,0 +1,25 @@
+"""What the columns of answers and of measured facts are called: names that no target may have."""
+
+from __future__ import annotations
+
+from typing import Final
+
+NEWS: Final = ("novelty", "unlike", "far", "bandwidth")
+"""How unlike the training data a recording is: in every table of answers, behind the targets."""
+
+ANSWER_BEGINS: Final = ("file", "model")
+ANSWER_ENDS: Final = (*NEWS, "notes", "reason")
+"""Before and behind the targets in the table of ``predict``."""
+
+TIMELINE_BEGINS: Final = ("start", "end", "model")
+TIMELINE_ENDS: Final = (*NEWS, "reason")
+"""Before and behind the targets in a timeline."""
+
+ANSWERS: Final = frozenset([*ANSWER_BEGINS, *ANSWER_ENDS, *TIMELINE_BEGINS, *TIMELINE_ENDS])
+"""Every column of a table of answers that is no target's and no class's."""
+
+FACTS: Final = (
+    *("duration", "sample_rate", "channels", "peak", "dc", "clipped", "silence", "snr"),
+    *("bandwidth", "digest", "channel_taken", "togetherness"),
+)
+"""The fields of ``speechnet.audio.signal_statistics.Facts``, which needs NumPy."""

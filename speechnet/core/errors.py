@@ -1,0 +1,45 @@
+"""The errors that a user can cause or meet, each with the exit code it ends the program with."""
+
+
+class SpeechnetError(Exception):
+    """Base of all errors raised on purpose: what was found, what was expected, what to do."""
+
+    exit_code = 1
+
+
+class ConfigError(SpeechnetError):
+    """The configuration or the command line is wrong."""
+
+    exit_code = 2
+
+
+class DataError(SpeechnetError):
+    """The corpus, a recording or a run folder can't be used as it is."""
+
+    exit_code = 3
+
+
+class StorageError(SpeechnetError):
+    """There is no space left or no permission to write."""
+
+    exit_code = 4
+
+
+class Excluded(SpeechnetError):  # noqa: N818 - an outcome for one file, not a failure
+    """One recording can't be used; the run goes on without it.
+
+    Attributes:
+        reason: a short code of ``speechnet.core.types.REASONS``, as in ``excluded.csv``.
+        detail: what was found and what was expected, in words.
+    """
+
+    exit_code = 3
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+    def __reduce__(self) -> tuple[type["Excluded"], tuple[str, str]]:
+        """Crosses a process boundary whole (the default would lose ``detail``)."""
+        return Excluded, (self.reason, self.detail)

@@ -1,0 +1,95 @@
+"""What a path is, and files that are written whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import os
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+from uuid import uuid4
+
+from speechnet.core.errors import StorageError
+
+_LOG = logging.getLogger(__name__)
+
+_ENDING: Final = ".tmp"
+_ABANDONED_AFTER: Final = 3_600.0
+"""Seconds after which a temporary file belongs to nobody any more."""
+
+
+def absolute(path: str | Path) -> Path:
+    """A path that means the same from any folder: ``~`` resolved, links kept as they are.
+
+    Paths are stored, passed to libraries and compared in this form; ``shortened`` is for printing.
+    """
+    return Path(path).expanduser().absolute()
+
+
+def shortened(text: str) -> str:
+    """A text in which each path below the current folder is written from there on."""
+    try:
+        here = str(Path.cwd())
+    except OSError:  # it was removed
+        return text
+    begins = rf"(?<![\w./-]){re.escape(here)}{re.escape(os.sep)}"
+    return re.sub(begins, "", text) if here != os.sep else text
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all, surviving a crash of the machine.
+
+    The temporary name beside it is unique, so that several processes may write the same file.
+
+    Raises:
+        OSError: there is no space, no permission or no such folder.
+    """
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}{_ENDING}")
+    try:
+        with temporary.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make what was renamed in a folder last, before what it replaces is removed."""
+    with contextlib.suppress(PermissionError):  # Windows opens no folder
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def remove_abandoned(folder: Path) -> None:
+    """Remove temporary files of processes that died; young ones may belong to a living one."""
+    for path in folder.rglob(f".*{_ENDING}"):
+        with contextlib.suppress(FileNotFoundError, PermissionError):  # gone, or someone else's
+            if time.time() - path.stat().st_mtime > _ABANDONED_AFTER:
+                path.unlink()
+
+
+def is_full(error: OSError) -> bool:
+    """Whether the disk, or the user's share of it, is full."""
+    return error.errno in {errno.ENOSPC, errno.EDQUOT}
+
+
+@contextlib.contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Turn a full disk or a missing permission into a ``StorageError`` that names ``path``."""
+    try:
+        yield
+    except OSError as error:
+        if is_full(error):
+            raise StorageError(f"no space left to write {path}; free some") from error
+        if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
+            raise StorageError(f"no permission to write {path}") from error
+        raise

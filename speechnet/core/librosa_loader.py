@@ -1,0 +1,114 @@
+"""librosa, loaded so that many processes can share the code that numba compiles for it.
+
+numba keeps what it compiled in a folder, and loses track when several processes fill that folder at
+once. It names the data of each signature by a number found in an index that the others are writing,
+and it keeps a ufunc's loop apart from the kernel that the loop calls, by a name that only the
+process that compiled both knows. Whoever loads a mixture later crashes, and so does every process
+after it, until the folder is emptied. So what librosa compiles when it is imported is compiled by
+one process at a time, and what it compiles later goes into files that no two processes share.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import logging
+import os
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
+from typing import Final
+from uuid import uuid4
+
+import filelock
+import numba
+from numba.core.caching import IndexDataCacheFile
+
+from speechnet.core.scratch import own_folder
+
+__all__ = ["librosa", "usable_caches"]
+
+_LOG = logging.getLogger(__name__)
+
+_LOADED: Final = "SPEECHNET_LIBROSA_LOADED"
+"""Set in the environment of processes started later: they find everything compiled."""
+
+
+def usable_caches() -> None:
+    """Give numba a place for its compiled code where it has none.
+
+    numba keeps it beside librosa or in the user's cache folder, and fails where neither can be
+    written. Processes started later inherit the place.
+    """
+    if _cache_folder() is not None:
+        return
+    # Private to this process: numba unpickles what it finds there.
+    folder = str(own_folder() / "numba")  # made by numba
+    os.environ["NUMBA_CACHE_DIR"] = folder  # for processes started later
+    # For this one: numba has read the variable already.
+    setattr(numba.config, "CACHE_DIR", folder)  # noqa: B010 - mypy does not know the attribute
+    _LOG.warning("neither librosa's folder nor the user's can be written: code is compiled anew")
+
+
+def _cache_folder() -> Path | None:
+    """Where numba keeps what it compiled for librosa, None where it can't."""
+    chosen, spec = os.environ.get("NUMBA_CACHE_DIR"), find_spec("librosa")
+    user = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "numba"
+    if chosen:
+        return Path(chosen)
+    if spec is None or spec.origin is None:
+        return user
+    beside = Path(spec.origin).parent
+    return next((folder for folder in (beside / "__pycache__", user) if _can_write(folder)), None)
+
+
+@contextlib.contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Wait while another process compiles into the same folder."""
+    folder = _cache_folder()
+    if folder is None or os.environ.get(_LOADED) == str(folder):
+        yield
+        return
+    with contextlib.ExitStack() as stack:
+        # Where no lock can be had (some network disks), loading goes on without.
+        with contextlib.suppress(OSError, NotImplementedError):
+            folder.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(filelock.FileLock(folder / "speechnet.lock"))
+        yield
+        os.environ[_LOADED] = str(folder)
+
+
+def _load() -> ModuleType:
+    usable_caches()
+    _unshare_names()
+    with _one_at_a_time():
+        # Imports core.audio and util.utils: all that compiles on import, of what is used here.
+        importlib.import_module("librosa.core.pitch")
+    return importlib.import_module("librosa")
+
+
+def _unshare_names() -> None:
+    """Have numba give its data files names that no two processes share."""
+    plain = getattr(IndexDataCacheFile, "_data_name", None)
+    if plain is None or hasattr(plain, "unshared"):
+        return
+
+    def unshared_name(cache: IndexDataCacheFile, number: int) -> str:
+        name = Path(plain(cache, number))
+        return f"{name.stem}.{uuid4().hex}{name.suffix}"
+
+    unshared_name.unshared = True  # type: ignore[attr-defined]
+    setattr(IndexDataCacheFile, "_data_name", unshared_name)  # noqa: B010 - mypy forbids assigning
+
+
+def _can_write(folder: Path) -> bool:
+    """Whether files can be made in a folder, or the folder itself be made."""
+    with contextlib.suppress(OSError, RuntimeError):
+        while not folder.exists():
+            folder = folder.parent
+        return os.access(folder, os.W_OK | os.X_OK)
+    return False
+
+
+librosa = _load()

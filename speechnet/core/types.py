@@ -1,0 +1,144 @@
+"""The few types that pass from one part to the next, and the vocabularies they are written in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
+Int64 = NDArray[np.int64]
+
+Targets = dict[str, list[str]]
+"""Each target's name with its ordered classes: ``{"gender": ["female", "male"], ...}``."""
+
+GENDERS: Final = ("female", "male")
+
+EMOTIONS: Final = (
+    "angry",
+    "happy",
+    "sad",
+    "neutral",
+    "calm",
+    "fearful",
+    "disgust",
+    "surprised",
+    "bored",
+    "contempt",
+)
+
+VOCABULARY: Final[dict[str, tuple[str, ...]]] = {"gender": GENDERS, "emotion": EMOTIONS}
+"""The closed label sets. A corpus's own codes are translated into these when it is read."""
+
+CORPUS_COLUMNS: Final = ("path", "start", "end", "speaker", "gender", "emotion", "sentence")
+"""The columns every corpus table has, in this order; further columns may follow."""
+
+REASONS: Final[dict[str, str]] = {
+    "missing": "listed, but no such file",
+    "outside_root": "lies outside the corpus root",
+    "unreadable": "not an audio file, or damaged beyond decoding",
+    "empty": "a header without samples",
+    "truncated": "fewer samples than the header says",
+    "bad_rate": "a sample rate outside the bounds",
+    "too_large": "more samples than the bound allows",
+    "too_short": "shorter than the minimum duration",
+    "too_long": "longer than the maximum duration",
+    "not_finite": "NaN or infinite samples",
+    "unscaled": "samples far beyond full scale, which is 1",
+    "silent": "no sound above the silence level",
+    "not_finite_denoised": "denoising gave NaN or infinite samples",
+    "not_finite_features": "a feature came out NaN or infinite",
+    "failed": "a step of the extraction raised an error",
+    "duplicate": "the same samples as another recording",
+    "worker_died": "the process working on it died twice",
+}
+"""Why a recording may be excluded. Each stands in ``excluded.csv`` as written here."""
+
+NOTES: Final[dict[str, str]] = {
+    "channels_cancel": "channels that cancel each other when they are mixed: the loudest was taken",
+    "channels_differ": "channels that hold different sounds, such as two ends of a call",
+}
+"""What should be known of a recording that is used all the same."""
+
+POLICY_REASONS: Final = frozenset({"too_short", "too_long", "duplicate"})
+"""Reasons that the experiment chose. They don't count towards ``data.max_bad_share``."""
+
+
+@dataclass(frozen=True)
+class FeatureMatrix:
+    """A table of finite numbers, one row per recording.
+
+    Attributes:
+        X: float32 ``[n, d]``, read-only, finite.
+        index: the ``n`` row ids (the ``file`` index of the corpus table).
+        names: the ``d`` column names, such as ``mfcc_07_mean``.
+    """
+
+    X: Float32
+    index: tuple[str, ...]
+    names: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if self.X.shape != (len(self.index), len(self.names)):
+            raise ValueError(
+                f"X has shape {self.X.shape}, expected ({len(self.index)}, {len(self.names)})"
+            )
+        if not np.isfinite(self.X).all():
+            raise ValueError("X holds NaN or infinite values; exclude those rows first")
+        self.X.setflags(write=False)
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One division of the rows. Positions into the corpus table, int64, disjoint.
+
+    Attributes:
+        train: rows that anything may be fitted on.
+        dev: rows that early stopping and the choice between models may see; may be empty.
+        test: rows that are only scored.
+    """
+
+    train: Int64
+    dev: Int64
+    test: Int64
+
+    def parts(self) -> dict[str, Int64]:
+        """The parts by name, in the order train, dev, test."""
+        return {"train": self.train, "dev": self.dev, "test": self.test}
+
+
+PREDICTION_COLUMNS: Final = ("file", "part", "fold", "model", "target", "truth", "predicted")
+"""``Predictions`` is a pandas table with these columns and a ``p_<class>`` for every class.
+
+``part`` is train, dev or test; ``fold`` an integer; a ``p_`` column is NaN in the rows of a target
+that has no such class. Rows without a label for the target are not in the table.
+"""
+
+
+def encode_all(table: pd.DataFrame, targets: Targets) -> Int64:
+    """All targets' labels of a corpus table: int64 ``[n, targets]``, as ``encode`` gives them."""
+    return np.stack([encode(table[name], classes) for name, classes in targets.items()], axis=1)
+
+
+def encode(labels: pd.Series, classes: list[str]) -> Int64:
+    """Turn labels into positions in ``classes``; a missing label becomes -1.
+
+    Args:
+        labels: strings or NA, ``[n]``.
+        classes: the ordered classes.
+
+    Returns:
+        int64 ``[n]``.
+
+    Raises:
+        ValueError: a label is not among the classes.
+    """
+    codes = pd.Index(classes, dtype=object).get_indexer(pd.Index(labels, dtype=object))
+    unknown = labels[(codes < 0) & labels.notna().to_numpy()]
+    if len(unknown):
+        raise ValueError(f"label {unknown.iloc[0]!r} is not among the classes {classes}")
+    return np.asarray(codes, dtype=np.int64)

@@ -1,0 +1,235 @@
+"""Read a table as it stands, with the line each row comes from.
+
+Conventions:
+    Line numbers are those of a text editor: the header is line 1, or 2 below Excel's ``sep=;``.
+    Cells are stripped; an empty one is missing. The delimiter is the comma, semicolon, tab or
+    vertical bar that splits the header into most columns.
+
+    Between tabs a quote is a letter like any other, for the tables of corpora are written so; but
+    where each name of the header is in quotes, all cells are. Elsewhere a cell in quotes ends on
+    the line it begins on: of a lone quote nobody can tell how much it swallows.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from speechnet.core.errors import DataError
+from speechnet.core.reading import read_regular
+from speechnet.core.types import Float64
+from speechnet.core.wording import listing
+from speechnet.corpus.discovery import printable, without_ending
+
+MISSING: Final = frozenset(
+    [
+        *("", "na", "n/a", "n.a.", "#n/a", "nan", "nat", "<na>", "none", "null", "nil"),
+        *("-", "--", "?", "''", '""'),
+    ]
+)
+"""Cells, in lower case, that say nothing but that nothing is known."""
+
+LARGEST: Final = 2**30
+"""Bytes of a table or a list: a row for each of some ten million recordings."""
+
+_TIME: Final = re.compile(
+    r"(?:(?P<days>\d+) days?,?\s*)?"
+    r"(?:(?:(?:(?P<hours>\d+):)?(?P<minutes>\d+):)?(?P<seconds>\d+(?:[.,]\d*)?))?"
+)
+_DECIMAL: Final = re.compile(r"[+-]?(?:\d+[.,]?\d*|[.,]\d+)(?:[eE][+-]?\d+)?")
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A table as it stands.
+
+    Attributes:
+        path: where it was read from, printable.
+        columns: the header, without nameless columns.
+        rows: column -> cell, None where it is empty.
+        lines: the line each row stands on.
+    """
+
+    path: str
+    columns: list[str]
+    rows: list[dict[str, str | None]]
+    lines: list[int]
+
+    def refuse(self, wrong: Sequence[bool], why: str) -> None:
+        """Complain about some rows.
+
+        Args:
+            wrong: for each row, whether it is wrong.
+            why: what is wrong with them.
+
+        Raises:
+            DataError: any row is wrong; it names their lines.
+        """
+        lines = [line for line, is_wrong in zip(self.lines, wrong, strict=True) if is_wrong]
+        if lines:
+            raise DataError(f"{self.path}, line {listing(lines)}: {why}")
+
+    def parts(self, start: str | None, end: str | None) -> tuple[Float64, Float64]:
+        """Where the rows' parts of their recordings begin and end.
+
+        Args:
+            start: a column, if there is one.
+            end: a column, if there is one.
+
+        Returns:
+            Seconds, float64 ``[rows]`` each; NaN for the beginning and the end of the recording.
+
+        Raises:
+            DataError: a cell is no time, or a part ends before it begins.
+        """
+        begins, ends = self._seconds(start), self._seconds(end)
+        wrong = (begins < 0) | (ends <= np.where(np.isnan(begins), 0, begins))
+        self.refuse(wrong.tolist(), "start must be at least 0 and lie before end")
+        return begins, ends
+
+    def _seconds(self, column: str | None) -> Float64:
+        cells = [row.get(column) if column else None for row in self.rows]
+        known = [cell is not None and cell.casefold() not in MISSING for cell in cells]
+        values = [
+            seconds(str(cell)) if is_known else math.nan
+            for cell, is_known in zip(cells, known, strict=True)
+        ]
+        wrong = [
+            is_known and not math.isfinite(value)
+            for value, is_known in zip(values, known, strict=True)
+        ]
+        self.refuse(
+            wrong,
+            f"{column} isn't a number of seconds, such as 1.25, nor a time, such as 00:01:02.5",
+        )
+        return np.array(values, dtype=np.float64)
+
+
+def seconds(cell: str) -> float:
+    """A time in seconds: ``1.6``, ``1,60``, ``02:01.6``, ``00:02:01.6``, ``0 days 00:02:01.6``.
+
+    Returns:
+        NaN if it is none.
+    """
+    if _DECIMAL.fullmatch(cell):
+        return float(cell.replace(",", "."))
+    found = _TIME.fullmatch(cell)
+    if not found or not cell:
+        return math.nan
+    days, hours, minutes = (int(found[unit] or 0) for unit in ("days", "hours", "minutes"))
+    rest = float((found["seconds"] or "0").replace(",", "."))
+    if (found["hours"] and minutes >= 60) or (found["minutes"] and rest >= 60):
+        return math.nan
+    return ((days * 24 + hours) * 60 + minutes) * 60 + rest
+
+
+def fragment(start: float, end: float) -> str:
+    """The part of a recording as a media fragment (W3C Media Fragments URI 1.0, section 4.2.1).
+
+    Args:
+        start: in seconds; NaN for the beginning.
+        end: in seconds; NaN for the end.
+
+    Returns:
+        Such as ``#t=1.5,3``; empty for the whole recording.
+    """
+    times = ["" if math.isnan(t) else np.format_float_positional(t, trim="-") for t in (start, end)]
+    return f"#t={','.join(times)}".rstrip(",") if any(times) else ""
+
+
+def read_sheet(path: Path) -> Sheet:
+    """Read a table without interpreting its cells.
+
+    Raises:
+        DataError: it isn't UTF-8 or no table, is too large, has no header or no rows, or a row is
+            too long.
+    """
+    name = printable(str(path))
+    lines = _lines(_text(path, name), name)
+    at, header = next(lines, (0, []))
+    columns = [column for column in header if column]
+    if len(set(columns)) < len(columns):
+        twice = sorted({column for column in columns if columns.count(column) > 1})
+        raise DataError(f"{name}: the header names {listing(twice)} more than once")
+    if recordings := [column for column in columns if without_ending(column) != column]:
+        raise DataError(
+            f"{name}, line {at}: {recordings[0]!r} is a recording, where the names of the columns "
+            "are expected; put them on a line above, such as file,speaker,gender,emotion"
+        )
+    sheet = Sheet(name, columns, [], [])
+    for line, cells in lines:
+        if any(cells[len(header) :]):
+            raise DataError(
+                f"{name}, line {line}: {len(cells)} cells, but the header has {len(header)}; "
+                "put text that holds the delimiter in quotes"
+            )
+        row: dict[str, str | None] = dict.fromkeys(columns)
+        row |= {column: cell or None for column, cell in zip(header, cells, strict=False) if column}
+        sheet.rows.append(row)
+        sheet.lines.append(line)
+    if not sheet.rows:
+        raise DataError(f"{name} has no rows; expected a header and a row for each recording")
+    return sheet
+
+
+def _text(path: Path, name: str) -> str:
+    try:
+        content = read_regular(path, largest=LARGEST)
+        with io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig") as file:
+            return file.read()
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{name} isn't UTF-8 (byte {error.start}); save it again as CSV UTF-8"
+        ) from error
+    except OSError as error:
+        raise DataError(f"can't read {name}: {error.strerror}") from error
+
+
+def _lines(text: str, name: str) -> Iterator[tuple[int, list[str]]]:
+    """Every line that isn't blank: its number and its stripped cells."""
+    told = re.match(r"sep=(.)[^\S\n]*\n", text)
+    header = text[told.end() if told else 0 :].lstrip(" \n").partition("\n")[0]
+    delimiter = told[1] if told else _delimiter(header)
+    quoted = delimiter != "\t" or all(
+        len(cell) > 1 and cell[0] == cell[-1] == '"' for cell in header.split("\t")
+    )
+    reader = csv.reader(
+        io.StringIO(text),
+        delimiter=delimiter,
+        quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE,
+        strict=True,
+    )
+    if told:
+        next(reader)
+    begins = reader.line_num + 1
+    try:
+        for cells in reader:
+            if reader.line_num > begins:
+                raise DataError(_spans(name, begins, reader.line_num))
+            stripped = [cell.strip() for cell in cells]
+            if any(stripped):
+                yield reader.line_num, stripped
+            begins = reader.line_num + 1
+    except csv.Error as error:
+        if reader.line_num > begins:
+            raise DataError(_spans(name, begins, reader.line_num)) from error
+        raise DataError(f"{name}, line {begins}: not a CSV ({error})") from error
+
+
+def _delimiter(header: str) -> str:
+    return max(",;\t|", key=lambda d: len(next(csv.reader([header], delimiter=d), [])))
+
+
+def _spans(name: str, first: int, last: int) -> str:
+    return (
+        f"{name}, line {first} to {last}: a cell in quotes goes on to another line; close its "
+        "quote, write a quote within it twice, or put its text on one line"
+    )

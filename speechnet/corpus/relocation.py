@@ -1,0 +1,68 @@
+"""Where a table's recordings lie that was made on another machine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice, takewhile
+from pathlib import PureWindowsPath
+from typing import Final
+
+from speechnet.core.safe_text import from_cell
+
+_LOOKED_AT: Final = 1_000
+"""Names that tell where the other machine had its folder."""
+
+
+class OtherMachine:
+    r"""What a table's paths are called here.
+
+    They may have backslashes, and begin with a folder of the machine that the table was made on,
+    such as ``C:\Users\me\data`` or ``/content/drive/MyDrive``. One folder is taken off all of
+    them, so that two recordings there never become one here. An apostrophe before what would be a
+    formula may be a spreadsheet's; see ``speechnet.core.safe_text``.
+
+    Args:
+        names: the table's paths.
+        there: whether a path, relative to the folder that is searched, leads to a recording.
+
+    Attributes:
+        folder: the one that is taken off; empty if there is none.
+    """
+
+    def __init__(self, names: Iterable[str], there: Callable[[str], bool]) -> None:
+        elsewhere = (_slashed(name) for name in names if _is_elsewhere(name))
+        self.folder = _folder(list(islice(elsewhere, _LOOKED_AT)), there)
+
+    def spellings(self, name: str) -> Iterator[str]:
+        """What a path that isn't there may be called instead."""
+        slashed = _slashed(name)
+        if self.folder and _is_elsewhere(name) and slashed.startswith(f"{self.folder}/"):
+            yield slashed[len(self.folder) + 1 :]
+        elif slashed != name:
+            yield slashed
+        if (unmarked := from_cell(slashed)) != slashed:
+            yield unmarked
+
+
+def _slashed(name: str) -> str:
+    return name.replace("\\", "/")
+
+
+def _is_elsewhere(name: str) -> bool:
+    """Whether a path is absolute, but not on this machine."""
+    absolute = name.startswith("/") or PureWindowsPath(name).drive != ""
+    return absolute and not os.path.exists(name)  # noqa: PTH110 - too long a name is no file
+
+
+def _folder(paths: Sequence[str], there: Callable[[str], bool]) -> str:
+    """The shortest folder that all paths begin with, and without which one of them is there."""
+    parts = [path.split("/") for path in paths]
+    common = takewhile(
+        lambda level: len(set(level)) == 1, zip(*(one[:-1] for one in parts), strict=False)
+    )
+    begins = [level[0] for level in common]
+    for count in range(1, len(begins) + 1):
+        if any(there("/".join(one[count:])) for one in parts):
+            return "/".join(begins[:count])
+    return ""

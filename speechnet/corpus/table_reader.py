@@ -1,0 +1,288 @@
+"""Read a corpus whose labels stand in a table. Times are in seconds."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import unicodedata
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from speechnet.core.errors import ConfigError, DataError, Excluded
+from speechnet.core.safe_text import visible
+from speechnet.core.types import CORPUS_COLUMNS, Float64
+from speechnet.core.wording import did_you_mean, listing
+from speechnet.corpus.config import CorpusConfig
+from speechnet.corpus.csv_table import MISSING, Sheet, fragment, read_sheet
+from speechnet.corpus.definition import Definition, Field, canonical
+from speechnet.corpus.discovery import (
+    Found,
+    SetAsideRow,
+    inside,
+    is_foreign,
+    printable,
+    without_ending,
+)
+from speechnet.corpus.relocation import OtherMachine
+
+_NO_LABELS = ("file", "start", "end")
+
+
+def read_manifest(
+    definition: Definition, config: CorpusConfig, *, root: Path, found: Found
+) -> tuple[pd.DataFrame, list[SetAsideRow], list[str]]:
+    """Read a corpus's table and find the recordings it lists.
+
+    Args:
+        definition: of kind ``manifest``.
+        config: its ``table`` and ``columns`` go before the definition's.
+        root: the corpus's folder, resolved.
+        found: the audio files below it.
+
+    Returns:
+        The table, a row for each recording that exists: ``file`` (the row id), ``where`` (the line,
+        for messages), ``path``, ``start``, ``end`` (float64, NaN for the whole file), a column for
+        each field, and the CSV's further columns, text or None; the rows excluded; and what a user
+        should know, in words.
+
+    Raises:
+        ConfigError: ``columns`` names a column the CSV doesn't have.
+        DataError: the CSV is missing, malformed, lacks a column, lists a recording twice or under
+            an ambiguous name, or gives times that are none.
+    """
+    sheet = read_sheet(_table_path(config.table or definition.table, root))
+    fields = _fields(definition, config, sheet)
+    start, end = _segments(sheet, fields)
+    names = _names(sheet, fields["file"])
+    finder = _Finder(root, found, names)
+    paths, excluded = _find_all(sheet, names, finder)
+    files = [
+        None if path is None else printable(path) + fragment(*times)
+        for path, *times in zip(paths, start, end, strict=True)
+    ]
+    table = pd.DataFrame(
+        {
+            "file": pd.Series(files, dtype=object),
+            "where": [f"line {line}" for line in sheet.lines],
+            "path": pd.Series(paths, dtype=object),
+            "start": start,
+            "end": end,
+            **_label_columns(sheet, fields),
+        }
+    )
+    table = table[table["file"].notna()].reset_index(drop=True)
+    twice = table[table["file"].duplicated(keep=False)].sort_values("file", kind="stable")
+    if len(twice):
+        rows = [
+            f"{where} {file}" for where, file in zip(twice["where"], twice["file"], strict=True)
+        ]
+        raise DataError(f"{sheet.path} lists the same recording twice: {listing(rows)}")
+    return table, excluded, [*finder.notes(), *_unused_columns(table, fields)]
+
+
+def _table_path(name: str, root: Path) -> Path:
+    """The CSV's path, which must lie below the root."""
+    path = root / name
+    if not inside(root, name):
+        raise DataError(
+            f"data.corpus.table {name!r} lies outside the corpus's folder {printable(str(root))}; "
+            "nothing outside it is read: copy the table there, or choose a folder above both"
+        )
+    if not path.is_file():
+        tables = sorted(
+            printable(p.name) for p in root.iterdir() if p.suffix.lower() in {".csv", ".tsv"}
+        )
+        there = f"there is {listing(tables, 3)}" if tables else "it holds no CSV or TSV"
+        raise DataError(
+            f"the corpus's folder {printable(str(root))} has no table {name!r} ({there}); "
+            "give its path below that folder with --data.corpus.table"
+        )
+    return path
+
+
+def _fields(definition: Definition, config: CorpusConfig, sheet: Sheet) -> dict[str, Field]:
+    """The definition's fields that the CSV has, with the configuration's columns put in."""
+    # A pattern belongs to the definition's column, so of a field only the code table is kept.
+    fields = definition.fields | {
+        name: Field(column=column, map=definition.fields.get(name, Field()).map)
+        for name, column in config.columns.items()
+    }
+    for name, field in list(fields.items()):
+        if field.column is None or field.column in sheet.columns:
+            continue
+        if field.pattern is None and (near := _called_alike(field.column, sheet.columns)):
+            fields[name] = replace(field, column=near)
+            continue
+        if all(column in sheet.columns for column in field.columns):
+            continue
+        if not field.optional:
+            error = ConfigError if name in config.columns else DataError
+            raise error(
+                f"{sheet.path} has no column {field.column!r} for {name}"
+                f"{did_you_mean(field.column, sheet.columns)}; it has "
+                f"{listing(sheet.columns, 20)}; set --data.corpus.columns.{name}, to a column or "
+                "to several in braces, such as 'dia{Dialogue_ID}_utt{Utterance_ID}'"
+            )
+        del fields[name]
+    further = set(sheet.columns) - _used(fields)
+    if reserved := sorted({"file", "path"} & (further | (fields.keys() - {"file"}))):
+        raise DataError(
+            f"{sheet.path}: a column that isn't the recording's name can't be called "
+            f"{listing(reserved)}; rename it, or set --data.corpus.columns.file"
+        )
+    own = {name: Field(column=name) for name in CORPUS_COLUMNS if name in further - fields.keys()}
+    return fields | own
+
+
+def _called_alike(column: str, columns: list[str]) -> str | None:
+    """The one column that differs in nothing but case, blanks and underscores."""
+    alike = [other for other in columns if _letters(other) == _letters(column)]
+    return alike[0] if len(alike) == 1 else None
+
+
+def _letters(name: str) -> str:
+    return "".join(letter for letter in name.casefold() if letter not in " _-.")
+
+
+def _used(fields: dict[str, Field]) -> set[str]:
+    """The columns that are read as something of ours, but for those that make a text together."""
+    return {field.column for field in fields.values() if field.column}
+
+
+def _unused_columns(table: pd.DataFrame, fields: dict[str, Field]) -> list[str]:
+    """A note on columns that look like something that the table seems to lack."""
+    lacking = [name for name in ("speaker", "gender", "emotion") if name not in fields]
+    return [
+        f"the table has no column {name!r}, but {near!r}: if that is what it holds, set "
+        f"--data.corpus.columns.{name} {near!r}"
+        for name in lacking
+        if (near := next((c for c in map(str, table.columns) if name in _letters(c)), None))
+    ]
+
+
+def _label_columns(sheet: Sheet, fields: dict[str, Field]) -> dict[str, pd.Series]:
+    """A column for each field and each further column of the CSV, text or None."""
+    columns = {
+        name: [field.label(name, field.cell(row)) for row in sheet.rows]
+        for name, field in fields.items()
+        if name not in _NO_LABELS
+    }
+    for column in sheet.columns:
+        if column not in _used(fields) and column not in columns:
+            cells = [row[column] for row in sheet.rows]
+            columns[column] = [None if cell is None else canonical(cell) for cell in cells]
+    return {
+        name: pd.Series([None if cell is None else visible(cell) for cell in cells], dtype=object)
+        for name, cells in columns.items()
+    }
+
+
+def _segments(sheet: Sheet, fields: dict[str, Field]) -> tuple[Float64, Float64]:
+    """Start and end of every row in seconds, NaN for the whole file."""
+    start, end = sheet.parts(*(fields.get(name, Field()).column for name in ("start", "end")))
+    return np.where(np.isnan(start) & ~np.isnan(end), 0.0, start), end
+
+
+def _names(sheet: Sheet, field: Field) -> list[str]:
+    """What the table calls each recording."""
+    names = [field.cell(row) or "" for row in sheet.rows]
+    empty = [name.casefold() in MISSING for name in names]
+    sheet.refuse(empty, f"{field.column} is empty; name the recording")
+    return names
+
+
+def _find_all(
+    sheet: Sheet, names: list[str], finder: _Finder
+) -> tuple[list[str | None], list[SetAsideRow]]:
+    """The path of every listed recording, None where it is excluded."""
+    paths: list[str | None] = []
+    excluded: list[SetAsideRow] = []
+    for name, line in zip(names, sheet.lines, strict=True):
+        try:
+            paths.append(finder.path(name, f"{sheet.path}, line {line}"))
+        except Excluded as reason:
+            paths.append(None)
+            excluded.append((printable(name), reason.reason, reason.detail))
+    return paths, excluded
+
+
+class _Finder:
+    """Finds a recording by what a table calls it: its path, or its bare name anywhere."""
+
+    def __init__(self, root: Path, found: Found, names: list[str]) -> None:
+        self.root = root
+        self.by_path: dict[str, list[str]] = {}
+        self.by_stem: dict[str, list[str]] = {}
+        for file, path in found.files.items():
+            bare = _composed(without_ending(file))
+            self.by_path.setdefault(bare, []).append(path)
+            self.by_stem.setdefault(bare.rsplit("/", 1)[-1], []).append(path)
+        self.refused: dict[str, SetAsideRow] = {}
+        for row in found.excluded:
+            bare = _composed(without_ending(row[0]))
+            self.refused |= {bare: row, bare.rsplit("/", 1)[-1]: row}
+        self.machine = OtherMachine(
+            names, lambda name: _composed(without_ending(name)) in self.by_path
+        )
+
+    def notes(self) -> list[str]:
+        """What a user should know of where the recordings were found, in words."""
+        if not self.machine.folder:
+            return []
+        return [
+            f"the table's paths begin with {printable(self.machine.folder)}; read as "
+            f"{printable(str(self.root))}"
+        ]
+
+    def path(self, name: str, where: str) -> str:
+        """The recording's path relative to the root.
+
+        Raises:
+            Excluded: ``missing``, ``outside_root`` or ``unreadable``.
+            DataError: the name fits several recordings.
+        """
+        try:
+            return self._path(name, where)
+        except Excluded:
+            for other in self.machine.spellings(name):
+                with contextlib.suppress(Excluded):
+                    return self._path(other, where)
+            raise
+
+    def _path(self, name: str, where: str) -> str:
+        root = printable(str(self.root))
+        if "\0" in name:
+            raise Excluded("missing", f"{where}: a name with a zero byte")
+        path = os.path.relpath(self.root / name, self.root)
+        if path.startswith(".."):  # an absolute path may lead to the root by way of a link
+            path = os.path.relpath(os.path.realpath(self.root / name), self.root)
+        if not inside(self.root, path):
+            raise Excluded("outside_root", f"{where}: not below {root}")
+        there = os.path.isfile(self.root / path)  # noqa: PTH113 - too long a name is no file
+        if there and not is_foreign(path):
+            return path
+        bare = _composed(without_ending(path))
+        candidates = self.by_path if "/" in name else self.by_stem
+        # A table may also hold ids, which differ from the names of files that aren't UTF-8.
+        fits = candidates.get(printable(bare)) or candidates.get(bare) or []
+        fits = [one for one in fits if not is_foreign(one)] or fits
+        if there and not (fits and "/" in name):
+            return path
+        if not fits and (refused := self.refused.get(bare)):
+            raise Excluded(refused[1], f"{where}: {refused[2]}")
+        if not fits:
+            raise Excluded("missing", f"{where}: no such audio file below {root}")
+        if len(fits) > 1:
+            raise DataError(
+                f"{where}: {name!r} could be {listing(map(printable, fits), 3)}; "
+                "give the path below the corpus's folder"
+            )
+        return fits[0]
+
+
+def _composed(text: str) -> str:
+    """Letters and their accents as one character: archives from macOS hold them apart."""
+    return unicodedata.normalize("NFC", text)

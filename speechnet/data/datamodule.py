@@ -1,0 +1,282 @@
+"""The LightningDataModule: corpus, features and folds in order, and the network's batches."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+import torch
+from lightning.pytorch import LightningDataModule
+from torch import Tensor
+from torch.utils.data import DataLoader, TensorDataset
+
+from speechnet.config.data import DataConfig, check_names
+from speechnet.console.progress import progress
+from speechnet.core.errors import ConfigError, DataError
+from speechnet.core.files import storage_errors
+from speechnet.core.types import (
+    POLICY_REASONS,
+    FeatureMatrix,
+    Float32,
+    Fold,
+    Int64,
+    Targets,
+    encode_all,
+)
+from speechnet.core.wording import counted, plural
+from speechnet.corpus.config import CorpusConfig
+from speechnet.corpus.definition_file import load_definition
+from speechnet.corpus.reader import Corpus, load_corpus
+from speechnet.corpus.synthetic.corpus import write_corpus
+from speechnet.corpus.synthetic.synthesis import VERSION
+from speechnet.corpus.union import CORPUS, check_left_out, load_corpora
+from speechnet.data.batches import Batches
+from speechnet.features.extract import Extraction, extract_features
+from speechnet.features.speaker_norm import standardise_by_speaker
+from speechnet.features.store import fingerprint
+from speechnet.splits.folds import make_folds
+
+
+class SpeechDataModule(LightningDataModule):
+    """Orchestrates corpus, features and folds; no signal processing of its own.
+
+    ``prepare_data`` reads the corpus and computes or looks up the features, ``setup`` makes the
+    folds; what is done is not done again. ``loaders`` gives a shallow copy that serves chosen rows
+    to a Trainer.
+
+    Args:
+        config: the configuration's ``data``.
+        seed: of every shuffle.
+
+    Attributes:
+        corpus: what was read.
+        extraction: the features, the facts and what was excluded.
+        folds: positions into ``table``.
+    """
+
+    corpus: Corpus
+    extraction: Extraction
+    folds: list[Fold]
+
+    def __init__(self, config: DataConfig, *, seed: int) -> None:
+        super().__init__()
+        self.config = config
+        self.seed = seed
+        self._chosen: _Chosen | None = None
+
+    def prepare_data(self) -> None:
+        """Corpus, audio, denoise, features.
+
+        Raises:
+            DataError: the corpus can't be read, or too many of its files can't.
+        """
+        self.load_corpus()
+        self.extract()
+        self.check_share()
+
+    def load_corpus(self, *, complete: bool = True) -> None:
+        """Read the corpus table; does nothing the second time.
+
+        Args:
+            complete: whether every listed class must have rows; not so to be scored only.
+        """
+        if hasattr(self, "corpus"):
+            return
+        config = self.config
+        if config.corpora:
+            corpora = [self._rooted(one) for one in config.corpora]
+            self.corpus = load_corpora(corpora, config.targets, complete=complete)
+            if (config.split.protocol, config.split.column) == ("predefined", CORPUS):
+                check_left_out(self.corpus.table, self.targets)
+        else:
+            one = self._rooted(config.corpus)
+            self.corpus = load_corpus(one, config.targets, complete=complete)
+        check_names(self.targets)
+        if complete:
+            self._check_column()
+
+    def _check_column(self) -> None:
+        """Whether there is the column that the official parts are in, by our name for it."""
+        config, columns = self.config, list(map(str, self.corpus.table.columns))
+        column = config.split.column
+        if config.split.protocol != "predefined" or column is None or column in columns:
+            return
+        known: dict[str, str | None] = {}
+        if not config.corpora:
+            fields = load_definition(config.corpus.name).fields
+            known = {name: field.column for name, field in fields.items()}
+            known.update(config.corpus.columns)
+        ours = next((name for name, theirs in known.items() if theirs == column), None)
+        if ours in columns:
+            said = f"{column!r} of the table is read as {ours!r}; set --data.split.column {ours}"
+        else:
+            said = f"the corpus has no column {column!r}; it has {', '.join(columns)}"
+        raise ConfigError(f"data.split.column: {said}")
+
+    def _rooted(self, corpus: CorpusConfig) -> CorpusConfig:
+        """The corpus, with the folder of the synthetic one where it is not given."""
+        if corpus.name == "synthetic" and corpus.root is None:
+            return replace(corpus, root=str(self._synthesise()))
+        return corpus
+
+    def _synthesise(self) -> Path:
+        """Write the synthetic corpus to the cache, unless it is there."""
+        config = self.config.synthetic
+        folder = self.config.cache / "synthetic" / fingerprint(asdict(config) | {"code": VERSION})
+        total = config.speakers * config.sentences * 4
+        with storage_errors(folder), progress("synthesising speech", total) as advance:
+            write_corpus(folder, config, on_file=lambda: advance(1))
+        return folder
+
+    def extract(self) -> None:
+        """Compute or look up the features; does nothing the second time."""
+        if not hasattr(self, "extraction"):
+            self.extraction = extract_features(
+                self.corpus.root,
+                self.corpus.table,
+                self.config.recipe,
+                cache_dir=self.config.cache,
+                device=self.config.device,
+                verify=self.config.verify,
+            )
+
+    def check_share(self) -> None:
+        """Refuse a corpus too much of which can't be used.
+
+        Raises:
+            DataError: more than ``max_bad_share`` of the recordings are faulty, or none is left.
+        """
+        bad = self.excluded[~self.excluded["reason"].isin(POLICY_REASONS)]
+        total = len(self.corpus.table) + len(self.corpus.excluded)
+        allowed = self.config.max_bad_share
+        if len(bad) / total > allowed:
+            raise DataError(
+                f"{len(bad):,} of {counted(total, 'recording')} can't be used, more than "
+                "data.max_bad_share = "
+                f"{allowed:g} allows: {_counted(bad)}. The first: {_first(bad)}"
+            )
+        if not self.matrix.index:
+            raise DataError(
+                f"{plural(total, 'the recording is', f'all {total:,} recordings are')} excluded: "
+                f"{_counted(self.excluded)}. "
+                f"The first: {_first(self.excluded)}"
+            )
+
+    def setup(self, stage: str | None = None) -> None:
+        """Folds of the recordings that are left; does nothing the second time."""
+        del stage
+        if not hasattr(self, "folds"):
+            self.folds = self.divide(self.table)
+
+    def divide(self, table: pd.DataFrame) -> list[Fold]:
+        """The protocol's folds of a corpus table; see ``speechnet.splits.make_folds``."""
+        config = self.config
+        named = config.corpus.name if not config.corpora else self.corpus.name
+        return make_folds(table, self.targets, config.split, seed=self.seed, corpus=named)
+
+    @property
+    def targets(self) -> Targets:
+        """Each target's ordered classes."""
+        return self.corpus.targets
+
+    @property
+    def matrix(self) -> FeatureMatrix:
+        """The features, one row for each of ``table``."""
+        return self.extraction.matrix
+
+    @cached_property
+    def X(self) -> Float32:  # noqa: N802 - the field's name for it
+        """float32 ``[n, d]``, raw, or standardised by speaker where the configuration says so."""
+        if not self.config.features.per_speaker:
+            return self.matrix.X
+        return standardise_by_speaker(self.matrix.X, list(self.table["speaker"]))
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """The corpus table of the usable recordings, ``n`` rows."""
+        return self.corpus.table.loc[list(self.matrix.index)]
+
+    @cached_property
+    def labels(self) -> Int64:
+        """int64 ``[n, targets]``, positions in the classes, -1 where there is no label."""
+        return encode_all(self.table, self.targets)
+
+    @property
+    def excluded(self) -> pd.DataFrame:
+        """All that can't be used: columns file, reason, detail."""
+        return pd.concat([self.corpus.excluded, self.extraction.excluded], ignore_index=True)
+
+    def fingerprint(self) -> str:
+        """A hash of the recordings' samples, speakers and labels; names and order play no part."""
+        labels = self.table[["speaker", *self.targets]].astype(object).fillna("")
+        rows = zip(self.extraction.facts["digest"], labels.to_numpy().tolist(), strict=True)
+        return fingerprint({"rows": sorted([digest, *row] for digest, row in rows)})
+
+    def loaders(self, *, train: Int64, dev: Int64, batch_size: int, seed: int) -> SpeechDataModule:
+        """A copy that serves these rows; the arrays are shared.
+
+        Args:
+            train: shuffled anew for each epoch.
+            dev: served in one batch.
+            batch_size: training rows at once.
+            seed: of the shuffling.
+        """
+        chosen = copy.copy(self)
+        chosen._chosen = _Chosen(train, dev, batch_size, seed)
+        return chosen
+
+    def train_dataloader(self) -> Iterable[tuple[Tensor, Tensor]]:
+        """Shuffled batches of ``(X float32 [b, d], labels int64 [b, targets])``."""
+        chosen = self._rows()
+        table = self._table(chosen.train)
+        if self.trainer is not None and self.trainer.world_size > 1:
+            # Lightning shares out a DataLoader's rows between processes, and nothing else's.
+            return DataLoader(TensorDataset(*table), chosen.batch_size, shuffle=True)
+        return Batches(*table, batch_size=chosen.batch_size, seed=chosen.seed)
+
+    def val_dataloader(self) -> list[Iterable[tuple[Tensor, Tensor]]]:
+        """The dev rows in one batch; nothing where there are none."""
+        dev = self._rows().dev
+        if not len(dev):
+            return []
+        table = self._table(dev)
+        if self.trainer is not None and self.trainer.world_size > 1:
+            return [DataLoader(TensorDataset(*table), len(dev))]
+        return [Batches(*table, batch_size=len(dev))]
+
+    def _rows(self) -> _Chosen:
+        if self._chosen is None:
+            raise RuntimeError(
+                "no rows are chosen; use loaders(train=..., dev=..., batch_size=..., seed=...)"
+            )
+        return self._chosen
+
+    def _table(self, rows: Int64) -> tuple[Tensor, Tensor]:
+        """Those rows' features and labels, where the trainer computes."""
+        device = None
+        if self.trainer is not None and self.trainer.world_size == 1:
+            device = self.trainer.strategy.root_device
+        return (
+            torch.tensor(self.X[rows], device=device),
+            torch.tensor(self.labels[rows], device=device),
+        )
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    train: Int64
+    dev: Int64
+    batch_size: int
+    seed: int
+
+
+def _counted(excluded: pd.DataFrame) -> str:
+    return ", ".join(f"{n} {why}" for why, n in excluded["reason"].value_counts().items())
+
+
+def _first(excluded: pd.DataFrame) -> str:
+    return "; ".join(f"{row.file}: {row.detail}" for row in excluded.head(3).itertuples())

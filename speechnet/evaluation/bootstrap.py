@@ -1,0 +1,235 @@
+"""Resampling of speakers: how far a score would move with other speakers of the same kind.
+
+Conventions:
+    The rows of one speaker are alike, so that whole speakers are drawn, with replacement, and with
+    each all its rows (the cluster bootstrap; Davison and Hinkley, section 3.8). Where a speaker is
+    unknown every recording is a unit of its own: intervals are then too narrow if recordings share
+    speakers after all, which is why tables say which unit it was. What varies is who is tested; the
+    trained models and the folds stay as they are.
+
+    A draw in which the score is undefined, as a class had no row in it, is NaN and left out: what
+    remains is conditional on every class being there. There is no interval unless half the draws
+    are defined.
+
+    Many units are dealt at random into groups that are drawn as one (``deal``), which bounds the
+    cost of everything and keeps the spread as it is (Wolter, chapter 2, "random groups").
+
+    Of the forms of interval tried in simulations (4 to 24 speakers, UAR of .42 to .95, 2 or 8
+    classes), the one of ``interval`` held the true UAR in 90 to 96 % of the cases where 95 were
+    meant; percentile intervals in 67 to 93 %, those expanded for few units (Hesterberg) in 77 to
+    95 %. Near a UAR of 1 with few speakers, all are a little too narrow.
+
+References:
+    A. C. Davison, D. V. Hinkley, "Bootstrap Methods and their Application", 1997, chapters 3, 5.
+    T. Hesterberg, "What Teachers Should Know About the Bootstrap", The American Statistician 69,
+    2015 (why percentiles are too narrow for few units).
+    K. M. Wolter, "Introduction to Variance Estimation", 2nd edition, 2007.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import sparse, special
+
+from speechnet.core.types import Float64, Int64
+
+MAX_GROUPS = 100
+"""How many units are kept apart: Student's t with 99 degrees of freedom is 1.2 % wider than z."""
+
+_LEAST_GROUPS = 10
+
+_ROUNDING = 1e-9
+
+
+def unit_codes(files: Sequence[str], speakers: pd.Series) -> tuple[Int64, str]:
+    """Number the units that rows belong to.
+
+    Args:
+        files: the ``n`` row ids; one may stand there several times.
+        speakers: speaker or NA by file; may hold more files than these.
+
+    Returns:
+        The unit of each row, int64 ``[n]`` in ``0..units-1`` in order of appearance, and what a
+        unit is: ``"speaker"``, or ``"recording"`` where the speaker of some row is NA.
+
+    Raises:
+        ValueError: a file that ``speakers`` doesn't know.
+    """
+    at = speakers.index.get_indexer(pd.Index(files, dtype=object))
+    if (at < 0).any():
+        unknown = list(files)[int(np.argmin(at))]
+        raise ValueError(f"the speakers are given for {len(speakers)} files, {unknown!r} not among")
+    names = speakers.iloc[at]
+    unit = "recording" if names.isna().any() else "speaker"
+    codes, _ = pd.factorize(at if unit == "recording" else names.to_numpy(dtype=object))
+    return codes.astype(np.int64), unit
+
+
+def deal(has: NDArray[np.bool_], seed: int, *, groups: int = MAX_GROUPS) -> Int64:
+    """Deal units at random into groups of nearly equal size, where there are too many of them.
+
+    Units that share no fold come into different groups, ten or more per set of folds; within them
+    those of a class are dealt in turn, so that a class of few recordings is not all in one group.
+
+    Args:
+        has: bool ``[u, folds, k]``, which units have rows in which fold and class.
+        seed: decides who comes to whom.
+        groups: how many there may be.
+
+    Returns:
+        The group of each unit, int64 ``[u]``: its own number if there are no more than ``groups``.
+    """
+    units = len(has)
+    if units <= groups:
+        return np.arange(units)
+    strata = strata_of(has.sum(axis=2) > 0)
+    room = max(_LEAST_GROUPS, groups // (int(strata.max()) + 1))
+    chance = np.random.default_rng(seed).random(units)
+    order = np.lexsort((chance, has.reshape(units, -1).argmax(axis=1), strata))
+    place = np.empty(units, dtype=np.int64)
+    place[order] = np.arange(units)
+    _, group = np.unique(strata * room + place % room, return_inverse=True)
+    return np.asarray(group, dtype=np.int64)
+
+
+def strata_of(has: NDArray[np.bool_]) -> Int64:
+    """Find the sets of units that no cell connects: each is drawn by itself.
+
+    Speakers of different folds share no fold, and in gender recognition women and men share no
+    class. How many there are of each is then part of the design, not of what varies.
+
+    Args:
+        has: bool ``[u, cells]``, which units have rows in which cells (classes, or fold by class).
+
+    Returns:
+        The stratum of each unit, int64 ``[u]`` in ``0..strata-1``.
+    """
+    unit, cell = np.nonzero(has)
+    count = sum(has.shape)
+    edges = sparse.coo_array((np.ones(len(unit)), (unit, len(has) + cell)), shape=(count, count))
+    _, label = sparse.csgraph.connected_components(edges, directed=False)
+    _, stratum = np.unique(label[: len(has)], return_inverse=True)
+    return np.asarray(stratum, dtype=np.int64)
+
+
+def bootstrap_weights(
+    units: int, resamples: int, seed: int, *, strata: Int64 | None = None
+) -> Float64:
+    """How often each unit comes up when as many as there are get drawn with replacement.
+
+    Args:
+        units: the number of units. The result has ``resamples * units`` numbers: ``deal`` first
+            where there may be thousands.
+        resamples: how many times to draw.
+        seed: the same seed gives the same draws.
+        strata: the stratum of each unit, int64 ``[units]``; each is drawn by itself. All are one
+            if not given.
+
+    Returns:
+        float64 ``[resamples, units]``, whole numbers; each row sums to ``units``.
+    """
+    rng = np.random.default_rng(seed)
+    weights = np.empty((resamples, units))
+    strata = np.zeros(units, dtype=np.int64) if strata is None else strata
+    for stratum in np.unique(strata):
+        members = np.flatnonzero(strata == stratum)
+        n = len(members)
+        drawn = rng.integers(n, size=(resamples, n)) + n * np.arange(resamples)[:, None]
+        counts = np.bincount(drawn.ravel(), minlength=resamples * n)
+        weights[:, members] = counts.reshape(resamples, n)
+    return weights
+
+
+def count_by_unit(units: Int64, labels: Int64, k: int, *, count: int) -> Float64:
+    """Count the rows of each unit and class.
+
+    Args:
+        units: the unit of each row, int64 ``[n]`` in ``0..count-1``.
+        labels: the class of each row, int64 ``[n]`` in ``0..k-1``.
+        k: the number of classes.
+        count: the number of units.
+
+    Returns:
+        float64 ``[count, k]``.
+    """
+    cells = np.bincount(units * k + labels, minlength=count * k)
+    return cells.reshape(count, k).astype(np.float64)
+
+
+def ratio(part: Float64, whole: Float64) -> Float64:
+    """``part / whole``, float64, NaN where the whole is 0."""
+    return np.asarray(part / np.where(whole == 0, np.nan, whole), dtype=np.float64)
+
+
+def mean_recall(hits: Float64, true: Float64, present: NDArray[np.bool_]) -> Float64:
+    """UAR of many resamples.
+
+    Args:
+        hits: rows of each class that were recognised, float64 ``[k, r]``.
+        true: rows of each class, float64 ``[k, r]``.
+        present: bool ``[k]``, the classes that the data have.
+
+    Returns:
+        float64 ``[r]``; NaN where one of the classes of the data is missing, or if they are fewer
+        than two.
+    """
+    if present.sum() < 2:
+        return np.full(true.shape[1], np.nan)
+    return np.asarray(ratio(hits[present], true[present]).mean(axis=0), dtype=np.float64)
+
+
+def interval(
+    draws: Float64,
+    units: int,
+    level: float = 0.95,
+    *,
+    value: float | None = None,
+    bounds: tuple[float, float] = (-1.0, 1.0),
+    strata: int = 1,
+) -> tuple[float, float]:
+    """Student's t interval on the logit scale, with the spread of the draws as standard error.
+
+    ``logit(x) -+ t s / (x (1 - x))``, carried back, where ``x`` is the value as a share of the
+    bounds, ``t`` has ``n - h`` degrees of freedom for ``n`` units in ``h`` strata, and ``s`` is the
+    standard deviation of the draws times ``sqrt(n / (n - h))``, which a bootstrap of few units
+    lacks. It holds the value and never leaves the bounds.
+
+    Args:
+        draws: the score in each resample, float64 ``[resamples]``; NaN where undefined.
+        units: how many units bear on the score: for the recall of a class, those that have it.
+        level: how often intervals like this one should hold the true value.
+        value: the score itself; the mean of the draws if not given.
+        bounds: where the score can lie. The default suits differences of shares; (0, 1) shares.
+        strata: in how many strata the units were drawn.
+
+    Returns:
+        The lower and the upper end. NaN, NaN unless there are more units than strata, half the
+        draws are defined, they differ, and the value is off the bounds: a score of 1, or of a model
+        that always says the same, has no spread to resample, which is no certainty.
+
+    Raises:
+        ValueError: a draw lies outside the bounds.
+    """
+    undefined = float("nan"), float("nan")
+    defined = draws[~np.isnan(draws)]
+    if units <= strata or not len(defined) or 2 * len(defined) < len(draws):
+        return undefined
+    floor, width = bounds[0], bounds[1] - bounds[0]
+    if defined.min() < bounds[0] - _ROUNDING or defined.max() > bounds[1] + _ROUNDING:
+        raise ValueError(
+            f"draws lie between {defined.min()} and {defined.max()}, expected {bounds}; "
+            "give the bounds of the score"
+        )
+    share = ((defined.mean() if value is None else value) - floor) / width
+    if not _ROUNDING < share < 1 - _ROUNDING:
+        return undefined
+    if floor == 0 and defined.std() <= _ROUNDING:  # a difference of two equals is known
+        return undefined
+    error = defined.std() / width * np.sqrt(units / (units - strata))
+    reach = special.stdtrit(units - strata, (1 + level) / 2) * error / (share * (1 - share))
+    low, high = floor + width * special.expit(special.logit(share) + np.array([-reach, reach]))
+    return float(low), float(high)

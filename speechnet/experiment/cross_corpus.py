@@ -1,0 +1,206 @@
+"""Trained on each corpus, tested on every corpus: how far what is learnt on one carries.
+
+Conventions:
+    All cells of a target are of the same classes, those that every corpus has (a corpus without any
+    label of the target takes no part), so that they can be compared with each other and with
+    chance. Across corpora a model is trained on all of the one and tested on all of the other. On
+    the diagonal, within a corpus, speakers are kept apart: five folds, fewer where the speakers or
+    a class do not suffice, their rows pooled.
+
+    The models are not tuned: the cells differ in nothing but the recordings. Scaling is fitted on
+    the training rows of each model. A speaker of one corpus is taken for another person than any
+    speaker of another corpus.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import joblib
+import numpy as np
+import pandas as pd
+
+from speechnet.console.progress import say, working
+from speechnet.core.errors import DataError
+from speechnet.core.types import Float32, Int64, encode
+from speechnet.corpus.union import CORPUS, corpora_of_classes
+from speechnet.data.datamodule import SpeechDataModule
+from speechnet.evaluation.bootstrap import unit_codes
+from speechnet.evaluation.intervals import Sample, sample_intervals
+from speechnet.models.classical.pipelines import make_pipeline
+from speechnet.splits.inner import inner_folds
+
+COLUMNS: Final = (
+    "model",
+    "target",
+    "train",
+    "test",
+    "uar",
+    "low",
+    "high",
+    "n",
+    "seen",
+    "unit",
+)
+
+MODELS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "svm": {"C": 5.0, "kernel": "rbf", "gamma": "scale", "class_weight": "balanced"},
+    "logreg": {"C": 0.1, "solver": "lbfgs", "class_weight": "balanced", "max_iter": 1000},
+}
+"""Fixed hyper-parameters: a search would need a dev part in the style of the test corpus."""
+
+_FOLDS: Final = 5
+
+
+def cross_matrix(data: SpeechDataModule, *, resamples: int = 10_000) -> pd.DataFrame:
+    """Train on each corpus and test on every corpus; parallel as ``joblib.parallel_config`` says.
+
+    Args:
+        data: features and labels; the table has the column ``corpus``.
+        resamples: how often speakers are drawn for the intervals.
+
+    Returns:
+        A row for each model, target, training and test corpus: the UAR, its 95 % bootstrap
+        interval over the ``unit`` (speaker or recording), the ``n`` recordings tested, and
+        ``seen``, whether both are the same corpus. The UAR is NaN where a corpus can't be tested by
+        speakers it isn't trained on, the interval where there are too few speakers. Without targets
+        that have no two classes in every one of two corpora; all of that is said.
+    """
+    rows: list[dict[str, Any]] = []
+    for column, target in enumerate(data.targets):
+        task = _task(data, column)
+        if task is None:
+            continue
+        with working(f"training across corpora, {target}"):
+            for (model, train), predicted in _predictions(task).items():
+                for test in task.corpora:
+                    key = {"model": model, "target": target, "train": train, "test": test}
+                    seen = {"seen": train == test}
+                    rows.append(key | _score(task, predicted, test, resamples) | seen)
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One target, restricted to the classes that every corpus has.
+
+    Attributes:
+        target: its name.
+        corpora: those that take part.
+        X: float32 ``[n, d]``, raw.
+        y: int64 ``[n]`` in ``0..k-1``.
+        table: the ``n`` rows of the corpus table.
+        classes: what ``y`` counts.
+        scaling: of the columns.
+        seed: of folds, models and resampling.
+    """
+
+    target: str
+    corpora: list[str]
+    X: Float32
+    y: Int64
+    table: pd.DataFrame
+    classes: list[str]
+    scaling: str
+    seed: int
+
+    def rows(self, corpus: str) -> Int64:
+        """The positions of one corpus."""
+        return np.flatnonzero(self.table[CORPUS] == corpus)
+
+
+def _task(data: SpeechDataModule, column: int) -> _Task | None:
+    """What is compared for one target; None, and why, if there is nothing."""
+    target, classes = list(data.targets.items())[column]
+    where = corpora_of_classes(data.table, target, classes)
+    corpora = [c for c in data.table[CORPUS].unique() if any(c in has for has in where.values())]
+    common = [label for label in classes if len(where[label]) == len(corpora)]
+    if len(corpora) < 2 or len(common) < 2:
+        say(
+            f"Nothing to compare across corpora for {target}: labels of it are in "
+            f"{', '.join(corpora) or 'none'}, and the classes that all of these have are "
+            f"{', '.join(common) or 'none'}; it takes two and two.",
+            style="yellow",
+        )
+        return None
+    rows = np.flatnonzero(data.table[target].isin(common))
+    y = encode(data.table[target].iloc[rows], common)
+    return _Task(
+        target=target,
+        corpora=corpora,
+        X=data.X[rows],
+        y=y,
+        table=data.table.iloc[rows],
+        classes=common,
+        scaling=data.config.features.scaling,
+        seed=data.seed,
+    )
+
+
+def _predictions(task: _Task) -> dict[tuple[str, str], Int64]:
+    """By model and training corpus the predicted class of each row, -1 where there is none."""
+    jobs = [
+        (model, train, fit, held)
+        for train in task.corpora
+        for fit, held in _divisions(task, train)
+        for model in MODELS
+    ]
+    done = joblib.Parallel()(
+        joblib.delayed(_predict)(model, task.X, task.y, fit, held, task.scaling, task.seed)
+        for model, _, fit, held in jobs
+    )
+    found = {(model, train): np.full(len(task.y), -1) for model in MODELS for train in task.corpora}
+    for (model, train, _, held), predicted in zip(jobs, done, strict=True):
+        found[model, train][held] = predicted
+    return found
+
+
+def _divisions(task: _Task, train: str) -> list[tuple[Int64, Int64]]:
+    """Rows to fit on and to predict: within the corpus fold by fold, then all of the others."""
+    own = task.rows(train)
+    across = (own, np.flatnonzero(task.table[CORPUS] != train))
+    speakers = task.table["speaker"].iloc[own]
+    why = "the speakers of some recordings are unknown"
+    if speakers.notna().all():
+        try:
+            labels = task.y[own, np.newaxis]
+            within = inner_folds(labels, speakers.to_numpy(), folds=_FOLDS, seed=task.seed)
+            return [*((own[fit], own[held]) for fit, held in within), across]
+        except DataError:
+            why = "some class has one speaker only"
+    say(
+        f"{task.target} within {train} can't be tested by speakers that aren't trained on: {why}.",
+        style="yellow",
+    )
+    return [across]
+
+
+def _predict(
+    model: str, X: Float32, y: Int64, fit: Int64, held: Int64, scaling: str, seed: int
+) -> Int64:
+    pipeline = make_pipeline(model, dict(MODELS[model]), scaling=scaling, seed=seed)
+    pipeline.fit(X[fit].astype(np.float64), y[fit])
+    return np.asarray(pipeline.predict(X[held].astype(np.float64)), dtype=np.int64)
+
+
+def _score(task: _Task, predicted: Int64, test: str, resamples: int) -> dict[str, Any]:
+    """UAR on one corpus, and its interval."""
+    rows = task.rows(test)
+    truth, called = task.y[rows], predicted[rows]
+    units, unit = unit_codes(list(task.table.index[rows]), task.table["speaker"])
+    uar = low = high = float("nan")
+    if (called >= 0).all():
+        uar = float(np.mean([np.mean(called[truth == c] == c) for c in range(len(task.classes))]))
+        sample = Sample(
+            classes=task.classes,
+            fold=np.zeros_like(rows),
+            unit=units,
+            truth=truth,
+            predicted=called,
+            # of which the UAR makes no use
+            probability=np.eye(len(task.classes))[called],
+        )
+        low, high = sample_intervals(sample, seed=task.seed, resamples=resamples)["uar"]
+    return {"uar": uar, "low": low, "high": high, "n": len(rows), "unit": unit}

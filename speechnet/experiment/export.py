@@ -1,0 +1,194 @@
+"""The verb ``export``: a run's network as an ONNX file, which says how its input is made."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import numpy as np
+
+from speechnet import __version__
+from speechnet.console.progress import output, say, working
+from speechnet.core.errors import ConfigError, SpeechnetError
+from speechnet.core.files import storage_errors, write_whole
+from speechnet.core.reading import read_regular
+from speechnet.core.types import Float32, Targets
+from speechnet.experiment.manifest import NAME as SUMS
+from speechnet.experiment.run_location import check_writable
+from speechnet.experiment.saved_run import SavedRun
+from speechnet.models.model import Classifier
+from speechnet.models.neural.onnx import INPUT, networks, to_onnx
+
+TOLERANCE: Final = 1e-5
+"""How far a probability may lie from torch's."""
+
+_NETWORK: Final = "mlp"
+_BY_SPEAKER: Final = "Features are standardised by speaker, from several recordings of each"
+_PACKAGES: Final = ("onnx", "onnxruntime")
+_BATCHES: Final = (1, 7, 256)
+"""Rows that the model is tried on at once."""
+
+
+def export(run_path: Path, *, out: Path | None = None, fold: int | Literal["all"] = "all") -> Path:
+    """Write a run's network with its scaler and its calibration as ONNX.
+
+    It is run by onnxruntime and compared with torch before it gets its name.
+
+    Args:
+        run_path: the run folder.
+        out: the folder that it goes to; None for ``export`` in the run folder.
+        fold: the networks of one fold, or those of all, averaged as ``predict`` does.
+
+    Returns:
+        The file, ``model.onnx`` or ``model_fold_<N>.onnx``.
+
+    Raises:
+        ConfigError: a package is missing, or the run has no network or no such fold.
+        SpeechnetError: the run or the disk is at fault, or the model gives other probabilities
+            than torch.
+    """
+    _check_packages()
+    run = SavedRun(run_path)
+    folds = _folds(run, fold)
+    folder = run.folder.path / "export" if out is None else out
+    check_writable(folder)
+    with working("translating the network"):
+        classifiers = [run.classifier(_NETWORK, number) for number in folds]
+        model = to_onnx(classifiers, len(run.folder.info["features"]))
+        for key, text in _about(run, folds).items():
+            model.metadata_props.add(key=key, value=text)
+        content = model.SerializeToString()
+        off = _largest_difference(content, classifiers, run.targets)
+    path = folder / ("model.onnx" if fold == "all" else f"model_fold_{fold}.onnx")
+    with storage_errors(path):
+        folder.mkdir(parents=True, exist_ok=True)
+        write_whole(path, content)
+    best = run.folder.best()
+    if best is not None and best.model != _NETWORK:
+        say(
+            f"The run's best model isn't the network but {best.model}, {best.reason}",
+            style="yellow",
+        )
+    if run.config.data.features.per_speaker:
+        say(f"{_BY_SPEAKER}: whoever uses the model does so first.", style="yellow")
+    say(
+        f"Model: {path} ({len(content) / 1e6:.1f} MB, {len(folds)} of {run.folder.info['folds']} "
+        f"folds; equal to torch within {off:.0e})",
+        to=output,
+    )
+    return path
+
+
+def _check_packages() -> None:
+    missing = [name for name in _PACKAGES if find_spec(name) is None]
+    if missing:
+        raise ConfigError(
+            f"export needs {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not "
+            "installed: pip install 'speechnet[onnx]'"
+        )
+
+
+def _folds(run: SavedRun, fold: int | Literal["all"]) -> list[int]:
+    if _NETWORK not in run.models:
+        raise ConfigError(
+            f"{run.folder.path} has no network, the only model that can be exported; it has "
+            f"{', '.join(run.models)}. Run fit with model.enabled: true"
+        )
+    if INPUT in run.targets:
+        raise ConfigError(f"a target is called {INPUT!r}, as the model's input is; rename it")
+    folds = list(range(run.folder.info["folds"]))
+    if fold != "all" and fold not in folds:
+        raise ConfigError(f"--fold {fold}: the run has folds 0 to {folds[-1]}; or say all")
+    return folds if fold == "all" else [fold]
+
+
+def _about(run: SavedRun, folds: Sequence[int]) -> dict[str, str]:
+    """What the file says of itself; everything but plain words is JSON."""
+    info, path = run.folder.info, run.folder.path
+    corpus = info["corpus"].get("name", "unknown")
+    best = run.folder.best()
+    return {
+        "speechnet": __version__,
+        "run": f"{run.config.experiment}/{path.resolve().name}",
+        "run_sha256": hashlib.sha256(read_regular(path / SUMS)).hexdigest(),
+        "folds": json.dumps(list(folds)),
+        "classes": json.dumps(run.targets, ensure_ascii=False),
+        "recipe": json.dumps(_recipe(run), ensure_ascii=False),
+        "protocol": info["protocol"],
+        "best_model": "unknown" if best is None else f"{best.model}, {best.reason}",
+        "licence": f"Made by speechnet, whose code is under the MIT licence. The weights were "
+        f"learnt from the corpus {corpus}: its terms may bind what they are used for.",
+    }
+
+
+def _recipe(run: SavedRun) -> dict[str, Any]:
+    """How a row of the input is made: the arguments of speechnet's own configuration classes.
+
+    Scaling is part of the model. The presets are spelt out, for a later version's may differ.
+    """
+    recipe, then = run.config.data.recipe, run.folder.info["recipe"]
+    features = asdict(recipe.features)
+    per_speaker = features.pop("per_speaker")
+    del features["scaling"]
+    return {
+        "audio": asdict(recipe.audio),
+        "denoise": asdict(recipe.denoise),
+        "features": features
+        | {"preset": None, "include": recipe.features.groups()}
+        | {"n_mfcc": recipe.features.mfcc_count()},
+        "backend": recipe.backend,
+        "columns": list(recipe.features.names()),
+        "per_speaker": f"{_BY_SPEAKER}: (x - mean) / sd" if per_speaker else None,
+        "code": then.get("code"),
+        "versions": then["versions"],
+    }
+
+
+def _inputs(classifiers: Sequence[Classifier]) -> Float32:
+    """Random rows, as far apart as those that each network's scaler was fitted on, and twice.
+
+    The run folder keeps no features. Rows on another scale would drive the logits to where float32
+    itself is coarser than the tolerance.
+    """
+    members = [member for classifier in classifiers for member in networks(classifier)]
+    size = max(_BATCHES) // len(members) + 1, len(members[0].centre)
+    random = np.random.default_rng(0)
+    rows = []
+    for member in members:
+        drawn = random.standard_normal(size, dtype=np.float32)
+        drawn[1::2] *= 2
+        rows.append(member.centre.numpy() + member.scale.numpy() * drawn)
+    return random.permutation(np.concatenate(rows))
+
+
+def _largest_difference(
+    content: bytes, classifiers: Sequence[Classifier], targets: Targets
+) -> float:
+    """How far onnxruntime's probabilities lie from those of the classifiers, averaged.
+
+    Raises:
+        SpeechnetError: further than ``TOLERANCE``.
+    """
+    import onnxruntime
+
+    X = _inputs(classifiers)
+    every = [classifier.predict_proba(X) for classifier in classifiers]
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    worst = 0.0
+    for size in _BATCHES:
+        found = session.run(list(targets), {INPUT: X[:size]})
+        for target, values in zip(targets, found, strict=True):
+            expected = np.mean([one[target][:size] for one in every], axis=0)
+            off = float(np.abs(values - expected).max())
+            if not off <= TOLERANCE:  # which no NaN is
+                raise SpeechnetError(
+                    f"the ONNX model's probabilities of {target} are off by {off:.2g} from torch's "
+                    f"in a batch of {size}, {TOLERANCE:.0e} is allowed; nothing was written"
+                )
+            worst = max(worst, off)
+    return worst

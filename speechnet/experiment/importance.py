@@ -1,0 +1,206 @@
+"""Shuffle features in the test parts of a run, and see what its models lose."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import combinations
+from typing import Any, Final
+
+import joblib
+import numpy as np
+import pandas as pd
+from sklearn.svm import SVC
+from threadpoolctl import threadpool_limits
+
+from speechnet.config.experiment import ExperimentConfig
+from speechnet.console.progress import progress
+from speechnet.core.types import Float32, Float64, Int64
+from speechnet.data.datamodule import SpeechDataModule
+from speechnet.evaluation.bootstrap import deal, unit_codes
+from speechnet.evaluation.importance import (
+    COLUMNS,
+    HeldRows,
+    Predict,
+    draw_orders,
+    drops,
+    recognised,
+)
+from speechnet.experiment.ablation import feature_groups
+from speechnet.experiment.run_folder import RunFolder
+from speechnet.models.classical.pipelines import BaselineClassifier
+from speechnet.models.classical.svm_search import kernel_matrices
+from speechnet.models.model import Classifier
+from speechnet.models.neural.classifier import NetworkClassifier
+
+_AT_ONCE: Final = 8
+"""Features a task: the model is sent to another process once for all of them."""
+
+_Shuffled = tuple[str, str, Int64]
+"""Level, name and columns of what is shuffled together."""
+
+
+def importance(config: ExperimentConfig, data: SpeechDataModule, run: RunFolder) -> pd.DataFrame:
+    """Permutation importance of every group of features and of every single one.
+
+    Args:
+        config: the experiment; ``config.evaluation.ablate`` says which models and how often.
+        data: its features, labels and folds.
+        run: its folder, which holds the fitted models.
+
+    Returns:
+        A row for each model, target and group or feature: model, target, level (``group`` or
+        ``feature``), name, the ``drop`` in pooled test UAR, mean over the repeats, -1 to 1, and
+        its 95 % interval over speakers (``low``, ``high``); over recordings where one has no
+        speaker. See ``speechnet.evaluation.importance``.
+
+    Raises:
+        DataError: a model is missing from the run folder, or damaged.
+    """
+    groups = feature_groups(config.data.features)
+    shuffled: list[_Shuffled] = [("group", name, columns) for name, columns in groups.items()]
+    shuffled += [("feature", n, np.array([c])) for c, n in enumerate(data.matrix.names)]
+    parts = list(_held_rows(data))
+    rows = [sum(counts) for counts in zip(*(_all_rows(part) for part in parts), strict=True)]
+    asked, tables = config.evaluation.ablate.models, []
+    with progress("importance", len(asked) * len(parts) * (len(shuffled) + 1)) as advance:
+        for model in asked:
+            # The first is not shuffled.
+            hits = [np.zeros((len(shuffled) + 1, *count.shape)) for count in rows]
+            for at, counts in _counts(config, data, run, model, parts, shuffled):
+                for sums, count in zip(hits, counts, strict=True):
+                    sums[at] += count
+                advance(len(at))
+            for target, sums, count in zip(data.targets, hits, rows, strict=True):
+                found = drops(
+                    sums[0],
+                    sums[1:],
+                    count,
+                    seed=config.seed_everything,
+                    resamples=config.evaluation.resamples,
+                )
+                tables += [
+                    (model, target, level, name, *drop)
+                    for (level, name, _), drop in zip(shuffled, found, strict=True)
+                ]
+    return pd.DataFrame(tables, columns=[*COLUMNS])
+
+
+def _held_rows(data: SpeechDataModule) -> Iterator[HeldRows]:
+    """The folds' test parts; units are counted over all of them."""
+    tested = np.concatenate([fold.test for fold in data.folds])
+    fold = np.repeat(np.arange(len(data.folds)), [len(fold.test) for fold in data.folds])
+    units, _ = unit_codes([data.matrix.index[row] for row in tested], data.table["speaker"])
+    labels, classes = data.labels[tested], [len(names) for names in data.targets.values()]
+    has = np.zeros((int(units.max()) + 1, len(data.folds), sum(classes)), dtype=bool)
+    for column, first in enumerate(np.cumsum([0, *classes[:-1]])):
+        known = labels[:, column] >= 0
+        has[units[known], fold[known], first + labels[known, column]] = True
+    units = deal(has, data.seed)[units]
+    shapes = [(int(units.max()) + 1, k) for k in classes]
+    for number in range(len(data.folds)):
+        rows = tested[fold == number]
+        yield HeldRows(data.X[rows], data.labels[rows], units[fold == number], shapes)
+
+
+def _all_rows(part: HeldRows) -> list[Float64]:
+    return part.count(np.ones(part.labels.shape))
+
+
+def _counts(
+    config: ExperimentConfig,
+    data: SpeechDataModule,
+    run: RunFolder,
+    model: str,
+    parts: Sequence[HeldRows],
+    shuffled: Sequence[_Shuffled],
+) -> Iterator[tuple[Int64, list[Float64]]]:
+    """Which of the shuffled, and what was recognised of each, by fold; 0 is not shuffled."""
+    columns = [np.empty(0, np.int64), *(columns for _, _, columns in shuffled)]
+    tasks = np.split(np.arange(len(columns)), np.arange(_AT_ONCE, len(columns), _AT_ONCE))
+    for number, part in enumerate(parts):
+        classifier: Classifier
+        if model == "mlp":
+            classifier = NetworkClassifier.load(run.fold(number), model, data.targets)
+        else:
+            classifier = BaselineClassifier.load(run.fold(number), model, data.targets)
+        orders = draw_orders(
+            len(part.X), config.evaluation.ablate.repeats, config.seed_everything + number
+        )
+        done = joblib.Parallel(return_as="generator")(
+            joblib.delayed(_count)(
+                partial(predict_classes, classifier), part, [columns[i] for i in at], orders
+            )
+            for at in tasks
+        )
+        yield from zip(tasks, done, strict=True)
+
+
+def _count(
+    predict: Predict, part: HeldRows, columns: Sequence[Int64], orders: Int64
+) -> list[Float64]:
+    """Rows recognised by unit and class, ``[columns, U, k]`` for each target."""
+    # Each product is small: threads would wait for each other longer than they work.
+    with threadpool_limits(limits=1):
+        counts = [part.count(recognised(predict, part, some, orders)) for some in columns]
+    return [np.stack(of_target) for of_target in zip(*counts, strict=True)]
+
+
+def predict_classes(classifier: Classifier, X: Float32) -> Int64:
+    """The likeliest class of each target.
+
+    Args:
+        classifier: a fitted model.
+        X: float32 ``[n, d]``, raw.
+
+    Returns:
+        int64 ``[n, targets]``; for an SVM by one product of matrices, where libsvm would take
+        pair by pair, ten times as long. No prediction has been seen to change by it.
+    """
+    columns = []
+    probabilities: dict[str, Float64] = {}
+    for target in classifier.targets:
+        if svm := _svm(classifier, target):
+            columns.append(_svm_classes(svm["model"], svm["scale"].transform(X.astype(np.float64))))
+        else:
+            probabilities = probabilities or classifier.predict_proba(X)
+            columns.append(probabilities[target].argmax(axis=1))
+    return np.stack(columns, axis=1)
+
+
+def _svm(classifier: Classifier, target: str) -> Any:
+    """The pipeline below an SVM's temperature, None for other models."""
+    if not isinstance(classifier, BaselineClassifier):
+        return None
+    calibrated = getattr(classifier.estimators[target], "calibrated_classifiers_", None)
+    return calibrated[0].estimator if calibrated else None
+
+
+def _svm_classes(model: SVC, X: Float64) -> Int64:
+    """Predictions of an SVM for scaled rows, as scikit-learn's with ``break_ties``.
+
+    Every two classes have a decision value: a vote for one of them, and a confidence. The most
+    votes win, of equal ones the larger sum of confidences.
+    """
+    _, kernel = kernel_matrices(model.support_vectors_, X, model.kernel, model._gamma)
+    classes, k = model.classes_, len(model.classes_)
+    if k == 2:
+        return np.asarray(
+            classes[(kernel @ model.dual_coef_[0] + model.intercept_ > 0).astype(int)]
+        )
+    ends = np.cumsum(model.n_support_)
+    of = [slice(end - size, end) for end, size in zip(ends, model.n_support_, strict=True)]
+    pairs = list(combinations(range(k), 2))
+    weights = np.zeros((len(model.support_vectors_), len(pairs)))
+    signs = np.zeros((len(pairs), k))
+    for pair, (i, j) in enumerate(pairs):
+        # Chang and Lin, "LIBSVM" (2011), section 7: where the coefficients of a pair stand.
+        weights[of[i], pair] = model.dual_coef_[j - 1, of[i]]
+        weights[of[j], pair] = model.dual_coef_[i, of[j]]
+        signs[pair, [i, j]] = 1, -1
+    values = kernel @ weights + model.intercept_
+    confidence = values @ signs
+    votes = (values >= 0) @ (signs > 0).astype(float) + (values < 0) @ (signs < 0).astype(float)
+    # A third of a vote is the most that all confidences together are worth.
+    best = votes + confidence / (3 * (np.abs(confidence) + 1))
+    return np.asarray(classes[best.argmax(axis=1)])

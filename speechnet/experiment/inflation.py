@@ -1,0 +1,120 @@
+"""What a split without regard to speakers would have reported, beside what unseen speakers get."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import joblib
+import numpy as np
+import pandas as pd
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+from speechnet.core.types import Float32, Int64
+from speechnet.data.datamodule import SpeechDataModule
+from speechnet.evaluation.bootstrap import unit_codes
+from speechnet.evaluation.significance import paired_difference
+from speechnet.models.classical.pipelines import make_pipeline
+
+COLUMNS: Final = (
+    "model",
+    "target",
+    "random",
+    "disjoint",
+    "difference",
+    "low",
+    "high",
+    "recordings",
+    "speakers",
+)
+
+MOST: Final = 4_000
+"""Recordings that are looked at. Of more, whole speakers are drawn at random."""
+
+_FOLDS: Final = 5
+_CANDIDATE: Final = {"C": 5.0, "kernel": "rbf", "gamma": "scale", "class_weight": "balanced"}
+"""One model for both protocols. It is not tuned: a search would be inflated as the scores are."""
+
+
+def measure_inflation(data: SpeechDataModule) -> pd.DataFrame:
+    """Score one SVM under two protocols that differ in nothing but their regard for speakers.
+
+    Both divide the same rows into five parts (fewer where there are fewer speakers), stratified by
+    the target; the one keeps speakers together, the other does not. Features and scaling are those
+    of the experiment.
+
+    Args:
+        data: features and labels.
+
+    Returns:
+        A row for each target: model, target, the pooled UAR under the random and the
+        speaker-disjoint protocol, their difference with the 95 % bootstrap interval over speakers,
+        and of how much that is. Recordings without a speaker take no part. Empty where there are
+        fewer than two speakers, and without targets that have two classes of two speakers each.
+    """
+    named = np.flatnonzero(data.table["speaker"].notna())
+    speakers = data.table["speaker"].iloc[named]
+    rows = []
+    if speakers.nunique() >= 2:
+        chosen = named[_sample(speakers.to_numpy(dtype=object), seed=data.seed)]
+        for column, target in enumerate(data.targets):
+            known = chosen[data.labels[chosen, column] >= 0]
+            if row := _compare(data, known, column):
+                rows.append({"model": "svm", "target": target, **row})
+    return pd.DataFrame(rows, columns=[*COLUMNS])
+
+
+def _sample(speakers: np.ndarray, *, seed: int) -> Int64:
+    """Rows of as many whole speakers, in random order, as stay within ``MOST``; at least two."""
+    codes, names = pd.factorize(speakers)
+    if len(codes) <= MOST:
+        return np.arange(len(codes))
+    order = np.random.default_rng(seed).permutation(len(names))
+    sizes = np.bincount(codes)[order]
+    count = max(2, int((np.cumsum(sizes) <= MOST).sum()))
+    return np.flatnonzero(np.isin(codes, order[:count]))
+
+
+def _compare(data: SpeechDataModule, rows: Int64, column: int) -> dict[str, float] | None:
+    """The numbers of one target, None where it can't be divided by speaker."""
+    y = data.labels[rows, column]
+    table = data.table.iloc[rows]
+    # Of a class with a single speaker nothing is left to train on where it is tested.
+    by_class = table.groupby(y)["speaker"].nunique()
+    kept = np.isin(y, by_class.index[by_class >= 2])
+    rows, y, table = rows[kept], y[kept], table[kept]
+    folds = min(_FOLDS, int(by_class[by_class >= 2].min())) if kept.any() else 0
+    if folds < 2 or len(np.unique(y)) < 2:
+        return None
+    units, _ = unit_codes(list(table.index), table["speaker"])
+    labels = np.unique(y, return_inverse=True)[1]
+    scaling, X = data.config.features.scaling, data.X[rows]
+    random = StratifiedKFold(folds, shuffle=True, random_state=data.seed)
+    grouped = StratifiedGroupKFold(folds, shuffle=True, random_state=data.seed)
+    divisions = [*random.split(X, labels), *grouped.split(X, labels, units)]
+    if any(len(np.unique(labels[fit])) < 2 for fit, _ in divisions):
+        return None
+    # Threads: libsvm lets others compute meanwhile, and processes would first have to start.
+    predicted = joblib.Parallel(backend="threading")(
+        joblib.delayed(_predict)(X, labels, fit, held, scaling, data.seed)
+        for fit, held in divisions
+    )
+    first, second = np.zeros_like(labels), np.zeros_like(labels)
+    for number, ((_, held), values) in enumerate(zip(divisions, predicted, strict=True)):
+        (first if number < folds else second)[held] = values
+    k = int(labels.max()) + 1
+    found = paired_difference(labels, first, second, units, k=k, seed=data.seed)
+    return {
+        "random": found.first,
+        "disjoint": found.second,
+        "difference": found.difference,
+        "low": found.low,
+        "high": found.high,
+        "recordings": len(rows),
+        "speakers": int(units.max()) + 1,
+    }
+
+
+def _predict(X: Float32, y: Int64, fit: Int64, held: Int64, scaling: str, seed: int) -> Int64:
+    pipeline = make_pipeline("svm", dict(_CANDIDATE), scaling=scaling, seed=seed)
+    pipeline.fit(X[fit].astype(np.float64), y[fit])
+    return np.asarray(pipeline.predict(X[held].astype(np.float64)), dtype=np.int64)

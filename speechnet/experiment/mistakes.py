@@ -1,0 +1,212 @@
+"""The most confident mistakes of a run: a table, and what each sounds and looks like.
+
+Conventions:
+    What is heard and drawn is what the features began with: mixed, freed of its offset, resampled
+    and trimmed as ``data.audio`` says, but not yet denoised. It is no louder and no softer than in
+    the file, for the loudness is part of the evidence; only what exceeds full scale, as a file of
+    floats can, is brought down to it. Of a long recording it is the beginning.
+
+    Files are numbered, never named after anything in the data.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import warnings
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pandas as pd
+import soundfile
+import soxr
+
+from speechnet.audio.decode import Clip, load
+from speechnet.audio.trim import sounding
+from speechnet.console.progress import progress
+from speechnet.core.errors import Excluded
+from speechnet.core.files import storage_errors, write_whole
+from speechnet.core.librosa_loader import librosa
+from speechnet.core.types import Float32, Float64
+from speechnet.data.datamodule import SpeechDataModule
+from speechnet.evaluation.mistakes import confident_mistakes
+from speechnet.experiment.run_folder import RunFolder
+from speechnet.report.config import ReportConfig
+from speechnet.report.figures.sound import draw_sound, svg_bytes
+
+_FOLDER: Final = "mistakes"
+_COLUMNS: Final = (
+    *("target", "model", "fold", "file", "speaker", "gender"),
+    *("truth", "predicted", "confidence"),
+)
+_LONGEST_S: Final = 6.0
+_SWITCHED_OFF: Final = "switched off by report.audio"
+
+_MP3_RATES: Final = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
+"""Hz; an MP3 can have no other (ISO/IEC 11172-3 and 13818-3, and their extension MPEG 2.5)."""
+
+_BANDS: Final = 64
+_WINDOW_S: Final = 0.04
+"""At least so long: harmonics of a low voice, 80 Hz apart, can just be told."""
+_HOP_S: Final = 0.02
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """What can be heard and seen of one recording.
+
+    Attributes:
+        start: where it begins in the file, in seconds; NaN where there is none.
+        end: where it ends.
+        clip: the MP3, relative to the run folder; empty where there is none.
+        picture: the SVG, likewise.
+        unavailable: why there is none.
+    """
+
+    start: float = math.nan
+    end: float = math.nan
+    clip: str = ""
+    picture: str = ""
+    unavailable: str = ""
+
+
+def write_mistakes(
+    config: ReportConfig,
+    data: SpeechDataModule,
+    *,
+    run: RunFolder,
+    predictions: pd.DataFrame,
+    model: str | None,
+) -> None:
+    """Write ``mistakes.csv``, and where audio is allowed a clip and a picture of each recording.
+
+    Columns: target, model, fold, file, speaker, gender, truth, predicted, confidence, those of
+    ``Excerpt``, and the ``p_<class>`` of the predictions. A recording that can't be read any more
+    has the reason instead of a clip.
+
+    Args:
+        config: how many, and whether they can be heard.
+        data: the corpus, at hand.
+        run: where to.
+        predictions: the table of predictions.
+        model: whose they are; None chooses none.
+
+    Raises:
+        StorageError: no space or no permission.
+    """
+    told = {} if model is None else dict.fromkeys(data.targets, model)
+    speakers = dict(data.table["speaker"])
+    found = confident_mistakes(predictions, told, count=config.mistakes, speakers=speakers)
+    excerpts = _excerpts(data, list(found["file"].unique()), run.path, audio=config.audio)
+    shown = {
+        column.name: [getattr(excerpts[file], column.name) for file in found["file"]]
+        for column in fields(Excerpt)
+    }
+    who = {column: found["file"].map(data.table[column]) for column in ("speaker", "gender")}
+    probabilities = [column for column in found.columns if column.startswith("p_")]
+    table = found.assign(**who, **shown)
+    run.write_table("mistakes.csv", table[[*_COLUMNS, *shown, *probabilities]])
+
+
+def _excerpts(
+    data: SpeechDataModule, files: list[str], folder: Path, *, audio: bool
+) -> dict[str, Excerpt]:
+    """Write what there is of each recording, once even if it is mistaken for several targets."""
+    if not audio:
+        return dict.fromkeys(files, Excerpt(unavailable=_SWITCHED_OFF))
+    excerpts = {}
+    with storage_errors(folder / _FOLDER), progress("recordings", len(files)) as advance:
+        (folder / _FOLDER).mkdir()
+        for number, file in enumerate(files, start=1):
+            stem = f"{_FOLDER}/{number:03d}"
+            excerpts[file], contents = _excerpt(data, file, stem)
+            for name, content in contents.items():
+                write_whole(folder / name, content)
+            advance(1)
+    return excerpts
+
+
+def _excerpt(data: SpeechDataModule, file: str, stem: str) -> tuple[Excerpt, dict[str, bytes]]:
+    """What is told of a recording, and the files that are written of it."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a short recording is drawn as well as it can be
+            y, sr, start = _heard(data, file)
+            contents = {f"{stem}.mp3": mp3_bytes(y, sr), f"{stem}.svg": picture_bytes(y, sr)}
+    except Excluded as why:
+        return Excerpt(unavailable=why.detail), {}
+    except Exception as error:  # one recording never costs a run
+        return Excerpt(unavailable=f"{type(error).__name__}: {error}"), {}
+    clip, picture = contents
+    return Excerpt(start, start + len(y) / sr, clip, picture), contents
+
+
+def _heard(data: SpeechDataModule, file: str) -> tuple[Float32, int, float]:
+    """The samples of the excerpt, their rate in Hz, and where it begins in seconds."""
+    audio = data.config.audio
+    path, begin, end = data.table.loc[[file], ["path", "start", "end"]].to_numpy()[0]
+    # Trimmed here: only so is it known where the rest begins.
+    untrimmed = replace(audio, trim_db=None)
+    clip = load(data.corpus.root / path, untrimmed, start=float(begin), end=float(end))
+    if clip.facts.digest != data.extraction.facts.loc[file, "digest"]:
+        raise Excluded(
+            "failed", "it no longer holds the samples that its features were computed from"
+        )
+    first, last = _kept(clip, audio.trim_db)
+    y = clip.y[first : min(last, first + round(_LONGEST_S * clip.sr))]
+    return y, clip.sr, (0.0 if math.isnan(begin) else float(begin)) + first / clip.sr
+
+
+def _kept(clip: Clip, trim_db: float | None) -> tuple[int, int]:
+    """What trimming leaves: the first sample, and the one after the last."""
+    if trim_db is None:
+        return 0, len(clip.y)
+    return sounding(clip.y, trim_db)
+
+
+def mp3_bytes(y: Float32, sr: int) -> bytes:
+    """Samples as an MP3, which every browser plays.
+
+    Args:
+        y: float32 mono ``[n_samples]``; what exceeds full scale is brought down to it.
+        sr: Hz; resampled to the next higher rate that an MP3 can have, at most 48 kHz.
+    """
+    rate = next((rate for rate in _MP3_RATES if rate >= sr), _MP3_RATES[-1])
+    if rate != sr:
+        y = soxr.resample(y, sr, rate, quality="HQ")
+    buffer = io.BytesIO()
+    soundfile.write(buffer, y / max(1.0, float(np.abs(y).max())), rate, format="MP3")
+    return buffer.getvalue()
+
+
+def picture_bytes(y: Float32, sr: int) -> bytes:
+    """The waveform and the mel spectrogram of samples as an SVG.
+
+    Args:
+        y: float32 mono ``[n_samples]``.
+        sr: Hz.
+    """
+    mel_db, frequencies, hop_length = mel_spectrogram(y, sr)
+    return svg_bytes(draw_sound(y, sr, mel_db, frequencies=frequencies, hop_length=hop_length))
+
+
+def mel_spectrogram(y: Float32, sr: int) -> tuple[Float32, Float64, int]:
+    """A mel spectrogram to be looked at, whatever the run's own features are.
+
+    Args:
+        y: float32 mono ``[n_samples]``.
+        sr: Hz.
+
+    Returns:
+        float32 ``[bands, frames]`` in dB below the loudest place, no less than -80; the centres of
+        the bands in Hz, float64 ``[bands]``; and the samples from one frame to the next.
+    """
+    n_fft = 2 ** math.ceil(math.log2(_WINDOW_S * sr))
+    hop_length = round(_HOP_S * sr)
+    power = librosa.feature.melspectrogram(
+        y=y, sr=sr, n_fft=n_fft, hop_length=hop_length, n_mels=_BANDS
+    )
+    centres = librosa.mel_frequencies(_BANDS + 2, fmin=0.0, fmax=sr / 2)[1:-1]
+    return librosa.power_to_db(power, ref=np.max, top_db=80.0), centres, hop_length

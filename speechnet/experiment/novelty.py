@@ -1,0 +1,119 @@
+"""What a run keeps of its training data, and what it says of recordings that are unlike it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+
+from speechnet.audit.bandwidth import nearest_rate
+from speechnet.config.data import DataConfig
+from speechnet.core.columns import NEWS
+from speechnet.core.wording import counted, khz, listing
+from speechnet.models.novelty import Novelty, feature_of, novelties
+
+if TYPE_CHECKING:
+    from speechnet.data.datamodule import SpeechDataModule  # needs Lightning
+
+TABLE: Final = "novelty.csv"
+
+MEASURED: Final = tuple(name for name in NEWS if name != "unlike")
+"""The columns of ``NEWS`` that are measured; ``unlike`` follows from the novelty."""
+
+_NARROWER: Final = 0.8
+"""A band that ends below this share of the training data's is another one."""
+_MOST: Final = 0.8
+"""Another sample rate is advised where it explains this share of the unlike recordings."""
+
+
+def fit_novelty(data: SpeechDataModule, fold: int, folder: Path) -> pd.DataFrame:
+    """Keep what a fold's training rows are like, and measure its test rows by it.
+
+    Args:
+        data: features and folds.
+        fold: which one.
+        folder: where its models lie.
+
+    Returns:
+        Of the test rows ``file, fold, novelty, far``.
+
+    Raises:
+        OSError: there is no space or no permission.
+    """
+    train, test = data.folds[fold].train, data.folds[fold].test
+    fitted = Novelty.fit(data.X[train], list(data.table["speaker"].iloc[train]))
+    fitted.save(folder)
+    found = novelties([fitted], data.X[test], data.matrix.names)
+    files = [data.matrix.index[row] for row in test]
+    return pd.DataFrame({"file": files, "fold": fold, "novelty": found.novelty, "far": found.far})
+
+
+def bandwidths(facts: pd.DataFrame) -> dict[str, float]:
+    """Where recordings end in Hz, for ``run.json``: 5 %, half and 95 % of them lie below."""
+    found = facts["bandwidth"].dropna()
+    return {f"p{p}": float(np.percentile(found, p)) for p in (5, 50, 95)} if len(found) else {}
+
+
+def unlike_in_words(
+    new: pd.DataFrame, config: DataConfig, trained: Mapping[str, Any], *, labelled: bool = True
+) -> str | None:
+    """Some sentences about recordings that are unlike a run's training data.
+
+    Args:
+        new: columns ``MEASURED``, bandwidths in Hz, a row for each recording.
+        config: the run's ``data``.
+        trained: as ``bandwidths`` gives it; empty where it isn't known.
+        labelled: whether such recordings have labels all the same.
+
+    Returns:
+        None where there is none.
+    """
+    unlike = new[new["novelty"] > 1]
+    if unlike.empty:
+        return None
+    alone, one = len(new) == 1, len(unlike) == 1
+    many = "This recording" if alone else f"{len(unlike):,} of {counted(len(new), 'recording')}"
+    worth = "mean little, however sure" if labelled else "are left out"
+    said = [
+        f"{many} {'is' if one else 'are'} unlike the training data: "
+        f"{'its' if one else 'their'} labels {worth}"
+    ]
+    apart = _of_another_band(unlike["bandwidth"], config, trained)
+    rest = unlike.loc[~apart, "far"]
+    if apart.any():
+        subject = "Its band ends" if one else f"The band of {apart.sum():,} of them ends"
+        ends = float(unlike.loc[apart, "bandwidth"].median())
+        band = f"{subject} at {khz(ends)}, that of the training data at {khz(trained['p50'])}"
+        if apart.mean() >= _MOST:
+            rate = nearest_rate(min(ends, trained["p50"]))
+            band += f": train with data.audio.sample_rate {rate}"
+        said.append(band)
+    if len(rest):
+        others = " in the others" if apart.any() else ""
+        far = str(rest.iloc[0]) if one else ""
+        said.append(f"What lies far{others}: {far or _farthest(rest)}")
+    return ". ".join(said)
+
+
+def _of_another_band(heard: pd.Series, config: DataConfig, trained: Mapping[str, Any]) -> pd.Series:
+    """Which recordings have a narrower band than the training data, or else a wider one."""
+    if not trained:
+        return pd.Series(data=False, index=heard.index)
+    highest = config.features.highest(config.audio.sample_rate)
+    seen, usual = heard.clip(upper=highest), min(trained["p50"], highest)
+    narrow, wide = seen < _NARROWER * usual, seen > usual / _NARROWER
+    apart: pd.Series = narrow if narrow.sum() >= wide.sum() else wide
+    return apart
+
+
+def _farthest(far: pd.Series) -> str:
+    """The features whose columns lie far in most of the recordings."""
+    named = (words.split()[0] for text in far if text for words in text.split(", "))
+    counts = Counter(feature_of(column) for column in named)
+    if not counts:
+        return "no single column, but what goes together"
+    return listing(f"{name} ({count:,})" for name, count in counts.most_common(3))

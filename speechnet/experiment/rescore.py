@@ -1,0 +1,238 @@
+"""The verb ``test``: score a finished run again.
+
+Conventions:
+    On another corpus a run can only be right about the classes that both have. Rows of classes the
+    run doesn't know are left out, and counted. A class of the run that the corpus lacks stays among
+    its answers, where it is always wrong: UAR is the mean recall of the classes in both, of a model
+    that chooses among all of its own, so that chance is one in as many as the *run* has. It is
+    undefined where fewer than two classes are in both, as is the AUC of a class without rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from speechnet.config.data import DataConfig
+from speechnet.console.progress import console, output, say
+from speechnet.core.errors import ConfigError, DataError
+from speechnet.core.files import absolute, storage_errors, write_whole
+from speechnet.core.predictions import join, predictions_table
+from speechnet.core.types import Targets
+from speechnet.core.wording import counted, listing, plural
+from speechnet.corpus.config import CorpusConfig
+from speechnet.corpus.labels import NOT_LISTED
+from speechnet.data.datamodule import SpeechDataModule
+from speechnet.evaluation.bootstrap import unit_codes
+from speechnet.evaluation.intervals import add_intervals
+from speechnet.evaluation.scores import confusion_table, score_predictions
+from speechnet.experiment.announce import announce
+from speechnet.experiment.fit import BY_SPEAKER, predict_rows
+from speechnet.experiment.novelty import TABLE, unlike_in_words
+from speechnet.experiment.parallel import parallel
+from speechnet.experiment.run_location import check_writable, next_version
+from speechnet.experiment.run_tables import table_bytes
+from speechnet.experiment.saved_run import SavedRun
+from speechnet.report.terminal.tables import excluded_table, scores_table
+
+
+def rescore(run_path: Path, *, corpus: Mapping[str, Any], out: Path | None) -> Path:
+    """Score a run on its own test parts, or on all of another corpus.
+
+    Args:
+        run_path: the run folder.
+        corpus: keys of ``CorpusConfig`` that differ from the run's; empty for the run's own corpus.
+        out: where the tables go; by default a new folder ``tests/version_<N>`` of the run.
+
+    Returns:
+        The folder of the tables: scores, confusion, predictions, excluded, novelty.
+
+    Raises:
+        SpeechnetError: the run, the corpus or the disk is at fault.
+    """
+    run = SavedRun(run_path)
+    check_writable(out or run.folder.path)
+    data = SpeechDataModule(_data_config(run, corpus), seed=run.config.seed_everything)
+    with parallel(run.config.parallel):
+        data.load_corpus(complete=not corpus)
+        announce(data)
+        data.extract()
+        if len(data.excluded):
+            console.print(excluded_table(data.excluded))
+        data.check_share()
+        split = run.folder.read_table("split.csv")
+        own = not corpus or _is_own(run, data, split)
+        if not own:
+            _say_classes(data)
+        tables = _score_own(run, data, split) if own else _score_other(run, data)
+    new = _novelty(run, data, split if own else None)
+    trained = run.folder.info["corpus"].get("bandwidth", {})
+    if not own and (words := unlike_in_words(new, run.config.data, trained)):
+        say(words, style="yellow")
+    predictions = join(tables, run.targets)
+    scores = add_intervals(
+        score_predictions(predictions, run.targets),
+        predictions,
+        run.targets,
+        data.table["speaker"],
+        seed=run.config.seed_everything,
+        resamples=run.config.evaluation.resamples,
+    )
+    folder = out or next_version(run.folder.path / "tests")
+    _write(folder, data, scores=scores, predictions=predictions, targets=run.targets, new=new)
+    words = run.folder.info["protocol"] if own else _other_in_words(run, data)
+    unit = unit_codes(list(data.table.index), data.table["speaker"])[1]
+    output.print(scores_table(scores, run.targets, protocol=words, unit=unit))
+    say(f"Tables: {folder}", to=output)
+    return folder
+
+
+def _data_config(run: SavedRun, given: Mapping[str, Any]) -> DataConfig:
+    """The run's recipe and classes, on the corpus that is asked for."""
+    config = replace(run.config.data, device="auto")  # the run's may not be here
+    classes: dict[str, list[str] | None] = dict(run.targets)
+    if not given:
+        return replace(config, targets=classes)
+    if given.get("root") is not None:
+        given = {**given, "root": str(absolute(given["root"]))}
+    if config.corpora and "name" not in given:
+        raise ConfigError(
+            f"the run has {len(config.corpora)} corpora: say with --corpus which one lies below "
+            "--root, or leave out both to score its own test parts"
+        )
+    other = bool(config.corpora) or given.get("name", config.corpus.name) != config.corpus.name
+    corpus = CorpusConfig(**given) if other else replace(config.corpus, **given)
+    if other and corpus.root is None and corpus.name != "synthetic":
+        raise ConfigError(f"--corpus {corpus.name}: give the folder it lies in with --root")
+    return replace(config, corpus=corpus, corpora=[], targets=classes)
+
+
+def _is_own(run: SavedRun, data: SpeechDataModule, split: pd.DataFrame) -> bool:
+    """Whether it is the run's own corpus, perhaps in another place."""
+    same = bool(data.fingerprint() == run.folder.info["corpus"]["fingerprint"])
+    return same and set(split["file"]) <= set(data.matrix.index)
+
+
+def _score_own(run: SavedRun, data: SpeechDataModule, split: pd.DataFrame) -> list[pd.DataFrame]:
+    """Each fold's models on that fold's test part, as ``split.csv`` says."""
+    if not _is_own(run, data, split):
+        say("The corpus isn't as it was: recordings or labels have changed.", style="yellow")
+    position = {file: row for row, file in enumerate(data.matrix.index)}
+    absent = sorted(set(split["file"]) - set(position))
+    if absent:
+        raise DataError(
+            f"{counted(len(absent), 'recording')} of the run {plural(len(absent), 'is', 'are')} "
+            f"not in the corpus, the first: {absent[0]}. Give the corpus as it was with --root"
+        )
+    test = split[split["part"] == "test"]
+    tables = []
+    for model in run.models:
+        for fold in range(run.folder.info["folds"]):
+            files = test.loc[test["fold"] == str(fold), "file"]
+            rows = np.array([position[file] for file in files], dtype=np.int64)
+            classifier = run.classifier(model, fold)
+            tables.append(predict_rows(data, classifier, rows, part="test", fold=fold, model=model))
+    return tables
+
+
+def _score_other(run: SavedRun, data: SpeechDataModule) -> list[pd.DataFrame]:
+    """All rows of another corpus, the folds' probabilities averaged."""
+    return [
+        predictions_table(
+            run.predict_proba(model, data.X),
+            data.labels,
+            data.matrix.index,
+            data.targets,
+            part="test",
+            fold=0,
+            model=model,
+        )
+        for model in run.models
+    ]
+
+
+def _novelty(run: SavedRun, data: SpeechDataModule, split: pd.DataFrame | None) -> pd.DataFrame:
+    """How unlike the training data recordings are: file, novelty, far, bandwidth (Hz).
+
+    Args:
+        run: the run.
+        data: the recordings.
+        split: to measure the test part of each fold by that fold's training rows; None to measure
+            all recordings by all folds.
+    """
+    facts = data.extraction.facts["bandwidth"]
+    if split is None:
+        found = [(facts, run.novelty(data.X))]
+    else:
+        position = {file: row for row, file in enumerate(data.matrix.index)}
+        found = []
+        for fold, test in split[split["part"] == "test"].groupby("fold", sort=False):
+            rows = [position[file] for file in test["file"]]
+            found.append((facts.iloc[rows], run.novelty(data.X[rows], fold=int(str(fold)))))
+    tables = [
+        pd.DataFrame({"novelty": one.novelty, "far": one.far, "bandwidth": band}, index=band.index)
+        for band, one in found
+    ]
+    return pd.concat(tables).rename_axis("file").reset_index()
+
+
+def _say_classes(data: SpeechDataModule) -> None:
+    """Which classes the run and another corpus share, and which only one of them has."""
+    name, dropped = data.corpus.name, data.corpus.dropped
+    for target, classes in data.targets.items():
+        present = set(data.table[target].dropna())
+        both = [label for label in classes if label in present]
+        lacking = [label for label in classes if label not in present]
+        unknown = dropped[(dropped["target"] == target) & (dropped["why"] == NOT_LISTED)]
+        if not lacking and unknown.empty:
+            continue
+        said = [f"{target}: the run and {name} share {listing(both) or 'no class'}"]
+        if lacking and both:
+            said.append(f"only the run has {listing(lacking)}, always wrong as an answer here")
+        if len(unknown):
+            counts = zip(unknown["label"], unknown["count"], strict=True)
+            rows = listing(f"{label} ({counted(count, 'recording')})" for label, count in counts)
+            said.append(f"only {name} has {rows}, left out")
+        say(f"{'; '.join(said)}.", style="yellow")
+
+
+def _other_in_words(run: SavedRun, data: SpeechDataModule) -> str:
+    """What the scores are scores of; recordings that the run has trained on are no test."""
+    known = set(run.folder.read_table("corpus.csv")["digest"])
+    seen = int(data.extraction.facts["digest"].isin(known).sum())
+    words = f"Corpus {data.corpus.name}, not trained on"
+    if seen:
+        words = (
+            f"Corpus {data.corpus.name}, {seen:,} of its {counted(len(data.table), 'recording')} "
+            f"{plural(seen, 'is', 'are')} the run's"
+        )
+        say(f"{words}: the scores are too good.", style="yellow")
+        words += ": the scores are too good"
+    return f"{words}; {BY_SPEAKER}" if data.config.features.per_speaker else words
+
+
+def _write(
+    folder: Path,
+    data: SpeechDataModule,
+    *,
+    scores: pd.DataFrame,
+    predictions: pd.DataFrame,
+    targets: Targets,
+    new: pd.DataFrame,
+) -> None:
+    tables = {
+        "scores.csv": scores,
+        "confusion.csv": confusion_table(predictions, targets),
+        "excluded.csv": data.excluded,
+        "predictions.parquet": predictions,
+        TABLE: new,
+    }
+    with storage_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, table in tables.items():
+            write_whole(folder / name, table_bytes(table, parquet=name.endswith(".parquet")))

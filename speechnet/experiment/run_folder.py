@@ -1,0 +1,220 @@
+"""The run folder: what is written where, whole or not at all, and reading it back."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+import pandas as pd
+
+from speechnet import __version__
+from speechnet.console.progress import stage
+from speechnet.core.errors import DataError
+from speechnet.core.files import absolute, storage_errors, write_whole
+from speechnet.core.reading import open_regular
+from speechnet.evaluation.selection import Choice, choose_model
+from speechnet.experiment.consistency import FORMAT, check_classes, check_info
+from speechnet.experiment.manifest import check_sums, read_sums, write_sums
+from speechnet.experiment.run_location import INCOMPLETE, next_version, read_info
+from speechnet.experiment.run_tables import read_table, table_bytes
+
+_PACKAGES: Final = (
+    "torch",
+    "lightning",
+    "torchmetrics",
+    "scikit-learn",
+    "librosa",
+    "noisereduce",
+    "numpy",
+    "scipy",
+    "pandas",
+)
+
+
+class RunFolder:
+    """One run's folder, ``<out>/<experiment>/version_<N>``.
+
+    It holds a file ``INCOMPLETE`` until ``finish``; a run that was killed keeps it.
+
+    Attributes:
+        path: the folder, absolute.
+        info: what ``run.json`` will say.
+        sums: of a finished run each file's SHA-256; None where it goes on.
+    """
+
+    def __init__(
+        self, path: Path, info: dict[str, Any], *, sums: Mapping[str, str] | None = None
+    ) -> None:
+        self.path = path
+        self.info = info
+        self.sums = sums
+
+    @classmethod
+    def create(cls, out: Path, experiment: str, *, seed: int) -> RunFolder:
+        """Make the next free version.
+
+        Raises:
+            StorageError: no space or no permission.
+        """
+        path = next_version(absolute(out) / experiment)
+        with storage_errors(path):
+            text = "This run has not finished: it goes on, was killed, or failed.\n"
+            (path / INCOMPLETE).write_text(text, encoding="utf-8")
+        info = {
+            "format": FORMAT,
+            "speechnet": __version__,
+            "experiment": experiment,
+            "seed": seed,
+            "started": _now(),
+            "git": _git_revision(),
+            "python": platform.python_version(),
+            "machine": {
+                "system": platform.platform(),
+                "processor": platform.machine(),
+                "cores": os.cpu_count(),
+            },
+            "versions": {name: version(name) for name in _PACKAGES},
+            "seconds": {},
+        }
+        return cls(path, info)
+
+    @classmethod
+    def open(cls, path: Path) -> RunFolder:
+        """Open a finished run, and make sure that it is as it was when it finished.
+
+        Raises:
+            DataError: there is none; it is incomplete, of another format, or not as its run left
+                it.
+        """
+        path = absolute(path)
+        info = read_info(path)
+        check_info(path, info)
+        sums = read_sums(path)
+        check_sums(path, sums)
+        check_classes(path, info["targets"])
+        return cls(path, info, sums=sums)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Shows the stage, and adds the seconds that the block takes to ``info["seconds"]``."""
+        begun = time.perf_counter()
+        try:
+            with stage(name):
+                yield
+        finally:
+            spent = self.info["seconds"].get(name, 0.0) + time.perf_counter() - begun
+            self.info["seconds"][name] = round(spent, 3)
+
+    def fold(self, number: int) -> Path:
+        """The folder of one fold's models."""
+        return self.path / f"fold_{number}"
+
+    def make_fold(self, number: int) -> Path:
+        """Make the folder of one fold's models.
+
+        Raises:
+            StorageError: no space or no permission.
+        """
+        path = self.fold(number)
+        with storage_errors(path):
+            path.mkdir()
+        return path
+
+    def write_text(self, name: str, text: str) -> None:
+        """Write a text file, whole or not at all."""
+        self._write(name, text.encode())
+
+    def write_table(self, name: str, table: pd.DataFrame) -> None:
+        """Write a table as CSV or Parquet, by the ending of ``name``, whole or not at all."""
+        self._write(name, table_bytes(table, parquet=name.endswith(".parquet")))
+
+    def read_table(self, name: str) -> pd.DataFrame:
+        """Read a CSV of the run; labels, ids and folds stay text.
+
+        Raises:
+            DataError: it is missing or damaged, or the run didn't write it.
+        """
+        if self.sums is not None and name not in self.sums and (self.path / name).exists():
+            raise DataError(f"{self.path / name} was added after the run: remove it")
+        try:
+            return read_table(self.path / name)
+        except (OSError, ValueError) as error:
+            raise DataError(f"{self.path / name} can't be read: {error}") from error
+
+    def read_predictions(
+        self, columns: list[str] | None = None, filters: list[tuple[str, str, str]] | None = None
+    ) -> pd.DataFrame:
+        """Read ``predictions.parquet``, or what is asked for of it.
+
+        Raises:
+            DataError: it is missing or damaged.
+        """
+        path = self.path / "predictions.parquet"
+        try:
+            with open_regular(path) as file:
+                return pd.read_parquet(file, columns=columns, filters=filters)
+        except (OSError, ValueError, KeyError) as error:
+            raise DataError(f"{path} can't be read: {error}") from error
+
+    def best(self) -> Choice | None:
+        """The run's best model; see ``speechnet.evaluation.selection``.
+
+        Raises:
+            DataError: its tables are missing or damaged.
+        """
+        models = self.info["models"]
+        if len(models) == 1:
+            return Choice(models[0], "only")
+        has_search = (self.path / "search.csv").exists()
+        searched = self.read_table("search.csv") if has_search else None
+        return choose_model(self.read_table("scores.csv"), models, searched)
+
+    def finish(self) -> None:
+        """Write ``run.json`` and the checksums of all files, and mark the run complete."""
+        self.info["finished"] = _now()
+        text = json.dumps(_finite(self.info), indent=1, ensure_ascii=False, allow_nan=False)
+        self.write_text("run.json", text + "\n")
+        with storage_errors(self.path):
+            write_sums(self.path)
+        (self.path / INCOMPLETE).unlink(missing_ok=True)
+
+    def _write(self, name: str, content: bytes) -> None:
+        with storage_errors(self.path):
+            write_whole(self.path / name, content)
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no NaN and no infinity: what is undefined becomes null."""
+    if isinstance(value, dict):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S%z")
+
+
+def _git_revision() -> str | None:
+    """The revision of this program's own checkout; None where it is installed from a package."""
+    root = Path(__file__).parents[2]
+    if not (root / ".git").exists():  # some other project's repository may lie around it
+        return None
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40"]
+    try:
+        done = subprocess.run(  # noqa: S603 - a constant command
+            command, cwd=root, capture_output=True, text=True, timeout=5, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()

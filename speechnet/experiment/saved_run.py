@@ -1,0 +1,173 @@
+"""A finished run, read back and ready to be applied."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from speechnet.config.experiment import ExperimentConfig, read_experiment_file
+from speechnet.console.progress import say
+from speechnet.core.errors import ConfigError, DataError
+from speechnet.core.types import Float32, Float64, Targets
+from speechnet.evaluation.selection import Choice
+from speechnet.experiment.run_folder import RunFolder
+from speechnet.models.calibration import Calibrated
+from speechnet.models.model import Classifier
+from speechnet.models.novelty import Novelties, Novelty, novelties
+
+BEST: Final = "best"
+"""Asks for the best model; see ``speechnet.evaluation.selection``."""
+_ALL: Final = "all"
+
+
+class SavedRun:
+    """A finished run.
+
+    Args:
+        path: the run folder.
+
+    Attributes:
+        folder: what lies where.
+        config: its experiment.
+        targets: each target's ordered classes.
+        models: the names of its models.
+
+    Raises:
+        DataError: it is incomplete or damaged, or its models don't fit its description.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.folder = RunFolder.open(path)
+        try:
+            self.config: ExperimentConfig = read_experiment_file(self.folder.path / "config.yaml")
+        except ConfigError as error:
+            raise DataError(f"{path} can't be used: {error}") from error
+        self.targets: Targets = self.folder.info["targets"]
+        self.models: list[str] = self.folder.info["models"]
+        self._classifiers: dict[tuple[str, int], Classifier] = {}
+        self._check_recipe()
+
+    def classifier(self, model: str, fold: int) -> Classifier:
+        """One model's classifier of one fold, read once.
+
+        Raises:
+            DataError: it is missing or damaged.
+        """
+        if (model, fold) not in self._classifiers:
+            self._classifiers[model, fold] = self._read(model, fold)
+        return self._classifiers[model, fold]
+
+    def _read(self, model: str, fold: int) -> Classifier:
+        folder = self.folder.fold(fold)
+        classifier: Classifier
+        # Each imported where it is read: the network needs no scikit-learn, the others no torch.
+        if model == "mlp":
+            from speechnet.models.neural.classifier import NetworkClassifier
+
+            classifier = NetworkClassifier.load(folder, model, self.targets)
+        else:
+            from speechnet.models.classical.pipelines import BaselineClassifier
+
+            classifier = BaselineClassifier.load(folder, model, self.targets)
+        return Calibrated.wrap_saved(classifier, folder, model)
+
+    def best(self) -> Choice:
+        """The best model; see ``speechnet.evaluation.selection``.
+
+        Raises:
+            ConfigError: nothing but the test part tells the models apart.
+        """
+        choice = self.folder.best()
+        if choice is None or not choice.fair:
+            raise ConfigError(
+                f"{self.folder.path} has no dev part that says which model is best: give --model, "
+                f"one of {', '.join(self.models)}, or all"
+            )
+        return choice
+
+    def choose(self, model: str) -> list[str]:
+        """The models that ``best``, ``all`` or a name stands for.
+
+        Raises:
+            ConfigError: the run has no such model.
+        """
+        if model == BEST:
+            return [self.best().model]
+        if model == _ALL:
+            return self.models
+        if model not in self.models:
+            raise ConfigError(
+                f"--model {model}: the run has {', '.join(self.models)}; or say {BEST} or {_ALL}"
+            )
+        return [model]
+
+    def predict_proba(self, model: str, X: Float32) -> dict[str, Float64]:
+        """Probabilities by target, averaged over the folds' classifiers.
+
+        Args:
+            model: one of ``models``.
+            X: float32 ``[n, d]``, raw, of the run's features.
+
+        Returns:
+            float64 ``[n, k]`` for each target, columns in the order of its classes.
+        """
+        folds = range(self.folder.info["folds"])
+        outputs = [self.classifier(model, fold).predict_proba(X) for fold in folds]
+        means = {t: np.mean([out[t] for out in outputs], axis=0) for t in self.targets}
+        for target, values in means.items():
+            if not np.isfinite(values).all():
+                raise DataError(
+                    f"{self.folder.path}: {model} gives NaN for {target}, so its files are damaged "
+                    "or the features unlike any it was trained on; no answer is given"
+                )
+        return means
+
+    @property
+    def knows_novelty(self) -> bool:
+        """Whether the run has kept what its training data was like."""
+        return bool(self._fitted_novelty)
+
+    def novelty(self, X: Float32, *, fold: int | None = None) -> Novelties:
+        """How unlike the training data some recordings are.
+
+        Args:
+            X: float32 ``[n, d]``, raw, of the run's features.
+            fold: measured by that fold's training rows alone; None for the mean over all folds.
+        """
+        fitted = self._fitted_novelty
+        chosen = fitted if fold is None else fitted[fold : fold + 1]
+        return novelties(chosen, X, self.folder.info["features"])
+
+    @cached_property
+    def _fitted_novelty(self) -> list[Novelty]:
+        """Of each fold; none where the run was made before there was any."""
+        width = len(self.folder.info["features"])
+        folds = range(self.folder.info["folds"])
+        found = [Novelty.load(self.folder.fold(fold), width) for fold in folds]
+        known = [one for one in found if one is not None]
+        if len(known) < len(found):
+            say(
+                f"{self.folder.path} was made before runs kept what their training data was like: "
+                "whether a recording is unlike it can't be told; fit it again",
+                style="yellow",
+            )
+            return []
+        return known
+
+    def _check_recipe(self) -> None:
+        recipe, info = self.config.data.recipe, self.folder.info
+        if list(recipe.features.names()) != info["features"]:
+            raise DataError(
+                f"{self.folder.path}: config.yaml and run.json disagree on the features"
+            )
+        now, then = recipe.describe()["versions"], info["recipe"]["versions"]
+        changed = [
+            f"{name} {then.get(name, 'absent')} -> {version}"
+            for name, version in now.items()
+            if then.get(name) != version
+        ]
+        if changed:
+            say(f"Features may differ from the run's: {', '.join(changed)}", style="yellow")

@@ -1,0 +1,91 @@
+"""What TensorBoard shows of a run: the network's curves and settings, and the final figures.
+
+Each network has its own events below its fold, the figures theirs beside them, so that
+``tensorboard --logdir`` finds all of them in the run folder.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+import time
+from argparse import Namespace
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from lightning.pytorch.loggers import TensorBoardLogger
+from tensorboard.compat.proto.event_pb2 import Event  # type: ignore[import-untyped] # it has none
+from tensorboard.compat.proto.summary_pb2 import Summary  # type: ignore[import-untyped] # it has none
+from tensorboard.summary.writer.event_file_writer import (  # type: ignore[import-untyped] # as above
+    EventFileWriter,
+)
+from torch.utils.tensorboard.summary import hparams
+
+from speechnet.core.files import storage_errors
+from speechnet.core.reading import read_regular
+
+FIGURES: Final = "tensorboard"
+"""Where in the run folder the events of the figures are."""
+
+
+class EpochCurves(TensorBoardLogger):
+    """Curves over epochs, where Lightning counts batches: of these some hold many steps.
+
+    Args:
+        folder: of a fold.
+        member: which of its networks.
+    """
+
+    def __init__(self, folder: Path, member: int) -> None:
+        super().__init__(folder, name="logs", version=f"network_{member}", default_hp_metric=False)
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Each value at its epoch, as in ``history.csv``, losses and recalls in a group each."""
+        values = {_tag(name): value for name, value in metrics.items()}
+        epoch = values.pop("epoch", None)
+        super().log_metrics(values, step if epoch is None else int(epoch))
+
+    def log_hyperparams(
+        self,
+        params: dict[str, Any] | Namespace,
+        metrics: dict[str, Any] | None = None,
+        step: int | None = None,
+    ) -> None:
+        """The network's settings, beside the dev UAR that they lead to."""
+        super().log_hyperparams(params, metrics, step)
+        settings = {
+            name: value if isinstance(value, bool | int | float | str) else str(value)
+            for name, value in dict(params)["config"].items()
+        }
+        # Of the metric nothing but the name is taken.
+        for summary in hparams(settings, {_tag("dev_uar"): 0}):  # type: ignore[no-untyped-call] # torch's own
+            self.experiment.file_writer.add_summary(summary)
+
+
+def _tag(name: str) -> str:
+    """What stands before the slash is a group of TensorBoard's."""
+    return re.sub(r"^(train|dev)_(loss|uar)", r"\2/\g<0>", name)
+
+
+def log_figures(run: Path) -> None:
+    """Show a run's figures as images.
+
+    Args:
+        run: the run folder, with PNGs in ``figures/``.
+
+    Raises:
+        StorageError: no space or no permission.
+    """
+    with storage_errors(run):
+        writer = EventFileWriter(str(run / FIGURES))
+        for path in sorted((run / "figures").glob("*.png")):
+            value = Summary.Value(tag=f"figures/{path.stem}", image=_image(read_regular(path)))
+            writer.add_event(Event(wall_time=time.time(), summary=Summary(value=[value])))
+        writer.close()
+
+
+def _image(png: bytes) -> Summary.Image:
+    """A PNG as it is: to decode and encode it anew would take as long as drawing it."""
+    width, height = struct.unpack(">II", png[16:24])  # where the format has them
+    return Summary.Image(width=width, height=height, colorspace=4, encoded_image_string=png)

@@ -1,1 +1,0 @@
-"""From files to the feature matrix: in parallel, cached by content."""

@@ -1,0 +1,141 @@
+"""From samples to rows of the feature matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from speechnet.core.errors import Excluded
+from speechnet.core.memory import keep_freed_memory
+from speechnet.features.functionals.config import FeaturesConfig
+from speechnet.features.functionals.torch_backend import crossings, level, spectral, yin
+from speechnet.features.functionals.torch_backend.chroma import Peaks, chroma, peaks, tunings
+from speechnet.features.functionals.torch_backend.frames import Block, Clips, blocks, frame_count
+from speechnet.features.functionals.torch_backend.statistics import summarise
+from speechnet.features.functionals.torch_backend.tempogram import tempogram
+
+_PER_FRAME: Final[dict[str, Callable[[Block], Tensor]]] = {
+    "mel": spectral.mel,
+    "contrast": spectral.contrast,
+    "centroid": spectral.centroid,
+    "bandwidth": spectral.bandwidth,
+    "rolloff": spectral.rolloff,
+    "flatness": spectral.flatness,
+    "zero_crossing_rate": crossings.crossing_rate,
+    "energy": spectral.energy,
+    "f0": yin.fundamental,
+}
+"""What a frame gives by itself: ``[b, t, rows]`` of a block."""
+
+_OF_MEL: Final = ("mfcc", "delta", "tempogram")
+
+_PRECISE: Final = frozenset({"contrast", "bandwidth", "flatness"})
+"""Features that see the weakest bins, next to half the rate, where a resampler leaves less than
+float32's rounding of the strongest: their spectra are computed in float64, as librosa's are."""
+
+_KEPT_CPU, _KEPT_GPU = 2**23, 2**28
+"""Values of the power that are kept until the tuning is known: 32 MiB and 1 GiB."""
+
+
+def check_length(n_samples: int, config: FeaturesConfig) -> None:
+    """Refuse a clip that is too short for a feature, before it joins a batch.
+
+    Args:
+        n_samples: samples of the clip.
+        config: features and their parameters.
+
+    Raises:
+        Excluded: no samples, or fewer frames than a delta needs.
+    """
+    if n_samples < 1:
+        raise Excluded("too_short", "no samples, features need at least one")
+    found = frame_count(n_samples, config)
+    if "delta" in config.groups() and found < level.DELTA_WIDTH:
+        raise Excluded("too_short", f"{found} frames, a delta needs {level.DELTA_WIDTH}")
+
+
+def extract(
+    y: Tensor, lengths: Tensor, sr: int, config: FeaturesConfig, *, floor: float = 0.0
+) -> Tensor:
+    """Compute a row of the feature matrix for each clip of a batch.
+
+    Every clip comes out as it would alone. Matrix products must be float32's own, which is torch's
+    default (``torch.set_float32_matmul_precision("highest")``).
+
+    Args:
+        y: float32 mono ``[b, n]``, on any device, zero beyond each clip's length.
+        lengths: int64 ``[b]``, samples of each clip; all passed ``check_length``.
+        sr: rate in Hz.
+        config: features and statistics.
+        floor: contrasts are those of magnitudes no lower than a sine's whose amplitude is this
+            share of a clip's largest sample.
+
+    Returns:
+        float32 ``[b, d]`` on the same device, in the order of ``config.names()``. A value that
+        came out NaN or infinite is left in.
+
+    Raises:
+        ConfigError: a feature can't be computed at this rate.
+    """
+    groups = config.groups()
+    if "f0" in groups:
+        yin.check_range(sr, config)
+    keep_freed_memory()
+    with torch.inference_mode():
+        own = lengths.tolist()
+        y = y[:, : max(own)]
+        clips = Clips(
+            y,
+            lengths.to(y.device),
+            sr,
+            config,
+            equal=min(own) == y.shape[1],
+            precise=not _PRECISE.isdisjoint(groups),
+            floor=floor,
+        )
+        return summarise(over_frames(clips, set(groups)), groups, clips)
+
+
+def over_frames(clips: Clips, features: set[str]) -> dict[str, Tensor]:
+    """Each feature frame by frame: float32 ``[b, frames, rows]``."""
+    values, found, powers = _one_pass(clips, features)
+    if "chroma" in features:
+        tuning = tunings(found, len(clips.y))
+        values["chroma"] = chroma(powers, tuning, clips)
+    if "contrast" in features:
+        values["contrast"] = level.contrast_in_db(values["contrast"], clips.mask)
+    if "mel" in values:
+        mel_db = level.in_db(values.pop("mel"), clips.mask)
+        if "tempogram" in features:
+            values["tempogram"] = tempogram(mel_db, clips)
+        values["mfcc"] = level.mfcc(mel_db, clips.config.mfcc_count())
+    if "delta" in features:
+        values["delta"] = level.delta(values["mfcc"], clips)
+    if "zero_crossings" in features:
+        values["zero_crossings"] = crossings.crossings(clips)
+    return values
+
+
+def _one_pass(
+    clips: Clips, features: set[str]
+) -> tuple[dict[str, Tensor], list[Peaks], Iterator[Tensor]]:
+    """All that needs no more than a block of frames, the peaks, and the power for the chroma."""
+    needs_mel = not features.isdisjoint(_OF_MEL)
+    wanted = [name for name in _PER_FRAME if name in features or (name == "mel" and needs_mel)]
+    parts: dict[str, list[Tensor]] = {name: [] for name in wanted}
+    found: list[Peaks] = []
+    kept: list[Tensor] = []
+    limit = _KEPT_CPU if clips.y.device.type == "cpu" else _KEPT_GPU
+    keeps = len(clips.y) * clips.n_frames * (1 + clips.config.n_fft // 2) <= limit
+    for block in blocks(clips):
+        for name in wanted:
+            parts[name].append(_PER_FRAME[name](block))
+        if "chroma" in features:
+            found.append(peaks(block))
+            if keeps:
+                kept.append(block.power)
+    powers = iter(kept) if keeps else (block.power for block in blocks(clips))
+    return {name: torch.cat(pieces, dim=1) for name, pieces in parts.items()}, found, powers

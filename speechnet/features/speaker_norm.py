@@ -1,0 +1,52 @@
+"""Each speaker's recordings standardised by themselves: what is left is how a speaker varies.
+
+No label takes part, but every recording of the speaker does, those of a test part too: whoever
+applies a model so trained needs several recordings of each new speaker first. Where speakers show
+one class only, that class is what is subtracted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from speechnet.core.errors import DataError
+from speechnet.core.types import Float32
+from speechnet.core.wording import counted, plural
+
+
+def standardise_by_speaker(X: Float32, speakers: Sequence[object]) -> Float32:
+    """Subtract each speaker's mean and divide by the standard deviation, column by column.
+
+    Args:
+        X: float32 ``[n, d]``, finite.
+        speakers: who speaks in each row, ``[n]``.
+
+    Returns:
+        float32 ``[n, d]``, ``(x - mean) / sd`` with the population's ``sd`` of the speaker's rows,
+        as scikit-learn's ``StandardScaler`` has it; 0 where a speaker's column does not vary, as
+        with a single recording.
+
+    Raises:
+        DataError: a row without a speaker.
+    """
+    codes, names = pd.factorize(np.array(list(speakers), dtype=object))
+    if (unknown := int((codes < 0).sum())) > 0:
+        raise DataError(
+            f"{unknown:,} of {counted(len(codes), 'recording')} {plural(unknown, 'has', 'have')} "
+            "no "
+            "speaker, by whom their features would "
+            "be standardised: name the speakers, or set data.features.per_speaker: false"
+        )
+    out = np.zeros_like(X)
+    order = np.argsort(codes, kind="stable")
+    for rows in np.split(order, np.cumsum(np.bincount(codes, minlength=len(names)))[:-1]):
+        values = X[rows].astype(np.float64)
+        centred = values - values.mean(axis=0)
+        sd = centred.std(axis=0)
+        # What rounding leaves of a constant column is no variation.
+        varies = sd > 10 * np.finfo(np.float32).eps * np.abs(values).max(axis=0)
+        out[rows] = np.where(varies, centred / np.where(varies, sd, 1.0), 0.0)
+    return out

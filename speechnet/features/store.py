@@ -1,0 +1,311 @@
+"""The feature cache: content-addressed, shared, sharded, checked, crash-safe.
+
+``<cache>/features/<recipe>/<digest>.parquet``: ``recipe`` names everything that decides what a row
+is; ``digest`` is the hash of the shard's own bytes and is compared on every read, so that a flipped
+bit anywhere is noticed. Shards are never changed: each is written under a temporary name, synced
+and renamed. Any number of processes may read and write one folder; whoever dies leaves at most a
+temporary file behind. Nothing is unpickled.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields
+from functools import cached_property
+from itertools import groupby
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from speechnet.audio.signal_statistics import Facts
+from speechnet.core.errors import Excluded, StorageError
+from speechnet.core.files import is_full, remove_abandoned, sync_folder, write_whole
+from speechnet.core.reading import read_regular
+from speechnet.core.types import Float32
+
+Row = tuple[Float32, Facts]
+"""What is kept of a recording: its features, float32 ``[d]``, and the facts of its samples."""
+
+Outcome = Row | Excluded
+"""A row, or why there is none: what can't be used need not be looked at again either."""
+
+_LOG = logging.getLogger(__name__)
+
+_FACTS: Final = [field.name for field in fields(Facts)]
+
+_COMPACT_ABOVE: Final = 16
+"""Shards in a recipe's folder before small ones are merged."""
+
+_SMALL_ROWS: Final = 4_096
+"""Shards with fewer rows than this are merged."""
+
+_MERGED_BYTES: Final = 2**27
+"""About the largest that a shard grows by merging."""
+
+_HELD_BYTES: Final = 2**27
+"""Rows that a store keeps in memory, for whoever asks again: neighbours mostly share a shard."""
+
+
+def fingerprint(recipe: Mapping[str, Any]) -> str:
+    """A 128-bit name (hexadecimal) for everything that decides what a row is."""
+    text = json.dumps(recipe, sort_keys=True, separators=(",", ":"))
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of the cache, one for each key.
+
+    Attributes:
+        table: columns ``key``, those of ``Facts``, ``reason`` and ``detail``, empty where there is
+            a row, and ``row``.
+        width: the number of columns of the matrix, ``d``.
+    """
+
+    table: pa.Table
+    width: int
+
+    @cached_property
+    def position(self) -> dict[str, int]:
+        """Where the row of each key stands."""
+        return {key: i for i, key in enumerate(self.table["key"].to_pylist())}
+
+    def join(self, others: Iterable[Rows]) -> Rows:
+        """These and others; a row that stands in two of them counts once."""
+        return Rows(pa.concat_tables([self.table, *(other.table for other in others)]), self.width)
+
+    def take(self, keys: Iterable[str]) -> Rows:
+        """The rows of some keys, in their order, twice where a key comes twice."""
+        positions = pa.array([self.position[key] for key in keys], pa.int64())
+        return Rows(self.table.take(positions), self.width)
+
+    @property
+    def X(self) -> Float32:  # noqa: N802 - the field's name for it
+        """float32 ``[n, d]``, zero where there is no row."""
+        flat = self.table["row"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+        return np.asarray(flat, dtype=np.float32).reshape(-1, self.width)
+
+    @property
+    def facts(self) -> pd.DataFrame:
+        """Columns as ``Facts`` has them."""
+        frame: pd.DataFrame = self.table.select(_FACTS).to_pandas()
+        return frame
+
+    @property
+    def refusals(self) -> list[Excluded | None]:
+        """Why there is no row, None where there is one."""
+        whys = zip(self.table["reason"].to_pylist(), self.table["detail"].to_pylist(), strict=True)
+        return [Excluded(reason, detail) if reason else None for reason, detail in whys]
+
+
+def _schema(width: int) -> pa.Schema:
+    kinds = {"float": pa.float64(), "int": pa.int64(), "str": pa.string()}
+    columns = {"key": pa.string()} | {field.name: kinds[str(field.type)] for field in fields(Facts)}
+    columns |= {"reason": pa.string(), "detail": pa.string()}
+    return pa.schema([*columns.items(), ("row", pa.list_(pa.float32(), width))])
+
+
+class FeatureStore:
+    """Rows of one recipe, by key.
+
+    What is asked for again costs what is new, however much there is: a shard is read once for its
+    keys, which stay in memory, and again only for rows that are no longer at hand.
+
+    Args:
+        folder: the cache folder; made if need be.
+        recipe: everything that decides what a row is, as plain types.
+        width: the number of columns, ``d``.
+
+    Attributes:
+        writable: False when the folder can't be written: rows are then computed and not kept.
+    """
+
+    def __init__(self, folder: Path, *, recipe: Mapping[str, Any], width: int) -> None:
+        self.folder = folder / "features" / fingerprint(recipe)
+        self.width = width
+        self.writable = True
+        self._keys: dict[Path, pa.ChunkedArray] = {}
+        self._held: dict[Path, pa.Table] = {}
+        with self._refusals():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            remove_abandoned(self.folder)
+            if not (self.folder / "recipe.json").exists():
+                text = json.dumps(recipe, indent=1, sort_keys=True).encode()
+                write_whole(self.folder / "recipe.json", text)
+
+    def read(self, keys: Iterable[str]) -> Rows:
+        """Look rows up.
+
+        Args:
+            keys: of the rows that are wanted.
+
+        Returns:
+            Those of them that the cache holds, each once.
+        """
+        wanted = pa.array(set(keys), pa.string())
+        return Rows(pa.concat_tables([*self._found(wanted), self._table({})]), self.width)
+
+    def write(self, outcomes: Mapping[str, Outcome]) -> Rows:
+        """Keep rows as one new shard.
+
+        Args:
+            outcomes: by key.
+
+        Returns:
+            The same, as ``read`` would give them.
+
+        Raises:
+            StorageError: there is no space left.
+        """
+        table = self._table(outcomes)
+        if self.writable and outcomes:
+            with self._refusals():
+                self._write_shard(table)
+        return Rows(table, self.width)
+
+    def _table(self, outcomes: Mapping[str, Outcome]) -> pa.Table:
+        no_facts = Facts(0.0, 0, 0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, "")
+        nothing = np.zeros(self.width, dtype=np.float32), no_facts
+        rows = [nothing if isinstance(o, Excluded) else o for o in outcomes.values()]
+        whys = [
+            (o.reason, o.detail) if isinstance(o, Excluded) else ("", "") for o in outcomes.values()
+        ]
+        X = np.array([row for row, _ in rows], dtype=np.float32).ravel()
+        columns: dict[str, Any] = {
+            name: [getattr(facts, name) for _, facts in rows] for name in _FACTS
+        }
+        columns |= {"key": [*outcomes], "row": pa.FixedSizeListArray.from_arrays(X, self.width)}
+        columns |= {"reason": [why for why, _ in whys], "detail": [more for _, more in whys]}
+        return pa.table(columns, schema=_schema(self.width))
+
+    def compact(self) -> None:
+        """Merge small shards once there are many. Rows can be read all the while.
+
+        Raises:
+            StorageError: there is no space left.
+        """
+        if not self.writable:
+            return
+        with self._refusals():
+            sizes = {path: _size(path) for path in self._shards()}
+            small = [p for p, size in sizes.items() if size < _SMALL_ROWS * self.width * 4]
+            if len(small) <= _COMPACT_ABOVE:
+                return
+            ends = np.cumsum([sizes[path] for path in small])
+            group = dict(zip(small, (ends // _MERGED_BYTES).tolist(), strict=True))
+            for _, paths in groupby(small, key=group.__getitem__):
+                self._merge(list(paths))
+
+    def _merge(self, paths: list[Path]) -> None:
+        tables = {path: table for path in paths if (table := self._load(path)) is not None}
+        if len(tables) < 2:
+            return
+        whole = pa.concat_tables(tables.values())
+        # Two processes that worked on the same files at once have left rows twice.
+        position = {key: i for i, key in enumerate(whole["key"].to_pylist())}
+        merged = self._write_shard(whole.take(sorted(position.values())))
+        sync_folder(self.folder)
+        for path in tables.keys() - {merged}:
+            path.unlink(missing_ok=True)
+
+    def _shards(self) -> list[Path]:
+        try:
+            return sorted(p for p in self.folder.iterdir() if p.suffix == ".parquet")
+        except OSError:
+            return []
+
+    def _found(self, wanted: pa.Array) -> Iterator[pa.Table]:
+        """Rows of some keys. A shard merged away meanwhile lives on in another: look again."""
+        seen: set[Path] = set()
+        before: list[Path] | None = None
+        # A single listing may miss both the old and the new, where they change under its hands.
+        while (now := self._shards()) != before:
+            for path in now:
+                if path not in seen:
+                    yield from self._found_in(path, wanted)
+            seen.update(now)
+            before = now
+        for gone in self._keys.keys() - seen:
+            del self._keys[gone]
+            self._held.pop(gone, None)
+
+    def _found_in(self, path: Path, wanted: pa.Array) -> Iterator[pa.Table]:
+        if path not in self._keys and self._open(path) is None:
+            return
+        asked = pc.is_in(self._keys[path], value_set=wanted)
+        if pc.any(asked).as_py() and (table := self._open(path)) is not None:
+            yield table.filter(asked)
+
+    def _open(self, path: Path) -> pa.Table | None:
+        """A sound shard's rows, from memory if they are at hand."""
+        table = self._held.pop(path, None)
+        if table is None:
+            table = self._load(path)
+        if table is None:
+            self._keys.pop(path, None)
+            return None
+        self._keys[path] = table["key"]
+        self._held[path] = table  # behind the others: the first was asked for longest ago
+        while len(self._held) > 1 and sum(t.nbytes for t in self._held.values()) > _HELD_BYTES:
+            del self._held[next(iter(self._held))]
+        return table
+
+    def _load(self, path: Path) -> pa.Table | None:
+        try:
+            data = read_regular(path)
+        except FileNotFoundError:  # merged into another
+            return None
+        except OSError as error:
+            _LOG.warning("cache shard %s can't be read: %s", path, error)
+            return None
+        if _digest(data) != path.stem:
+            _LOG.warning("damaged cache shard %s: its rows are computed anew", path)
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
+            return None
+        return pq.read_table(io.BytesIO(data))
+
+    def _write_shard(self, table: pa.Table) -> Path:
+        buffer = io.BytesIO()
+        # Features hardly repeat: a dictionary of their values would only take time.
+        pq.write_table(table, buffer, compression="zstd", use_dictionary=False)
+        data = buffer.getvalue()
+        path = self.folder / f"{_digest(data)}.parquet"
+        write_whole(path, data)
+        self._keys[path] = table["key"]
+        return path
+
+    @contextlib.contextmanager
+    def _refusals(self) -> Iterator[None]:
+        """No space ends the run; no permission only means that nothing is kept."""
+        try:
+            yield
+        except OSError as error:
+            if is_full(error):
+                raise StorageError(
+                    f"no space left for the feature cache at {self.folder}; free some or set "
+                    f"data.cache_dir to another place. Rows already written are kept."
+                ) from error
+            self.writable = False
+            _LOG.warning("the cache %s can't be written (%s): nothing is kept", self.folder, error)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:  # merged by another process
+        return 0
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=16).hexdigest()

@@ -1,5 +1,0 @@
-"""librosa's features in torch: one computation for a clip on a CPU and for a batch on a GPU."""
-
-from speechnet.features.torch_backend.rows import check_length, extract
-
-__all__ = ["check_length", "extract"]

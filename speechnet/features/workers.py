@@ -1,0 +1,139 @@
+"""Parallel work that outlives its processes: whatever kills one is found out and excluded."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Final, TypeVar
+from uuid import uuid4
+
+from threadpoolctl import threadpool_limits
+
+from speechnet.core.errors import Excluded, SpeechnetError
+from speechnet.core.processes import processes
+from speechnet.core.scratch import temporary_folder
+
+_BATCH: Final = 8
+"""Pieces a task at most. A killed run loses so many for each process: those in flight."""
+
+_TASKS: Final = 4
+"""Tasks for each process at least, so that none waits long for the last one."""
+
+_START_LIMIT: Final = 3
+"""How often processes may die before any of them has begun a piece."""
+
+Piece = TypeVar("Piece")
+Result = TypeVar("Result")
+
+
+def work_off(
+    pieces: Mapping[str, Piece], function: Callable[[Piece], Result]
+) -> Iterator[dict[str, Result | Excluded]]:
+    """Call a function on each piece of work, parallel as ``joblib.parallel_config`` says.
+
+    Within a piece, linear algebra runs on one thread: on more it rounds otherwise, and results
+    would depend on how many pieces run at once.
+
+    A single piece is worked on in this very process. Where one of several processes dies, each
+    piece that was being worked on is tried once more, alone; if that process dies too, the piece is
+    excluded as ``worker_died``, and the others go on.
+
+    Args:
+        pieces: by a printable name.
+        function: what is done with a piece; with processes it must be picklable.
+
+    Yields:
+        Results by name as they come, a batch at a time; every piece in exactly one batch.
+
+    Raises:
+        SpeechnetError: processes keep dying before they begin.
+        Exception: whatever ``function`` raises.
+    """
+    if len(pieces) == 1:  # an own process would take a hundred times as long as most pieces
+        yield {name: _alone(piece, function) for name, piece in pieces.items()}
+        return
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+    left = dict(pieces)
+    deaths = 0
+    with temporary_folder() as folder, threadpool_limits(limits=1):
+        desk = Path(folder)
+        while left:
+            try:
+                for results in _run(left, function, desk):
+                    for name in results:
+                        del left[name]
+                    yield {**results}
+            except TerminatedWorkerError as error:
+                # Which of the pieces is to blame shows when each runs alone.
+                suspects = {name: left.pop(name) for name in _on_desk(desk) if name in left}
+                deaths += not suspects
+                if deaths == _START_LIMIT:
+                    raise SpeechnetError(
+                        f"{deaths} times a process died before it began a file; "
+                        "with parallel.n_jobs = 1 the reason shows"
+                    ) from error
+                yield {name: _retry(piece, function) for name, piece in suspects.items()}
+
+
+def _run(
+    pieces: Mapping[str, Piece], function: Callable[[Piece], Result], desk: Path
+) -> Iterator[dict[str, Result]]:
+    import joblib
+
+    items = list(pieces.items())
+    size = min(_BATCH, math.ceil(len(items) / (_TASKS * joblib.effective_n_jobs())))
+    batches = [dict(items[i : i + size]) for i in range(0, len(items), size)]
+    results: Iterator[dict[str, Result]] = joblib.Parallel(return_as="generator_unordered")(
+        joblib.delayed(_work)(batch, function, desk) for batch in batches
+    )
+    return results
+
+
+def _retry(piece: Piece, function: Callable[[Piece], Result]) -> Result | Excluded:
+    import joblib
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+    # Two processes for one piece: with one, joblib would work in this very process.
+    try:
+        with processes("loky", 2):
+            result: Result = joblib.Parallel()([joblib.delayed(_alone)(piece, function)])[0]
+    except TerminatedWorkerError:
+        return Excluded("worker_died", "the process working on it died, twice")
+    return result
+
+
+def _work(
+    pieces: Mapping[str, Piece], function: Callable[[Piece], Result], desk: Path
+) -> dict[str, Result]:
+    """Runs in a worker process; its note on the desk says which piece it is busy with."""
+    note = desk / uuid4().hex
+    results: dict[str, Result] = {}
+    with threadpool_limits(limits=1):
+        for name, piece in pieces.items():
+            _put(note, name)
+            results[name] = function(piece)
+    _put(note, "")
+    return results
+
+
+def _put(note: Path, name: str) -> None:
+    # A worker on another machine of a cluster has no desk; there the scheduler tries again.
+    with contextlib.suppress(OSError):
+        note.write_text(name, encoding="utf-8")
+
+
+def _alone(piece: Piece, function: Callable[[Piece], Result]) -> Result:
+    with threadpool_limits(limits=1):
+        return function(piece)
+
+
+def _on_desk(desk: Path) -> list[str]:
+    """The pieces that processes were working on when they died."""
+    notes = list(desk.iterdir())
+    names = [note.read_text(encoding="utf-8") for note in notes]
+    for note in notes:
+        note.unlink()
+    return [name for name in names if name]

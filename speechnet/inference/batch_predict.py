@@ -1,0 +1,193 @@
+"""What the models say of recordings, a batch at a time: of whole ones, or window by window."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Literal, NamedTuple
+
+import pandas as pd
+
+from speechnet.audio.blocks import notes_of
+from speechnet.audio.channels import channel_notes
+from speechnet.audio.decode import header
+from speechnet.console.progress import working
+from speechnet.core.errors import DataError, Excluded
+from speechnet.core.types import CORPUS_COLUMNS
+from speechnet.features.extract import Extractor
+from speechnet.features.speaker_norm import standardise_by_speaker
+from speechnet.inference.inputs import Recording
+from speechnet.inference.prediction import Prediction, Unlike, recognition
+from speechnet.inference.predictor import Predictor
+from speechnet.inference.sliding_windows import summarise, timeline_of_file
+from speechnet.inference.timelines import Windows, write_timeline
+
+Speakers = Literal["one", "folder"]
+"""Who speaks: one person in all recordings, or one in each folder."""
+
+Answer = Mapping[str, Prediction] | Excluded
+"""What each model says of a recording, by its name; or why none does."""
+
+
+class Answered(NamedTuple):
+    """A recording's answer.
+
+    Attributes:
+        name: the recording's.
+        answer: what is said of it.
+        long: whether it was taken window by window for its length.
+    """
+
+    name: str
+    answer: Answer
+    long: bool
+
+
+@dataclass(frozen=True)
+class Answerer:
+    """Recognises batches of recordings.
+
+    Attributes:
+        recogniser: the run.
+        extractor: of the run's features, from paths below the root of the file system.
+        windows: of long recordings.
+        speakers: who speaks, for a run that standardises features by speaker; it takes every
+            recording as a whole.
+        abstain: the least probability of a label.
+        unlike: whether what is unlike the training data has a label.
+    """
+
+    recogniser: Predictor
+    extractor: Extractor
+    windows: Windows
+    speakers: Speakers | None
+    abstain: float
+    unlike: Unlike = "keep"
+
+    def answer(self, batch: Sequence[Recording], *, first: int, skip: int) -> Iterator[Answered]:
+        """Recognise some recordings; those that are taken as a whole all at once.
+
+        Args:
+            batch: the recordings.
+            first: the place of the first among all, counted from 0, for the timelines' names.
+            skip: so many at the beginning need no answer.
+
+        Yields:
+            Each one's answer, in their order.
+
+        Raises:
+            DataError: features are standardised by speaker, and one has a single recording.
+            StorageError: no space for the cache or a timeline.
+        """
+        long = {r.name for r in batch if self._is_long(r)}
+        answers = self._whole([r for r in batch if r.name not in long and r.refused is None])
+        for place, recording in enumerate(batch[skip:], first + skip + 1):
+            answer = recording.refused or answers.get(recording.name)
+            drawn = self.windows.timelines is not None and recording.whole
+            if answer is None or (drawn and not isinstance(answer, Excluded)):
+                mean = self._mean(recording, place)
+                answer = mean if answer is None else answer
+            yield Answered(recording.name, answer, long=recording.name in long)
+
+    def _is_long(self, recording: Recording) -> bool:
+        if self.speakers or recording.refused or not recording.whole:
+            return False
+        return header(Path(recording.path)).duration > self.windows.longer_than
+
+    def _whole(self, recordings: Sequence[Recording]) -> dict[str, Answer]:
+        """Answers from features of whole recordings, cached like all others."""
+        if not recordings:
+            return {}
+        extraction = self.extractor.extract(
+            _table(recordings), keep_duplicates=True, channels=[r.channel for r in recordings]
+        )
+        refused = extraction.excluded.itertuples(index=False)
+        answers: dict[str, Answer] = {file: Excluded(why, more) for file, why, more in refused}
+        files, X = extraction.matrix.index, extraction.matrix.X
+        if self.speakers:
+            who = _who(files, self.speakers)
+            _check_enough(who)
+            X = standardise_by_speaker(X, who)
+        if not files:
+            return answers
+        found, new = self.recogniser.probabilities(X), self.recogniser.novelty(X)
+        measured = extraction.facts[["channel_taken", "togetherness"]].itertuples(index=False)
+        bandwidth = extraction.facts["bandwidth"].to_numpy(float)
+        for i, (file, of_channels) in enumerate(zip(files, measured, strict=True)):
+            answers[file] = {
+                model: recognition(
+                    {target: p[i] for target, p in by_target.items()},
+                    self.recogniser.targets,
+                    abstain=self.abstain,
+                    notes=channel_notes(*of_channels),
+                    unlike=self.unlike,
+                    novelty=new.novelty[i],
+                    far=new.far[i],
+                    bandwidth=bandwidth[i],
+                )
+                for model, by_target in found.items()
+            }
+        return answers
+
+    def _mean(self, recording: Recording, place: int) -> Answer:
+        """The mean over a recording's windows, which are written where that is asked for."""
+        recogniser, windows = self.recogniser, self.windows
+        try:
+            with working(f"{recording.name}, window by window"):
+                timeline = timeline_of_file(
+                    recogniser,
+                    Path(recording.path),
+                    window=windows.window,
+                    hop=windows.hop,
+                    abstain=self.abstain,
+                    channel=recording.channel,
+                    unlike=self.unlike,
+                )
+                audio = recogniser.run.config.data.audio
+                single = recording.channel is not None
+                notes = () if single else notes_of(Path(recording.path), audio)
+            if windows.timelines is not None:
+                write_timeline(
+                    windows.timelines,
+                    timeline,
+                    recogniser.targets,
+                    name=recording.name,
+                    number=place,
+                )
+            return summarise(
+                timeline,
+                recogniser.targets,
+                abstain=self.abstain,
+                unlike=self.unlike,
+                notes=notes,
+            )
+        except Excluded as why:
+            return why
+
+
+def _table(recordings: Sequence[Recording]) -> pd.DataFrame:
+    """Recordings as a corpus table, without labels."""
+    index = pd.Index([r.name for r in recordings], name="file", dtype=object)
+    table = pd.DataFrame(dict.fromkeys(CORPUS_COLUMNS), index=index)
+    table["path"] = pd.Series([r.path for r in recordings], index=index, dtype=object)
+    table["start"] = [r.start for r in recordings]
+    table["end"] = [r.end for r in recordings]
+    return table
+
+
+def _check_enough(who: Sequence[str]) -> None:
+    """One recording standardised by itself is zero in every feature, and says nothing."""
+    alone = [name for name, count in Counter(who).items() if count == 1]
+    if alone:
+        where = f" in {', '.join(alone[:5])}" if any(alone) else ""
+        raise DataError(
+            f"there is a single recording of a speaker{where}; this run standardises features by "
+            "speaker and needs several of each, the more the better"
+        )
+
+
+def _who(files: Sequence[str], speakers: Speakers) -> list[str]:
+    """Who speaks in each file."""
+    return ["" if speakers == "one" else str(PurePath(file).parent) for file in files]

@@ -1,0 +1,242 @@
+"""What is to be recognised: files, folders, patterns and lists, every recording under one name.
+
+Conventions:
+    A recording's name is its path as it was given, made printable; what lies below a folder has the
+    folder's name in front, a part of a recording ``#t=start,end`` behind (W3C Media Fragments URI
+    1.0, section 4.2.1), one of its channels ``#channel=0`` or ``#t=start,end&channel=0``. A name
+    stands in the list once, where it was first given.
+
+    ``*``, ``?``, ``[...]`` and ``**`` make a pattern of a path that isn't there as it stands. What
+    matches counts as if it had been given by itself; as in a shell nothing hidden matches unless
+    the pattern says so, and ``**`` follows no links to folders.
+
+    In a table (``.csv`` or ``.tsv``) the column ``file`` names a recording, ``start`` and ``end``
+    optionally a part of it, in the time formats of ``csv_table``. A path of another machine,
+    or with another ending than the recording has here, is found all the same. Any other list has a
+    path on each line, as has the standard input, named ``-``; there zero bytes may stand for the
+    line ends (``find -print0``).
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from speechnet.audio.decode import header
+from speechnet.core.errors import DataError, Excluded
+from speechnet.core.reading import read_regular
+from speechnet.core.wording import did_you_mean, listing
+from speechnet.corpus.csv_table import LARGEST, MISSING, fragment, read_sheet
+from speechnet.corpus.discovery import NO_AUDIO, discover, of_another_ending, printable
+from speechnet.corpus.relocation import OtherMachine
+
+STDIN: Final = "-"
+_TABLES: Final = frozenset({".csv", ".tsv"})
+_BOM: Final = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """One recording, or a part of it.
+
+    Attributes:
+        name: unique, printable.
+        path: absolute, as the operating system needs it.
+        start: where the part begins, in seconds; NaN for the beginning.
+        end: where the part ends, in seconds; NaN for the end.
+        refused: why it can't be used, where that is known already.
+        channel: the only one that is meant, counted from 0; None for all, mixed as the run does.
+    """
+
+    name: str
+    path: str
+    start: float = math.nan
+    end: float = math.nan
+    refused: Excluded | None = None
+    channel: int | None = None
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is all of a file."""
+        return math.isnan(self.start) and math.isnan(self.end)
+
+
+def gather(
+    given: Sequence[str | Path], manifest: Path | None = None
+) -> tuple[list[Recording], list[str]]:
+    """Find everything that was asked for. Only names are looked at, no recording is opened.
+
+    Args:
+        given: files, folders and patterns; the text ``-`` reads a list from the standard input.
+        manifest: a table or a list; its paths are relative to the folder it lies in.
+
+    Returns:
+        The recordings in the order they were given, those of a folder or a pattern sorted; and what
+        a user should know, in words. What isn't there is among the recordings.
+
+    Raises:
+        DataError: a pattern without a match, a list that can't be read or names nothing, or no
+            recording at all.
+    """
+    gathered = _Gathered()
+    for each in given:
+        if each == STDIN:
+            gathered.add_list(sys.stdin.buffer.read(), Path(), "the standard input")
+        else:
+            gathered.add_given(Path(each))
+    if manifest is not None:
+        _add_manifest(gathered, manifest)
+    if not gathered.recordings:
+        where = listing((printable(str(path)) for path in given), 3)
+        raise DataError(f"{NO_AUDIO} in {where}")
+    return list(gathered.recordings.values()), gathered.notes
+
+
+class _Gathered:
+    """Recordings by name."""
+
+    def __init__(self) -> None:
+        self.recordings: dict[str, Recording] = {}
+        self.notes: list[str] = []
+
+    def add(self, recording: Recording) -> None:
+        known = self.recordings.setdefault(recording.name, recording)
+        if known.path != recording.path:  # a name that means another file in a manifest's folder
+            whole = printable(recording.path) + fragment(recording.start, recording.end)
+            self.recordings.setdefault(whole, replace(recording, name=whole))
+
+    def add_given(self, path: Path) -> None:
+        """A file, all below a folder, or whatever a pattern matches."""
+        if os.path.exists(path) or not _is_pattern(path):  # noqa: PTH110 - too long a name raises
+            self.add_path(path, path)
+            return
+        matches = sorted(_matches(path))
+        if not matches:
+            raise DataError(f"nothing matches the pattern {printable(str(path))!r}")
+        for match in matches:
+            self.add_path(match, match)
+
+    def add_path(self, shown: Path, path: Path) -> None:
+        """A file or all below a folder, under the name that is shown of it."""
+        name, whole = printable(str(shown)), str(path.absolute())
+        if not os.path.isdir(path):  # noqa: PTH112 - too long a name is no folder, no OSError
+            self.add(Recording(name, whole))
+            return
+        found = discover(path.resolve())
+        rows: list[tuple[str, str, Excluded | None]] = [
+            (inner, inside, None) for inner, inside in found.files.items()
+        ]
+        rows += [(inner, inner, Excluded(why, more)) for inner, why, more in found.excluded]
+        for inner, inside, refused in sorted(rows, key=lambda row: row[0]):
+            self.add(Recording(f"{name}/{inner}", f"{whole}/{inside}", refused=refused))
+        self.notes += [f"{name}: {note}" for note in found.notes]
+        if not rows:
+            self.notes.append(f"{name} holds {NO_AUDIO}")
+
+    def add_list(self, text: bytes, folder: Path, where: str) -> None:
+        """A path on each line, relative to a folder."""
+        lines = text.split(b"\0") if b"\0" in text else text.removeprefix(_BOM).splitlines()
+        names = [os.fsdecode(line) for line in lines if line.strip()]
+        if not names:
+            raise DataError(f"{where} names no recording; expected a path on each line")
+        for name in names:
+            self.add_path(Path(name), folder / name)
+
+
+def by_channel(recordings: Sequence[Recording]) -> list[Recording]:
+    """Each channel as a recording of its own, where there are several.
+
+    Args:
+        recordings: their headers are read.
+    """
+    found: list[Recording] = []
+    for recording in recordings:
+        count = 1 if recording.refused else header(Path(recording.path)).channels
+        mark = "#" if recording.whole else "&"
+        found += [
+            replace(recording, name=f"{recording.name}{mark}channel={n}", channel=n)
+            for n in range(count)
+        ] if count > 1 else [recording]  # fmt: skip
+    return found
+
+
+def _add_manifest(gathered: _Gathered, manifest: Path) -> None:
+    where = printable(str(manifest))
+    if manifest.suffix.lower() not in _TABLES:
+        try:
+            text = read_regular(manifest, largest=LARGEST)
+        except OSError as error:
+            raise DataError(f"can't read the list {where}: {error.strerror}") from error
+        if b"\0" in text:
+            raise DataError(f"{where} is no text; expected a path on each line")
+        gathered.add_list(text, manifest.parent, where)
+        return
+    sheet = read_sheet(manifest)
+    if "file" not in sheet.columns:
+        raise DataError(
+            f"{where} has no column 'file'{did_you_mean('file', sheet.columns)}; it has "
+            f"{listing(sheet.columns, 20)}"
+        )
+    names = [row["file"] or "" for row in sheet.rows]
+    sheet.refuse([n.casefold() in MISSING for n in names], "file is empty; name the recording")
+    find = _Finder(manifest.parent, names)
+    gathered.notes += find.notes
+    for name, start, end in zip(names, *sheet.parts("start", "end"), strict=True):
+        path = find.path(name)
+        if np.isnan(start) and np.isnan(end):
+            gathered.add_path(Path(name), path)
+        else:
+            shown = printable(str(Path(name))) + fragment(start, end)
+            gathered.add(Recording(shown, str(path.absolute()), start, end))
+
+
+class _Finder:
+    """Finds what a table names, from the table's folder."""
+
+    def __init__(self, folder: Path, names: Sequence[str]) -> None:
+        self._folder = folder
+        self._machine = OtherMachine(names, lambda name: self._there(name) is not None)
+        shown = printable(self._machine.folder)
+        self.notes = [f"the table's paths begin with {shown}; read as its folder"] if shown else []
+
+    def path(self, name: str) -> Path:
+        """The recording's path; as it is named, if it isn't there."""
+        spellings = (name, *self._machine.spellings(name))
+        found = (self._there(spelling) for spelling in spellings)
+        return next((path for path in found if path), self._folder / name)
+
+    def _there(self, name: str) -> Path | None:
+        path = self._folder / name
+        if os.path.exists(path):  # noqa: PTH110 - too long a name is none
+            return path
+        other = of_another_ending(str(path))
+        return Path(other) if other else None
+
+
+def _is_pattern(path: Path) -> bool:
+    return any(mark in str(path) for mark in "*?[")
+
+
+def _matches(pattern: Path) -> Iterator[Path]:
+    root = Path(pattern.anchor)
+    asked = [*pattern.relative_to(root).parts]
+    if asked[-1] == "**":  # without files, or with them, as the version of Python has it
+        asked.append("*")
+    try:
+        # The one of Python's ways to match that doesn't go round in circles of links.
+        found = list(root.glob("/".join(asked)))
+    except ValueError as error:  # such as a**b
+        raise DataError(f"{printable(str(pattern))!r} is no pattern: {error}") from error
+    hidden = [part for part in asked if part.startswith(".")]
+    for path in found:
+        dotted = [part for part in path.relative_to(root).parts if part.startswith(".")]
+        if all(any(fnmatchcase(part, each) for each in hidden) for part in dotted):
+            yield path

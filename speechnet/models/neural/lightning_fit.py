@@ -1,0 +1,207 @@
+"""One call of Lightning's Trainer: its threads, its chatter, its interruptions, its records."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, Timer
+from lightning.pytorch.profilers import PassThroughProfiler
+from torch.multiprocessing.spawn import ProcessRaisedException
+
+from speechnet.core.errors import ConfigError, SpeechnetError
+
+_QUIET: Final = (
+    "does not have many workers",
+    "The number of training batches",
+    "GPU available but not used",
+    "Checkpoint directory .* exists and is not empty",
+    "isinstance\\(treespec, LeafSpec\\)",
+    "`max_epochs` was not set",
+    "Total length of `list` across ranks is zero",
+)
+"""Lightning's remarks that call for nothing here: the table is in memory, runs are short."""
+
+_ONE_THREAD: Final = 1e9
+"""Multiplications and additions a step below which threads cost more than they save."""
+
+
+def run(
+    trainer: Trainer, network: LightningModule, batches: LightningDataModule, *, batch_size: int
+) -> None:
+    """``trainer.fit``, with as many threads as the network is worth and errors of our own.
+
+    Args:
+        trainer: one that has not fitted anything yet.
+        network: is changed.
+        batches: of ``(X, labels)``.
+        batch_size: rows a step.
+
+    Raises:
+        ConfigError: training would never end.
+        SpeechnetError: a process that the strategy started failed.
+        KeyboardInterrupt: Ctrl-C.
+    """
+    _check_end(trainer)
+    try:
+        with threads(1, network, batch_size):
+            trainer.fit(network, datamodule=batches)
+    except SystemExit as error:
+        # Lightning turns Ctrl-C into exit code 1; SIGTERM arrives with a code of its own.
+        if error.code == 1:
+            raise KeyboardInterrupt from error
+        raise
+    except ProcessRaisedException as error:
+        kind, _, text = str(error).strip().splitlines()[-1].partition(": ")
+        raise SpeechnetError(
+            text if kind.startswith("speechnet.") else f"a training process failed: {kind}: {text}"
+        ) from error
+
+
+def is_plain(trainer: Trainer) -> bool:
+    """Whether nothing but the epochs is asked of a trainer: on one device, in float32, no limits.
+
+    Only then can many steps be taken at once, or many networks be trained at once: a callback, a
+    profiler or a limit may want to see each step by itself.
+    """
+    trainer_: Any = trainer  # much of it is set where mypy doesn't look
+    return (
+        trainer.world_size == 1
+        and trainer.precision == "32-true"
+        and isinstance(trainer_.profiler, PassThroughProfiler)
+        and all(isinstance(one, _OURS) for one in trainer_.callbacks)
+        # By what they look like: 1 is one batch, 1.0 all of them.
+        and all(repr(getattr(trainer, name)) == repr(value) for name, value in _PLAIN.items())
+    )
+
+
+def diverged(epoch: int) -> str:
+    """What is said of a network whose loss became NaN or infinite."""
+    return (
+        f"the network's loss is not finite in epoch {epoch}: training diverged. Lower model.lr, or "
+        "set trainer.gradient_clip_val"
+    )
+
+
+class History(Callback):
+    """Keeps what is logged, epoch by epoch, and stops a training that diverged.
+
+    Args:
+        file: how the records come back from a process that the strategy started.
+        on_epoch: told of each finished epoch, in this process.
+    """
+
+    def __init__(self, file: Path, on_epoch: Callable[[int], None]) -> None:
+        self._records: list[dict[str, float]] = []
+        self._file = file
+        self._on_epoch: Callable[[int], None] | None = on_epoch
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Runs after the validation of the same epoch."""
+        del pl_module
+        values = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        if not math.isfinite(values.get("train_loss", 0.0)):
+            raise SpeechnetError(diverged(trainer.current_epoch))
+        lr = trainer.optimizers[0].param_groups[0]["lr"]
+        self._records.append({"epoch": float(trainer.current_epoch), "lr": float(lr)} | values)
+        if self._on_epoch is not None:
+            self._on_epoch(1)
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Runs in the process that trained."""
+        del pl_module
+        if self._on_epoch is None and trainer.is_global_zero:
+            self._file.write_text(json.dumps(self._records), encoding="utf-8")
+
+    def collect(self) -> list[dict[str, float]]:
+        """The records, from wherever they were made."""
+        if self._file.exists():
+            self._records = json.loads(self._file.read_text(encoding="utf-8"))
+            self._file.unlink()
+        return self._records
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_on_epoch": None}  # a progress bar can't follow
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        quietly().__enter__()  # what is left out here is left out there
+
+
+_PLAIN: Final = {
+    "gradient_clip_val": None,
+    "accumulate_grad_batches": 1,
+    "limit_train_batches": 1.0,
+    "limit_val_batches": 1.0,
+    "overfit_batches": 0.0,
+    "val_check_interval": 1.0,
+    "check_val_every_n_epoch": 1,
+    "num_sanity_val_steps": 0,
+    "max_steps": -1,
+    "min_epochs": None,
+    "min_steps": None,
+}
+"""What a trainer is that only counts epochs."""
+
+_OURS: Final = (History, ModelCheckpoint, EarlyStopping)
+"""Callbacks that look at whole epochs."""
+
+
+class quietly(warnings.catch_warnings):  # noqa: N801 - a context manager, read as an adverb
+    """Leaves out what Lightning says of every training, and nothing else."""
+
+    def __enter__(self) -> Any:
+        entered = super().__enter__()
+        for message in _QUIET:
+            warnings.filterwarnings("ignore", message=f".*{message}")
+        quiet()
+        return entered
+
+
+def quiet() -> None:
+    """Lightning reports each Trainer's hardware and advertises; once a training is too often.
+
+    Where the root logger is set to INFO, somebody wants to read it.
+    """
+    logging.getLogger("lightning").handlers.clear()  # else it is said here and by the root logger
+    wanted = logging.getLogger().isEnabledFor(logging.INFO)
+    for name in ("lightning.pytorch", "lightning.fabric", "lightning"):
+        logging.getLogger(name).setLevel(logging.INFO if wanted else logging.WARNING)
+
+
+def _check_end(trainer: Trainer) -> None:
+    callbacks = trainer.callbacks  # type: ignore[attr-defined] # set where mypy doesn't look
+    ends = any(isinstance(callback, EarlyStopping | Timer) for callback in callbacks)
+    if trainer.max_epochs == -1 and trainer.max_steps == -1 and not ends:
+        raise ConfigError(
+            "training would never end: set trainer.max_epochs, or model.patience and a dev part "
+            "(data.split.dev)"
+        )
+
+
+@contextmanager
+def threads(networks: int, network: LightningModule, batch_size: int) -> Iterator[None]:
+    """One thread for small networks: most of a step is calls, and threads wait for each other.
+
+    Args:
+        networks: how many are trained at once.
+        network: one of them.
+        batch_size: rows a step.
+    """
+    before = torch.get_num_threads()
+    parameters = networks * sum(parameter.numel() for parameter in network.parameters())
+    # Forward, and backward to the inputs and to the weights: a product and a sum each.
+    if 6 * batch_size * parameters < _ONE_THREAD:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

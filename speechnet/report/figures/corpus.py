@@ -1,0 +1,135 @@
+"""The corpus at a glance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from speechnet.core.types import Targets
+from speechnet.core.wording import counted
+from speechnet.report.figures.style import (
+    BLACK,
+    HATCHES,
+    PALETTE,
+    SKY,
+    legend_below,
+    mark_undefined,
+    new_figure,
+    set_title,
+    styled,
+)
+from speechnet.report.names import readable
+from speechnet.report.tables import require_columns
+
+_UNKNOWN: Final = "unknown"
+
+
+@styled
+def draw_corpus(corpus: pd.DataFrame, facts: pd.DataFrame, targets: Targets) -> Figure:
+    """Classes by gender for each target, durations, and recordings per speaker.
+
+    Args:
+        corpus: indexed by file, with columns ``speaker, gender`` and one for each target.
+        facts: columns ``file, duration`` (seconds).
+        targets: the ordered classes of each target; gender itself is only drawn if it is alone.
+
+    Raises:
+        DataError: a table lacks a column.
+    """
+    require_columns(corpus, ("speaker", "gender", *targets), name="the corpus")
+    require_columns(facts, ("file", "duration"), name="facts")
+    shown = {target: classes for target, classes in targets.items() if target != "gender"}
+    shown = shown or targets
+    most = max(map(len, shown.values()))
+    width = 1.0 + 3.4 * (len(shown) + 2)
+    figure = new_figure(width, max(3.2, 1.3 + 0.36 * most))
+    axes = figure.subplots(1, len(shown) + 2, squeeze=False)[0]
+    for ax, (target, classes) in zip(axes, shown.items(), strict=False):
+        counts = classes_by_gender(corpus, target=target, classes=classes)
+        if target == "gender":
+            _classes(ax, counts.sum(axis=1).to_frame("recordings"), title="Gender")
+        else:
+            _classes(ax, counts, title=f"{readable(target)} by gender".capitalize())
+    _durations(axes[-2], facts["duration"].to_numpy(np.float64))
+    _speakers(axes[-1], corpus["speaker"])
+    speakers = corpus["speaker"].nunique()
+    set_title(
+        figure, f"The corpus: {counted(len(corpus), 'recording')} of {counted(speakers, 'speaker')}"
+    )
+    return figure
+
+
+def classes_by_gender(corpus: pd.DataFrame, *, target: str, classes: list[str]) -> pd.DataFrame:
+    """Count the recordings of each class by gender.
+
+    Args:
+        corpus: with columns ``gender`` and ``target``; a row without the target's label isn't
+            counted, one without a gender counts as ``unknown``.
+        target: the target's column.
+        classes: its ordered classes.
+
+    Returns:
+        int64, a row per class, a column per gender in alphabetical order, ``unknown`` last.
+    """
+    gender = corpus["gender"].astype("object").where(corpus["gender"].notna(), _UNKNOWN)
+    counts = pd.crosstab(corpus[target].astype("object"), gender)
+    columns = sorted(counts.columns, key=lambda name: (name == _UNKNOWN, str(name)))
+    return counts.reindex(index=classes, columns=columns, fill_value=0)
+
+
+def _classes(ax: Axes, counts: pd.DataFrame, *, title: str) -> None:
+    height = 0.8 / max(1, counts.shape[1])
+    for position, gender in enumerate(counts.columns):
+        offset = (position - (counts.shape[1] - 1) / 2) * height
+        bars = ax.barh(
+            np.arange(len(counts)) + offset,
+            counts[gender],
+            height=height,
+            color=PALETTE[position % len(PALETTE)],
+            hatch=HATCHES[position % len(HATCHES)],
+            edgecolor="white",
+            linewidth=0.5,
+            label=readable(gender),
+        )
+        ax.bar_label(bars, padding=2, fontsize=7)
+    ax.set_yticks(range(len(counts)), [readable(name) for name in counts.index])
+    ax.tick_params(axis="y", length=0)
+    ax.set_ylim(len(counts) - 0.5, -0.5)
+    ax.margins(x=0.18)
+    ax.set_xlabel("Recordings")
+    ax.set_title(title)
+    legend_below(ax, columns=3)
+
+
+def _durations(ax: Axes, seconds: Sequence[float] | np.ndarray) -> None:
+    seconds = np.asarray(seconds)[np.isfinite(seconds)]
+    ax.set(title="Durations", xlabel="Duration (s)", ylabel="Recordings")
+    if not seconds.size:
+        mark_undefined(ax, (0, 0), width=1, height=1)
+        return
+    ax.hist(seconds, bins=min(40, max(5, int(np.sqrt(seconds.size)))), color=SKY, edgecolor="white")
+    median = float(np.median(seconds))
+    ax.axvline(median, color=BLACK, linestyle="--", label=f"median {median:.1f} s")
+    ax.yaxis.set_major_locator(MaxNLocator(integer=True))
+    legend_below(ax)
+
+
+def _speakers(ax: Axes, speakers: pd.Series) -> None:
+    counts = speakers.value_counts().to_numpy()
+    ax.set(title="Recordings per speaker", ylabel="Recordings")
+    ax.set_xlabel(f"The {len(counts)} speakers, most recordings first")
+    if not counts.size:
+        mark_undefined(ax, (0, 0), width=1, height=1)
+        return
+    ax.bar(np.arange(1, len(counts) + 1), counts, width=0.9 if len(counts) < 100 else 1, color=SKY)
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_locator(MaxNLocator(integer=True))
+    median = float(np.median(counts))
+    ax.axhline(median, color=BLACK, linestyle="--", label=f"median {median:g}")
+    legend_below(ax)

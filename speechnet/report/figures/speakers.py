@@ -1,0 +1,127 @@
+"""Who the models are worse for: the score of every speaker."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from speechnet.core.types import Float64
+from speechnet.report.figures.forest import name_rows, percent_axis, wrapped, write_right
+from speechnet.report.figures.style import (
+    BLACK,
+    GREY,
+    MARKERS,
+    PALETTE,
+    add_footer,
+    new_figure,
+    set_title,
+    styled,
+)
+from speechnet.report.names import model_name, percent, readable
+from speechnet.report.tables import models_of, require_columns, rows_of
+
+_COLUMNS: Final = ("model", "target", "speaker", "gender", "classes", "uar")
+_UNKNOWN: Final = "unknown gender"
+_HARDEST: Final = 3
+_BIN: Final = 0.012  # of the axis: points closer than this are put one above the other
+_STEP: Final = 0.11  # of a row, between two points above one another at most
+_STRIP: Final = 0.8  # of a row, that its points may take up
+
+
+@styled
+def draw_speakers(speakers: pd.DataFrame, *, target: str) -> Figure:
+    """A point for each speaker's UAR, a row per model, the three hardest speakers named.
+
+    Args:
+        speakers: columns ``model, target, speaker, gender, classes, uar``; a speaker whose UAR is
+            NaN (of fewer than two classes) has no point.
+        target: the target to show.
+
+    Raises:
+        DataError: the table lacks a column or has no rows of the target.
+    """
+    require_columns(speakers, _COLUMNS, name="speakers")
+    rows = rows_of(speakers, target=target)
+    rows = rows.assign(gender=rows["gender"].astype(object).where(rows["gender"].notna(), _UNKNOWN))
+    models = models_of(rows)
+    genders = sorted(map(str, rows["gender"].unique()), key=lambda name: (name == _UNKNOWN, name))
+    named = [hardest(rows[rows["model"] == model]) for model in models]
+    texts = [_list(table) for table in named]
+    lines = max(2, *(text.count("\n") + 1 for text in texts))
+    figure = new_figure(8.2, 1.5 + len(models) * max(0.75, 0.14 * lines + 0.15))
+    ax = figure.subplots()
+    classes = rows.loc[rows["uar"].notna(), "classes"].unique()
+    if len(classes) == 1:  # else it isn't the same for all
+        ax.axvline(1 / classes[0], color=GREY, linestyle=":", label="chance")
+    for place, (model, table, text) in enumerate(zip(models, named, texts, strict=True)):
+        _strip(ax, place, rows[rows["model"] == model], genders=genders, ringed=table)
+        write_right(ax, place, text)
+    name_rows(ax, [wrapped(model_name(model)) for model in models])
+    percent_axis(ax.xaxis)
+    ax.set_xlabel("UAR of a speaker (%)")
+    note = f"Ringed and listed: the {_HARDEST} hardest speakers. Bar: the median."
+    missing = int(rows.groupby("speaker")["uar"].apply(lambda uar: uar.isna().all()).sum())
+    if missing:
+        note += f" Without a UAR, of a single class: {missing}."
+    add_footer(figure, [ax], note=note)
+    count = rows["speaker"].nunique()
+    set_title(figure, f"Each of {count} speakers on the test part: {readable(target, width=200)}")
+    return figure
+
+
+def hardest(rows: pd.DataFrame) -> pd.DataFrame:
+    """The speakers of the lowest UAR, the lowest first; none where the UAR is undefined.
+
+    Args:
+        rows: of one model and target, columns ``speaker, uar``.
+    """
+    return rows.dropna(subset=["uar"]).sort_values("uar", kind="stable").head(_HARDEST)
+
+
+def _list(table: pd.DataFrame) -> str:
+    return "\n".join(
+        f"{readable(speaker, width=44)}  {percent(float(uar))}"
+        for speaker, uar in table[["speaker", "uar"]].itertuples(index=False)
+    )
+
+
+def _strip(
+    ax: Axes, place: int, rows: pd.DataFrame, *, genders: list[str], ringed: pd.DataFrame
+) -> None:
+    rows = rows.dropna(subset=["uar"])
+    uar = rows["uar"].to_numpy(np.float64)
+    y = place + stacked(uar)
+    for position, gender in enumerate(genders):
+        chosen = (rows["gender"] == gender).to_numpy()
+        ax.scatter(
+            uar[chosen],
+            y[chosen],
+            s=18 if len(uar) < 100 else 10,
+            color=PALETTE[position % len(PALETTE)],
+            marker=MARKERS[position % len(MARKERS)],
+            linewidths=0,
+            alpha=0.8,
+            label=readable(gender) if place == 0 else None,
+        )
+    rings = rows.index.isin(ringed.index)
+    ax.scatter(uar[rings], y[rings], s=48, facecolors="none", edgecolors=BLACK, linewidths=0.9)
+    if uar.size:
+        ax.vlines(np.median(uar), place - _STRIP / 2, place + _STRIP / 2, color=BLACK, zorder=0.9)
+
+
+def stacked(values: Float64) -> Float64:
+    """Offsets, in rows, that keep points of nearly the same value apart: float64 ``[n]``.
+
+    Args:
+        values: shares, ``[n]``.
+    """
+    bins = np.round(values / _BIN).astype(np.int64)
+    table = pd.DataFrame({"bin": bins, "value": values})
+    rank = table.groupby("bin")["value"].rank(method="first").to_numpy(np.float64)
+    size = table.groupby("bin")["value"].transform("size").to_numpy(np.float64)
+    step = min(_STEP, _STRIP / max(1.0, float(size.max(initial=1)) - 1))
+    return np.asarray((rank - (size + 1) / 2) * step, dtype=np.float64)

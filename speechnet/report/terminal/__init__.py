@@ -1,0 +1,1 @@
+"""What is printed at the end of a command."""

@@ -1,1 +1,0 @@
-"""One module a verb: ``parser`` has its arguments, ``run`` hands them to ``speechnet.runs``."""

@@ -1,0 +1,117 @@
+"""The core types, their vocabularies, and the errors' exit codes."""
+
+import ast
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import speechnet
+from speechnet.core import errors
+from speechnet.core.types import (
+    EMOTIONS,
+    GENDERS,
+    POLICY_REASONS,
+    REASONS,
+    VOCABULARY,
+    FeatureMatrix,
+    Fold,
+    encode,
+)
+
+SOURCES = sorted(Path(speechnet.__file__).parent.rglob("*.py"))
+
+
+def test_a_matrix_is_frozen() -> None:
+    """Neither its values nor its fields can be changed."""
+    matrix = FeatureMatrix(np.ones((2, 3), np.float32), ("a", "b"), ("x", "y", "z"))
+    with pytest.raises(ValueError, match="read-only"):
+        matrix.X[0, 0] = 2
+    with pytest.raises(AttributeError):
+        matrix.index = ()  # type: ignore[misc]
+
+
+def test_a_matrix_must_fit_its_names() -> None:
+    """A row for each file, a column for each name."""
+    with pytest.raises(ValueError, match=r"X has shape \(2, 3\), expected \(2, 2\)"):
+        FeatureMatrix(np.ones((2, 3), np.float32), ("a", "b"), ("x", "y"))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_matrix_is_finite(value: float) -> None:
+    """What isn't must have been excluded before."""
+    with pytest.raises(ValueError, match="NaN or infinite values; exclude those rows"):
+        FeatureMatrix(np.array([[value]], np.float32), ("a",), ("x",))
+
+
+def test_a_fold_names_its_parts_in_order() -> None:
+    """Train, dev, test."""
+    fold = Fold(train=np.array([0, 1]), dev=np.array([2]), test=np.array([3]))
+    assert {name: part.tolist() for name, part in fold.parts().items()} == {
+        "train": [0, 1],
+        "dev": [2],
+        "test": [3],
+    }
+    assert list(fold.parts()) == ["train", "dev", "test"]
+
+
+@given(st.lists(st.sampled_from(["sad", "angry", None, np.nan, pd.NA])))
+def test_labels_are_positions(labels: list[object]) -> None:
+    """In the classes' own order; whatever is missing is -1."""
+    classes = ["sad", "angry"]
+    expected = [classes.index(label) if isinstance(label, str) else -1 for label in labels]
+    codes = encode(pd.Series(labels, dtype=object), classes)
+    assert codes.dtype == np.int64
+    assert codes.tolist() == expected
+
+
+def test_an_unknown_label_is_named() -> None:
+    """It never becomes a class or a missing one."""
+    with pytest.raises(ValueError, match=r"label 'bored' is not among the classes \['sad'\]"):
+        encode(pd.Series(["sad", None, "bored"]), ["sad"])
+
+
+def test_vocabularies_are_closed_and_disjoint() -> None:
+    """Every word once."""
+    assert {"gender": GENDERS, "emotion": EMOTIONS} == VOCABULARY
+    words = [*GENDERS, *EMOTIONS]
+    assert len(set(words)) == len(words)
+    assert set(REASONS) >= POLICY_REASONS
+
+
+def test_every_reason_given_is_a_known_one() -> None:
+    """Read from the source: no ``Excluded`` with a code that REASONS doesn't explain."""
+    given_reasons = set()
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            match node:
+                case ast.Call(func=ast.Name("Excluded"), args=[ast.Constant(code), *_]):
+                    given_reasons.add(code)
+    assert given_reasons <= set(REASONS)
+    assert len(given_reasons) >= 10
+
+
+def test_excluded_crosses_a_process_boundary() -> None:
+    """With reason and detail; the default would lose the detail."""
+    copy = pickle.loads(pickle.dumps(errors.Excluded("silent", "-90 dB")))  # noqa: S301 - own bytes
+    assert (copy.reason, copy.detail, str(copy)) == ("silent", "-90 dB", "silent: -90 dB")
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (errors.SpeechnetError, 1),
+        (errors.ConfigError, 2),
+        (errors.DataError, 3),
+        (errors.Excluded, 3),
+        (errors.StorageError, 4),
+    ],
+)
+def test_exit_codes_are_the_documented_ones(error: type[errors.SpeechnetError], code: int) -> None:
+    """One tree, one code each."""
+    assert issubclass(error, errors.SpeechnetError)
+    assert error.exit_code == code

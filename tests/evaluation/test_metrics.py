@@ -1,0 +1,221 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import ArrayLike
+from sklearn import metrics
+
+from speechnet.core.types import Float64, Int64
+from speechnet.evaluation.calibration import calibration_error
+from speechnet.evaluation.metrics import classification_scores, confusion
+
+CLASSES = ["angry", "happy", "sad", "neutral"]
+N_SCORES = 9 + 4 * len(CLASSES)
+
+
+def draw() -> tuple[Int64, Int64, Float64]:
+    """Labels, predictions and probabilities better than chance; every class is there."""
+    n, k, rng = 200, 4, np.random.default_rng(0)
+    truth = np.concatenate([np.arange(k), rng.integers(0, k, n - k)])
+    logits = rng.normal(size=(n, k)) + np.eye(k)[truth]
+    probability = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    return truth, probability.argmax(axis=1), probability
+
+
+def one_hot_scores(
+    truth: ArrayLike, predicted: ArrayLike, classes: list[str] = CLASSES
+) -> dict[str, float]:
+    """Scores of a classifier that is certain of what it says."""
+    truth, predicted = np.array(truth), np.array(predicted)
+    return classification_scores(truth, predicted, np.eye(len(classes))[predicted], classes)
+
+
+def test_confusion_matches_scikit_learn() -> None:
+    """Rows are the truth, columns the prediction; classes without rows keep their place."""
+    truth, predicted, _ = draw()
+    counts = confusion(truth, predicted, 6)
+    assert counts.dtype == np.int64
+    np.testing.assert_array_equal(
+        counts, metrics.confusion_matrix(truth, predicted, labels=range(6))
+    )
+
+
+@settings(deadline=None)
+@given(st.integers(2, 5), st.data())
+def test_confusion_counts_every_row_once(k: int, data: st.DataObject) -> None:
+    """All counts sum to n, rows to the true classes, columns to the predicted ones."""
+    pairs = data.draw(st.lists(st.tuples(st.integers(0, k - 1), st.integers(0, k - 1))))
+    truth, predicted = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+    counts = confusion(truth, predicted, k)
+    assert counts.sum() == len(pairs)
+    np.testing.assert_array_equal(counts.sum(axis=1), np.bincount(truth, minlength=k))
+    np.testing.assert_array_equal(counts.sum(axis=0), np.bincount(predicted, minlength=k))
+
+
+def test_all_scores_match_scikit_learn() -> None:
+    """Where every class is true and predicted, every score is scikit-learn's."""
+    truth, predicted, probability = draw()
+    scores = classification_scores(truth, predicted, probability, CLASSES)
+    expected = {
+        "n": 200,
+        "accuracy": metrics.accuracy_score(truth, predicted),
+        "uar": metrics.balanced_accuracy_score(truth, predicted),
+        "macro_f1": metrics.f1_score(truth, predicted, average="macro"),
+        "log_loss": metrics.log_loss(truth, probability),
+        "brier": metrics.brier_score_loss(truth, probability, labels=range(4), scale_by_half=False),
+        # scikit-learn has none; it is held against a loop beside its own module
+        "ece": calibration_error(probability.max(axis=1), predicted == truth),
+        "auc_macro": metrics.roc_auc_score(truth, probability, multi_class="ovr"),
+        "auc_micro": metrics.roc_auc_score(truth, probability, multi_class="ovr", average="micro"),
+    }
+    precision, recall, f1, _ = metrics.precision_recall_fscore_support(truth, predicted)
+    for c, name in enumerate(CLASSES):
+        expected[f"precision_{name}"] = precision[c]
+        expected[f"recall_{name}"] = recall[c]
+        expected[f"f1_{name}"] = f1[c]
+        expected[f"auc_{name}"] = metrics.roc_auc_score(truth == c, probability[:, c])
+    assert scores == pytest.approx(expected, abs=1e-13)
+    assert [*scores] == [*expected]
+    assert len(scores) == N_SCORES
+
+
+def test_formulas_by_hand() -> None:
+    """A small example worked out on paper."""
+    truth, predicted = np.array([0, 0, 0, 1]), np.array([0, 0, 1, 1])
+    probability = np.array([[0.9, 0.1], [0.6, 0.4], [0.3, 0.7], [0.2, 0.8]])
+    scores = classification_scores(truth, predicted, probability, ["a", "b"])
+    assert scores == pytest.approx(
+        {
+            "n": 4,
+            "accuracy": 3 / 4,
+            "uar": (2 / 3 + 1) / 2,
+            "macro_f1": (4 / 5 + 2 / 3) / 2,
+            "log_loss": -np.log(0.9 * 0.6 * 0.3 * 0.8) / 4,
+            "brier": 2 * (0.1**2 + 0.4**2 + 0.7**2 + 0.2**2) / 4,
+            # one row to a bin: .1, .4 and .2 short of what they were sure of, .7 beyond
+            "ece": (0.1 + 0.4 + 0.7 + 0.2) / 4,
+            "auc_macro": 1.0,
+            # .9 .6 .3 .8 for what is true, .1 .4 .7 .2 for what is not: 3 of 16 pairs are wrong
+            "auc_micro": 13 / 16,
+            "precision_a": 1.0,
+            "recall_a": 2 / 3,
+            "f1_a": 4 / 5,
+            "auc_a": 1.0,
+            "precision_b": 1 / 2,
+            "recall_b": 1.0,
+            "f1_b": 2 / 3,
+            "auc_b": 1.0,
+        }
+    )
+
+
+def test_perfect_predictions() -> None:
+    """Everything is 1, the errors of the probabilities 0, the log loss what clipping leaves."""
+    scores = one_hot_scores([0, 1, 2, 3, 3], [0, 1, 2, 3, 3])
+    assert scores.pop("n") == 5
+    assert scores.pop("brier") == scores.pop("ece") == 0
+    assert scores.pop("log_loss") == pytest.approx(0, abs=1e-15)
+    assert set(scores.values()) == {1.0}
+
+
+def test_order_of_rows_changes_nothing() -> None:
+    """Permuting the rows leaves every score as it was."""
+    truth, predicted, probability = draw()
+    order = np.random.default_rng(1).permutation(len(truth))
+    shuffled = classification_scores(truth[order], predicted[order], probability[order], CLASSES)
+    assert shuffled == pytest.approx(
+        classification_scores(truth, predicted, probability, CLASSES), abs=1e-13
+    )
+
+
+def test_order_of_classes_changes_nothing() -> None:
+    """Renumbering the classes renames nothing and moves no score."""
+    truth, predicted, probability = draw()
+    order = np.array([2, 0, 3, 1])
+    place = np.argsort(order)
+    renumbered = classification_scores(
+        place[truth], place[predicted], probability[:, order], [CLASSES[c] for c in order]
+    )
+    assert renumbered == pytest.approx(
+        classification_scores(truth, predicted, probability, CLASSES), abs=1e-13
+    )
+
+
+def test_class_without_rows() -> None:
+    """No recall, no AUC of the class, no macro AUC; UAR is that of the classes present."""
+    truth, predicted = [0, 0, 1, 2], [0, 3, 1, 2]
+    scores = one_hot_scores(truth, predicted)
+    for name in ("recall_neutral", "auc_neutral", "auc_macro"):
+        assert np.isnan(scores[name])
+    assert scores["uar"] == (1 / 2 + 1 + 1) / 3
+    assert scores["precision_neutral"] == 0
+    assert scores["f1_neutral"] == 0
+    assert np.isfinite(scores["auc_micro"])
+    # "neutral" was predicted: its F1 of 0 counts
+    assert scores["macro_f1"] == pytest.approx(metrics.f1_score(truth, predicted, average="macro"))
+
+
+def test_class_never_predicted() -> None:
+    """No precision, but a recall and an F1 of 0, which counts in both averages."""
+    truth, predicted = [0, 1, 2, 3], [0, 1, 2, 2]
+    scores = one_hot_scores(truth, predicted)
+    assert np.isnan(scores["precision_neutral"])
+    assert scores["recall_neutral"] == scores["f1_neutral"] == 0
+    assert scores["uar"] == 3 / 4
+    assert scores["macro_f1"] == pytest.approx(
+        metrics.f1_score(truth, predicted, average="macro", zero_division=np.nan)
+    )
+
+
+def test_class_neither_true_nor_predicted() -> None:
+    """No F1 of the class; macro F1 leaves it out, as scikit-learn with zero_division=nan."""
+    truth, predicted = [0, 1, 2, 2], [0, 1, 1, 2]
+    scores = one_hot_scores(truth, predicted)
+    for name in ("precision_neutral", "recall_neutral", "f1_neutral", "auc_neutral"):
+        assert np.isnan(scores[name])
+    expected = metrics.f1_score(
+        truth, predicted, labels=range(4), average="macro", zero_division=np.nan
+    )
+    assert scores["macro_f1"] == pytest.approx(expected)
+    assert scores["macro_f1"] == pytest.approx(metrics.f1_score(truth, predicted, average="macro"))
+
+
+def test_one_class_alone_has_no_average() -> None:
+    """All rows of one class: UAR, macro F1 and AUCs are undefined, accuracy and recall not."""
+    scores = one_hot_scores([1, 1, 1], [1, 1, 0])
+    for name in ("uar", "macro_f1", "auc_macro", *(f"auc_{c}" for c in CLASSES)):
+        assert np.isnan(scores[name])
+    assert scores["accuracy"] == scores["recall_happy"] == 2 / 3
+
+
+def test_no_rows_leaves_everything_undefined() -> None:
+    """An empty part gives n = 0 and NaN, with no warning."""
+    scores = one_hot_scores(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))
+    assert scores.pop("n") == 0
+    assert len(scores) == N_SCORES - 1
+    assert np.isnan([*scores.values()]).all()
+
+
+def test_log_loss_of_a_certain_mistake_is_clipped() -> None:
+    """A probability of 0 for the truth costs -log of the float64 eps, as in scikit-learn."""
+    scores = one_hot_scores([0, 1], [0, 0], ["a", "b"])
+    assert scores["log_loss"] == pytest.approx(-np.log(np.finfo(np.float64).eps) / 2)
+    assert scores["log_loss"] == pytest.approx(metrics.log_loss([0, 1], [[1.0, 0.0], [1.0, 0.0]]))
+
+
+@pytest.mark.parametrize(
+    ("truth", "predicted", "k", "message"),
+    [
+        ([0, 1], [0, 4], 4, "predicted holds labels from 0 to 4, expected 0 to 3"),
+        ([0, -1], [0, 0], 4, "truth holds labels from -1 to 0"),
+        ([0, 1], [0], 4, "2 true and 1 predicted"),
+        ([0, 0], [0, 0], 1, "found 1 classes"),
+        ([0.0, 1.0], [0, 1], 2, "truth is float64"),
+    ],
+)
+def test_labels_that_do_not_fit_are_refused(
+    truth: list[float], predicted: list[int], k: int, message: str
+) -> None:
+    """Unlike in torchmetrics, which would count or drop them without a word."""
+    with pytest.raises(ValueError, match=message):
+        confusion(np.array(truth), np.array(predicted), k)

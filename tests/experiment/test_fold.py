@@ -1,0 +1,351 @@
+"""One fold: its searches, its models, and that nothing is fitted on rows that are scored."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from helpers.tables import TARGETS, corpus_table, features, speech_data
+from threadpoolctl import threadpool_limits
+
+from speechnet.config.experiment import ExperimentConfig, read_experiment
+from speechnet.core.errors import DataError, StorageError
+from speechnet.core.types import Fold
+from speechnet.data.datamodule import SpeechDataModule
+from speechnet.experiment.fold import FoldTraining, check_searches
+from speechnet.experiment.parallel import parallel
+from speechnet.models.calibration import Calibrated, fit_temperatures
+from speechnet.models.classical.pipelines import BaselineClassifier, FitAndScoreBaseline
+from speechnet.models.model import Classifier
+from speechnet.models.neural.classifier import NetworkClassifier
+from speechnet.models.neural.training import NetworkTrainer
+from speechnet.splits.config import SplitConfig
+
+pytestmark = pytest.mark.slow
+
+FAST = {
+    "trainer.accelerator": "cpu",
+    "trainer.max_epochs": "3",
+    "model.hidden": "[8]",
+    "baselines.knn.n_neighbors": "[1, 3]",
+    "baselines.svm.C": "[1.0, 100.0]",
+    "baselines.svm.folds": "3",
+    "baselines.logreg.C": "[0.1, 1.0]",
+    "baselines.logreg.folds": "3",
+    "parallel.n_jobs": "1",
+}
+
+NO_BASELINES = dict.fromkeys([f"baselines__{name}" for name in ("knn", "svm", "logreg")], "null")
+
+
+def configuration(**settings: str) -> ExperimentConfig:
+    """``configuration(model__members="2")``: a small experiment, but for what is set."""
+    chosen = FAST | {key.replace("__", "."): value for key, value in settings.items()}
+    return read_experiment([word for key, text in chosen.items() for word in (f"--{key}", text)])[0]
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Tables this small are slower on several threads, and far slower on a busy machine."""
+    with threadpool_limits(1):
+        yield
+
+
+@pytest.fixture
+def train(tmp_path: Path) -> Callable[..., tuple[FoldTraining, dict[str, Classifier]]]:
+    """Fit all models of the first fold."""
+
+    def run(
+        data: SpeechDataModule, config: ExperimentConfig, name: str = "fold_0"
+    ) -> tuple[FoldTraining, dict[str, Classifier]]:
+        (tmp_path / name).mkdir()
+        training = FoldTraining(config, data, number=0, folder=tmp_path / name)
+        with parallel(config.parallel):
+            return training, dict(training.models())
+
+    return run
+
+
+Train = Callable[..., tuple[FoldTraining, dict[str, Classifier]]]
+
+
+class TestModels:
+    def test_all_are_fitted_and_saved(self, train: Train) -> None:
+        """The network first; what is on disk is what was handed out."""
+        data = speech_data()
+        training, models = train(data, configuration(model__members="2"))
+        assert list(models) == ["mlp", "knn", "svm", "logreg"]
+        for name, model in models.items():
+            kind: Any = NetworkClassifier if name == "mlp" else BaselineClassifier
+            loaded = kind.load(training.folder, name, TARGETS)
+            again = Calibrated.wrap_saved(loaded, training.folder, name).predict_proba(data.X)
+            for target, proba in model.predict_proba(data.X).items():
+                np.testing.assert_array_equal(again[target], proba)
+        files = {path.name for path in training.folder.iterdir()}
+        baselines = {f"{name}_{target}.skops" for name in list(models)[1:] for target in TARGETS}
+        temperatures = {f"{name}_temperature.json" for name in models}
+        assert files == {"mlp_0.ckpt", "mlp_1.ckpt", "logs"} | baselines | temperatures
+
+    def test_left_out(self, train: Train) -> None:
+        """Models that are not enabled are not fitted, and leave no trace."""
+        config = configuration(model__enabled="false", baselines__knn="null", baselines__svm="null")
+        training, models = train(speech_data(), config)
+        assert list(models) == ["logreg"]
+        assert training.history == []
+        assert len(list(training.folder.iterdir())) == 3
+
+    def test_calibrated_on_the_dev_part(self, train: Train) -> None:
+        """Each temperature is that of the dev rows; without it the model is as it was fitted."""
+        data = speech_data()
+        training, models = train(data, configuration(model__enabled="false"))
+        dev = data.folds[0].dev
+        for record in training.temperatures:
+            model = models[record["model"]]
+            assert isinstance(model, Calibrated)
+            plain = model.classifier.predict_proba(data.X[dev])
+            fitted = fit_temperatures(plain, data.labels[dev], TARGETS)
+            assert record["temperature"] == fitted[record["target"]]
+        assert len(training.temperatures) == 3 * 2
+
+    def test_not_calibrated_if_not_asked_to(self, train: Train) -> None:
+        """No temperature is fitted, none is kept."""
+        settings = {"model__enabled": "false", "evaluation__calibrate": "false"}
+        training, models = train(speech_data(), configuration(**settings))
+        assert training.temperatures == []
+        assert all(isinstance(model, BaselineClassifier) for model in models.values())
+
+    def test_history(self, train: Train) -> None:
+        """A row for each member and epoch."""
+        training, _ = train(speech_data(), configuration(model__members="2", **NO_BASELINES))
+        history = pd.concat(training.history)
+        assert history[["member", "epoch"]].to_numpy().tolist() == [
+            [member, epoch] for member in (0, 1) for epoch in (0, 1, 2)
+        ]
+        assert set(history["fold"]) == {0}
+        assert {"train_loss", "dev_loss", "dev_uar", "dev_uar_emotion", "lr"} <= set(history)
+
+    @pytest.mark.parametrize("epochs", ["null", "-1"])
+    def test_no_last_epoch(self, train: Train, epochs: str) -> None:
+        """The dev part ends the training."""
+        config = configuration(
+            trainer__max_epochs=epochs,
+            model__patience="1",
+            model__schedule="none",
+            **NO_BASELINES,
+        )
+        training, _ = train(speech_data(), config)
+        assert 2 <= len(training.history[0]) < 100
+
+    def test_logs(self, train: Train) -> None:
+        """Every member's curves as CSV and for TensorBoard."""
+        training, _ = train(speech_data(), configuration(**NO_BASELINES))
+        logs = training.folder / "logs"
+        metrics = pd.read_csv(logs / "csv_0" / "metrics.csv")
+        assert metrics["dev_uar"].notna().sum() == metrics["train_loss"].notna().sum() == 3
+        assert list((logs / "network_0").glob("events.*"))
+
+    def test_no_permission(self, train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A folder that can't be written is said to be one."""
+
+        def refuse(*_: Any) -> None:
+            raise PermissionError(13, "denied")
+
+        monkeypatch.setattr(BaselineClassifier, "save", refuse)
+        with pytest.raises(StorageError, match=r"no permission to write .*fold_0"):
+            train(speech_data(), configuration(model__enabled="false"))
+
+    def test_parallel_is_serial(self, train: Train) -> None:
+        """Processes change no probability and no record, for networks and baselines alike."""
+        data = speech_data()
+        grid = {"model__members": "2", "model__grid": "{lr: [0.001, 0.01]}", "model__folds": "2"}
+        runs = [
+            train(data, configuration(**grid, parallel__n_jobs=jobs), f"fold_{jobs}")
+            for jobs in ("1", "2")
+        ]
+        pd.testing.assert_frame_equal(*(pd.concat(run.searched) for run, _ in runs))
+        pd.testing.assert_frame_equal(*(pd.concat(run.history) for run, _ in runs))
+        for name, model in runs[0][1].items():
+            other = runs[1][1][name].predict_proba(data.X)
+            for target, proba in model.predict_proba(data.X).items():
+                np.testing.assert_array_equal(other[target], proba)
+
+
+class TestSearchRecords:
+    def test_complete(self, train: Train) -> None:
+        """Every candidate of every model and target, a score for each inner fold, one chosen."""
+        config = configuration(model__grid="{lr: [0.001, 0.01]}", model__folds="2")
+        training, _ = train(speech_data(), config)
+        searched = pd.concat(training.searched, ignore_index=True)
+        sizes = searched.groupby(["model", "target"]).size().to_dict()
+        pairs = {(name, target) for name in ("knn", "svm", "logreg") for target in TARGETS}
+        assert set(sizes) == pairs | {("mlp", "")}
+        assert searched.groupby(["model", "target"])["chosen"].sum().eq(1).all()
+        assert set(searched["fold"]) == {0}
+        # The training part has four speakers, so that there are no more folds than these.
+        for name, folds in {"mlp": 2, "logreg": 3, "svm": 3, "knn": 4}.items():
+            scores = searched[searched["model"] == name].filter(like="score_")
+            assert scores.notna().sum(axis=1).eq(folds).all()
+
+    def test_numbers(self, train: Train) -> None:
+        """Mean, deviation and rank are those of the folds' scores; the chosen ranks first."""
+        training, _ = train(speech_data(signal=0.5), configuration(model__enabled="false"))
+        for table in training.searched:
+            scores = table.filter(like="score_").to_numpy()
+            np.testing.assert_allclose(table["mean"], scores.mean(axis=1))
+            np.testing.assert_allclose(table["sd"], scores.std(axis=1))
+            assert table.loc[table["chosen"], "rank"].tolist() == [1]
+            assert table["chosen"].idxmax() == table["mean"].idxmax()
+            assert all(isinstance(json.loads(text), dict) for text in table["candidate"])
+
+    def test_failures_stand_in_the_table(self, train: Train) -> None:
+        """A candidate that can't be fitted has no mean, no rank, and a reason."""
+        config = configuration(
+            model__enabled="false",
+            baselines__svm="null",
+            baselines__logreg="null",
+            baselines__knn__n_neighbors="[1000, 3]",
+        )
+        training, _ = train(speech_data(), config)
+        for table in training.searched:
+            failed = table[table["candidate"].str.contains("1000")]
+            assert failed[["mean", "rank"]].isna().all(axis=None)
+            assert failed["error"].str.contains("n_neighbors").all()
+            assert not failed["chosen"].any()
+
+    def test_the_chosen_is_what_is_fitted(self, train: Train) -> None:
+        """The model has the hyper-parameters that the table says were chosen."""
+        training, models = train(speech_data(), configuration(model__enabled="false"))
+        for table, target in zip(training.searched, TARGETS, strict=False):
+            chosen = json.loads(table.loc[table["chosen"], "candidate"].item())
+            knn = models["knn"]
+            assert isinstance(knn, Calibrated)
+            assert isinstance(knn.classifier, BaselineClassifier)
+            fitted = knn.classifier.estimators[target].named_steps["model"].get_params()
+            assert {name: fitted[name] for name in chosen} == chosen
+
+
+class TestLeakage:
+    def test_only_training_rows_are_fitted_on(
+        self, train: Train, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Spies: each search and each fit sees training rows; dev rows only stop the network."""
+        data = speech_data()
+        seen: list[np.ndarray] = []
+        network = NetworkTrainer.fit
+
+        def spy_network(self: NetworkTrainer, *args: Any, **parts: Any) -> Any:
+            assert set(parts["train"]) <= set(data.folds[0].train)
+            assert set(parts["dev"]) <= set(data.folds[0].dev)
+            return network(self, *args, **parts)
+
+        call = FitAndScoreBaseline.__call__
+
+        def spy_baseline(self: FitAndScoreBaseline, candidate: Any, fit: Any, held: Any) -> float:
+            seen.append(self.X)
+            assert not set(fit) & set(held)
+            return call(self, candidate, fit, held)
+
+        monkeypatch.setattr(NetworkTrainer, "fit", spy_network)
+        monkeypatch.setattr(FitAndScoreBaseline, "__call__", spy_baseline)
+        train(data, configuration(model__grid="{lr: [0.01]}", model__folds="2"))
+        for X in seen:
+            np.testing.assert_array_equal(X, data.X[data.folds[0].train])
+
+    def test_planted_test_rows_change_nothing(self, train: Train) -> None:
+        """Outliers and other labels in the test part give the same models, bit for bit."""
+        data = speech_data(signal=0.5)
+        test, rest = data.folds[0].test, data.folds[0].train
+        planted = data.X.copy()
+        planted[test] = 1e6
+        other = speech_data(X=planted)
+        other.labels[test] = 0
+        runs = [train(data, configuration()), train(other, configuration(), "other")]
+        pd.testing.assert_frame_equal(*(pd.concat(run.searched) for run, _ in runs))
+        for name, model in runs[0][1].items():
+            again = runs[1][1][name].predict_proba(data.X[rest])
+            for target, proba in model.predict_proba(data.X[rest]).items():
+                np.testing.assert_array_equal(again[target], proba)
+
+    def test_speakers_are_no_clue(self, train: Train) -> None:
+        """Labels drawn by speaker: whoever is recognised gives nothing away about the others.
+
+        Features tell speakers apart perfectly and in the test part hold the label itself; with
+        speakers kept apart every model stays at chance on it.
+        """
+        rng = np.random.default_rng(0)
+        table = corpus_table(40, 8)
+        who = np.repeat(np.arange(40), 8)
+        for target, classes in TARGETS.items():
+            drawn = rng.permutation(np.resize(np.array(classes, dtype=object), 40))
+            table[target] = drawn[who]
+        split = SplitConfig(protocol="speaker", test=0.5, dev=0.2)
+        voices = features(who[:, None].astype(np.int64), 8, signal=5.0)
+        plain = speech_data(
+            table, X=np.column_stack([voices, np.zeros(len(who), np.float32)]), split=split
+        )
+        test = plain.folds[0].test
+        X = plain.X.copy()
+        X[test, -1] = plain.labels[test, 1]
+        data = speech_data(table, X=X, split=split)
+        _, models = train(data, configuration())
+        for model in models.values():
+            for column, (target, proba) in enumerate(model.predict_proba(X[test]).items()):
+                truth = data.labels[test, column]
+                predicted = proba.argmax(axis=1)
+                chance = 1 / len(TARGETS[target])
+                uar = np.mean([(predicted[truth == c] == c).mean() for c in np.unique(truth)])
+                # Twenty speakers, not 160 rows, are independent: three standard errors.
+                assert abs(uar - chance) < 3 * np.sqrt(chance * (1 - chance) / 20)
+
+
+class TestInnerFolds:
+    def test_speakers_are_kept_apart(self, tmp_path: Path) -> None:
+        """Within the training part too, as the protocol says; shuffled for the random one."""
+        for protocol, apart in (("speaker", True), ("random", False)):
+            config = configuration(data__split__protocol=protocol, data__split__folds="1")
+            data = speech_data(split=config.data.split)
+            training = FoldTraining(config, data, number=0, folder=tmp_path)
+            speakers = data.table["speaker"].to_numpy()
+            held = []
+            for fit, scored in training._inner(3):
+                assert bool(set(speakers[fit]) & set(speakers[scored])) != apart
+                assert set(fit) | set(scored) == set(data.folds[0].train)
+                held.append(scored)
+            assert sorted(np.concatenate(held)) == data.folds[0].train.tolist()
+
+    def test_rows_without_a_label(self, train: Train) -> None:
+        """They train the other target; for their own they are left out of fits and folds."""
+        table = corpus_table(8, 8)
+        table.loc[table.index[::5], "emotion"] = None
+        data = speech_data(table)
+        training, models = train(data, configuration(baselines__svm__folds="2"))
+        calibrated = models["svm"]
+        assert isinstance(calibrated, Calibrated)
+        svm = calibrated.classifier
+        assert isinstance(svm, BaselineClassifier)
+        rows = data.folds[0].train
+        for column, target in enumerate(TARGETS):
+            known = int((data.labels[rows, column] >= 0).sum())
+            scaler = (
+                svm.estimators[target].calibrated_classifiers_[0].estimator.named_steps["scale"]
+            )
+            assert scaler.n_samples_seen_ == known
+        assert all(table["error"].eq("").all() for table in training.searched)
+
+
+def test_searches_are_checked_before_training(tiny_config: Path, tmp_path: Path) -> None:
+    """A fold whose training rows lack speakers for a search is refused, and named."""
+    words = ["--config", str(tiny_config), "--out", str(tmp_path)]
+    config, _ = read_experiment(words)
+    table = pd.DataFrame(
+        {
+            "speaker": ["a", "a", "b", "b", "c", "d"],
+            "gender": ["male", "male", "female", "female", "male", "female"],
+        }
+    )
+    fold = Fold(train=np.arange(4), dev=np.arange(0), test=np.array([4, 5]))
+    with pytest.raises(DataError, match=r"fold 0: .*one speaker is left for gender 'female'"):
+        check_searches(config, table, {"gender": ["female", "male"]}, [fold])

@@ -1,0 +1,377 @@
+"""Nothing leaks: what is fitted doesn't know the test rows, and random labels stay random.
+
+Features tell speakers apart and say nothing about the labels, which are drawn at random. Whatever
+a model scores above chance on unseen rows, it can only have from a leak; planted ones are found.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import permutations
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from helpers import tables
+from sklearn.base import BaseEstimator
+from sklearn.metrics import balanced_accuracy_score
+from threadpoolctl import threadpool_limits
+
+from speechnet.config.experiment import ExperimentConfig, read_experiment
+from speechnet.core.types import Int64
+from speechnet.data.datamodule import SpeechDataModule
+from speechnet.evaluation.chance import chance_interval
+from speechnet.experiment.fit import parallel
+from speechnet.experiment.fold import FoldTraining
+from speechnet.models.model import Classifier
+from speechnet.splits.config import SplitConfig
+
+pytestmark = pytest.mark.slow
+
+WIDTH = 12
+"""Features."""
+
+EMOTIONS = ["angry", "happy", "sad"]
+
+MODELS = ["mlp", "knn", "svm", "logreg", "sklearn_mlp"]
+
+SETTINGS = {
+    "trainer.accelerator": "cpu",
+    "trainer.max_epochs": "4",
+    "model.hidden": "[8]",
+    "model.batch_size": "16",
+    "model.lr": "0.01",
+    "model.grid": "{dropout: [0.0, 0.5]}",
+    "model.folds": "2",
+    "baselines.knn": "{n_neighbors: [1, 5], metric: [euclidean], folds: 2}",
+    "baselines.svm": "{C: [1.0, 10.0], folds: 2}",
+    "baselines.logreg": "{C: [0.1, 1.0], folds: 2}",
+    "baselines.sklearn_mlp": "{hidden: [4, 8], max_iter: [10], folds: 2}",
+    "parallel.n_jobs": "1",
+}
+
+LONGER = {
+    "trainer.max_epochs": "30",
+    "model.hidden": "[32]",
+    "baselines.sklearn_mlp": "{hidden: [8], solver: [lbfgs], max_iter: [200], folds: 2}",
+}
+"""With which networks learn all that there is to learn."""
+
+PROTOCOLS = {
+    "speaker": SplitConfig(protocol="speaker", test=0.34, dev=0.34),
+    "kfold": SplitConfig(protocol="kfold", folds=2, dev=0.34),
+    "loso": SplitConfig(protocol="loso", dev=0.34),
+    "predefined": SplitConfig(
+        protocol="predefined", speakers=[["s00", "s01"], ["s04", "s05"]], dev=0.34
+    ),
+    "random": SplitConfig(protocol="random", folds=2, dev=0.25),
+}
+
+SEEDS = range(20)
+
+
+class Results(NamedTuple):
+    """What one model made of test rows: truth, prediction and speaker, int64 ``[n]`` each."""
+
+    truth: Int64
+    predicted: Int64
+    speaker: Int64
+
+    @property
+    def uar(self) -> float:
+        return float(balanced_accuracy_score(self.truth, self.predicted))
+
+
+def configuration(**more: str) -> ExperimentConfig:
+    """Every model, a search of two candidates for each."""
+    chosen = SETTINGS | more
+    words = [word for key, text in chosen.items() for word in (f"--{key}", text)]
+    return read_experiment(words)[0]
+
+
+@pytest.fixture(scope="module")
+def config() -> ExperimentConfig:
+    """Trained as long as it takes to see whether anything is learnt that mustn't be."""
+    return configuration()
+
+
+@pytest.fixture(scope="module")
+def shorter() -> ExperimentConfig:
+    """Without the network's search, which takes as long as most of the rest."""
+    return configuration(**{"model.grid": "{}"})
+
+
+@pytest.fixture(scope="module")
+def longer() -> ExperimentConfig:
+    """Trained until what is there is learnt."""
+    return configuration(**LONGER)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Tables this small are slower on several threads."""
+    with threadpool_limits(1):
+        yield
+
+
+@pytest.fixture(autouse=True)
+def one_target(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tables of ``speech_data`` have one target here: half the models, half the time."""
+    monkeypatch.setattr(tables, "TARGETS", {"emotion": EMOTIONS})
+
+
+def corpus(
+    split: SplitConfig,
+    *,
+    seed: int,
+    speakers: int = 6,
+    each: int = 24,
+    copies: int = 1,
+    by_speaker: bool = False,
+) -> SpeechDataModule:
+    """Loud speakers and random labels, drawn for each recording or for each speaker.
+
+    Every recording stands ``copies`` times in it, under the same label.
+    """
+    rng = np.random.default_rng(seed)
+    who = np.repeat(np.arange(speakers), each)
+    label = rng.integers(0, 3, speakers)[who] if by_speaker else rng.integers(0, 3, len(who))
+    table = pd.DataFrame(
+        {
+            "speaker": [f"s{number:02d}" for number in np.repeat(who, copies)],
+            "emotion": np.array(EMOTIONS, dtype=object)[np.repeat(label, copies)],
+        },
+        index=pd.Index([f"{row:04d}.wav" for row in range(len(who) * copies)], name="file"),
+    ).astype(object)
+    X = tables.features(who[:, None], WIDTH, signal=2.0, seed=seed)
+    return tables.speech_data(table, X=np.repeat(X, copies, axis=0), split=split)
+
+
+def train(
+    config: ExperimentConfig, data: SpeechDataModule, folder: Path, *, number: int = 0
+) -> tuple[FoldTraining, dict[str, Classifier]]:
+    """Search and fit all models of one fold, as a run does."""
+    folder.mkdir()
+    training = FoldTraining(config, data, number=number, folder=folder)
+    with parallel(config.parallel):
+        return training, dict(training.models())
+
+
+def trials(
+    config: ExperimentConfig, split: SplitConfig, folder: Path, seeds: range, **settings: Any
+) -> dict[str, list[Results]]:
+    """Each model's results with every seed, on one fold; with the next seed on the next fold."""
+    found: dict[str, list[Results]] = {name: [] for name in MODELS}
+    for seed in seeds:
+        data = corpus(split, seed=seed, **settings)
+        number = seed % len(data.folds)
+        test = data.folds[number].test
+        speaker = pd.factorize(data.table["speaker"])[0][test] + 1000 * seed
+        _, models = train(config, data, folder / str(seed), number=number)
+        for name, model in models.items():
+            predicted = model.predict_proba(data.X[test])["emotion"].argmax(axis=1)
+            found[name].append(Results(data.labels[test, 0], predicted, speaker))
+    return found
+
+
+def pooled(results: list[Results]) -> Results:
+    """All rows of all seeds."""
+    return Results(*(np.concatenate(column) for column in zip(*results, strict=True)))
+
+
+def bounds(results: Results, *, tests: int, by_speaker: bool = False) -> tuple[float, float]:
+    """The chance interval of which one of so many tests would leave its own in 5 % of all cases."""
+    units = results.speaker if by_speaker else None
+    return chance_interval(results.truth, units, 3, seed=0, level=1 - 0.05 / tests)
+
+
+class TestRandomLabels:
+    """The levels allow for the number of comparisons, so that a leak fails them and luck doesn't.
+
+    The results of all seeds together lie so near to chance that a gain of four points is a leak.
+    """
+
+    @pytest.mark.parametrize("protocol", PROTOCOLS)
+    def test_every_model_stays_at_chance(
+        self, shorter: ExperimentConfig, protocol: str, tmp_path: Path
+    ) -> None:
+        """Each seed by itself, and all seeds together.
+
+        Where speakers are kept apart every recording is there twice: both are on one side, and
+        predicted alike, so that they count once.
+        """
+        copies = 1 if protocol == "random" else 2
+        found = trials(shorter, PROTOCOLS[protocol], tmp_path, SEEDS, copies=copies)
+        once = {
+            name: [Results(*(column[::copies] for column in one)) for one in found[name]]
+            for name in MODELS
+        }
+        comparisons = len(MODELS) * len(PROTOCOLS)
+        for seed in SEEDS:
+            low, high = bounds(once["mlp"][seed], tests=comparisons * len(SEEDS))
+            for name in MODELS:
+                assert low <= once[name][seed].uar <= high, f"{name}, seed {seed}"
+        low, high = bounds(pooled(once["mlp"]), tests=comparisons)
+        assert high - low < 0.16
+        for name in MODELS:
+            assert low <= pooled(once[name]).uar <= high, name
+
+    def test_a_recording_on_both_sides_is_found(
+        self, config: ExperimentConfig, tmp_path: Path
+    ) -> None:
+        """A random split of recordings that are there twice: the nearest neighbour is the twin."""
+        found = trials(config, PROTOCOLS["random"], tmp_path, range(2), copies=2)
+        results = pooled(found["knn"])
+        assert results.uar > bounds(results, tests=1000)[1] + 0.1
+
+    @pytest.mark.parametrize("everywhere", [False, True])
+    def test_giveaway(self, longer: ExperimentConfig, everywhere: bool, tmp_path: Path) -> None:
+        """Features that are the label raise no score if they are so in test rows only.
+
+        In all rows they are found by every model. In test rows they stand at another scale, and
+        whichever way a model takes them, it takes all rows of a class alike: a single coding of
+        the classes may be lucky. Over all codings that evens out exactly.
+        """
+        plain = corpus(PROTOCOLS["speaker"], seed=0)
+        test, noise = plain.folds[0].test, np.random.default_rng(0).normal(size=plain.X.shape)
+        truth = plain.labels[test, 0]
+        code = np.broadcast_to(3 * plain.labels - 3, noise.shape) if everywhere else noise
+        data = again(plain, np.column_stack([plain.X, code]), plain.labels)
+        _, models = train(longer, data, tmp_path / "fold")
+        codings = [(0, 1, 2)] if everywhere else [*permutations(range(3))]
+        shape = (len(test), plain.X.shape[1])
+        for name, model in models.items():
+            scores = []
+            for coding in codings:
+                giveaway = np.broadcast_to(3 * np.array(coding)[truth, None] - 3, shape)
+                X = np.column_stack([plain.X[test], giveaway]).astype(np.float32)
+                predicted = model.predict_proba(X)["emotion"].argmax(axis=1)
+                scores.append(Results(truth, predicted, truth).uar)
+            low, high = chance_interval(truth, None, 3, seed=0, level=1 - 0.05 / len(MODELS))
+            if everywhere:
+                assert scores[0] > high + 0.1, name
+            else:
+                assert low <= np.mean(scores) <= high, name
+
+
+def again(data: SpeechDataModule, X: np.ndarray, labels: Int64) -> SpeechDataModule:
+    """The same rows and folds with other features and labels."""
+    other = tables.speech_data(data.table, X=X.astype(np.float32), split=data.config.split)
+    other.labels = labels
+    for one, two in zip(data.folds, other.folds, strict=True):
+        assert all(np.array_equal(one.parts()[part], rows) for part, rows in two.parts().items())
+    return other
+
+
+class TestSpeakerLinkedLabels:
+    """Each speaker has one emotion only: who is recognised, is known."""
+
+    @pytest.mark.parametrize("protocol", ["speaker", "kfold"])
+    def test_unseen_speakers_give_nothing_away(
+        self, longer: ExperimentConfig, protocol: str, tmp_path: Path
+    ) -> None:
+        """Speakers, not recordings, are what is guessed; all models stay at chance."""
+        linked = {"speakers": 36, "each": 4, "by_speaker": True}
+        found = trials(longer, PROTOCOLS[protocol], tmp_path, range(3), **linked)
+        for name in MODELS:
+            results = pooled(found[name])
+            low, high = bounds(results, tests=2 * len(MODELS), by_speaker=True)
+            assert low <= results.uar <= high, name
+
+    def test_a_random_split_gives_them_away(self, longer: ExperimentConfig, tmp_path: Path) -> None:
+        """To every model, and by far."""
+        linked = {"speakers": 18, "each": 10, "by_speaker": True}
+        found = trials(longer, PROTOCOLS["random"], tmp_path, range(2), **linked)
+        for name in MODELS:
+            results = pooled(found[name])
+            assert results.uar > bounds(results, tests=100, by_speaker=True)[1], name
+
+
+def numbers(part: Any) -> dict[str, str]:
+    """A hash of whatever a model holds, by where it is held; files' places don't count."""
+    found: dict[str, str] = {}
+
+    def walk(name: str, part: Any) -> None:
+        if isinstance(part, torch.nn.Module):
+            for key, tensor in part.state_dict().items():
+                found[f"{name}.{key}"] = joblib.hash(tensor.numpy())
+        elif isinstance(part, BaseEstimator):
+            # A tree counts the rows that were looked up in it.
+            walk(name, {key: value for key, value in vars(part).items() if key != "_tree"})
+        elif isinstance(part, dict | list | tuple):
+            for key, value in part.items() if isinstance(part, dict) else enumerate(part):
+                walk(f"{name}.{key}", value)
+        elif type(part).__module__.startswith("speechnet."):
+            walk(name, vars(part))
+        elif not isinstance(part, Path):
+            found[name] = joblib.hash(part)
+
+    walk("", part)
+    return found
+
+
+def fitted(training: FoldTraining, models: dict[str, Classifier]) -> dict[str, str]:
+    """Hashes of all that one fold has fitted, chosen or recorded."""
+    tables = {
+        "search": pd.concat(training.searched).to_csv(),
+        "epochs": pd.concat(training.history).to_csv(),
+        "temperatures": training.temperatures,
+    }
+    return numbers(models | tables)
+
+
+class TestFitted:
+    @pytest.mark.parametrize("protocol", ["speaker", "random"])
+    def test_test_rows_change_nothing(
+        self, config: ExperimentConfig, protocol: str, tmp_path: Path
+    ) -> None:
+        """Giveaways, outliers and other labels there: every number is the same, bit for bit.
+
+        Scalers, chosen candidates, weights, class weights, the epoch kept, temperatures. One other
+        training row changes every model.
+        """
+        data = corpus(PROTOCOLS[protocol], seed=0)
+        test, one = data.folds[0].test, data.folds[0].train[:1]
+        plain = fitted(*train(config, data, tmp_path / "plain"))
+        assert {name.split(".")[1] for name in plain} == {
+            *MODELS,
+            *("search", "epochs", "temperatures"),
+        }
+        X, labels = data.X.copy(), data.labels.copy()
+        X[test, 0], X[test, 1], X[test, 2:] = labels[test, 0], 1e6, -X[test, 2:] / 1000
+        labels[test] = (labels[test] + 1) % 3
+        assert fitted(*train(config, again(data, X, labels), tmp_path / "other")) == plain
+        X = data.X.copy()
+        X[one] += 5
+        changed = fitted(*train(config, again(data, X, data.labels), tmp_path / "changed"))
+        differ = {name.split(".")[1] for name in plain if changed.get(name) != plain[name]}
+        assert {*MODELS, "epochs"} <= differ
+
+    def test_dev_rows_stop_and_calibrate_and_nothing_else(
+        self, config: ExperimentConfig, tmp_path: Path
+    ) -> None:
+        """Their scale and labels leave scalers, class weights, searches and training as they are.
+
+        They choose which of the network's epochs is kept, by way of that its candidate, and the
+        temperatures.
+        """
+        config = replace(config, model=replace(config.model, grid={}, patience=None))
+        data = corpus(PROTOCOLS["speaker"], seed=0)
+        dev = data.folds[0].dev
+        X, labels = data.X.copy(), data.labels.copy()
+        X[dev] = 1.5 * X[dev] + 7
+        labels[dev] = (labels[dev] + np.arange(len(dev))[:, None]) % 3
+        plain, _ = one = train(config, data, tmp_path / "plain")
+        other, _ = two = train(config, again(data, X, labels), tmp_path / "other")
+        first, second = fitted(*one), fitted(*two)
+        differ = {name for name in first if first[name] != second[name]}
+        weights = {name for name in differ if name.startswith(".mlp.")}
+        assert not [name for name in weights if name.endswith((".centre", ".scale", "weights_0"))]
+        rest = {name for name in differ - weights if ".temperatures." not in name}
+        assert rest == {".epochs"}
+        losses = [pd.concat(run.history)["train_loss"].tolist() for run in (plain, other)]
+        assert losses[0] == losses[1]
+        assert plain.temperatures != other.temperatures

@@ -1,0 +1,243 @@
+"""Tests of making a run's figures and its report again from its folder."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import roc_auc_score
+
+import speechnet.experiment.report
+from speechnet.cli import main as cli
+from speechnet.core.errors import DataError
+from speechnet.experiment.manifest import write_sums
+from speechnet.experiment.report import draw_figures, read_report_data, write_report
+from speechnet.experiment.run_folder import RunFolder
+from speechnet.report.tables import Tables
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def run(tiny_run: Path, tmp_path: Path) -> RunFolder:
+    """A copy of the finished run."""
+    return RunFolder.open(Path(shutil.copytree(tiny_run, tmp_path / "tiny" / "version_0")))
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Tables]:
+    """The tables that would be drawn; nothing is."""
+    tables: list[Tables] = []
+
+    def keep(given: Tables, folder: Path) -> list[Path]:
+        del folder
+        tables.append(given)
+        return []
+
+    monkeypatch.setattr("speechnet.report.figures.draw.draw_all", keep)
+    return tables
+
+
+def test_tables(run: RunFolder, drawn: list[Tables]) -> None:
+    """Everything is read back, names as they were."""
+    draw_figures(run)
+    tables = drawn[0]
+    assert set(tables.scores["fold"]) == {"0", "1", "all", "mean", "sd"}
+    assert set(tables.roc) == {
+        (model, target) for model in run.info["models"] for target in run.info["targets"]
+    }
+    assert tables.corpus is not None
+    assert tables.corpus.index.name == "file"
+    assert all(isinstance(name, str) for name in tables.corpus["speaker"])
+    assert tables.majority == {"gender": 0.5, "emotion": 0.25}
+    assert tables.history is not None
+    assert tables.clusters is not None
+    assert tables.projection is not None
+
+
+def test_curves_are_of_the_test_part(run: RunFolder, drawn: list[Tables]) -> None:
+    """The areas are those scikit-learn finds in the test part, folds pooled."""
+    draw_figures(run)
+    predictions = pd.read_parquet(run.path / "predictions.parquet")
+    rows = predictions.query("model == 'svm' and target == 'emotion' and part == 'test'")
+    for emotion in ("angry", "happy", "sad", "neutral"):
+        area = roc_auc_score(rows["truth"] == emotion, rows[f"p_{emotion}"])
+        assert drawn[0].roc["svm", "emotion"][emotion].auc == pytest.approx(area)
+
+
+def test_what_is_missing_is_not_drawn(run: RunFolder, drawn: list[Tables]) -> None:
+    """Without network or clustering there are no such tables."""
+    for name in ("history.csv", "clusters.csv", "projection.csv"):
+        (run.path / name).unlink()
+    del run.info["clustering"]
+    draw_figures(run)
+    assert drawn[0].history is None
+    assert drawn[0].clusters is None
+    assert drawn[0].projection is None
+    assert drawn[0].variance is None
+
+
+def test_names_like_missing_values(run: RunFolder, drawn: list[Tables]) -> None:
+    """A speaker called NA and one called 01 keep their names."""
+    corpus = pd.read_csv(run.path / "corpus.csv")
+    corpus["speaker"] = np.where(np.arange(len(corpus)) % 2, "NA", "01")
+    corpus.to_csv(run.path / "corpus.csv", index=False)
+    draw_figures(run)
+    assert drawn[0].corpus is not None
+    assert set(drawn[0].corpus["speaker"]) == {"NA", "01"}
+
+
+@pytest.fixture
+def old_run(run: RunFolder) -> Path:
+    """A run of before there were audits, intervals, clusters and mistakes."""
+    kept = {"config.yaml", "corpus.csv", "confusion.csv", "predictions.parquet", "scores.csv"}
+    for path in run.path.iterdir():
+        if path.is_file() and path.name not in kept | {"run.json"}:
+            path.unlink()
+    for name in ("unit", "chance", "clustering", "audit"):
+        run.info.pop(name, None)
+    (run.path / "run.json").write_text(json.dumps(run.info))
+    scores = pd.read_csv(run.path / "scores.csv").drop(columns=["low", "high"])
+    scores.to_csv(run.path / "scores.csv", index=False)
+    write_sums(run.path)
+    return run.path
+
+
+@pytest.fixture
+def without_corpus(tiny_config: Path) -> Iterator[None]:
+    """The corpus of the tiny run, and all features of it, are away for the while."""
+    cache, away = tiny_config.parent / "cache", tiny_config.parent / "away"
+    cache.rename(away)
+    yield
+    assert not cache.exists()
+    away.rename(cache)
+
+
+@pytest.mark.usefixtures("without_corpus")
+def test_report_of_an_old_run_without_its_corpus(
+    old_run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The verb draws and writes all that the folder has tables for, and prints where it is."""
+    assert cli.main(["report", "--run", str(old_run)]) == 0
+    report = old_run / "report.html"
+    assert capsys.readouterr().out.split() == [str(report)]
+    text = report.read_text(encoding="utf-8")
+    assert text.count('role="img"') == len([*(old_run / "figures").glob("*.svg")]) == 7
+    assert "this run was made before runs were audited" in text
+
+
+def test_report_of_fit_is_that_of_the_folder(run: RunFolder, tiny_run: Path) -> None:
+    """What fit wrote is what the verb writes from the folder, wherever that lies."""
+    first = (tiny_run / "report.html").read_text(encoding="utf-8")
+    assert write_report(run).read_text(encoding="utf-8") == first
+    assert str(tiny_run.parents[2]) not in first
+
+
+def test_material_has_what_the_folder_has(run: RunFolder) -> None:
+    """Tables, configuration, sums and the pieces of the mistakes are read."""
+    material = read_report_data(run)
+    assert material.settings["experiment"] == "tiny"
+    assert material.audit is not None
+    assert material.search is not None
+    assert "scores.csv" in material.checksums
+    assert material.mistakes is not None
+    for names, found in (("clip", material.clips), ("picture", material.pictures)):
+        assert {*material.mistakes[names].dropna()} == {*found}
+        assert found
+    name = material.mistakes["clip"].dropna().iloc[0]
+    assert material.clips[name] == (run.path / name).read_bytes()
+
+
+@pytest.mark.parametrize("name", ["../secret.mp3", "/etc/passwd", "mistakes/1.mp3/../../run.json"])
+def test_mistakes_name_nothing_else(run: RunFolder, name: str) -> None:
+    """A table that names other files is refused: what it names would be copied into the page."""
+    mistakes = run.read_table("mistakes.csv").assign(clip=name)
+    mistakes.to_csv(run.path / "mistakes.csv", index=False)
+    with pytest.raises(DataError, match=r"expected mistakes/<number>\.mp3"):
+        read_report_data(run)
+
+
+def test_a_clip_that_is_gone_is_left_out(run: RunFolder) -> None:
+    """A page without its sound is better than none."""
+    name = run.read_table("mistakes.csv")["clip"].dropna().iloc[0]
+    (run.path / name).unlink()
+    assert name not in read_report_data(run).clips
+
+
+DAMAGE = {
+    "a column gone": ("scores.csv", lambda text: text.replace("metric", "what", 1)),
+    "words for numbers": ("calibration.csv", lambda text: text.replace("0.", "x", 9)),
+    "an empty table": ("corpus.csv", lambda _: ""),
+    "clusters of no method": ("clustering.csv", lambda text: text.replace("against", "x", 1)),
+}
+
+
+@pytest.mark.parametrize(("name", "damage"), DAMAGE.values(), ids=DAMAGE)
+def test_damaged_tables_of_a_run(
+    old_run: Path,
+    tiny_run: Path,
+    name: str,
+    damage: Callable[[str], str],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """One line that names the run, and the exit code of data."""
+    text = (tiny_run / name).read_text()
+    assert damage(text) != text
+    (old_run / name).write_text(damage(text))
+    write_sums(old_run)
+    assert cli.main(["report", "--run", str(old_run)]) == 3
+    said = capsys.readouterr().err
+    assert str(old_run) in said.replace("\n", "")
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"chance": {"emotion": [0.1]}}, r"chance\.emotion has 1 of 2 numbers"),
+        ({"chance": {"emotion": "low"}}, r"chance\.emotion"),
+        ({"seconds": {"training": "long"}}, r"seconds\.training"),
+        ({"clustering": {"explained": [0.3]}}, r"clustering\.explained has 1 of 2"),
+        ({"clustering": ["none"]}, "clustering"),
+        ({"corpus": {"recordings": "many"}}, r"corpus\.recordings"),
+    ],
+)
+def test_damaged_words_of_a_run(old_run: Path, change: dict[str, object], said: str) -> None:
+    """What run.json holds is checked as deep as it is read."""
+    info = json.loads((old_run / "run.json").read_text()) | change
+    (old_run / "run.json").write_text(json.dumps(info))
+    with pytest.raises(DataError, match=rf"run\.json is damaged: .*{said}"):
+        RunFolder.open(old_run)
+
+
+def test_tables_that_make_no_sense(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever changed them can have mended the sums: the run is named, and the fault."""
+
+    def fail(*_: object) -> None:
+        raise TypeError("text less text")
+
+    monkeypatch.setattr(speechnet.experiment.report, "_tables", fail)
+    with pytest.raises(DataError, match=r"its tables are damaged \(TypeError: text less text\)"):
+        read_report_data(run)
+
+
+def test_mistakes_that_tie_are_counted(run: RunFolder) -> None:
+    """All that are as confident as the last one shown, if one of them is not."""
+    predictions = pd.read_parquet(run.path / "predictions.parquet")
+    mistakes = run.read_table("mistakes.csv")
+    target, model = mistakes.loc[0, ["target", "model"]]
+    at = (predictions["target"] == target) & (predictions["model"] == model)
+    at &= predictions["part"] == "test"
+    names = run.info["targets"][target]
+    wrong = {truth: names[names.index(truth) - 1] for truth in names}
+    predictions.loc[at, "predicted"] = predictions.loc[at, "truth"].astype(str).map(wrong)
+    predictions.loc[at, [f"p_{name}" for name in names]] = 0.0
+    for name in names:
+        predictions.loc[at & (predictions["predicted"] == name), f"p_{name}"] = 1.0
+    predictions.to_parquet(run.path / "predictions.parquet", index=False)
+    assert read_report_data(run).tied[target] == predictions.loc[at, "file"].nunique()

@@ -1,0 +1,118 @@
+"""Which columns a configuration gives, and what it refuses."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from speechnet.core.errors import ConfigError
+from speechnet.features.functionals.config import PRESETS, FeaturesConfig, dimensions
+
+STATISTICS = ["mean", "std", "min", "max", "p0", "p05", "p50", "p100"]
+
+
+def test_original_has_the_65_columns_of_the_experiment() -> None:
+    """50 MFCC, 12 chroma, rolloff, centroid and the number of zero crossings, in this order."""
+    names = FeaturesConfig(preset="original").names()
+    assert names == (
+        *(f"mfcc_{i:02d}_mean" for i in range(50)),
+        *(f"chroma_{i:02d}_mean" for i in range(12)),
+        "rolloff_mean",
+        "centroid_mean",
+        "zero_crossings_count",
+    )
+    assert len(names) == 65
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_columns_are_unique(preset: str) -> None:
+    """No preset names a column twice."""
+    names = FeaturesConfig(preset=preset).names()
+    assert len(set(names)) == len(names)
+
+
+def test_include_adds_replaces_and_drops() -> None:
+    """An entry of ``include`` takes the place of the preset's; an empty one removes it."""
+    config = FeaturesConfig(
+        preset="original",
+        include={"mfcc": ["std"], "chroma": [], "f0": ["p50", "max"]},
+        n_mfcc=2,
+    )
+    assert config.names() == (
+        "mfcc_00_std",
+        "mfcc_01_std",
+        "rolloff_mean",
+        "centroid_mean",
+        "zero_crossings_count",
+        "f0_p50",
+        "f0_max",
+    )
+    assert PRESETS["original"]["mfcc"] == ["mean"]
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(
+            [name for name in dimensions(FeaturesConfig()) if name != "zero_crossings"]
+        ),
+        st.lists(st.sampled_from(STATISTICS), unique=True, min_size=1),
+        min_size=1,
+    )
+)
+def test_there_is_a_column_for_each_row_and_statistic(include: dict[str, list[str]]) -> None:
+    """Any choice of features and statistics gives rows times statistics columns, all distinct."""
+    config = FeaturesConfig(preset=None, include=include)
+    sizes = dimensions(config)
+    names = config.names()
+    assert len(names) == sum(sizes[name] * len(stats) for name, stats in include.items())
+    assert len(set(names)) == len(names)
+    runs = [feature for feature, _ in itertools.groupby(n.rsplit("_", 1)[0] for n in names)]
+    assert len(runs) >= len(include)
+
+
+@pytest.mark.parametrize(
+    ("setting", "match"),
+    [
+        ({"include": {"mfc": ["mean"]}}, "unknown feature 'mfc'; did you mean 'mfcc'"),
+        ({"include": {"mfcc": ["median"]}}, "include.mfcc: unknown statistic 'median'"),
+        ({"include": {"mfcc": ["p101"]}}, "unknown statistic 'p101'; expected mean, std"),
+        ({"include": {"zero_crossings": ["mean"]}}, "'mean'; expected count"),
+        ({"include": {"mfcc": ["count"]}}, "unknown statistic 'count'"),
+        ({"include": {"mfcc": ["mean", "mean"]}}, "a statistic is listed twice"),
+        ({"preset": None}, "nothing to compute"),
+        ({"n_mfcc": 129}, r"n_mfcc is 129, expected 1 to n_mels \(128\)"),
+        ({"n_mfcc": 0}, "n_mfcc is 0"),
+        ({"n_fft": 0}, "data.features.n_fft is 0, expected 1 or more"),
+        ({"hop_length": -1}, "data.features.hop_length is -1"),
+        ({"fmax": 0.0}, "data.features.fmax is 0 Hz, expected above 0"),
+        ({"contrast_bands": 0}, "data.features.contrast_bands is 0"),
+        ({"roll_percent": 1.0}, "roll_percent is 1, expected between 0 and 1"),
+        ({"f0_min": 700.0}, r"f0_min is 700 Hz, expected above 0 and below f0_max \(600 Hz\)"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(setting: dict[str, object], match: str) -> None:
+    """Each error says what was found and what was expected."""
+    with pytest.raises(ConfigError, match=match):
+        FeaturesConfig(**setting).names()
+
+
+@pytest.mark.parametrize(
+    ("setting", "highest"),
+    [
+        ({}, 7_000),
+        ({"fmax": 5_000.0}, 5_000),
+        ({"fmax": 1e9}, 11_025),
+        ({"preset": "original"}, 11_025),
+        ({"preset": None, "include": {"mfcc": ["mean"]}}, 11_025),
+    ],
+)
+def test_the_highest_frequency_is_the_presets_unless_set(
+    setting: dict[str, object], highest: float
+) -> None:
+    """And never beyond half the rate; all bins up to it are counted."""
+    config = FeaturesConfig(**setting)
+    assert config.highest(22_050) == highest
+    centres = np.arange(config.n_fft // 2 + 1) * 22_050 / config.n_fft
+    assert config.bins(22_050) == np.count_nonzero(centres <= highest)

@@ -1,0 +1,217 @@
+"""Every feature against its plain librosa call, every statistic against numpy."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import librosa
+import noisereduce
+import numpy as np
+import pytest
+from helpers import faults
+
+from speechnet.audio.config import AudioConfig
+from speechnet.audio.decode import load
+from speechnet.core.errors import Excluded
+from speechnet.denoise import DenoiseConfig
+from speechnet.denoise.noisereduce_backend import denoise
+from speechnet.features.functionals.config import FeaturesConfig, dimensions
+from speechnet.features.functionals.librosa_backend import extract
+
+SR = 22_050
+
+pytestmark = pytest.mark.filterwarnings("ignore:'(aifc|audioop|sunau)' is deprecated")
+
+
+def plain_original(y: np.ndarray) -> np.ndarray:
+    """The original experiment's 65 values: five calls of librosa, nothing shared."""
+    return np.concatenate(
+        [
+            librosa.feature.mfcc(y=y, sr=SR, n_mfcc=50).mean(axis=1),
+            librosa.feature.chroma_stft(y=y, sr=SR).mean(axis=1),
+            librosa.feature.spectral_rolloff(y=y, sr=SR).mean(axis=1),
+            librosa.feature.spectral_centroid(y=y, sr=SR).mean(axis=1),
+            [librosa.zero_crossings(y, pad=False).sum()],
+        ]
+    )
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_original_is_five_plain_calls(seed: int) -> None:
+    """On synthetic clips, to float32's last digits: one STFT is the same STFT."""
+    y = faults.speech(seed, 0.4 + seed)
+    row = extract(y, SR, FeaturesConfig(preset="original"))
+    assert row.dtype == np.float32
+    np.testing.assert_allclose(row, plain_original(y), rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("gated", [False, True])
+def test_original_on_real_speech(ravdess: Path, gated: bool) -> None:
+    """From the file to the row, with and without denoising, against plain calls all the way."""
+    method = "nonstationary" if gated else "none"
+    for path in sorted(ravdess.rglob("*.flac"))[::360]:
+        clip = load(path, AudioConfig(remove_dc=False))
+        y = denoise(clip.y, clip.sr, DenoiseConfig(method=method))
+        plain, _ = librosa.load(path)
+        if gated:
+            gate = noisereduce.reduce_noise(y=plain, sr=SR)
+            plain = np.where(np.abs(gate) > 2**-24 * np.abs(plain).max(), gate, np.float32(0))
+        row = extract(y, SR, FeaturesConfig(preset="original"))
+        np.testing.assert_allclose(row, plain_original(plain), rtol=1e-6, atol=1e-6)
+
+
+def plain_tempogram(y: np.ndarray, sr: int, n_fft: int, hop: int) -> np.ndarray:
+    onsets = librosa.onset.onset_strength(y=y, sr=sr, n_fft=n_fft, hop_length=hop, n_mels=64)
+    return librosa.feature.tempogram(onset_envelope=onsets, sr=sr, win_length=32)
+
+
+def plain_energy(y: np.ndarray, n_fft: int, hop: int) -> np.ndarray:
+    S = np.abs(librosa.stft(y, n_fft=n_fft, hop_length=hop))
+    return librosa.feature.rms(S=S, frame_length=n_fft)
+
+
+F = librosa.feature
+PLAIN: dict[str, Callable[[np.ndarray, int, int, int], np.ndarray]] = {
+    "mfcc": lambda y, sr, n, h: F.mfcc(y=y, sr=sr, n_fft=n, hop_length=h, n_mfcc=13, n_mels=64),
+    "delta": lambda y, sr, n, h: F.delta(
+        F.mfcc(y=y, sr=sr, n_fft=n, hop_length=h, n_mfcc=13, n_mels=64)
+    ),
+    "chroma": lambda y, sr, n, h: F.chroma_stft(y=y, sr=sr, n_fft=n, hop_length=h),
+    "contrast": lambda y, sr, n, h: F.spectral_contrast(
+        y=y, sr=sr, n_fft=n, hop_length=h, n_bands=5
+    ),
+    "centroid": lambda y, sr, n, h: F.spectral_centroid(y=y, sr=sr, n_fft=n, hop_length=h),
+    "bandwidth": lambda y, sr, n, h: F.spectral_bandwidth(y=y, sr=sr, n_fft=n, hop_length=h),
+    "rolloff": lambda y, sr, n, h: F.spectral_rolloff(
+        y=y, sr=sr, n_fft=n, hop_length=h, roll_percent=0.7
+    ),
+    "flatness": lambda y, _, n, h: F.spectral_flatness(y=y, n_fft=n, hop_length=h),
+    "zero_crossing_rate": lambda y, _, n, h: F.zero_crossing_rate(y, frame_length=n, hop_length=h),
+    "zero_crossings": lambda y, *_: librosa.zero_crossings(y, pad=False)[np.newaxis],
+    "energy": lambda y, _, n, h: plain_energy(y, n, h),
+    "f0": lambda y, sr, n, h: librosa.yin(
+        y, fmin=80, fmax=400, sr=sr, frame_length=n, hop_length=h
+    )[np.newaxis],
+    "tempogram": plain_tempogram,
+}
+STATISTICS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "mean": lambda values: np.mean(values, axis=1),
+    "std": lambda values: np.std(values, axis=1),
+    "min": lambda values: np.min(values, axis=1),
+    "max": lambda values: np.max(values, axis=1),
+    "p0": lambda values: np.percentile(values, 0, axis=1),
+    "p25": lambda values: np.percentile(values, 25, axis=1),
+    "p90": lambda values: np.percentile(values, 90, axis=1),
+}
+
+
+def test_every_feature_has_its_plain_call() -> None:
+    """A new feature needs an oracle here."""
+    assert set(PLAIN) == set(dimensions(FeaturesConfig()))
+
+
+# An odd length of frame: librosa can't infer it from the height of a spectrum.
+@pytest.mark.parametrize(("n_fft", "hop"), [(2_048, 512), (1_024, 160), (1_201, 300)])
+@pytest.mark.parametrize("sr", [22_050, 16_000])
+@pytest.mark.parametrize("feature", PLAIN)
+def test_each_feature_is_its_plain_call(feature: str, sr: int, n_fft: int, hop: int) -> None:
+    """Under all statistics and frames of any length, within float32's rounding."""
+    y = faults.speech(3, 1.2, sr)
+    statistics = {"count": lambda values: values.sum(axis=1)}
+    if feature != "zero_crossings":
+        statistics = STATISTICS
+    config = FeaturesConfig(
+        preset=None,
+        include={feature: list(statistics)},
+        n_mfcc=13,
+        n_mels=64,
+        n_fft=n_fft,
+        hop_length=hop,
+        roll_percent=0.7,
+        f0_min=80,
+        f0_max=400,
+        tempogram_lags=32,
+    )
+    values = PLAIN[feature](y, sr, n_fft, hop)
+    expected = np.concatenate([of(values) for of in statistics.values()])
+    row = extract(y, sr, config)
+    assert len(row) == len(config.names())
+    np.testing.assert_allclose(row, expected, rtol=2e-5, atol=2e-5 * np.abs(values).max())
+
+
+def plain_below(y: np.ndarray, sr: int, fmax: float) -> dict[str, np.ndarray]:
+    """Plain calls that see no bin above a frequency."""
+    S, freq = np.abs(librosa.stft(y)), librosa.fft_frequencies(sr=sr)
+    seen = {"S": S[freq <= fmax], "freq": freq[freq <= fmax]}
+    mfcc = F.mfcc(y=y, sr=sr, n_mfcc=20, fmax=fmax)
+    return {
+        "mfcc": mfcc,
+        "delta": F.delta(mfcc),
+        "contrast": F.spectral_contrast(**seen, sr=sr, n_bands=5),
+        "centroid": F.spectral_centroid(**seen),
+        "bandwidth": F.spectral_bandwidth(**seen),
+        "rolloff": F.spectral_rolloff(**seen),
+        "flatness": F.spectral_flatness(S=seen["S"]),
+    }
+
+
+@pytest.mark.parametrize(("sr", "fmax"), [(22_050, 7_000.0), (8_000, 3_500.0)])
+def test_functionals_see_nothing_above_7_khz(sr: int, fmax: float) -> None:
+    """So that recordings at 16 kHz and at 48 kHz have the same columns; 8 kHz still has a row."""
+    y = faults.speech(3, 1.2, sr)
+    config = FeaturesConfig()
+    row = dict(zip(config.names(), extract(y, sr, config), strict=True))
+    for feature, values in plain_below(y, sr, fmax).items():
+        means = [value for name, value in row.items() if _is_mean_of(name, feature)]
+        np.testing.assert_allclose(means, values.mean(axis=1), rtol=2e-5, atol=1e-4)
+
+
+def _is_mean_of(name: str, feature: str) -> bool:
+    return name.startswith(feature) and name.endswith("_mean")
+
+
+def test_statistics_stand_under_their_names() -> None:
+    """Row by row and statistic by statistic, in the order that was asked for."""
+    y = faults.speech(1)
+    config = FeaturesConfig(
+        preset=None, include={"f0": ["p90", "mean", "p10", "max"], "centroid": ["min"]}
+    )
+    row = dict(zip(config.names(), extract(y, SR, config), strict=True))
+    f0 = librosa.yin(y, fmin=65, fmax=600, sr=SR, frame_length=2_048, hop_length=512)
+    assert row["f0_p90"] == pytest.approx(np.percentile(f0, 90))
+    assert row["f0_mean"] == pytest.approx(f0.mean())
+    assert row["f0_p10"] == pytest.approx(np.percentile(f0, 10))
+    assert row["f0_max"] == pytest.approx(f0.max())
+    assert row["centroid_min"] == pytest.approx(F.spectral_centroid(y=y, sr=SR).min())
+
+
+def test_a_buzz_has_its_own_pitch() -> None:
+    """A pulse train of 125 Hz is found at 125 Hz."""
+    y = np.zeros(SR, np.float32)
+    y[:: SR // 125] = 0.5
+    row = extract(y, SR, FeaturesConfig(preset=None, include={"f0": ["p50"]}))
+    assert row[0] == pytest.approx(SR / (SR // 125), rel=0.01)
+
+
+def test_short_clips_give_rows() -> None:
+    """At the shortest duration allowed by default, and under one frame without deltas."""
+    config = FeaturesConfig()
+    assert np.isfinite(extract(faults.speech(0, 0.3), SR, config)).all()
+    with pytest.warns(UserWarning, match="n_fft=2048 is too large"):
+        row = extract(faults.speech(0, 0.05), SR, FeaturesConfig(preset="original"))
+    assert np.isfinite(row).all()
+
+
+def test_too_short_for_a_delta() -> None:
+    """A slope over nine frames needs nine frames."""
+    with pytest.raises(Excluded, match="too_short: 5 frames, a delta needs 9"):
+        extract(faults.speech(0, 0.1), SR, FeaturesConfig())
+
+
+def test_what_is_not_finite_is_named() -> None:
+    """Samples so large that their power overflows."""
+    y = faults.speech(0) * np.float32(1e25)
+    with (
+        pytest.warns(RuntimeWarning, match="overflow|invalid"),
+        pytest.raises(Excluded, match="not_finite_features: not finite: mfcc_00_mean, mfcc_01"),
+    ):
+        extract(y, SR, FeaturesConfig(preset=None, include={"mfcc": ["mean"]}))

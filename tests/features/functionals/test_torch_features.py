@@ -1,0 +1,227 @@
+"""Every feature and statistic of the torch backend against plain librosa and numpy."""
+
+from pathlib import Path
+
+import librosa
+import numpy as np
+import pytest
+import torch
+from helpers import faults
+from helpers.devices import DEVICES
+from test_librosa_backend import PLAIN, STATISTICS, plain_original
+
+from speechnet.core.errors import ConfigError, Excluded
+from speechnet.features.functionals import librosa_backend
+from speechnet.features.functionals.config import FeaturesConfig
+from speechnet.features.functionals.torch_backend import check_length, extract
+
+SR = 22_050
+NO_TUNING = "ignore:Trying to estimate tuning from empty frequency set"
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:'(aifc|audioop|sunau)' is deprecated"),
+]
+SHORT = "ignore:n_fft=.* is too large for input signal"
+
+
+def row(y: np.ndarray, config: FeaturesConfig, sr: int = SR, device: str = "cpu") -> np.ndarray:
+    """One clip, alone."""
+    clip = torch.from_numpy(y)[None].to(device)
+    return extract(clip, torch.tensor([len(y)], device=device), sr, config)[0].cpu().numpy()
+
+
+def one(feature: str, statistics: list[str], **parameters: float) -> FeaturesConfig:
+    """One feature by itself, with the parameters of its plain call."""
+    plain = {"n_mfcc": 13, "n_mels": 64, "roll_percent": 0.7, "f0_min": 80.0, "f0_max": 400.0}
+    plain["tempogram_lags"] = 32
+    return FeaturesConfig(preset=None, include={feature: statistics}, **(plain | parameters))
+
+
+@pytest.mark.parametrize("device", DEVICES)
+# Frames of an even and an odd length; a hop that does not divide them; a rate below 8 kHz, whose
+# highest bin may be a pitch.
+@pytest.mark.parametrize(
+    ("sr", "n_fft", "hop"),
+    [
+        (22_050, 2_048, 512),
+        (16_000, 1_024, 160),
+        (16_000, 1_201, 300),
+        (96_000, 4_096, 1_024),
+        (8_000, 1_001, 100),
+        (4_000, 512, 128),
+    ],
+)
+@pytest.mark.parametrize("feature", PLAIN)
+def test_each_feature_is_its_plain_call(
+    feature: str, sr: int, n_fft: int, hop: int, device: str
+) -> None:
+    """Under all statistics, within 2e-5 of the feature's own size."""
+    if feature == "contrast" and sr <= 6_400:
+        pytest.skip("librosa has no contrast of five octaves below 6.4 kHz")
+    y = faults.speech(3, 1.2, sr)
+    statistics = STATISTICS if feature != "zero_crossings" else {"count": lambda v: v.sum(axis=1)}
+    values = PLAIN[feature](y, sr, n_fft, hop)
+    expected = np.concatenate([of(values) for of in statistics.values()])
+    config = one(feature, list(statistics), n_fft=n_fft, hop_length=hop)
+    found = row(y, config, sr, device)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, expected, rtol=2e-5, atol=2e-5 * np.abs(values).max())
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("preset", ["original", "functionals"])
+@pytest.mark.parametrize(("seconds", "sr"), [(0.3, SR), (0.7, SR), (3.1, SR), (0.7, 8_000)])
+def test_presets_are_the_reference(preset: str, seconds: float, sr: int, device: str) -> None:
+    """Both presets, all columns in their order, at a telephone's rate too."""
+    y, config = faults.speech(5, seconds, sr), FeaturesConfig(preset=preset)
+    expected = librosa_backend.extract(y, sr, config)
+    np.testing.assert_allclose(row(y, config, sr, device), expected, rtol=1e-4, atol=2e-4)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_original_is_five_plain_calls(seed: int) -> None:
+    """The 65 values of the original experiment."""
+    y = faults.speech(seed, 0.4 + seed)
+    found = row(y, FeaturesConfig(preset="original"))
+    np.testing.assert_allclose(found, plain_original(y), rtol=1e-5, atol=1e-4)
+
+
+def _click() -> np.ndarray:
+    y = np.zeros(SR, np.float32)
+    y[SR // 2] = 0.9
+    return y
+
+
+def _half_silent() -> np.ndarray:
+    y = faults.speech(2, 1.5)
+    y[: len(y) // 2] = 0
+    return y
+
+
+AWKWARD = {
+    "silence": np.zeros(SR, np.float32),
+    "click": _click(),
+    "direct current": np.full(SR, 0.5, np.float32),
+    "offset": faults.speech(4) + np.float32(0.5),
+    "half silent": _half_silent(),
+    "faint": faults.speech(6) * np.float32(1e-4),
+    "around zero": (1.5e-10 * np.sign(faults.speech(7))).astype(np.float32),
+    "clipped": np.clip(faults.speech(8) * 20, -1, 1),
+    "under a frame": faults.speech(9, 0.05),
+    "one sample": np.full(1, 0.25, np.float32),
+}
+
+
+@pytest.mark.filterwarnings(NO_TUNING, SHORT)
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("name", AWKWARD)
+@pytest.mark.parametrize("feature", PLAIN)
+def test_awkward_clips(feature: str, name: str, device: str) -> None:
+    """What is no speech at all has the values librosa gives it, on the scale of the feature."""
+    y = AWKWARD[name]
+    if feature == "delta" and len(y) < 8 * 512:
+        pytest.skip("too short for a delta")
+    if (feature, name) == ("f0", "click"):
+        pytest.skip("all lags are equal: librosa's pitch is where rounding puts it")
+    statistic = ["count"] if feature == "zero_crossings" else ["mean", "std", "p50"]
+    config = one(feature, statistic)
+    expected = librosa_backend.extract(y, SR, config)
+    # A slope is of decibels, and zero where they stand still.
+    scale = max(np.abs(expected).max(), 1.0 if feature in ("delta", "contrast") else 1e-6)
+    np.testing.assert_allclose(
+        row(y, config, device=device), expected, rtol=1e-3, atol=2e-5 * scale
+    )
+
+
+def test_f0_between_two_lags() -> None:
+    """Bounds so close that there is no parabola; and the first sample of a frame is loud."""
+    y = np.sign(faults.speech(3))
+    expected = librosa.yin(y, fmin=400, fmax=405, frame_length=2_048)
+    found = row(y, one("f0", ["mean", "std"], f0_min=400, f0_max=405))
+    np.testing.assert_allclose(found, [expected.mean(), expected.std()], rtol=1e-4)
+
+
+def test_percentiles_of_few_frames() -> None:
+    """Of one to four frames, between neighbours and at both ends."""
+    names = ["p0", "p1", "p50", "p99", "p100"]
+    for n in (100, 600, 1_100, 1_600):
+        y = faults.speech(n, 1)[:n]
+        config = one("zero_crossing_rate", names)
+        values = librosa.feature.zero_crossing_rate(y)
+        expected = np.percentile(values, [0, 1, 50, 99, 100])
+        np.testing.assert_allclose(row(y, config), expected, rtol=1e-6)
+
+
+def test_too_short_is_known_beforehand() -> None:
+    """In the reference's words, from the number of samples."""
+    config = FeaturesConfig()
+    y = faults.speech(0, 0.1)
+    with pytest.raises(Excluded) as by_reference:
+        librosa_backend.extract(y, SR, config)
+    with pytest.raises(Excluded, match="too_short: 5 frames, a delta needs 9") as found:
+        check_length(len(y), config)
+    assert str(found.value) == str(by_reference.value)
+    check_length(8 * 512, config)
+    with pytest.raises(Excluded, match="8 frames"):
+        check_length(8 * 512 - 1, config)
+    with pytest.raises(Excluded, match="too_short: no samples"):
+        check_length(0, FeaturesConfig(preset="original"))
+
+
+@pytest.mark.filterwarnings(SHORT)
+@pytest.mark.parametrize("n_fft", [512, 513])
+def test_frames_are_counted_as_librosa_cuts_them(n_fft: int) -> None:
+    """At lengths around a multiple of the hop."""
+    config = FeaturesConfig(n_fft=n_fft, hop_length=128)
+    for n in (511, 512, 513):
+        expected = PLAIN["centroid"](faults.speech(0)[:n], SR, n_fft, 128).shape[1]
+        with pytest.raises(Excluded, match=f"too_short: {expected} frames"):
+            check_length(n, config)
+
+
+def test_what_overflows_is_left_in() -> None:
+    """Not finite, in the row of that clip only."""
+    y = torch.from_numpy(np.stack([faults.speech(0), faults.speech(1)]))
+    config = FeaturesConfig(preset="functionals")
+    alone = extract(y[1:], torch.tensor([SR]), SR, config)
+    y[0] *= 1e25
+    found = extract(y, torch.tensor([SR, SR]), SR, config)
+    assert not found[0].isfinite().all()
+    torch.testing.assert_close(found[1], alone[0], rtol=1e-5, atol=1e-4)
+
+
+def test_percentiles_show_what_is_not_finite() -> None:
+    """A NaN is not sorted out of sight."""
+    y = faults.speech(0)
+    y[100] = np.nan
+    assert np.isnan(row(y, one("centroid", ["p10"]))).all()
+
+
+def test_rates_without_room_are_refused() -> None:
+    """By the name of the setting and what it takes."""
+    y = faults.speech(0, 1, 8_000)
+    bands = one("contrast", ["mean"], contrast_bands=6)
+    for extract_one in (row, librosa_backend.extract):
+        with pytest.raises(ConfigError, match="begins at 6400 Hz, and 4000 Hz is the highest"):
+            extract_one(y, sr=8_000, config=bands)
+    with pytest.raises(ConfigError, match="no bin between 0 and 200 Hz"):
+        row(y, one("contrast", ["mean"], n_fft=64, hop_length=32), 22_050)
+    with pytest.raises(ConfigError, match="f0_max is 5000 Hz, expected at most half the rate"):
+        row(y, one("f0", ["mean"], f0_max=5_000), 8_000)
+    with pytest.raises(ConfigError, match=r"f0_min is 80 Hz, expected above 86\.47"):
+        row(y, one("f0", ["mean"], n_fft=256, hop_length=64), SR)
+
+
+def clips(ravdess: Path, step: int) -> list[np.ndarray]:
+    """Real speech at 22,050 Hz."""
+    return [librosa.load(path)[0] for path in sorted(ravdess.rglob("*.flac"))[::step]]
+
+
+def test_real_speech_within_tolerance(ravdess: Path) -> None:
+    """Mean and standard deviation of every feature, within 1e-4 of the feature's size."""
+    include = {feature: ["mean", "std"] for feature in PLAIN if feature != "zero_crossings"}
+    config = FeaturesConfig(preset=None, include={**include, "zero_crossings": ["count"]})
+    for y in clips(ravdess, 240):
+        expected = librosa_backend.extract(y, SR, config)
+        found = row(y, config)
+        np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)

@@ -1,0 +1,139 @@
+"""What is drawn and said of an upload, and of the run."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers.faults import encoded, speech
+
+from speechnet.audio.config import AudioConfig
+from speechnet.audio.decode import Clip, load
+from speechnet.config.experiment import ExperimentConfig
+from speechnet.core.errors import Excluded
+from speechnet.corpus.config import CorpusConfig
+from speechnet.evaluation.selection import Choice
+from speechnet.experiment.saved_run import SavedRun
+from speechnet.features.functionals.config import FeaturesConfig
+from speechnet.inference.predictor import Predictor
+from speechnet.report.html.svg import COLOURS
+from speechnet.serve.html import style
+from speechnet.serve.limits import Limits
+from speechnet.serve.recognition import Listener, pitch
+from speechnet.serve.run_summary import about
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.parametrize("hz", [90.0, 220.0, 440.0])
+@pytest.mark.parametrize("sr", [8_000, 22_050])
+def test_the_pitch_of_a_tone_is_its_frequency(hz: float, sr: int) -> None:
+    """Where it sounds; silence has none."""
+    t = np.arange(2 * sr) / sr
+    y = (np.sin(2 * np.pi * hz * t) * (t > 1)).astype(np.float32)
+    f0 = pitch(y, sr, FeaturesConfig(), hop_length=sr // 50)
+    assert f0.shape == (101,)
+    assert np.isnan(f0[:40]).all()
+    np.testing.assert_allclose(f0[60:-10], hz, rtol=0.01)
+
+
+def test_noise_beyond_the_range_has_no_pitch() -> None:
+    """What the search gives up on at an end of its range is not drawn."""
+    t = np.arange(16_000) / 16_000
+    y = np.sin(2 * np.pi * 30 * t).astype(np.float32)  # below the lowest
+    assert np.isnan(pitch(y, 16_000, FeaturesConfig(), hop_length=320)).mean() > 0.9
+
+
+@pytest.fixture(scope="module")
+def recogniser(tiny_run: Path) -> Predictor:
+    return Predictor(SavedRun(tiny_run), model="all")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="there are no files in memory")
+def test_an_upload_never_lies_on_the_disk(
+    recogniser: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that nothing is left of it, however the process ends; its folder may not even be there."""
+    listener = Listener(recogniser, best="svm", limits=Limits(), folder=tmp_path / "nowhere")
+    found = []
+
+    def watched(path: Path, config: AudioConfig) -> Clip:
+        found.append(path.resolve().exists())
+        return load(path, config)
+
+    monkeypatch.setattr("speechnet.serve.recognition.load", watched)
+    heard = listener.hear(encoded(speech(1, 1.0, 16_000), "FLAC", rate=16_000))
+    assert heard.duration == 1.0
+    assert found
+    assert not any(found)
+
+
+def test_an_upload_is_gone_when_it_is_heard(recogniser: Predictor, tmp_path: Path) -> None:
+    """Nothing is left in the folder, of what can't be used either."""
+    listener = Listener(recogniser, best="svm", limits=Limits(), folder=tmp_path)
+    heard = listener.hear(encoded(speech(1, 1.0, 16_000), "FLAC", rate=16_000))
+    assert (heard.sample_rate, heard.channels, heard.duration) == (16_000, 1, 1.0)
+    assert heard.player is not None
+    assert heard.player.startswith("data:audio/flac;base64,")
+    assert heard.timeline is None
+    assert "<svg" in heard.sound
+    with pytest.raises(Excluded, match="unreadable"):
+        listener.hear(b"no sound")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_recording_of_more_minutes_than_allowed_is_refused(
+    recogniser: Predictor, tmp_path: Path
+) -> None:
+    """However the run itself is bounded."""
+    listener = Listener(recogniser, best="svm", limits=Limits(max_minutes=0.02), folder=tmp_path)
+    with pytest.raises(Excluded, match="too_long"):
+        listener.hear(encoded(speech(1, 1.5), "WAV"))
+
+
+@pytest.mark.parametrize(
+    ("names", "synthetic"),
+    [(["synthetic"], "all"), (["ravdess"], "none"), (["ravdess", "synthetic"], "some")],
+)
+def test_the_page_tells_synthetic_speech(tiny_run: Path, names: list[str], synthetic: str) -> None:
+    """Of one corpus or several."""
+    run = SavedRun(tiny_run)
+    data: ExperimentConfig = run.config
+    corpora = [CorpusConfig(name=name) for name in names]
+    data.data.corpora = corpora if len(corpora) > 1 else []
+    data.data.corpus = CorpusConfig() if len(corpora) > 1 else corpora[0]
+    assert about(run, best=Choice("svm", "only")).synthetic == synthetic
+
+
+def test_the_page_tells_how_good_the_models_are(tiny_run: Path, tmp_path: Path) -> None:
+    """Each model's test UAR as the scores have it, and what guessing would get."""
+    copied = tmp_path / "version_7"
+    shutil.copytree(tiny_run, copied)
+    run = SavedRun(copied)
+    told = about(run, best=Choice("svm", "only"))
+    assert told.run == f"{tmp_path.name}/version_7"
+    assert told.chance == {"gender": "50.0", "emotion": "25.0"}
+    assert [one.best for one in told.standings] == [model == "svm" for model in run.models]
+    scores = run.folder.read_table("scores.csv")
+    uar = scores.query("part == 'test' and metric == 'uar'").set_index(["model", "target", "fold"])
+    for model, standing in zip(run.models, told.standings, strict=True):
+        for target, text in standing.scores.items():
+            shown = float(text.split()[0].rstrip("*"))
+            folds = [f for f in ("mean", "all") if (model, target, f) in uar.index]
+            values = [100 * uar.loc[(model, target, fold), "value"] for fold in folds]
+            assert any(shown == pytest.approx(value, abs=0.051) for value in values)
+
+
+def test_every_colour_of_a_figure_is_known_in_light_and_dark() -> None:
+    """Or parts of it would be black on black."""
+    light, dark = (
+        "".join(re.findall(rf"^{which} \{{(.*?)\}}", style(), re.DOTALL | re.MULTILINE))
+        for which in (":root", r"\.dark")
+    )
+    for name in COLOURS.values():
+        assert f"--figure-{name}:" in light
+        assert f"--figure-{name}:" in dark
