@@ -4,6 +4,10 @@ BIN := $(VENV)/bin
 
 SUDO := $(shell test "$$(id -u)" = 0 || echo sudo)
 
+# The speaker encoder's weights. Nothing else in the package is read, so its dependencies, one of
+# which needs a C compiler, are left out.
+ENCODER := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock --no-deps resemblyzer
+
 .PHONY: fit test check coverage reliability-quick lint types docs browser bench install install-dev install-bench clean
 
 fit: install  ## the main job, on the built-in synthetic corpus
@@ -55,10 +59,12 @@ $(BIN)/python:
 
 $(VENV)/.installed: pyproject.toml requirements.lock | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable .
+	$(ENCODER)
 	touch $@
 
 $(VENV)/.installed-dev: pyproject.toml requirements.lock | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[dev]'
+	$(ENCODER)
 	touch $@ $(VENV)/.installed
 
 $(VENV)/.installed-bench: $(VENV)/.installed
