@@ -93,6 +93,54 @@ class FeatureMatrix:
 
 
 @dataclass(frozen=True)
+class Sequences:
+    """Frames of recordings, of a number that differs from one to the next.
+
+    Attributes:
+        frames: float32 ``[total frames, d]``, read-only, finite; one recording behind the other.
+        starts: int64 ``[n + 1]``; recording ``i`` has the frames from ``starts[i]`` up to the next.
+        index: the ``n`` row ids (the ``file`` index of the corpus table).
+        names: the ``d`` column names, such as ``mel_07``.
+        rate: frames a second.
+    """
+
+    frames: Float32
+    starts: Int64
+    index: tuple[str, ...]
+    names: tuple[str, ...]
+    rate: float
+
+    def __post_init__(self) -> None:
+        expected = (int(self.starts[-1]), len(self.names))
+        if self.frames.shape != expected or len(self.starts) != len(self.index) + 1:
+            raise ValueError(
+                f"found frames {self.frames.shape} and {len(self.starts) - 1} recordings, expected "
+                f"{expected} and {len(self.index)}"
+            )
+        if (np.diff(self.starts) < 1).any():
+            raise ValueError("a recording has no frames; exclude those rows first")
+        if not np.isfinite(self.frames).all():
+            raise ValueError("frames hold NaN or infinite values; exclude those rows first")
+        self.frames.setflags(write=False)
+
+    def of(self, row: int) -> Float32:
+        """The frames of one recording: float32 ``[frames, d]``, a view."""
+        return self.frames[self.starts[row] : self.starts[row + 1]]
+
+    def take(self, rows: Int64) -> Sequences:
+        """Some recordings, in the order asked for; their frames are copied."""
+        lengths = np.diff(self.starts)[rows]
+        frames = np.concatenate([self.frames[:0], *(self.of(int(row)) for row in rows)])
+        starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        index = tuple(self.index[row] for row in rows)
+        return Sequences(frames, starts, index, self.names, self.rate)
+
+
+Features = FeatureMatrix | Sequences
+"""What an extractor gives for a corpus, and what a model takes."""
+
+
+@dataclass(frozen=True)
 class Fold:
     """One division of the rows. Positions into the corpus table, int64, disjoint.
 

@@ -20,6 +20,7 @@ from speechnet.core.types import (
     VOCABULARY,
     FeatureMatrix,
     Fold,
+    Sequences,
     encode,
 )
 
@@ -115,3 +116,22 @@ def test_exit_codes_are_the_documented_ones(error: type[errors.SpeechnetError], 
     """One tree, one code each."""
     assert issubclass(error, errors.SpeechnetError)
     assert error.exit_code == code
+
+
+def test_sequences() -> None:
+    """A recording's frames, some recordings in another order, and what does not fit together."""
+    frames = np.arange(10, dtype=np.float32).reshape(5, 2)
+    starts = np.array([0, 2, 5])
+    found = Sequences(frames, starts, ("a", "b"), ("x", "y"), rate=100.0)
+    assert np.array_equal(found.of(1), frames[2:])
+    turned = found.take(np.array([1, 0, 1]))
+    assert turned.index == ("b", "a", "b")
+    assert [len(turned.of(row)) for row in range(3)] == [3, 2, 3]
+    assert np.array_equal(turned.of(1), frames[:2])
+    assert found.take(np.array([], dtype=np.int64)).frames.shape == (0, 2)
+    with pytest.raises(ValueError, match="no frames"):
+        Sequences(frames, np.array([0, 5, 5]), ("a", "b"), ("x", "y"), rate=100.0)
+    with pytest.raises(ValueError, match=r"found frames \(5, 2\) and 2 recordings, expected"):
+        Sequences(frames, np.array([0, 2, 4]), ("a", "b"), ("x", "y"), rate=100.0)
+    with pytest.raises(ValueError, match="NaN or infinite"):
+        Sequences(frames * np.nan, starts, ("a", "b"), ("x", "y"), rate=100.0)

@@ -1,0 +1,177 @@
+"""Registries of what an experiment can name: feature extractors, models, metrics, figures, corpora.
+
+Each registry is filled on first use, by our own modules and by the entry points of installed
+packages. A plugin that can't be used is left out with the reason; everything else goes on.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from types import ModuleType
+from typing import Any, Final, Generic, TypeVar
+
+from speechnet.core.errors import ConfigError
+
+T = TypeVar("T")
+Registered = TypeVar("Registered")
+
+_OURS: Final = "speechnet"
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A plugin that was left out.
+
+    Attributes:
+        package: the installed package it comes with.
+        name: what it would have been called.
+        reason: why it can't be used.
+    """
+
+    package: str
+    name: str
+    reason: str
+
+
+class Registry(Mapping[str, T], Generic[T]):
+    """Things of one kind by name, in the order: our own, then those of plugins by package.
+
+    Args:
+        kind: what one is called in messages, such as ``model``.
+        group: the entry points that name more of them. Each refers to an object whose import
+            registers something under the entry point's name.
+        modules: our own modules and packages; all modules of a package are imported.
+        missing: says what a thing lacks of the contract; an empty text if nothing.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        *,
+        group: str,
+        modules: tuple[str, ...],
+        missing: Callable[[Any], str] = lambda _: "",
+    ) -> None:
+        self.kind = kind
+        self._group, self._modules, self._missing = group, modules, missing
+        self._things: dict[str, T] = {}
+        self._packages: dict[str, str] = {}
+        self._refusals: dict[str, Refusal] = {}
+        self._package = _OURS
+        self._loaded = False
+        self._lock = threading.RLock()
+
+    def register(self, name: str) -> Callable[[Registered], Registered]:
+        """Decorate what is to be found under a name.
+
+        Raises:
+            ValueError: the name is taken, or the thing lacks part of the contract.
+        """
+
+        def add(thing: Registered) -> Registered:
+            if name in self._things:
+                raise ValueError(
+                    f"the {self.kind} {name!r} is registered already, by {self._packages[name]}"
+                )
+            if lacks := self._missing(thing):
+                raise ValueError(f"the {self.kind} {name!r} lacks {lacks}")
+            self._things[name] = thing  # type: ignore[assignment] # what ``missing`` has checked
+            self._packages[name] = self._package
+            return thing
+
+        return add
+
+    def __getitem__(self, name: str) -> T:
+        """The thing of a name.
+
+        Raises:
+            ConfigError: there is none; a ``KeyError`` would not say which there are.
+        """
+        self._load()
+        if name in self._things:
+            return self._things[name]
+        if name in self._refusals:
+            refusal = self._refusals[name]
+            raise ConfigError(
+                f"the {self.kind} {name!r} of the package {refusal.package} can't be used: "
+                f"{refusal.reason}"
+            )
+        near = get_close_matches(name, self._things, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ConfigError(
+            f"there is no {self.kind} {name!r}; known: {', '.join(self._things)}{hint}"
+        )
+
+    def __contains__(self, name: object) -> bool:
+        self._load()
+        return name in self._things
+
+    def __iter__(self) -> Iterator[str]:
+        self._load()
+        return iter(self._things)
+
+    def __len__(self) -> int:
+        self._load()
+        return len(self._things)
+
+    @property
+    def refusals(self) -> list[Refusal]:
+        """The plugins that were left out."""
+        self._load()
+        return list(self._refusals.values())
+
+    def package(self, name: str) -> str:
+        """The package that registered a name."""
+        self._load()
+        return self._packages[name]
+
+    def _load(self) -> None:
+        with self._lock:
+            if self._loaded:
+                return
+            self._loaded = True  # before: a module that is imported may ask
+            for module in self._modules:
+                _import_all(import_module(module))
+            for point in sorted(entry_points(group=self._group), key=_order):
+                self._load_plugin(point)
+
+    def _load_plugin(self, point: EntryPoint) -> None:
+        package = point.dist.name if point.dist else point.value
+        before = set(self._things)
+        with self._loading(package):
+            try:
+                point.load()
+                if point.name not in self._things or point.name in before:
+                    found = ", ".join(sorted(set(self._things) - before)) or "nothing"
+                    raise ValueError(f"{point.value} registers {found}, expected {point.name!r}")
+            except Exception as error:  # whatever a stranger's module raises
+                self._refusals[point.name] = Refusal(
+                    package, point.name, f"{type(error).__name__}: {error}"
+                )
+                for name in set(self._things) - before:
+                    del self._things[name], self._packages[name]
+
+    @contextmanager
+    def _loading(self, package: str) -> Iterator[None]:
+        before, self._package = self._package, package
+        try:
+            yield
+        finally:
+            self._package = before
+
+
+def _order(point: EntryPoint) -> tuple[str, str]:
+    return (point.dist.name if point.dist else "", point.name)
+
+
+def _import_all(module: ModuleType) -> None:
+    """Import every module of a package, in the order of their names."""
+    for found in pkgutil.iter_modules(getattr(module, "__path__", [])):
+        import_module(f"{module.__name__}.{found.name}")

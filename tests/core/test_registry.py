@@ -1,0 +1,112 @@
+"""Registries: our own modules, plugins of installed packages, and what is said of those refused."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from speechnet.core import registry as module
+from speechnet.core.errors import ConfigError
+from speechnet.core.registry import Registry
+
+OURS = """
+from registries import THINGS
+
+@THINGS.register("ours")
+def ours() -> int:
+    return 1
+"""
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder of modules, with a registry in it; what is imported from it is forgotten."""
+    (tmp_path / "own_things").mkdir()
+    (tmp_path / "own_things" / "__init__.py").touch()
+    (tmp_path / "own_things" / "ours.py").write_text(OURS)
+    (tmp_path / "registries.py").write_text(
+        "from speechnet.core.registry import Registry\n"
+        "THINGS = Registry('thing', group='speechnet.test_things', modules=('own_things',),\n"
+        "    missing=lambda one: '' if callable(one) else 'a call')\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    before = set(sys.modules)
+    yield tmp_path
+    for name in set(sys.modules) - before:
+        del sys.modules[name]
+
+
+def install(place: Path, package: str, name: str, code: str) -> None:
+    """Install a package with one module and one entry point, as pip would leave it."""
+    (place / f"{package}.py").write_text(code)
+    info = place / f"{package}-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[speechnet.test_things]\n{name} = {package}\n")
+
+
+def things() -> Registry[object]:
+    import registries  # type: ignore[import-not-found]
+
+    found: Registry[object] = registries.THINGS
+    return found
+
+
+def registers(name: str, thing: str = "lambda: 2") -> str:
+    return f"from registries import THINGS\nTHINGS.register({name!r})({thing})\n"
+
+
+def test_our_own_and_a_plugin(place: Path) -> None:
+    """Ours come first; each knows its package."""
+    install(place, "guest", "theirs", registers("theirs"))
+    found = things()
+    assert list(found) == ["ours", "theirs"]
+    assert [found.package(name) for name in found] == ["speechnet", "guest"]
+    assert not found.refusals
+    assert "theirs" in found
+    assert len(found) == 2
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("import no_such_module", "ModuleNotFoundError: No module named 'no_such_module'"),
+        (registers("ours"), "ValueError: the thing 'ours' is registered already, by speechnet"),
+        (registers("theirs", "3"), "ValueError: the thing 'theirs' lacks a call"),
+        (registers("other"), "ValueError: guest registers other, expected 'theirs'"),
+        ("x = 1", "ValueError: guest registers nothing, expected 'theirs'"),
+        (registers("theirs") + "1 / 0", "ZeroDivisionError: division by zero"),
+    ],
+)
+def test_a_plugin_that_is_refused(place: Path, code: str, reason: str) -> None:
+    """It is left out with its package, its name and the reason; the others stay."""
+    install(place, "guest", "theirs", code)
+    install(place, "zebra", "stripes", registers("stripes"))
+    found = things()
+    assert list(found) == ["ours", "stripes"]
+    (refusal,) = found.refusals
+    assert (refusal.package, refusal.name, refusal.reason) == ("guest", "theirs", reason)
+    with pytest.raises(ConfigError, match=r"thing 'theirs' of the package guest can't be used"):
+        found["theirs"]
+
+
+@pytest.mark.usefixtures("place")
+def test_an_unknown_name() -> None:
+    """What there is, and what was meant."""
+    with pytest.raises(ConfigError, match=r"no thing 'our'; known: ours; did you mean 'ours'\?"):
+        things()["our"]
+
+
+def test_our_own_mistakes_are_raised(place: Path) -> None:
+    """Twice the same name in our own modules is a bug, not a plugin to leave out."""
+    (place / "own_things" / "second.py").write_text(OURS)
+    with pytest.raises(ValueError, match="registered already, by speechnet"):
+        list(things())
+
+
+def test_modules_alone_serve_too() -> None:
+    """A single module has no others below it."""
+    assert list(Registry("thing", group="speechnet.none", modules=(module.__name__,))) == []
