@@ -67,7 +67,7 @@ def stream(path: Path, config: AudioConfig) -> Iterator[Stream]:
 
 
 def notes_of(path: Path, config: AudioConfig) -> tuple[str, ...]:
-    """What ``speechnet.audio.signal_statistics.Facts.notes`` says of a recording of any length.
+    """What ``SignalStatistics.notes`` says of a recording of any length.
 
     Args:
         path: the file.

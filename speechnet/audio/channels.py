@@ -55,7 +55,7 @@ def frame_powers(frames: Float32) -> Float32:
 
 
 def togetherness(powers: Float32) -> float:
-    """How far channels rise and fall together; see ``Facts.togetherness``.
+    """How far channels rise and fall together; see ``SignalStatistics.togetherness``.
 
     Args:
         powers: float32 ``[frames, channels]``, as ``frame_powers`` gives them.

@@ -19,7 +19,7 @@ import soundfile
 from speechnet.audio.config import AudioConfig
 from speechnet.audio.container import Ending, Filled, ending
 from speechnet.audio.prepare import check_rate, check_size, one_channel, prepare
-from speechnet.audio.signal_statistics import Facts, measure
+from speechnet.audio.signal_statistics import SignalStatistics, measure
 from speechnet.audio.stderr_filter import QUIET
 from speechnet.audio.unsupported import LOOKED_AT, what_it_is
 from speechnet.core.errors import Excluded
@@ -66,11 +66,11 @@ _FLAC_BREAKS_OFF: Final = frozenset({39, 158})
 
 @dataclass(frozen=True)
 class Clip:
-    """Samples ready for use: ``y`` float32 mono ``[n_samples]`` at ``sr`` Hz, and the facts."""
+    """Mono samples ``y``, float32 ``[n_samples]`` at ``sr`` Hz, and the file's statistics."""
 
     y: Float32
     sr: int
-    facts: Facts
+    statistics: SignalStatistics
 
 
 def load(
@@ -101,8 +101,8 @@ def load(
     if channel is not None:
         samples = one_channel(samples, channel)
     mono = prepare(samples, rate, config)
-    facts = measure(samples, rate, silence_db=config.silence_db, channel_taken=mono.channel)
-    return Clip(mono.y, config.sample_rate, facts)
+    statistics = measure(samples, rate, silence_db=config.silence_db, channel_taken=mono.channel)
+    return Clip(mono.y, config.sample_rate, statistics)
 
 
 def probe(path: Path, config: AudioConfig, *, whole: bool) -> None:

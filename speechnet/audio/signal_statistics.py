@@ -45,7 +45,7 @@ _ANTI_ALIASING: Final = 7 / 8
 
 
 @dataclass(frozen=True)
-class Facts:
+class SignalStatistics:
     """What a recording was like before it was changed.
 
     Attributes:
@@ -99,14 +99,16 @@ class Facts:
         return channel_notes(self.channel_taken, self.togetherness)
 
 
-def measure(samples: Float32, rate: int, *, silence_db: float, channel_taken: int = -1) -> Facts:
+def measure(
+    samples: Float32, rate: int, *, silence_db: float, channel_taken: int = -1
+) -> SignalStatistics:
     """Measure a recording.
 
     Args:
         samples: float32 ``[n_samples, channels]``, finite, ``n_samples`` at least 1.
         rate: Hz.
         silence_db: a frame that is no louder, in dB of full scale, is silence.
-        channel_taken: see ``Facts``.
+        channel_taken: see ``SignalStatistics``.
     """
     digest = hashlib.sha256(f"{rate} {samples.shape[1]} ".encode())
     digest.update(np.ascontiguousarray(samples).data)
@@ -114,7 +116,7 @@ def measure(samples: Float32, rate: int, *, silence_db: float, channel_taken: in
     frames = in_frames(samples, rate)
     powers = frame_powers(frames)
     power = powers.mean(axis=1)
-    return Facts(
+    return SignalStatistics(
         duration=len(samples) / rate,
         sample_rate=rate,
         channels=samples.shape[1],
@@ -131,7 +133,7 @@ def measure(samples: Float32, rate: int, *, silence_db: float, channel_taken: in
 
 
 def bandwidth(samples: Float32, rate: int) -> float:
-    """Where a recording's band ends in Hz, as ``Facts`` describes it.
+    """Where a recording's band ends in Hz, as ``SignalStatistics`` describes it.
 
     Args:
         samples: float32 ``[n_samples, channels]``, finite, ``n_samples`` at least 1.
@@ -141,7 +143,7 @@ def bandwidth(samples: Float32, rate: int) -> float:
 
 
 def _snr(power: Float32) -> float:
-    """The signal-to-noise ratio in dB of frames of some power, as ``Facts`` describes it."""
+    """The signal-to-noise ratio in dB of frames of some power; see ``SignalStatistics``."""
     sounding = power[power > _DIGITAL_SILENCE]
     if len(sounding) == 0:
         return math.nan
@@ -151,7 +153,7 @@ def _snr(power: Float32) -> float:
 
 
 def _band_end(frames: Float32, rate: int) -> float:
-    """The ``bandwidth`` of ``Facts``."""
+    """The ``bandwidth`` of ``SignalStatistics``."""
     length = frames.shape[1]
     spread = np.linspace(0, len(frames) - 1, min(len(frames), _MOST_FRAMES)).astype(np.int64)
     window = np.hanning(length + 1)[:-1, None].astype(np.float32)

@@ -47,7 +47,7 @@ def run_audit(
     folds: list[Fold],
     *,
     matrix: FeatureMatrix,
-    facts: pd.DataFrame,
+    statistics: pd.DataFrame,
     excluded: pd.DataFrame,
     config: AuditConfig,
     highest: float = math.inf,
@@ -60,7 +60,7 @@ def run_audit(
         targets: each target with its classes.
         folds: positions in ``table``.
         matrix: features of those recordings; its index is the table's, in any order.
-        facts: index ``file``, as ``speechnet.audio.signal_statistics.Facts`` describes them.
+        statistics: index ``file``, as ``speechnet.audio.signal_statistics`` describes them.
         excluded: columns ``file, reason, detail``.
         config: from where on something is worth a remark.
         highest: frequency in Hz that the features look at.
@@ -68,17 +68,17 @@ def run_audit(
             ``speaker`` and the targets; None if unknown: exact copies that are excluded are then
             not held against their originals.
     """
-    files = examine(facts, excluded, config)
+    files = examine(statistics, excluded, config)
     near = find(matrix, config) if config.near_duplicates else pd.DataFrame(columns=[*PAIR_COLUMNS])
-    leaks = leakage(table, folds, digests=facts["digest"], near=near)
+    leaks = leakage(table, folds, digests=statistics["digest"], near=near)
     dispute = disputed(
         table if labels is None else labels,
         targets,
-        digests=facts["digest"],
+        digests=statistics["digest"],
         excluded=excluded,
         near=near,
     )
-    heard = facts["bandwidth"].reindex(table.index)
+    heard = statistics["bandwidth"].reindex(table.index)
     found = summary(
         table.assign(**{BANDWIDTH: bands(heard, highest)}),
         targets,

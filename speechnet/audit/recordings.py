@@ -1,4 +1,4 @@
-"""What is wrong with single recordings, from facts measured as they were decoded."""
+"""What is wrong with single recordings, from statistics measured as they were decoded."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ class _Check(NamedTuple):
     detail: str
 
 
-def examine(facts: pd.DataFrame, excluded: pd.DataFrame, config: AuditConfig) -> pd.DataFrame:
+def examine(statistics: pd.DataFrame, excluded: pd.DataFrame, config: AuditConfig) -> pd.DataFrame:
     """Name the faults of recordings.
 
     Args:
-        facts: index ``file``; columns ``duration`` (s), ``sample_rate`` (Hz), ``channels``,
+        statistics: index ``file``; columns ``duration`` (s), ``sample_rate`` (Hz), ``channels``,
             ``peak``, ``dc``, ``clipped``, ``silence``, ``snr`` (dB), ``channel_taken`` and
-            ``togetherness``, as ``speechnet.audio.signal_statistics.Facts`` describes them.
+            ``togetherness``, as ``speechnet.audio.signal_statistics`` describes them.
         excluded: columns ``file, reason, detail``.
         config: from where on something is a fault.
 
@@ -53,17 +53,17 @@ def examine(facts: pd.DataFrame, excluded: pd.DataFrame, config: AuditConfig) ->
         but for ``quiet``, where it is the peak in dB of full scale.
     """
     refused = excluded.rename(columns={"reason": "fault"}).assign(value=np.nan)
-    tables = [refused[list(FILE_COLUMNS)], *map(_found, _checks(facts, config))]
+    tables = [refused[list(FILE_COLUMNS)], *map(_found, _checks(statistics, config))]
     filled = [table for table in tables if len(table)] or [tables[0]]
     return pd.concat(filled, ignore_index=True).astype({"value": np.float64})
 
 
-def _checks(facts: pd.DataFrame, config: AuditConfig) -> list[_Check]:
+def _checks(statistics: pd.DataFrame, config: AuditConfig) -> list[_Check]:
     smallest = np.finfo(np.float64).tiny
-    peak_db = 20 * np.log10(facts["peak"].clip(lower=smallest))
-    rates = facts["sample_rate"]
+    peak_db = 20 * np.log10(statistics["peak"].clip(lower=smallest))
+    rates = statistics["sample_rate"]
     usual = rates.mode().iloc[0] if len(rates) else 0
-    of = facts.__getitem__
+    of = statistics.__getitem__
     checks = [
         ("short", of("duration"), of("duration") < config.short, "{:.2f} s"),
         ("quiet", peak_db, peak_db < config.quiet, "its peak is {:.1f} dB of full scale"),

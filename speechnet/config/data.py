@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from speechnet.audio.config import AudioConfig
-from speechnet.core.columns import ANSWERS, FACTS
+from speechnet.core.columns import ANSWERS, SIGNAL_STATISTICS
 from speechnet.core.errors import ConfigError
 from speechnet.corpus.config import CorpusConfig, SynthConfig
 from speechnet.denoise.config import DenoiseConfig
@@ -93,7 +93,7 @@ def check_names(targets: Mapping[str, Sequence[str] | None]) -> None:
     """Refuse names of targets and classes of which no table or file can be made.
 
     A table of answers has a column for each target and, named ``<target>_<class>``, for each class;
-    a model's file may be named after its target. In ``corpus.csv`` it stands beside the facts.
+    a model's file may be named after its target. ``corpus.csv`` has the signal statistics too.
 
     Args:
         targets: each target's classes, None where they are not known yet.
@@ -109,9 +109,9 @@ def check_names(targets: Mapping[str, Sequence[str] | None]) -> None:
                 f"data.targets: the name {target!r:.99} can't be used, expected 1 to {_LONGEST} "
                 "printable characters without / and \\: files are named after it"
             )
-        if target in FACTS:
+        if target in SIGNAL_STATISTICS:
             raise ConfigError(
-                f"data.targets: {target!r} is what speechnet calls a fact that it measures of each "
+                f"data.targets: {target!r} is a signal statistic that speechnet measures of each "
                 "recording; choose another name, and set data.corpus.columns.NAME to the table's "
                 "column"
             )

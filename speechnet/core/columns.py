@@ -1,4 +1,4 @@
-"""What the columns of answers and of measured facts are called: names that no target may have."""
+"""Column names of answers and of signal statistics: no target may have one."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ TIMELINE_ENDS: Final = (*NEWS, "reason")
 ANSWERS: Final = frozenset([*ANSWER_BEGINS, *ANSWER_ENDS, *TIMELINE_BEGINS, *TIMELINE_ENDS])
 """Every column of a table of answers that is no target's and no class's."""
 
-FACTS: Final = (
+SIGNAL_STATISTICS: Final = (
     *("duration", "sample_rate", "channels", "peak", "dc", "clipped", "silence", "snr"),
     *("bandwidth", "digest", "channel_taken", "togetherness"),
 )
-"""The fields of ``speechnet.audio.signal_statistics.Facts``, which needs NumPy."""
+"""The fields of ``speechnet.audio.signal_statistics``, which needs NumPy."""

@@ -54,7 +54,7 @@ class SpeechDataModule(LightningDataModule):
 
     Attributes:
         corpus: what was read.
-        extraction: the features, the facts and what was excluded.
+        extraction: the features, the statistics and what was excluded.
         folds: positions into ``table``.
     """
 
@@ -213,7 +213,7 @@ class SpeechDataModule(LightningDataModule):
     def fingerprint(self) -> str:
         """A hash of the recordings' samples, speakers and labels; names and order play no part."""
         labels = self.table[["speaker", *self.targets]].astype(object).fillna("")
-        rows = zip(self.extraction.facts["digest"], labels.to_numpy().tolist(), strict=True)
+        rows = zip(self.extraction.statistics["digest"], labels.to_numpy().tolist(), strict=True)
         return fingerprint({"rows": sorted([digest, *row] for digest, row in rows)})
 
     def loaders(self, *, train: Int64, dev: Int64, batch_size: int, seed: int) -> SpeechDataModule:

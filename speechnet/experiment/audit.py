@@ -157,7 +157,7 @@ def _run(
         data.targets,
         data.folds,
         matrix=data.matrix,
-        facts=data.extraction.facts,
+        statistics=data.extraction.statistics,
         excluded=data.excluded,
         config=config.evaluation.audit,
         highest=config.data.features.highest(config.data.audio.sample_rate),

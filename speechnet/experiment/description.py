@@ -15,14 +15,14 @@ from speechnet.experiment.run_folder import RunFolder
 
 def describe_data(data: SpeechDataModule, run: RunFolder) -> None:
     """Write what ``run.json`` and the corpus tables say of the data."""
-    facts = data.extraction.facts
-    if replaced := data.table.columns.intersection(facts.columns).tolist():
+    statistics = data.extraction.statistics
+    if replaced := data.table.columns.intersection(statistics.columns).tolist():
         say(
             f"{listing(replaced)}: corpus.csv has what was measured, not the table's "
             f"{plural(len(replaced), 'column of this name', 'columns of these names')}",
             style="yellow",
         )
-    table = data.table.drop(columns=["path", *replaced]).join(facts)
+    table = data.table.drop(columns=["path", *replaced]).join(statistics)
     run.write_table("corpus.csv", table.reset_index())
     run.write_table("dropped.csv", data.corpus.dropped)
     run.info |= {

@@ -150,7 +150,7 @@ def _heard(data: SpeechDataModule, file: str) -> tuple[Float32, int, float]:
     # Trimmed here: only so is it known where the rest begins.
     untrimmed = replace(audio, trim_db=None)
     clip = load(data.corpus.root / path, untrimmed, start=float(begin), end=float(end))
-    if clip.facts.digest != data.extraction.facts.loc[file, "digest"]:
+    if clip.statistics.digest != data.extraction.statistics.loc[file, "digest"]:
         raise Excluded(
             "failed", "it no longer holds the samples that its features were computed from"
         )

@@ -52,9 +52,9 @@ def fit_novelty(data: SpeechDataModule, fold: int, folder: Path) -> pd.DataFrame
     return pd.DataFrame({"file": files, "fold": fold, "novelty": found.novelty, "far": found.far})
 
 
-def bandwidths(facts: pd.DataFrame) -> dict[str, float]:
+def bandwidths(statistics: pd.DataFrame) -> dict[str, float]:
     """Where recordings end in Hz, for ``run.json``: 5 %, half and 95 % of them lie below."""
-    found = facts["bandwidth"].dropna()
+    found = statistics["bandwidth"].dropna()
     return {f"p{p}": float(np.percentile(found, p)) for p in (5, 50, 95)} if len(found) else {}
 
 

@@ -219,7 +219,7 @@ def _tables(run: RunFolder) -> Tables:
         projection=_read(run, "projection.csv"),
         variance=(explained[0], explained[1]) if explained else None,
         corpus=corpus.set_index("file"),
-        facts=corpus[["file", "duration"]],
+        statistics=corpus[["file", "duration"]],
         unit=run.info.get("unit"),
         references=read_references(run),
         **{name: _read(run, f"{name}.csv") for name in _EVIDENCE},

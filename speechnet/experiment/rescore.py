@@ -165,15 +165,15 @@ def _novelty(run: SavedRun, data: SpeechDataModule, split: pd.DataFrame | None) 
         split: to measure the test part of each fold by that fold's training rows; None to measure
             all recordings by all folds.
     """
-    facts = data.extraction.facts["bandwidth"]
+    statistics = data.extraction.statistics["bandwidth"]
     if split is None:
-        found = [(facts, run.novelty(data.X))]
+        found = [(statistics, run.novelty(data.X))]
     else:
         position = {file: row for row, file in enumerate(data.matrix.index)}
         found = []
         for fold, test in split[split["part"] == "test"].groupby("fold", sort=False):
             rows = [position[file] for file in test["file"]]
-            found.append((facts.iloc[rows], run.novelty(data.X[rows], fold=int(str(fold)))))
+            found.append((statistics.iloc[rows], run.novelty(data.X[rows], fold=int(str(fold)))))
     tables = [
         pd.DataFrame({"novelty": one.novelty, "far": one.far, "bandwidth": band}, index=band.index)
         for band, one in found
@@ -204,7 +204,7 @@ def _say_classes(data: SpeechDataModule) -> None:
 def _other_in_words(run: SavedRun, data: SpeechDataModule) -> str:
     """What the scores are scores of; recordings that the run has trained on are no test."""
     known = set(run.folder.read_table("corpus.csv")["digest"])
-    seen = int(data.extraction.facts["digest"].isin(known).sum())
+    seen = int(data.extraction.statistics["digest"].isin(known).sum())
     words = f"Corpus {data.corpus.name}, not trained on"
     if seen:
         words = (

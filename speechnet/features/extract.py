@@ -50,13 +50,13 @@ class Extraction:
 
     Attributes:
         matrix: the rows of the usable recordings, in the order of the table.
-        facts: index ``file``, one row for each row of the matrix: duration (s), peak, ...
+        statistics: index ``file``, one row for each row of the matrix: duration (s), peak, ...
         excluded: columns file, reason, detail.
         computed: how many recordings were decoded; the others came from the cache.
     """
 
     matrix: FeatureMatrix
-    facts: pd.DataFrame
+    statistics: pd.DataFrame
     excluded: pd.DataFrame
     computed: int
 
@@ -106,7 +106,7 @@ def extract_features(
             first are excluded, for they could stand on both sides of a split.
 
     Returns:
-        Rows, facts and what was excluded; each file of the table in exactly one of them.
+        Rows, statistics and what was excluded; each file of the table in exactly one of them.
 
     Raises:
         ConfigError: a setting of the recipe is wrong, two don't go together, or the device is not
@@ -322,7 +322,7 @@ def _rows(clips: Mapping[str, Clip], backend: Backend, recipe: Recipe) -> dict[s
             return {key: outcome for one in alone for key, outcome in one.items()}
         found = [_failed(error, recipe)]
     return {
-        key: outcome if isinstance(outcome, Excluded) else (outcome, clip.facts)
+        key: outcome if isinstance(outcome, Excluded) else (outcome, clip.statistics)
         for (key, clip), outcome in zip(clips.items(), found, strict=True)
     }
 
@@ -341,19 +341,21 @@ def _assemble(
     computed: int,
     keep_duplicates: bool,
 ) -> Extraction:
-    """Matrix and facts of the rows that are left; ``rows`` are those of ``jobs``, in order."""
-    facts = rows.facts.set_axis(pd.Index([job.file for job in jobs], name="file", dtype=object))
+    """Matrix and statistics of the rows that are left; ``rows`` are those of ``jobs``, in order."""
+    statistics = rows.statistics.set_axis(
+        pd.Index([job.file for job in jobs], name="file", dtype=object)
+    )
     refused = {job.file: why for job, why in zip(jobs, rows.refusals, strict=True) if why}
     if not keep_duplicates:
-        refused |= _duplicates(facts["digest"].drop(list(refused)))
-    kept = ~facts.index.isin(list(refused))
+        refused |= _duplicates(statistics["digest"].drop(list(refused)))
+    kept = ~statistics.index.isin(list(refused))
     listed = pd.DataFrame(
         [(file, why.reason, why.detail) for file, why in sorted((excluded | refused).items())],
         columns=["file", "reason", "detail"],
     )
-    facts = facts[kept]
-    matrix = FeatureMatrix(X=rows.X[kept], index=tuple(facts.index), names=names)
-    return Extraction(matrix=matrix, facts=facts, excluded=listed, computed=computed)
+    statistics = statistics[kept]
+    matrix = FeatureMatrix(X=rows.X[kept], index=tuple(statistics.index), names=names)
+    return Extraction(matrix=matrix, statistics=statistics, excluded=listed, computed=computed)
 
 
 def _duplicates(digests: pd.Series) -> dict[str, Excluded]:

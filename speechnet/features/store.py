@@ -27,21 +27,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from speechnet.audio.signal_statistics import Facts
+from speechnet.audio.signal_statistics import SignalStatistics
 from speechnet.core.errors import Excluded, StorageError
 from speechnet.core.files import is_full, remove_abandoned, sync_folder, write_whole
 from speechnet.core.reading import read_regular
 from speechnet.core.types import Float32
 
-Row = tuple[Float32, Facts]
-"""What is kept of a recording: its features, float32 ``[d]``, and the facts of its samples."""
+Row = tuple[Float32, SignalStatistics]
+"""What is kept of a recording: its features, float32 ``[d]``, and the statistics of its samples."""
 
 Outcome = Row | Excluded
 """A row, or why there is none: what can't be used need not be looked at again either."""
 
 _LOG = logging.getLogger(__name__)
 
-_FACTS: Final = [field.name for field in fields(Facts)]
+_STATISTICS: Final = [field.name for field in fields(SignalStatistics)]
 
 _COMPACT_ABOVE: Final = 16
 """Shards in a recipe's folder before small ones are merged."""
@@ -67,8 +67,8 @@ class Rows:
     """Rows of the cache, one for each key.
 
     Attributes:
-        table: columns ``key``, those of ``Facts``, ``reason`` and ``detail``, empty where there is
-            a row, and ``row``.
+        table: columns ``key``, those of ``SignalStatistics``, ``reason`` and ``detail`` (empty
+            where there is a row), and ``row``.
         width: the number of columns of the matrix, ``d``.
     """
 
@@ -96,9 +96,9 @@ class Rows:
         return np.asarray(flat, dtype=np.float32).reshape(-1, self.width)
 
     @property
-    def facts(self) -> pd.DataFrame:
-        """Columns as ``Facts`` has them."""
-        frame: pd.DataFrame = self.table.select(_FACTS).to_pandas()
+    def statistics(self) -> pd.DataFrame:
+        """Columns as ``SignalStatistics`` has them."""
+        frame: pd.DataFrame = self.table.select(_STATISTICS).to_pandas()
         return frame
 
     @property
@@ -110,7 +110,9 @@ class Rows:
 
 def _schema(width: int) -> pa.Schema:
     kinds = {"float": pa.float64(), "int": pa.int64(), "str": pa.string()}
-    columns = {"key": pa.string()} | {field.name: kinds[str(field.type)] for field in fields(Facts)}
+    columns = {"key": pa.string()} | {
+        field.name: kinds[str(field.type)] for field in fields(SignalStatistics)
+    }
     columns |= {"reason": pa.string(), "detail": pa.string()}
     return pa.schema([*columns.items(), ("row", pa.list_(pa.float32(), width))])
 
@@ -174,15 +176,15 @@ class FeatureStore:
         return Rows(table, self.width)
 
     def _table(self, outcomes: Mapping[str, Outcome]) -> pa.Table:
-        no_facts = Facts(0.0, 0, 0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, "")
-        nothing = np.zeros(self.width, dtype=np.float32), no_facts
+        no_statistics = SignalStatistics(0.0, 0, 0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, "")
+        nothing = np.zeros(self.width, dtype=np.float32), no_statistics
         rows = [nothing if isinstance(o, Excluded) else o for o in outcomes.values()]
         whys = [
             (o.reason, o.detail) if isinstance(o, Excluded) else ("", "") for o in outcomes.values()
         ]
         X = np.array([row for row, _ in rows], dtype=np.float32).ravel()
         columns: dict[str, Any] = {
-            name: [getattr(facts, name) for _, facts in rows] for name in _FACTS
+            name: [getattr(statistics, name) for _, statistics in rows] for name in _STATISTICS
         }
         columns |= {"key": [*outcomes], "row": pa.FixedSizeListArray.from_arrays(X, self.width)}
         columns |= {"reason": [why for why, _ in whys], "detail": [more for _, more in whys]}

@@ -60,7 +60,7 @@ class Tables:
         projection: columns ``file, pc1, pc2``.
         variance: the shares of variance that the two components explain, in [0, 1].
         corpus: indexed by file, with columns ``speaker, gender`` and one for each target.
-        facts: columns ``file, duration`` (seconds).
+        statistics: columns ``file, duration`` (seconds).
         unit: what the intervals' bootstrap draws, ``speaker`` or ``recording``.
         references: others' results under the protocol: ``system, metric, value`` (in per cent) and
             ``source``, which may be missing.
@@ -90,7 +90,7 @@ class Tables:
     projection: pd.DataFrame | None = None
     variance: tuple[float, float] | None = None
     corpus: pd.DataFrame | None = None
-    facts: pd.DataFrame | None = None
+    statistics: pd.DataFrame | None = None
     unit: str | None = None
     references: pd.DataFrame | None = None
     comparisons: pd.DataFrame | None = None

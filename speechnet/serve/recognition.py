@@ -121,7 +121,7 @@ class Listener:
     def _hear(self, path: Path, *, player: str | None) -> Heard:
         clip = load(path, self._drawn)
         timeline = None
-        if clip.facts.duration > self._windows.longer_than:
+        if clip.statistics.duration > self._windows.longer_than:
             table = timeline_of_file(
                 self._recogniser, path, window=self._windows.window, hop=self._windows.hop
             )
@@ -130,12 +130,12 @@ class Listener:
         else:
             said = self._said(path)
         return Heard(
-            duration=clip.facts.duration,
-            sample_rate=clip.facts.sample_rate,
-            channels=clip.facts.channels,
+            duration=clip.statistics.duration,
+            sample_rate=clip.statistics.sample_rate,
+            channels=clip.statistics.channels,
             said=said,
             sound=self._sound(clip),
-            notes=tuple(NOTES[code] for code in clip.facts.notes()),
+            notes=tuple(NOTES[code] for code in clip.statistics.notes()),
             timeline=timeline,
             player=player,
             unlike=self._unlike(said[self._best]),
@@ -160,7 +160,7 @@ class Listener:
                 abstain=0.0,
                 novelty=new.novelty[0],
                 far=new.far[0],
-                bandwidth=clip.facts.bandwidth,
+                bandwidth=clip.statistics.bandwidth,
             )
             for model, found in self._recogniser.probabilities(row[None]).items()
         }

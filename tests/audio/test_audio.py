@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from speechnet.audio.config import AudioConfig
 from speechnet.audio.container import ending
 from speechnet.audio.decode import header, load
-from speechnet.audio.signal_statistics import Facts
+from speechnet.audio.signal_statistics import SignalStatistics
 from speechnet.core.errors import ConfigError, Excluded
 from speechnet.core.types import GENDERS, REASONS
 from speechnet.corpus.synthetic.synthesis import synthesise
@@ -93,27 +93,32 @@ def test_one_channel_can_be_chosen(tmp_path: Path, policy: str, expected: int) -
 
 
 def test_the_offset_is_measured_and_removed(tmp_path: Path) -> None:
-    """The facts keep the offset that the samples lose; the crossings of zero come back."""
+    """The statistics keep the offset that the samples lose; the crossings of zero come back."""
     path = tmp_path / "x.wav"
     y = faults.speech(0)
     soundfile.write(path, y + 0.5, 22_050, subtype="FLOAT")
     clip = load(path, AudioConfig())
-    assert clip.facts.dc == pytest.approx(0.5 + y.mean(dtype=np.float64), abs=1e-6)
+    assert clip.statistics.dc == pytest.approx(0.5 + y.mean(dtype=np.float64), abs=1e-6)
     np.testing.assert_allclose(clip.y, y - y.mean(), atol=1e-6)
     kept = load(path, AudioConfig(remove_dc=False)).y
     assert librosa.zero_crossings(kept).sum() < librosa.zero_crossings(clip.y).sum()
 
 
-def test_facts_are_those_of_the_file(tmp_path: Path) -> None:
+def test_statistics_are_those_of_the_file(tmp_path: Path) -> None:
     """Rate, channels, peak, clipping and duration before anything is changed; plain for JSON."""
     path = tmp_path / "x.wav"
     y = np.outer(np.clip(faults.speech(0, 1, 8_000), -0.5, 0.5), [1, 1])
     y[:200] = [1, -1]
     soundfile.write(path, y, 8_000, subtype="FLOAT")
-    facts = load(path, AudioConfig()).facts
-    assert (facts.duration, facts.sample_rate, facts.channels, facts.peak) == (1.0, 8_000, 2, 1.0)
-    assert facts.clipped == pytest.approx(200 / 8_000)
-    assert Facts(**json.loads(json.dumps(asdict(facts)))) == facts
+    statistics = load(path, AudioConfig()).statistics
+    assert (statistics.duration, statistics.sample_rate, statistics.channels, statistics.peak) == (
+        1.0,
+        8_000,
+        2,
+        1.0,
+    )
+    assert statistics.clipped == pytest.approx(200 / 8_000)
+    assert SignalStatistics(**json.loads(json.dumps(asdict(statistics)))) == statistics
 
 
 def _synthetic_voices(rate: int) -> list[np.ndarray]:
@@ -141,7 +146,7 @@ def test_noise_is_estimated_within_a_few_db(tmp_path: Path, rate: int, gain: flo
         for snr in (20, 15, 10, 5, 0):
             noisy = gain * 0.5 * (y + noise * 10 ** (-snr / 20)) + 0.02
             soundfile.write(path, noisy, rate, subtype="FLOAT")
-            estimates.append(load(path, AudioConfig()).facts.snr)
+            estimates.append(load(path, AudioConfig()).statistics.snr)
         np.testing.assert_allclose(estimates, [20, 15, 10, 5, 0], atol=4.5)
         np.testing.assert_allclose(estimates[:3], [20, 15, 10], atol=2.5)
         assert estimates == sorted(estimates, reverse=True)
@@ -153,15 +158,18 @@ def test_noise_alone_has_no_signal(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     noise = 0.01 * rng.standard_normal(22_050)
     soundfile.write(path, noise, 22_050)
-    assert load(path, AudioConfig()).facts.snr == 0
+    assert load(path, AudioConfig()).statistics.snr == 0
     padded = np.concatenate([np.zeros(22_050), noise, np.zeros(22_050)])
     soundfile.write(path, padded, 22_050)
-    facts = load(path, AudioConfig()).facts
-    assert facts.snr == 0
-    assert facts.silence == pytest.approx(2 / 3, abs=0.02)
+    statistics = load(path, AudioConfig()).statistics
+    assert statistics.snr == 0
+    assert statistics.silence == pytest.approx(2 / 3, abs=0.02)
     soundfile.write(path, 0.25 + np.outer(noise, [1, -1]), 22_050)
-    facts = load(path, AudioConfig(mono="left")).facts
-    assert (facts.silence, facts.snr) == (0, 0)  # what cancels in the mean sounds all the same
+    statistics = load(path, AudioConfig(mono="left")).statistics
+    assert (statistics.silence, statistics.snr) == (
+        0,
+        0,
+    )  # what cancels in the mean sounds all the same
 
 
 def test_the_digest_is_of_the_samples(tmp_path: Path) -> None:
@@ -173,7 +181,7 @@ def test_the_digest_is_of_the_samples(tmp_path: Path) -> None:
     for i, (samples, kind) in enumerate([(y, "WAV"), (y, "FLAC"), (other, "WAV")]):
         path = tmp_path / f"{i}.wav"
         path.write_bytes(faults.encoded(samples, f"{kind}/PCM_16"))
-        digests.append(load(path, AudioConfig()).facts.digest)
+        digests.append(load(path, AudioConfig()).statistics.digest)
     assert digests[0] == digests[1] != digests[2]
 
 

@@ -74,7 +74,7 @@ def test_notes_of_a_recording_of_any_length(tmp_path: Path) -> None:
     y = faults.speech(1, 20)
     for second, notes in ((-y, ("channels_cancel",)), (y, ())):
         soundfile.write(path, np.stack([y, second], axis=1), faults.RATE, subtype="FLOAT")
-        assert blocks.notes_of(path, AudioConfig()) == load(path, AudioConfig()).facts.notes()
+        assert blocks.notes_of(path, AudioConfig()) == load(path, AudioConfig()).statistics.notes()
         assert blocks.notes_of(path, AudioConfig()) == notes
     y[1_000], y[2_000] = np.nan, 1e38
     soundfile.write(path, np.stack([y, -y], axis=1), faults.RATE, subtype="FLOAT")

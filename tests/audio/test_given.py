@@ -158,12 +158,12 @@ def test_channels_that_cancel(tmp_path: Path, second: float, offset: float) -> N
     soundfile.write(path, np.stack([y, second * y + noise], 1) + offset, 22_050, subtype="FLOAT")
     clip = load(path, AudioConfig())
     louder = y if second > -1 else second * y + noise
-    assert clip.facts.channel_taken == (0 if second > -1 else 1)
-    assert clip.facts.notes() == ("channels_cancel",)
+    assert clip.statistics.channel_taken == (0 if second > -1 else 1)
+    assert clip.statistics.notes() == ("channels_cancel",)
     np.testing.assert_allclose(clip.y, louder - louder.mean(), atol=1e-6)
-    assert load(path, AudioConfig(mono="left")).facts.channel_taken == -1
+    assert load(path, AudioConfig(mono="left")).statistics.channel_taken == -1
     one = load(path, AudioConfig(), channel=1)
-    assert (one.facts.channels, one.facts.notes()) == (1, ())
+    assert (one.statistics.channels, one.statistics.notes()) == (1, ())
 
 
 @pytest.mark.parametrize("other", ["same", "softer", "silent", "unrelated", "noise"])
@@ -176,7 +176,7 @@ def test_channels_that_do_not_cancel_are_mixed(tmp_path: Path, other: str) -> No
     z = seconds.get(other, 0.1 * rng.standard_normal(len(y)))
     soundfile.write(path, np.stack([y, z], 1), 22_050, subtype="FLOAT")
     clip = load(path, AudioConfig(remove_dc=False))
-    assert clip.facts.channel_taken == -1
+    assert clip.statistics.channel_taken == -1
     np.testing.assert_allclose(clip.y, (y + z) / 2, atol=1e-7)
 
 
@@ -198,7 +198,7 @@ def test_two_ends_of_a_call(tmp_path: Path, ravdess: Path) -> None:
     found = {}
     for name, (left, right) in pairs.items():
         soundfile.write(tmp_path / "x.wav", np.stack([left, right], axis=1), 48_000)
-        found[name] = load(tmp_path / "x.wav", AudioConfig()).facts.notes()
+        found[name] = load(tmp_path / "x.wav", AudioConfig()).statistics.notes()
     differ = ("channels_differ",)
     assert found == dict.fromkeys(pairs, ()) | {"turns": differ, "at once": differ}
 
@@ -314,7 +314,7 @@ def test_audiofiles(case: Callable[[str], Path]) -> None:
         if not path.name.startswith(lossy):
             sign = np.sign(clip.y @ true)  # of the loudest of two that cancel
             np.testing.assert_allclose(sign * clip.y, true, atol=4e-3, err_msg=path.name)
-        assert (clip.facts.channel_taken >= 0) == path.name.startswith("anti")
+        assert (clip.statistics.channel_taken >= 0) == path.name.startswith("anti")
 
 
 def test_unscaled(case: Callable[[str], Path]) -> None:
@@ -340,8 +340,10 @@ def test_call(case: Callable[[str], Path]) -> None:
     """Two ends are noticed; a channel is what was recorded of that end."""
     folder = case("call")
     for name, notes in {"call_stereo": ("channels_differ",), "agent": ()}.items():
-        assert load(folder / f"{name}.wav", AudioConfig()).facts.notes() == notes
-    assert load(folder / "talking_over.wav", AudioConfig()).facts.notes() == ("channels_differ",)
+        assert load(folder / f"{name}.wav", AudioConfig()).statistics.notes() == notes
+    assert load(folder / "talking_over.wav", AudioConfig()).statistics.notes() == (
+        "channels_differ",
+    )
     config = AudioConfig(sample_rate=8_000, remove_dc=False)
     agent = load(folder / "agent.wav", config).y
     first = load(folder / "call_stereo.wav", config, channel=0).y

@@ -125,7 +125,7 @@ def audited(
         TARGETS,
         [fold],
         matrix=found.matrix,
-        facts=found.facts,
+        statistics=found.statistics,
         excluded=found.excluded,
         config=AuditConfig(),
         labels=table,
@@ -225,7 +225,7 @@ def test_a_shared_speaker_is_the_worst(corpus: tuple[Path, pd.DataFrame]) -> Non
         TARGETS,
         [Fold(np.flatnonzero(halves), np.zeros(0, dtype=np.int64), np.flatnonzero(~halves))],
         matrix=found.matrix,
-        facts=found.facts,
+        statistics=found.statistics,
         excluded=found.excluded,
         config=AuditConfig(near_duplicates=False),
     )

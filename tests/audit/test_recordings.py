@@ -23,8 +23,8 @@ SOUND = {
 NONE_SET_ASIDE = pd.DataFrame(columns=["file", "reason", "detail"])
 
 
-def facts_of(**files: dict[str, float]) -> pd.DataFrame:
-    """Facts of three sound recordings, and of some that differ from them."""
+def statistics_of(**files: dict[str, float]) -> pd.DataFrame:
+    """Signal statistics of three sound recordings, and of some that differ from them."""
     every = {"a": {}, "b": {}, "c": {}} | files
     table = pd.DataFrame({name: SOUND | changed for name, changed in every.items()}).T
     return table.infer_objects().rename_axis("file")
@@ -49,7 +49,7 @@ def test_each_fault_is_named(
     changed: dict[str, float], fault: str, value: float, detail: str
 ) -> None:
     """With its value and a sentence, for that recording alone."""
-    found = examine(facts_of(bad=changed), NONE_SET_ASIDE, AuditConfig())
+    found = examine(statistics_of(bad=changed), NONE_SET_ASIDE, AuditConfig())
     assert found.columns.tolist() == list(FILE_COLUMNS)
     assert len(found) == 1
     row = found.iloc[0]
@@ -60,8 +60,12 @@ def test_each_fault_is_named(
 
 def test_sound_recordings_have_no_row() -> None:
     """Nor has a recording whose ratio of signal to noise can't be told, nor an empty corpus."""
-    for facts in (facts_of(), facts_of(unknown={"snr": np.nan}), facts_of().iloc[:0]):
-        found = examine(facts, NONE_SET_ASIDE, AuditConfig())
+    for statistics in (
+        statistics_of(),
+        statistics_of(unknown={"snr": np.nan}),
+        statistics_of().iloc[:0],
+    ):
+        found = examine(statistics, NONE_SET_ASIDE, AuditConfig())
         assert found.columns.tolist() == list(FILE_COLUMNS)
         assert found.empty
 
@@ -72,7 +76,7 @@ def test_what_was_excluded_comes_first() -> None:
         [("x", "truncated", "3 bytes short"), ("y", "duplicate", "the same samples as a")],
         columns=["file", "reason", "detail"],
     )
-    found = examine(facts_of(bad={"channels": 2, "duration": 0.1}), aside, AuditConfig())
+    found = examine(statistics_of(bad={"channels": 2, "duration": 0.1}), aside, AuditConfig())
     assert found[["file", "fault"]].to_numpy().tolist() == [
         ["x", "truncated"],
         ["y", "duplicate"],
@@ -85,7 +89,7 @@ def test_what_was_excluded_comes_first() -> None:
 
 def test_thresholds_decide() -> None:
     """What lies on a threshold is no fault, what lies beyond it is one."""
-    facts = facts_of(bad={"duration": 1.0, "snr": 20.0})
-    assert examine(facts, NONE_SET_ASIDE, AuditConfig(short=1.0, snr=20.0)).empty
-    stricter = examine(facts, NONE_SET_ASIDE, AuditConfig(short=1.01, snr=20.1))
+    statistics = statistics_of(bad={"duration": 1.0, "snr": 20.0})
+    assert examine(statistics, NONE_SET_ASIDE, AuditConfig(short=1.0, snr=20.0)).empty
+    stricter = examine(statistics, NONE_SET_ASIDE, AuditConfig(short=1.01, snr=20.1))
     assert stricter["fault"].tolist() == ["short", "noisy"]

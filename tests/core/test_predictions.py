@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from speechnet.audio.signal_statistics import Facts
+from speechnet.audio.signal_statistics import SignalStatistics
 from speechnet.config.data import check_names
-from speechnet.core.columns import FACTS, TIMELINE_BEGINS, TIMELINE_ENDS
+from speechnet.core.columns import SIGNAL_STATISTICS, TIMELINE_BEGINS, TIMELINE_ENDS
 from speechnet.core.errors import ConfigError
 from speechnet.core.predictions import join, predictions_table
 from speechnet.core.types import PREDICTION_COLUMNS
@@ -127,7 +127,7 @@ def test_a_class_of_two_targets_has_one_column() -> None:
         ({"a": ["b_c"], "a_b": ["c"]}, "the class c of a_b would .* also the class b_c of a;"),
         ({"file": None}, "the target file would .* tables of answers have; rename"),
         ({"far": ["a"], "x": ["a"]}, "the target far would .* tables of answers have"),
-        ({"channel": ["taken"], "channels": None}, "'channels' is what speechnet calls a fact"),
+        ({"channel": ["taken"], "channels": None}, "'channels' is a signal statistic"),
         ({"../x": None}, "can't be used, expected"),
         ({"": None}, "can't be used, expected"),
         ({"a\x1b[0m": None}, r"'a\\x1b\[0m' can't be used"),
@@ -140,13 +140,13 @@ def test_names_that_can_not_be_columns(targets: dict[str, list[str] | None], sai
 
 
 def test_no_column_of_ours_is_a_target() -> None:
-    """Whatever is in a table of answers, and every fact; the list is that of the code."""
-    facts = [field.name for field in dataclasses.fields(Facts)]
-    assert list(FACTS) == facts
-    for name in {*columns_of({}), *TIMELINE_BEGINS, *TIMELINE_ENDS, *facts}:
+    """Whatever is in a table of answers, and every signal statistic."""
+    statistics = [field.name for field in dataclasses.fields(SignalStatistics)]
+    assert list(SIGNAL_STATISTICS) == statistics
+    for name in {*columns_of({}), *TIMELINE_BEGINS, *TIMELINE_ENDS, *statistics}:
         with pytest.raises(ConfigError, match=r"^data"):
             check_names({name: None})
-    check_names({"sample": ["rate"]})  # in no table beside a fact
+    check_names({"sample": ["rate"]})  # in no table beside a statistic
 
 
 def test_names_that_can() -> None:

@@ -101,22 +101,22 @@ def test_rows_must_be_chosen(data: SpeechDataModule) -> None:
 def test_fingerprint(data: SpeechDataModule) -> None:
     """Names and order play no part; a label, a speaker or a sample does."""
     before = data.fingerprint()
-    table, facts = data.table, data.extraction.facts
+    table, statistics = data.table, data.extraction.statistics
 
-    def changed(table: pd.DataFrame, facts: pd.DataFrame) -> str:
+    def changed(table: pd.DataFrame, statistics: pd.DataFrame) -> str:
         data.__dict__["table"] = table
-        data.extraction = replace(data.extraction, facts=facts)
+        data.extraction = replace(data.extraction, statistics=statistics)
         return data.fingerprint()
 
     order = np.random.default_rng(0).permutation(len(table))
-    assert changed(table.iloc[order], facts.iloc[order]) == before
-    assert changed(table.rename(index=lambda name: f"x/{name}"), facts) == before
+    assert changed(table.iloc[order], statistics.iloc[order]) == before
+    assert changed(table.rename(index=lambda name: f"x/{name}"), statistics) == before
     for column, value in {"emotion": None, "speaker": "new"}.items():
         other = table.copy()
         other.iloc[0, other.columns.get_loc(column)] = value
-        assert changed(other, facts) != before
-    assert changed(table, facts.assign(digest=["x", *facts["digest"][1:]])) != before
-    assert changed(table, facts) == before
+        assert changed(other, statistics) != before
+    assert changed(table, statistics.assign(digest=["x", *statistics["digest"][1:]])) != before
+    assert changed(table, statistics) == before
 
 
 def test_too_much_is_bad(tmp_path: Path) -> None:

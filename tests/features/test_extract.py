@@ -18,7 +18,7 @@ from helpers import faults
 
 from speechnet.audio.config import AudioConfig
 from speechnet.audio.decode import Clip
-from speechnet.audio.signal_statistics import Facts
+from speechnet.audio.signal_statistics import SignalStatistics
 from speechnet.core.errors import ConfigError
 from speechnet.core.types import CORPUS_COLUMNS
 from speechnet.denoise import DenoiseConfig
@@ -86,15 +86,15 @@ def test_each_fault_is_excluded_for_its_own_reason(tmp_path: Path) -> None:
     assert list(result.matrix.index) == [i for name, i in ids.items() if not expected[name]]
     assert np.isfinite(result.matrix.X).all()
     assert result.excluded["detail"].str.len().min() > 5
-    assert list(result.facts.index) == list(result.matrix.index)
-    assert result.facts.loc["offset.wav", "dc"] == pytest.approx(0.5, abs=0.01)
-    assert result.facts.loc["clipped.wav", "clipped"] > 0.05
+    assert list(result.statistics.index) == list(result.matrix.index)
+    assert result.statistics.loc["offset.wav", "dc"] == pytest.approx(0.5, abs=0.01)
+    assert result.statistics.loc["clipped.wav", "clipped"] > 0.05
     # What was measured comes back from the cache as it was, and what was refused is again; only
     # what may be mended by now is tried anew.
     again = run(root, list(expected), recipe)
     assert again.computed == sum(reason == "unreadable" for reason in expected.values()) - 2
     np.testing.assert_array_equal(again.matrix.X, result.matrix.X)
-    pd.testing.assert_frame_equal(again.facts, result.facts)
+    pd.testing.assert_frame_equal(again.statistics, result.statistics)
     pd.testing.assert_frame_equal(again.excluded, result.excluded)
 
 
@@ -169,7 +169,7 @@ def test_parts_of_a_recording_are_rows(tmp_path: Path) -> None:
     np.testing.assert_array_equal(row["part 1"], row["cut 1"])
     np.testing.assert_array_equal(row["part 2"], row["cut 2"])
     assert (row["whole"] != row["part 1"]).all()
-    assert result.facts["duration"].tolist() == pytest.approx([3, 1, 1, 1, 1])
+    assert result.statistics["duration"].tolist() == pytest.approx([3, 1, 1, 1, 1])
 
 
 def test_duplicates_are_excluded_or_kept(tmp_path: Path) -> None:
@@ -207,7 +207,7 @@ def test_the_number_of_processes_changes_nothing(tmp_path: Path) -> None:
     for result in results[1:]:
         assert result.matrix.index == results[0].matrix.index
         np.testing.assert_array_equal(result.matrix.X, results[0].matrix.X)
-        pd.testing.assert_frame_equal(result.facts, results[0].facts)
+        pd.testing.assert_frame_equal(result.statistics, results[0].statistics)
 
 
 class _Batched(TorchBackend):
@@ -315,7 +315,7 @@ def test_nothing_usable_is_an_empty_matrix(tmp_path: Path) -> None:
     (tmp_path / "corpus").mkdir()
     result = run(tmp_path / "corpus", ["a.wav", "b.wav"])
     assert result.matrix.X.shape == (0, len(CHEAP.names()))
-    assert result.facts.columns.tolist() == list(Facts.__dataclass_fields__)
+    assert result.statistics.columns.tolist() == list(SignalStatistics.__dataclass_fields__)
     assert reasons(result) == {"a.wav": "missing", "b.wav": "missing"}
 
 
@@ -418,7 +418,7 @@ def test_a_killed_run_is_taken_up_again(tmp_path: Path) -> None:
     expected = run(undisturbed, write_corpus(undisturbed, 60))
     assert expected.computed == 60
     np.testing.assert_array_equal(result.matrix.X, expected.matrix.X)
-    pd.testing.assert_frame_equal(result.facts, expected.facts)
+    pd.testing.assert_frame_equal(result.statistics, expected.statistics)
 
 
 def _shards(root: Path) -> int:
@@ -440,4 +440,4 @@ def test_real_speech_is_looked_up_the_second_time(tmp_path: Path, ravdess: Path)
     assert (cold.computed, warm.computed) == (6, 0)
     assert time.perf_counter() - between < 0.5 * (between - start)
     np.testing.assert_array_equal(warm.matrix.X, cold.matrix.X)
-    assert cold.facts["sample_rate"].eq(48_000).all()
+    assert cold.statistics["sample_rate"].eq(48_000).all()

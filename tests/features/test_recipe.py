@@ -89,7 +89,7 @@ def outcome(path: Path, recipe: Recipe) -> str:
         (row,) = backend.rows([clip.y], clip.sr)
     except Excluded as why:
         return str(why)
-    return f"{recipe.features.names()} {row!r} {clip.facts}"
+    return f"{recipe.features.names()} {row!r} {clip.statistics}"
 
 
 OTHER: dict[type, dict[str, Any]] = {

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from speechnet.audio.signal_statistics import Facts
+from speechnet.audio.signal_statistics import SignalStatistics
 from speechnet.core.errors import StorageError
 from speechnet.features.store import FeatureStore, Row, Rows
 
@@ -32,19 +32,19 @@ PRELUDE = f"""
 import sys
 from pathlib import Path
 import numpy as np
-from speechnet.audio.signal_statistics import Facts
+from speechnet.audio.signal_statistics import SignalStatistics
 from speechnet.features.store import FeatureStore
 def row(i):
-    facts = Facts(1.0 + i, 16_000, 1, 0.5, 0.0, 0.0, 0.1, 30.0, 8e3, f"{{i:032x}}")
-    return np.full({WIDTH}, i, np.float32), facts
+    statistics = SignalStatistics(1.0 + i, 16_000, 1, 0.5, 0.0, 0.0, 0.1, 30.0, 8e3, f"{{i:032x}}")
+    return np.full({WIDTH}, i, np.float32), statistics
 store = FeatureStore(Path(sys.argv[1]), recipe={RECIPE!r}, width={WIDTH})
 """
 
 
 def row(i: int) -> Row:
     """Row ``i``, decided by i alone."""
-    facts = Facts(1.0 + i, 16_000, 1, 0.5, 0.0, 0.0, 0.1, 30.0, 8e3, f"{i:032x}")
-    return np.full(WIDTH, i, np.float32), facts
+    statistics = SignalStatistics(1.0 + i, 16_000, 1, 0.5, 0.0, 0.0, 0.1, 30.0, 8e3, f"{i:032x}")
+    return np.full(WIDTH, i, np.float32), statistics
 
 
 def rows(*numbers: int) -> dict[str, Row]:
@@ -71,7 +71,7 @@ def assert_rows(found: Rows, *numbers: int) -> None:
     assert set(found.position) == {f"key{i}" for i in numbers}
     taken = found.take(f"key{i}" for i in numbers)
     np.testing.assert_array_equal(taken.X, [row(i)[0] for i in numbers])
-    assert [Facts(*values) for values in taken.facts.itertuples(index=False)] == [
+    assert [SignalStatistics(*values) for values in taken.statistics.itertuples(index=False)] == [
         row(i)[1] for i in numbers
     ]
 
@@ -100,14 +100,14 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
 def test_rows_come_back_to_the_last_bit(
     tmp_path: Path, X: np.ndarray, keys: list[str], numbers: list[float]
 ) -> None:
-    """Any finite float32, any key, any facts."""
+    """Any finite float32, any key, any statistics."""
     store = open_store(tmp_path / uuid4().hex)
     duration, *others = numbers
-    facts = Facts(duration, 8_000, 2, *others, "ff")
-    store.write({key: (x, facts) for key, x in zip(keys, X, strict=True)})
+    statistics = SignalStatistics(duration, 8_000, 2, *others, "ff")
+    store.write({key: (x, statistics) for key, x in zip(keys, X, strict=True)})
     found = store.read(keys).take(keys)
     assert found.X.tobytes() == X.tobytes()
-    assert found.facts.to_dict("records") == [vars(facts)] * 3
+    assert found.statistics.to_dict("records") == [vars(statistics)] * 3
 
 
 def test_shards_are_plain_parquet(tmp_path: Path) -> None:
@@ -332,7 +332,7 @@ def test_a_folder_that_may_only_be_read(tmp_path: Path) -> None:
     os.utime(left, (0, 0))
     store.folder.chmod(0o555)
     code = """
-assert store.read(["key3"]).facts.to_dict("records") == [vars(row(3)[1])]
+assert store.read(["key3"]).statistics.to_dict("records") == [vars(row(3)[1])]
 store.write({"key99": row(99)})
 store.write({"key98": row(98)})
 store.compact()

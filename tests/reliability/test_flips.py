@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from helpers.mutations import Rng, times
 
-from speechnet.audio.signal_statistics import Facts
+from speechnet.audio.signal_statistics import SignalStatistics
 from speechnet.core.errors import DataError
 from speechnet.experiment.run_folder import RunFolder
 from speechnet.features.store import FeatureStore
 
-FACTS = Facts(1.0, 16_000, 1, 0.5, 0.0, 0.0, 0.1, 30.0, 8e3, "0" * 32)
+STATISTICS = SignalStatistics(1.0, 16_000, 1, 0.5, 0.0, 0.0, 0.1, 30.0, 8e3, "0" * 32)
 pytestmark = pytest.mark.reliability
 
 
@@ -41,8 +41,8 @@ def test_the_feature_cache(tmp_path: Path, rng: Rng) -> None:
     X = rng.standard_normal((40, 4)).astype(np.float32)
     for number in range(times(100)):
         store = FeatureStore(tmp_path / str(number), recipe={"a": 1}, width=4)
-        store.write({f"key{i}": (X[i], FACTS) for i in range(20)})
-        store.write({f"key{i}": (X[i], FACTS) for i in range(20, 40)})
+        store.write({f"key{i}": (X[i], STATISTICS) for i in range(20)})
+        store.write({f"key{i}": (X[i], STATISTICS) for i in range(20, 40)})
         shards = sorted(store.folder.glob("*.parquet"))
         spoilt = shards[int(rng.integers(len(shards)))]
         spoilt.write_bytes(_flip(spoilt.read_bytes(), rng))

@@ -111,8 +111,8 @@ def make_corpus(targets: Targets, *, n: int, speakers: int) -> tuple[pd.DataFram
     for target, classes in targets.items():
         if target != "gender":
             corpus[target] = rng.choice(classes, n)
-    facts = pd.DataFrame({"file": files, "duration": rng.gamma(20, 0.18, n)})
-    return corpus, facts
+    statistics = pd.DataFrame({"file": files, "duration": rng.gamma(20, 0.18, n)})
+    return corpus, statistics
 
 
 def make_clusters(
@@ -145,7 +145,7 @@ def build_tables(
     """All tables of one run."""
     names = MODELS[:models]
     parts = ("train", "dev", "test") if dev else ("train", "test")
-    corpus, facts = make_corpus(targets, n=n, speakers=speakers)
+    corpus, statistics = make_corpus(targets, n=n, speakers=speakers)
     clusters, projection = make_clusters(corpus)
     return Tables(
         targets=targets,
@@ -157,7 +157,7 @@ def build_tables(
         projection=projection,
         variance=(0.312, 0.144),
         corpus=corpus,
-        facts=facts,
+        statistics=statistics,
     )
 
 

@@ -128,14 +128,14 @@ def test_a_single_component_is_drawn(build: Build, targets: Targets) -> None:
 def test_corpus_bars_are_the_counts(build: Build, targets: Targets, texts: Texts) -> None:
     """Classes by gender, the median duration and the recordings of each speaker."""
     tables = build(targets, n=200, speakers=7)
-    figure = draw_corpus(tables.corpus, tables.facts, targets)
+    figure = draw_corpus(tables.corpus, tables.statistics, targets)
     classes, durations, speakers = figure.axes
     for container, gender in zip(classes.containers, ["female", "male"], strict=True):
         rows = tables.corpus[tables.corpus["gender"] == gender]
         counts = [int((rows["emotion"] == name).sum()) for name in targets["emotion"]]
         assert [bar.get_width() for bar in container] == counts
     assert sum(bar.get_height() for bar in durations.patches) == 200
-    assert legend(durations) == [f"median {tables.facts['duration'].median():.1f} s"]
+    assert legend(durations) == [f"median {tables.statistics['duration'].median():.1f} s"]
     counts = sorted(tables.corpus["speaker"].value_counts(), reverse=True)
     assert [bar.get_height() for bar in speakers.patches] == counts
     shown = {text.get_text() for text in texts(figure)}
@@ -146,7 +146,7 @@ def test_gender_alone_is_drawn_once(build: Build) -> None:
     """There is no "gender by gender"."""
     targets = {"gender": ["female", "male"]}
     tables = build(targets, n=60)
-    figure = draw_corpus(tables.corpus, tables.facts, targets)
+    figure = draw_corpus(tables.corpus, tables.statistics, targets)
     (bars,) = figure.axes[0].containers
     counts = tables.corpus["gender"].value_counts()
     assert [bar.get_width() for bar in bars] == [counts["female"], counts["male"]]
@@ -166,5 +166,5 @@ def test_missing_labels_are_counted_apart() -> None:
 def test_unknown_durations_are_a_gap(build: Build, targets: Targets, texts: Texts) -> None:
     """Without any duration the panel says so."""
     tables = build(targets, n=40)
-    figure = draw_corpus(tables.corpus, tables.facts.assign(duration=np.nan), targets)
+    figure = draw_corpus(tables.corpus, tables.statistics.assign(duration=np.nan), targets)
     assert "undefined" in [text.get_text() for text in texts(figure)]

@@ -119,7 +119,7 @@ def test_empty_tables_draw_nothing(build: Build) -> None:
         field.name: table
         for field in fields(tables)
         if isinstance(table := getattr(tables, field.name), pd.DataFrame)
-        and field.name not in ("scores", "confusion", "facts")
+        and field.name not in ("scores", "confusion", "statistics")
     }
     empty = replace(tables, **{name: table.iloc[:0] for name, table in frames.items()})
     assert list(new_drawings(empty)) == ["uar"]

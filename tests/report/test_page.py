@@ -403,8 +403,10 @@ def test_ties_are_told() -> None:
 def test_a_part_is_told_where_it_is_one(duration: float, *, part: bool) -> None:
     """A clip of the whole recording needs no times."""
     report_data = mistaken()
-    facts = pd.DataFrame({"file": ["a/b.wav"], "duration": [duration]})
-    read = Read(page(replace(report_data, tables=replace(report_data.tables, facts=facts))))
+    statistics = pd.DataFrame({"file": ["a/b.wav"], "duration": [duration]})
+    read = Read(
+        page(replace(report_data, tables=replace(report_data.tables, statistics=statistics)))
+    )
     assert ("part 0.0 to 2.0 s" in read.text) == part
 
 

@@ -31,19 +31,19 @@ _UNKNOWN: Final = "unknown"
 
 
 @styled
-def draw_corpus(corpus: pd.DataFrame, facts: pd.DataFrame, targets: Targets) -> Figure:
+def draw_corpus(corpus: pd.DataFrame, statistics: pd.DataFrame, targets: Targets) -> Figure:
     """Classes by gender for each target, durations, and recordings per speaker.
 
     Args:
         corpus: indexed by file, with columns ``speaker, gender`` and one for each target.
-        facts: columns ``file, duration`` (seconds).
+        statistics: columns ``file, duration`` (seconds).
         targets: the ordered classes of each target; gender itself is only drawn if it is alone.
 
     Raises:
         DataError: a table lacks a column.
     """
     require_columns(corpus, ("speaker", "gender", *targets), name="the corpus")
-    require_columns(facts, ("file", "duration"), name="facts")
+    require_columns(statistics, ("file", "duration"), name="statistics")
     shown = {target: classes for target, classes in targets.items() if target != "gender"}
     shown = shown or targets
     most = max(map(len, shown.values()))
@@ -56,7 +56,7 @@ def draw_corpus(corpus: pd.DataFrame, facts: pd.DataFrame, targets: Targets) -> 
             _classes(ax, counts.sum(axis=1).to_frame("recordings"), title="Gender")
         else:
             _classes(ax, counts, title=f"{readable(target)} by gender".capitalize())
-    _durations(axes[-2], facts["duration"].to_numpy(np.float64))
+    _durations(axes[-2], statistics["duration"].to_numpy(np.float64))
     _speakers(axes[-1], corpus["speaker"])
     speakers = corpus["speaker"].nunique()
     set_title(

@@ -133,8 +133,8 @@ def _data_drawings(tables: Tables) -> Drawings:
     if tables.history is not None and len(tables.history):
         drawings["learning_curves"] = partial(draw_learning_curves, tables.history)
     corpus = tables.corpus
-    if corpus is not None and tables.facts is not None:
-        drawings["corpus"] = partial(draw_corpus, corpus, tables.facts, tables.targets)
+    if corpus is not None and tables.statistics is not None:
+        drawings["corpus"] = partial(draw_corpus, corpus, tables.statistics, tables.targets)
     if (
         tables.clusters is not None
         and len(tables.clusters)

@@ -156,7 +156,7 @@ def _facts(row: Any, report_data: ReportData) -> dict[str, str]:
 
 def _duration(report_data: ReportData, file: str) -> float:
     """Of a recording in seconds; infinite where it isn't known."""
-    known = report_data.tables.facts
+    known = report_data.tables.statistics
     found = [] if known is None else known.loc[known["file"] == file, "duration"].to_list()
     return float(found[0]) if found else math.inf
 
