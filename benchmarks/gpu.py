@@ -21,9 +21,9 @@ from speechnet.corpus.reader import load_corpus
 from speechnet.features.extract import extract_features
 from speechnet.features.functionals.backends import make_backend
 from speechnet.features.workers import work_off
-from speechnet.models.neural.config import MLPConfig
-from speechnet.models.neural.joint_training import Member, Table, train_together
-from speechnet.models.neural.mlp import MLP
+from speechnet.models.training.config import MLPConfig
+from speechnet.models.training.joint_training import Member, Table, train_together
+from speechnet.models.training.lightning_module import MLP
 
 SR = 22_050
 

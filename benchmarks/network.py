@@ -18,10 +18,10 @@ from benchmarks.harness import Measured, gate, in_turns
 from speechnet.config.trainer_factory import TrainerFactory
 from speechnet.core.types import Float32, Int64, Targets
 from speechnet.data.batches import Batches
-from speechnet.models.neural.classifier import NetworkClassifier
-from speechnet.models.neural.config import MLPConfig
-from speechnet.models.neural.lightning_fit import quietly
-from speechnet.models.neural.training import NetworkTrainer
+from speechnet.models.training.config import MLPConfig
+from speechnet.models.training.fitted import NetworkClassifier
+from speechnet.models.training.lightning_fit import quietly
+from speechnet.models.training.trainer import NetworkTrainer
 
 TARGETS: Targets = {"gender": ["female", "male"], "emotion": ["angry", "happy", "sad", "neutral"]}
 CONFIG = MLPConfig(schedule="none", class_weights="none", patience=None)

@@ -19,9 +19,9 @@ from speechnet.corpus.config import CorpusConfig
 from speechnet.corpus.reader import load_corpus
 from speechnet.features.extract import extract_features
 from speechnet.models.classical.config import candidates
-from speechnet.models.classical.pipelines import FitAndScoreBaseline
-from speechnet.models.classical.search import search_baseline
-from speechnet.models.search import Tried, best
+from speechnet.models.scikit.pipelines import FitAndScoreBaseline
+from speechnet.models.scikit.search import search_baseline
+from speechnet.models.tuning.search import Tried, best
 
 CONFIG: Final = Path(__file__).parents[1] / "configs" / "original.yaml"
 TARGETS: Final = {"knn": 5.0, "svm": 2.0, "logreg": None}

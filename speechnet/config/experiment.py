@@ -20,7 +20,7 @@ from speechnet.core.errors import ConfigError
 from speechnet.core.files import absolute
 from speechnet.evaluation.config import AblationConfig, ClusteringConfig
 from speechnet.models.classical.config import BaselinesConfig
-from speechnet.models.neural.config import MLPConfig, network_candidates
+from speechnet.models.training.config import MLPConfig, network_candidates
 from speechnet.report.config import ReportConfig
 
 _MAX_SEED: Final = 2**32 - 10_000

@@ -20,7 +20,7 @@ from lightning.pytorch.loggers import Logger
 
 from speechnet.config.trainer import DECIDED_HERE, DEFAULTS
 from speechnet.core.errors import ConfigError
-from speechnet.models.neural.lightning_fit import quiet
+from speechnet.models.training.lightning_fit import quiet
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from speechnet.corpus.union import CORPUS, corpora_of_classes
 from speechnet.data.datamodule import SpeechDataModule
 from speechnet.evaluation.bootstrap import unit_codes
 from speechnet.evaluation.intervals import Sample, sample_intervals
-from speechnet.models.classical.pipelines import make_pipeline
+from speechnet.models.scikit.pipelines import make_pipeline
 from speechnet.splits.inner import inner_folds
 
 COLUMNS: Final = (

@@ -22,7 +22,7 @@ from speechnet.experiment.manifest import NAME as SUMS
 from speechnet.experiment.run_location import check_writable
 from speechnet.experiment.saved_run import SavedRun
 from speechnet.models.model import Classifier
-from speechnet.models.neural.onnx import INPUT, networks, to_onnx
+from speechnet.models.training.onnx import INPUT, networks, to_onnx
 
 TOLERANCE: Final = 1e-5
 """How far a probability may lie from torch's."""

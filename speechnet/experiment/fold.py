@@ -24,18 +24,18 @@ from speechnet.data.datamodule import SpeechDataModule
 from speechnet.experiment.tensorboard import EpochCurves
 from speechnet.models.calibration import Calibrated, fit_temperatures
 from speechnet.models.classical.config import Grid, candidates
-from speechnet.models.classical.pipelines import (
+from speechnet.models.model import Classifier
+from speechnet.models.scikit.pipelines import (
     BaselineClassifier,
     FitAndScoreBaseline,
     fit_baseline,
 )
-from speechnet.models.classical.search import search_baseline
-from speechnet.models.model import Classifier
-from speechnet.models.neural.classifier import NetworkClassifier
-from speechnet.models.neural.config import MLPConfig, network_candidates
-from speechnet.models.neural.search import FitAndScoreNetwork, FitAndScoreTogether
-from speechnet.models.neural.training import NetworkTrainer
-from speechnet.models.search import InnerFolds, Tried, best, search
+from speechnet.models.scikit.search import search_baseline
+from speechnet.models.training.config import MLPConfig, network_candidates
+from speechnet.models.training.fitted import NetworkClassifier
+from speechnet.models.training.search import FitAndScoreNetwork, FitAndScoreTogether
+from speechnet.models.training.trainer import NetworkTrainer
+from speechnet.models.tuning.search import InnerFolds, Tried, best, search
 from speechnet.report.names import model_name, percent
 from speechnet.splits.inner import inner_folds
 

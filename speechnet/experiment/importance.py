@@ -28,10 +28,10 @@ from speechnet.evaluation.importance import (
 )
 from speechnet.experiment.ablation import feature_groups
 from speechnet.experiment.run_folder import RunFolder
-from speechnet.models.classical.pipelines import BaselineClassifier
-from speechnet.models.classical.svm_search import kernel_matrices
 from speechnet.models.model import Classifier
-from speechnet.models.neural.classifier import NetworkClassifier
+from speechnet.models.scikit.pipelines import BaselineClassifier
+from speechnet.models.training.fitted import NetworkClassifier
+from speechnet.models.tuning.shared_kernels import kernel_matrices
 
 _AT_ONCE: Final = 8
 """Features a task: the model is sent to another process once for all of them."""

@@ -13,7 +13,7 @@ from speechnet.core.types import Float32, Int64
 from speechnet.data.datamodule import SpeechDataModule
 from speechnet.evaluation.bootstrap import unit_codes
 from speechnet.evaluation.significance import paired_difference
-from speechnet.models.classical.pipelines import make_pipeline
+from speechnet.models.scikit.pipelines import make_pipeline
 
 COLUMNS: Final = (
     "model",

@@ -18,11 +18,11 @@ from speechnet.core.scratch import temporary_folder
 from speechnet.core.types import Float32, Fold, Int64
 from speechnet.data.datamodule import SpeechDataModule
 from speechnet.experiment.run_folder import RunFolder
-from speechnet.models.classical.pipelines import make_pipeline
-from speechnet.models.grid import Candidate
-from speechnet.models.neural.classifier import NetworkClassifier
-from speechnet.models.neural.training import NetworkTrainer
-from speechnet.models.search import ignore_unconverged
+from speechnet.models.scikit.pipelines import make_pipeline
+from speechnet.models.training.fitted import NetworkClassifier
+from speechnet.models.training.trainer import NetworkTrainer
+from speechnet.models.tuning.grid import Candidate
+from speechnet.models.tuning.search import ignore_unconverged
 
 NETWORK: Final = "mlp"
 

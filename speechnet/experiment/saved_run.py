@@ -65,11 +65,11 @@ class SavedRun:
         classifier: Classifier
         # Each imported where it is read: the network needs no scikit-learn, the others no torch.
         if model == "mlp":
-            from speechnet.models.neural.classifier import NetworkClassifier
+            from speechnet.models.training.fitted import NetworkClassifier
 
             classifier = NetworkClassifier.load(folder, model, self.targets)
         else:
-            from speechnet.models.classical.pipelines import BaselineClassifier
+            from speechnet.models.scikit.pipelines import BaselineClassifier
 
             classifier = BaselineClassifier.load(folder, model, self.targets)
         return Calibrated.wrap_saved(classifier, folder, model)

@@ -27,7 +27,7 @@ from speechnet.experiment.manifest import write_sums
 from speechnet.experiment.saved_run import SavedRun
 from speechnet.features.functionals.config import FeaturesConfig
 from speechnet.models.model import Classifier
-from speechnet.models.neural.onnx import to_onnx
+from speechnet.models.training.onnx import to_onnx
 
 pytestmark = pytest.mark.slow
 

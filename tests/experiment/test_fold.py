@@ -18,10 +18,10 @@ from speechnet.data.datamodule import SpeechDataModule
 from speechnet.experiment.fold import FoldTraining, check_searches
 from speechnet.experiment.parallel import parallel
 from speechnet.models.calibration import Calibrated, fit_temperatures
-from speechnet.models.classical.pipelines import BaselineClassifier, FitAndScoreBaseline
 from speechnet.models.model import Classifier
-from speechnet.models.neural.classifier import NetworkClassifier
-from speechnet.models.neural.training import NetworkTrainer
+from speechnet.models.scikit.pipelines import BaselineClassifier, FitAndScoreBaseline
+from speechnet.models.training.fitted import NetworkClassifier
+from speechnet.models.training.trainer import NetworkTrainer
 from speechnet.splits.config import SplitConfig
 
 pytestmark = pytest.mark.slow

@@ -23,7 +23,7 @@ from speechnet.evaluation.importance import COLUMNS, HeldRows, draw_orders, drop
 from speechnet.experiment.importance import importance, predict_classes
 from speechnet.experiment.parallel import parallel
 from speechnet.experiment.run_folder import RunFolder
-from speechnet.models.classical.pipelines import BaselineClassifier, fit_baseline
+from speechnet.models.scikit.pipelines import BaselineClassifier, fit_baseline
 
 pytestmark = pytest.mark.slow
 

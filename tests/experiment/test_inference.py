@@ -14,7 +14,7 @@ import pytest
 from speechnet.core.errors import ConfigError, DataError
 from speechnet.experiment.manifest import write_sums
 from speechnet.experiment.saved_run import SavedRun
-from speechnet.models.classical.pipelines import BaselineClassifier
+from speechnet.models.scikit.pipelines import BaselineClassifier
 
 pytestmark = pytest.mark.slow
 

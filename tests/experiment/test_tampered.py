@@ -21,7 +21,7 @@ from speechnet.experiment.consistency import FORMAT, check_info
 from speechnet.experiment.manifest import write_sums
 from speechnet.experiment.run_folder import RunFolder
 from speechnet.experiment.saved_run import SavedRun
-from speechnet.models.classical.persistence import dump_sklearn, load_sklearn
+from speechnet.models.scikit.files import dump_sklearn, load_sklearn
 
 
 @pytest.fixture

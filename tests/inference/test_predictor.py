@@ -24,9 +24,9 @@ from speechnet.core.errors import ConfigError, DataError, Excluded
 from speechnet.corpus.synthetic.synthesis import synthesise
 from speechnet.experiment.saved_run import SavedRun
 from speechnet.inference.predictor import Prediction, Predictor
-from speechnet.models.classical.persistence import TRUSTED
-from speechnet.models.classical.pipelines import BaselineClassifier
-from speechnet.models.neural.classifier import NetworkClassifier
+from speechnet.models.scikit.files import TRUSTED
+from speechnet.models.scikit.pipelines import BaselineClassifier
+from speechnet.models.training.fitted import NetworkClassifier
 
 pytestmark = pytest.mark.slow
 

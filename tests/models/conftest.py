@@ -10,8 +10,8 @@ from threadpoolctl import threadpool_limits
 
 from speechnet.config.trainer_factory import TrainerFactory
 from speechnet.data.datamodule import SpeechDataModule
-from speechnet.models.neural.config import MLPConfig
-from speechnet.models.neural.training import NetworkTrainer
+from speechnet.models.training.config import MLPConfig
+from speechnet.models.training.trainer import NetworkTrainer
 
 SETTINGS = {
     "accelerator": "cpu",

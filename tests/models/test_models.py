@@ -24,11 +24,11 @@ from speechnet.models.classical.config import (
     SVMGrid,
     candidates,
 )
-from speechnet.models.classical.persistence import dump_sklearn
-from speechnet.models.classical.pipelines import BaselineClassifier, fit_baseline
 from speechnet.models.model import Classifier
-from speechnet.models.neural.classifier import NetworkClassifier
-from speechnet.models.neural.config import MLPConfig
+from speechnet.models.scikit.files import dump_sklearn
+from speechnet.models.scikit.pipelines import BaselineClassifier, fit_baseline
+from speechnet.models.training.config import MLPConfig
+from speechnet.models.training.fitted import NetworkClassifier
 from speechnet.splits.inner import inner_folds
 
 pytestmark = pytest.mark.slow

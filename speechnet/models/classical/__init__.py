@@ -1,1 +1,4 @@
-"""The classical models of scikit-learn, and searches that share their work."""
+"""The classical models, one a file.
+
+A configuration is read by importing them: scikit-learn and NumPy are imported within functions.
+"""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 from typing import Final, Literal
 
 from speechnet.core.errors import ConfigError
-from speechnet.models.grid import Candidate, combinations
+from speechnet.models.tuning.grid import Candidate, combinations
 
 Weighting = Literal["balanced"] | None
 

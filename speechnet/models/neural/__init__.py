@@ -1,1 +1,4 @@
-"""The network: what it is, how it is trained, alone or many at once, and its search."""
+"""The networks, one a file.
+
+A configuration is read by importing them: torch and NumPy are imported within functions.
+"""

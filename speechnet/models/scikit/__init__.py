@@ -1,0 +1,1 @@
+"""What the models of scikit-learn share: pipelines, searches, files."""

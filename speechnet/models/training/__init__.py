@@ -1,0 +1,1 @@
+"""What all networks share: heads, losses, training by Lightning, checkpoints, export."""

@@ -1,0 +1,94 @@
+"""Trained networks behind the common interface, read from checkpoints without Lightning."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from speechnet.core.errors import DataError
+from speechnet.core.reading import open_regular
+from speechnet.core.types import Float32, Float64, Targets
+from speechnet.models.training.network import Network
+
+_ROWS: Final = 65_536
+"""Rows that a network is applied to at once."""
+
+
+class NetworkClassifier:
+    """One network, or several whose probabilities are averaged, behind the common interface."""
+
+    def __init__(self, networks: Sequence[Network], paths: Sequence[Path]) -> None:
+        self.networks = [network.eval() for network in networks]
+        self.paths = list(paths)
+        self.targets: Targets = networks[0].targets
+
+    @classmethod
+    def from_checkpoints(cls, paths: Sequence[Path]) -> NetworkClassifier:
+        """Read checkpoints, weights only; nothing in them is executed.
+
+        Raises:
+            DataError: a checkpoint is missing or damaged.
+        """
+        return cls([_read(path) for path in paths], paths)
+
+    @torch.inference_mode()
+    def predict_proba(self, X: Float32) -> dict[str, Float64]:
+        """See ``Classifier``."""
+        x = torch.from_numpy(np.array(X, dtype=np.float32))
+        means = [self._mean(rows) for rows in torch.split(x, _ROWS)]
+        return {t: torch.cat([mean[t] for mean in means]).numpy() for t in self.targets}
+
+    def _mean(self, x: Tensor) -> dict[str, Tensor]:
+        """float32 ``[n, d]`` -> by target float64 ``[n, k]``."""
+        outputs = [network(x) for network in self.networks]
+        return {
+            target: torch.stack([out[target].double().softmax(dim=1) for out in outputs]).mean(
+                dim=0
+            )
+            for target in self.targets
+        }
+
+    def save(self, folder: Path, name: str) -> None:
+        """The checkpoints are written by the training itself: ``<name>_<member>.ckpt``."""
+        for path in self.paths:
+            if path.parent != folder or not path.name.startswith(f"{name}_"):
+                raise ValueError(f"checkpoint {path} is not {folder / name}_<member>.ckpt")
+
+    @classmethod
+    def load(cls, folder: Path, name: str, targets: Targets) -> NetworkClassifier:
+        """Read what training wrote, and compare its classes with those expected.
+
+        Raises:
+            DataError: no checkpoint, or one made for other classes.
+        """
+        paths = sorted(folder.glob(f"{name}_*.ckpt"))
+        if not paths:
+            raise DataError(f"{folder} holds no {name}_<member>.ckpt")
+        classifier = cls.from_checkpoints(paths)
+        for network, path in zip(classifier.networks, paths, strict=True):
+            if network.targets != targets:
+                raise DataError(f"{path} was made for {network.targets}, the run says {targets}")
+        return classifier
+
+
+def _read(path: Path) -> Network:
+    """The network of a Lightning checkpoint: its arguments, and its weights."""
+    try:
+        with open_regular(path) as file:
+            kept = torch.load(file, map_location="cpu", weights_only=True)
+        network = Network(**kept["hyper_parameters"])
+        network.load_state_dict(kept["state_dict"])
+    except Exception as error:
+        raise DataError(f"{path} can't be read ({type(error).__name__}: {error})") from error
+    for name, values in network.state_dict().items():
+        if not torch.isfinite(values).all():
+            raise DataError(
+                f"{path} is damaged: {name} holds NaN or infinite numbers; copy the run anew from "
+                "where it was made"
+            )
+    return network

@@ -1,0 +1,200 @@
+"""The network in training: its losses, its steps, and what is logged of them."""
+
+from __future__ import annotations
+
+from functools import reduce
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule
+from torch import Tensor
+
+from speechnet.core.errors import ConfigError
+from speechnet.core.types import Targets
+from speechnet.models.training.layers import epoch_seed
+from speechnet.models.training.losses import head_loss
+from speechnet.models.training.network import Network
+from speechnet.models.training.optimizers import make_optimizer, make_schedule
+from speechnet.models.training.recall import count_hits, recall
+
+
+class MLP(Network, LightningModule):
+    """The network as Lightning trains it.
+
+    Hyper-parameters are plain types, so that its checkpoint loads with ``weights_only=True``, and
+    as a ``Network`` without Lightning.
+
+    Noise and dropout are drawn for a whole batch, however few rows there are, from a seed that
+    each epoch has anew: whoever trains several networks together draws the same.
+
+    Args:
+        width: number of features, ``d``.
+        targets: each target's ordered classes.
+        config: an ``MLPConfig`` as a dict of plain types.
+
+    Attributes:
+        automatic_optimization: false where a batch of the trainer's is many steps at once: most
+            of a small step is what Lightning does around it.
+    """
+
+    def __init__(self, width: int, targets: Targets, config: dict[str, Any]) -> None:
+        super().__init__(width, targets, config)
+        self.save_hyperparameters()
+        self._losses: list[Tensor] = []  # [1 + targets] a step: the sum, and each head's
+        self._counts: list[tuple[Tensor, Tensor]] = []
+        self._seed = 0
+        self._epoch_steps = 0
+
+    def take_many_steps(self, steps: int) -> None:
+        """Expect batches of many steps each.
+
+        Args:
+            steps: of one epoch.
+        """
+        self.automatic_optimization = False
+        self._epoch_steps = steps
+
+    def loss(self, logits: dict[str, Tensor], labels: Tensor) -> Tensor:
+        """What is minimised: the sum of the heads' losses, weighted; see ``head_loss``.
+
+        Args:
+            logits: by target ``[n, k]``.
+            labels: int64 ``[n, targets]``, -1 where there is no label.
+
+        Returns:
+            float32 scalar.
+        """
+        return self._weighted(self._losses_of(logits, labels))
+
+    def _losses_of(self, logits: dict[str, Tensor], labels: Tensor) -> dict[str, Tensor]:
+        """Each head's loss; see ``head_loss``."""
+        smoothing = self.config.label_smoothing
+        return {
+            target: head_loss(
+                scores,
+                labels[:, column],
+                self.class_weights(column).float(),
+                smoothing=smoothing,
+            )
+            for column, (target, scores) in enumerate(logits.items())
+        }
+
+    def _weighted(self, losses: dict[str, Tensor]) -> Tensor:
+        weights = self.config.loss_weights
+        return reduce(torch.add, (weights.get(name, 1.0) * one for name, one in losses.items()))
+
+    def on_fit_start(self) -> None:
+        """Takes over the seed that was set."""
+        self._seed = torch.initial_seed()
+
+    def on_train_epoch_start(self) -> None:
+        """Seeds the noise and the dropout."""
+        torch.manual_seed(epoch_seed(self._seed, self.current_epoch))
+
+    def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor | None:
+        """One step on ``(X [b, d], labels [b, targets])``, or many on ``batch_size`` rows each."""
+        if self.automatic_optimization:
+            loss = self._step(*batch)
+        else:
+            loss = None
+            self._steps_on(*batch)
+        # Once an epoch: a log call costs as much as the forward pass.
+        if self.trainer.is_last_batch:
+            means = torch.stack(self._losses).mean(dim=0)
+            named = _by_name("train_loss", self.targets, means)
+            self.log_dict(named, on_step=False, on_epoch=True, sync_dist=True)
+            self._losses.clear()
+        return loss
+
+    def _step(self, X: Tensor, labels: Tensor) -> Tensor:
+        losses = self._losses_of(self(X), labels)
+        loss = self._weighted(losses)
+        self._losses.append(torch.stack([loss, *losses.values()]).detach())
+        return loss
+
+    def _steps_on(self, X: Tensor, labels: Tensor) -> None:
+        optimizer: Any = self.optimizers()
+        schedule: Any = self.lr_schedulers()
+        size = self.config.batch_size
+        for rows, truth in zip(torch.split(X, size), torch.split(labels, size), strict=True):
+            loss = self._step(rows, truth)
+            loss.backward()  # type: ignore[no-untyped-call] # torch's own
+            optimizer.step()
+            optimizer.zero_grad()
+            if schedule is not None:
+                schedule.step()
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], _: int) -> None:
+        """Counts what is recognised among the dev rows."""
+        X, labels = batch
+        logits = self(X)
+        losses = self._losses_of(logits, labels)
+        means = torch.stack([self._weighted(losses), *losses.values()])
+        named = _by_name("dev_loss", self.targets, means)
+        self.log_dict(named, on_epoch=True, batch_size=len(X), sync_dist=True)
+        for column, scores in enumerate(logits.values()):
+            self._counts.append(
+                count_hits(scores.argmax(dim=1), labels[:, column], scores.shape[1])
+            )
+
+    def on_validation_epoch_end(self) -> None:
+        """Logs each target's dev UAR, and their mean, which chooses the epoch."""
+        means = torch.stack([recall(*self._counted(column)) for column in range(len(self.targets))])
+        self._counts.clear()
+        means = torch.cat([means.nanmean(dim=0, keepdim=True), means])
+        self.log_dict(_by_name("dev_uar", self.targets, means), sync_dist=True)
+
+    def _counted(self, column: int) -> tuple[Tensor, Tensor]:
+        """A target's dev rows of each class, recognised and all, float32 ``[k]`` each."""
+        hits, rows = zip(*self._counts[column :: len(self.targets)], strict=True)
+        return _over_devices(torch.stack(hits).sum(0)), _over_devices(torch.stack(rows).sum(0))
+
+    def configure_optimizers(self) -> Any:
+        """The optimizer and the schedule that the configuration names.
+
+        Raises:
+            ConfigError: the schedule needs an end that the trainer doesn't have.
+        """
+        config = self.config
+        optimizer = make_optimizer(
+            config.optimizer,
+            self.parameters(),
+            lr=config.lr,
+            weight_decay=config.weight_decay,
+            momentum=config.momentum,
+            # A fused one would unscale the gradients itself, too late for clipping them.
+            fused=self.trainer.precision != "16-mixed",
+        )
+        match config.schedule:
+            case "none":
+                return optimizer
+            case "plateau":
+                schedule = make_schedule("plateau", optimizer, steps=0)
+                return [optimizer], [{"scheduler": schedule, "monitor": "dev_uar"}]
+        schedule = make_schedule(config.schedule, optimizer, steps=self._steps())
+        return [optimizer], [{"scheduler": schedule, "interval": "step"}]
+
+    def _steps(self) -> int:
+        """Steps of the whole training."""
+        trainer = self.trainer
+        if trainer.max_epochs == -1 and trainer.max_steps == -1:
+            raise ConfigError(
+                f"model.schedule: {self.config.schedule} needs to know when training ends: set "
+                "trainer.max_epochs or trainer.max_steps, or model.schedule: none"
+            )
+        if self.automatic_optimization or trainer.max_epochs is None:
+            return int(trainer.estimated_stepping_batches)
+        return trainer.max_epochs * self._epoch_steps
+
+
+def _by_name(name: str, targets: Targets, values: Tensor) -> dict[str, Tensor]:
+    """What stands for all heads as ``name``, then each head's as ``<name>_<target>``."""
+    names = [name, *(f"{name}_{target}" for target in targets)]
+    return dict(zip(names, values, strict=True))
+
+
+def _over_devices(count: Tensor) -> Tensor:
+    """The sum over all processes that train this network."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.all_reduce(count)
+    return count

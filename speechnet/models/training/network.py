@@ -1,0 +1,72 @@
+"""The network: a trunk that all targets share, and one head for each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from speechnet.core.types import Targets
+from speechnet.models.training.config import MLPConfig
+from speechnet.models.training.layers import trunk
+
+
+class Network(nn.Module):
+    """Raw features in, one row of logits for each target out.
+
+    The scaler is two buffers, so that the checkpoint holds all that is needed.
+
+    Args:
+        width: number of features, ``d``.
+        targets: each target's ordered classes.
+        config: an ``MLPConfig`` as a dict of plain types.
+    """
+
+    centre: Tensor
+    scale: Tensor
+
+    def __init__(self, width: int, targets: Targets, config: dict[str, Any]) -> None:
+        super().__init__()
+        self.targets = targets
+        self.config = MLPConfig(**config)
+        self.register_buffer("centre", torch.zeros(width))
+        self.register_buffer("scale", torch.ones(width))
+        # By position: a target's name may be one that a module already uses, such as "type".
+        for column, classes in enumerate(targets.values()):
+            self.register_buffer(f"class_weights_{column}", torch.ones(len(classes)))
+        self.trunk = trunk(
+            width,
+            self.config.hidden,
+            norm=self.config.norm,
+            activation=self.config.activation,
+            dropout=self.config.dropout,
+            rows=self.config.batch_size,
+        )
+        out = self.config.hidden[-1] if self.config.hidden else width
+        self.heads = nn.ModuleList(nn.Linear(out, len(classes)) for classes in targets.values())
+
+    def set_scaling(self, centre: Tensor, scale: Tensor) -> None:
+        """Take over a scaling fitted on training rows: float32 ``[d]`` each."""
+        self.centre.copy_(centre)
+        self.scale.copy_(scale)
+
+    def set_class_weights(self, weights: dict[str, Tensor]) -> None:
+        """Take over class weights from training rows: float32 ``[k]`` by target."""
+        for column, target in enumerate(self.targets):
+            self.class_weights(column).copy_(weights[target])
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        """Logits of every target: float ``[n, d] -> [n, k]`` each."""
+        x = (x - self.centre) / self.scale
+        if self.training and self.config.noise > 0:
+            drawn = torch.randn(
+                max(len(x), self.config.batch_size), x.shape[1], dtype=x.dtype, device=x.device
+            )
+            x = x + self.config.noise * drawn[: len(x)]
+        shared = self.trunk(x)
+        return {target: head(shared) for target, head in zip(self.targets, self.heads, strict=True)}
+
+    def class_weights(self, column: int) -> Tensor:
+        """Of the target at a position: float32 ``[k]``."""
+        return self.get_buffer(f"class_weights_{column}")

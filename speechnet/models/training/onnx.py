@@ -1,0 +1,172 @@
+"""The networks of several folds as one ONNX graph, which needs neither torch nor speechnet.
+
+The graph is put together operation by operation. ``torch.onnx.export`` makes the same one, but
+takes half a second for each network, and writes paths of the machine it runs on into the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from torch import Tensor, nn
+
+from speechnet.models.calibration import Calibrated
+from speechnet.models.model import Classifier
+from speechnet.models.training.fitted import NetworkClassifier
+from speechnet.models.training.layers import Dropout
+from speechnet.models.training.network import Network
+
+if TYPE_CHECKING:
+    import onnx
+
+INPUT: Final = "features"
+"""What the graph's input is called; its outputs are called by their targets."""
+
+_OPSET: Final = 20
+"""Of ONNX's operations: the first that has GELU; onnxruntime 1.17 and later know it."""
+
+_PLAIN: Final = {nn.ReLU: "Relu", nn.Tanh: "Tanh", nn.GELU: "Gelu"}
+"""Layers without parameters that ONNX has under a name of its own."""
+
+
+def to_onnx(classifiers: Sequence[Classifier], width: int) -> onnx.ModelProto:
+    """Translate the networks of some folds: what ``predict`` makes of them, for any batch size.
+
+    For each target ``p = mean_f softmax(log(sum_m softmax(z_fm)) / T_f)`` over the folds ``f`` and
+    their members ``m``, with the logits ``z`` and the temperatures ``T``. That is ``Calibrated`` in
+    logarithms, so that float32 does where ``predict`` computes in float64. Only where logits of one
+    row lie more than 700 apart, and float64 rounds a probability to 0, do the two differ.
+
+    Args:
+        classifiers: one of each fold, of the same targets.
+        width: number of features, ``d``.
+
+    Returns:
+        A model with the input ``features``, float32 ``[n, d]``, raw, and for each target an output
+        of its name, float32 ``[n, k]``.
+
+    Raises:
+        ImportError: onnx is not installed.
+        TypeError: a classifier is no network, or has a layer that is not known here.
+    """
+    from onnx import TensorProto, helper
+
+    graph = _Graph()
+    targets = classifiers[0].targets
+    folds = [_fold(graph, one) for one in classifiers]
+    for target in targets:
+        graph.add("Mean", *(fold[target] for fold in folds), output=target)
+    made = helper.make_graph(
+        graph.nodes,
+        "speechnet",
+        [helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, ["n", width])],
+        [
+            helper.make_tensor_value_info(target, TensorProto.FLOAT, ["n", len(classes)])
+            for target, classes in targets.items()
+        ],
+        graph.constants,
+    )
+    opsets = [helper.make_opsetid("", _OPSET)]
+    oldest = helper.find_min_ir_version_for(opsets)
+    return helper.make_model(
+        made, opset_imports=opsets, ir_version=oldest, producer_name="speechnet"
+    )
+
+
+def networks(classifier: Classifier) -> list[Network]:
+    """The networks that a classifier averages.
+
+    Raises:
+        TypeError: it has none.
+    """
+    inner = classifier.classifier if isinstance(classifier, Calibrated) else classifier
+    if not isinstance(inner, NetworkClassifier):
+        raise TypeError(f"{type(inner).__name__} is no network")
+    return inner.networks
+
+
+class _Graph:
+    """Nodes and constants as they are collected; each value gets a name that no target has."""
+
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: list[onnx.TensorProto] = []
+
+    def add(
+        self,
+        operation: str,
+        *inputs: str | Tensor,
+        attributes: dict[str, Any] | None = None,
+        output: str | None = None,
+    ) -> str:
+        """Add an operation on named values and constants; returns the name of its result."""
+        from onnx import helper
+
+        names = [self._constant(one) if isinstance(one, Tensor) else one for one in inputs]
+        name = output or f"/{operation}/{len(self.nodes)}"
+        self.nodes.append(helper.make_node(operation, names, [name], **(attributes or {})))
+        return name
+
+    def _constant(self, values: Tensor) -> str:
+        from onnx import numpy_helper
+
+        name = f"/constant/{len(self.constants)}"
+        self.constants.append(numpy_helper.from_array(values.detach().cpu().numpy(), name))
+        return name
+
+
+def _fold(graph: _Graph, classifier: Classifier) -> dict[str, str]:
+    """Adds a fold's networks; returns the name of each target's probabilities."""
+    logits = [_network(graph, network) for network in networks(classifier)]
+    temperatures = classifier.temperatures if isinstance(classifier, Calibrated) else {}
+    probabilities = {}
+    for target in classifier.targets:
+        summed = _log_sum(graph, [member[target] for member in logits])
+        divided = graph.add("Div", summed, Tensor([temperatures.get(target, 1.0)]))
+        probabilities[target] = graph.add("Softmax", divided, attributes={"axis": 1})
+    return probabilities
+
+
+def _log_sum(graph: _Graph, logits: Sequence[str]) -> str:
+    """Logarithm of the members' summed probabilities, but for what no softmax sees."""
+    if len(logits) == 1:
+        return logits[0]
+    logs = [graph.add("LogSoftmax", one, attributes={"axis": 1}) for one in logits]
+    axis = Tensor([0]).long()
+    stacked = [graph.add("Unsqueeze", one, axis) for one in logs]  # [n, k] -> [1, n, k]
+    together = graph.add("Concat", *stacked, attributes={"axis": 0})
+    return graph.add("ReduceLogSumExp", together, axis, attributes={"keepdims": 0})
+
+
+def _network(graph: _Graph, network: Network) -> dict[str, str]:
+    """Adds one network; returns the name of each target's logits."""
+    x = graph.add("Div", graph.add("Sub", INPUT, network.centre), network.scale)
+    for layer in network.trunk:
+        x = _layer(graph, x, layer)
+    heads = zip(network.targets, network.heads, strict=True)
+    return {target: _layer(graph, x, head) for target, head in heads}
+
+
+def _layer(graph: _Graph, x: str, layer: nn.Module) -> str:
+    match layer:
+        case Dropout():
+            return x
+        case nn.Linear():
+            return graph.add("Gemm", x, layer.weight, layer.bias, attributes={"transB": 1})
+        case nn.LayerNorm():
+            attributes = {"axis": -1, "epsilon": layer.eps}
+            return graph.add(
+                "LayerNormalization", x, layer.weight, layer.bias, attributes=attributes
+            )
+        case nn.BatchNorm1d(running_mean=Tensor() as mean, running_var=Tensor() as variance):
+            return graph.add(
+                "BatchNormalization",
+                *(x, layer.weight, layer.bias, mean, variance),
+                attributes={"epsilon": layer.eps},
+            )
+        case nn.SiLU():
+            return graph.add("Mul", x, graph.add("Sigmoid", x))
+    if type(layer) not in _PLAIN:
+        raise TypeError(f"a layer of the kind {type(layer).__name__} can't be exported")
+    return graph.add(_PLAIN[type(layer)], x)

@@ -1,0 +1,234 @@
+"""Grid search whose every candidate and every fold's score is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from statistics import fmean
+from typing import Final, Protocol
+
+import joblib
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from speechnet.core.errors import ConfigError, SpeechnetError
+from speechnet.core.types import Int64
+from speechnet.core.warnings import warned
+from speechnet.models.tuning.grid import Candidate
+
+InnerFolds = Sequence[tuple[Int64, Int64]]
+
+_LINE_SEARCH: Final = "Line Search failed"
+"""scikit-learn's ``newton-cg`` says so, in a warning of no category, when it gives up."""
+
+
+@dataclass(frozen=True)
+class Tried:
+    """One candidate and what it scored.
+
+    Attributes:
+        candidate: its hyper-parameters.
+        scores: one for each inner fold; NaN where it failed.
+        unconverged: how many of its fits stopped before they had converged.
+        error: why it failed first, else empty. A candidate that failed can't win.
+    """
+
+    candidate: Candidate
+    scores: tuple[float, ...]
+    unconverged: int = 0
+    error: str = ""
+
+    @property
+    def mean(self) -> float:
+        """The mean over the inner folds, NaN if any failed; the folds' order plays no part."""
+        return fmean(self.scores)
+
+
+FitAndScore = Callable[[Candidate, Int64, Int64], float]
+"""Fit a candidate on some rows, score it on others."""
+
+Scorer = Callable[[Candidate], float]
+"""Fit and score a candidate on one inner fold."""
+
+
+class Sharing(Protocol):
+    """Fits and scores candidates of which some share work; picklable."""
+
+    def groups(self, candidates: Sequence[Candidate]) -> list[list[int]]:
+        """Positions of candidates that share, each once.
+
+        Args:
+            candidates: all of them.
+
+        Returns:
+            The groups, those that take longest first; in each, the order to score in.
+        """
+
+    def scorer(self, group: Sequence[Candidate], fit: Int64, held: Int64) -> Scorer:
+        """What scores the candidates of one group on one inner fold, one after the other.
+
+        Nothing is computed before the scorer is called: whatever fails, fails there, for that
+        candidate alone.
+        """
+
+
+def search(
+    fit_and_score: FitAndScore,
+    candidates: Sequence[Candidate],
+    folds: InnerFolds,
+    *,
+    parallel: bool = True,
+    on_done: Callable[[int], None] = lambda _: None,
+) -> list[Tried]:
+    """Score every candidate on every inner fold, each by itself.
+
+    Args:
+        fit_and_score: must be picklable when ``parallel``.
+        candidates: in the order in which ties are decided.
+        folds: rows to fit on and to score on.
+        parallel: every fit of its own through joblib, as ``joblib.parallel_config`` says; else one
+            after the other.
+        on_done: told of each finished candidate.
+
+    Returns:
+        One record a candidate, in the order given.
+
+    Raises:
+        ConfigError: all candidates failed.
+    """
+    return search_shared(
+        _Alone(fit_and_score), candidates, folds, parallel=parallel, on_done=on_done
+    )
+
+
+def search_shared(
+    sharing: Sharing,
+    candidates: Sequence[Candidate],
+    folds: InnerFolds,
+    *,
+    parallel: bool = True,
+    on_done: Callable[[int], None] = lambda _: None,
+) -> list[Tried]:
+    """Score every candidate on every inner fold; those that share work are scored together.
+
+    Args:
+        sharing: which candidates share, and how.
+        candidates: in the order in which ties are decided.
+        folds: rows to fit on and to score on.
+        parallel: every group and fold is a task for joblib, as ``joblib.parallel_config`` says;
+            else one after the other.
+        on_done: told of each finished candidate.
+
+    Returns:
+        One record a candidate, in the order given.
+
+    Raises:
+        ConfigError: all candidates failed.
+    """
+    groups = sharing.groups(candidates)
+    tasks = (
+        joblib.delayed(_try_group)(sharing, [candidates[i] for i in group], fit, held)
+        for group in groups
+        for fit, held in folds
+    )
+    outcomes = joblib.Parallel(n_jobs=None if parallel else 1, return_as="generator")(tasks)
+    records: dict[int, Tried] = {}
+    for group in groups:
+        by_candidate = zip(*islice(outcomes, len(folds)), strict=True)
+        for position, one in zip(group, by_candidate, strict=True):
+            records[position] = _record(candidates[position], one)
+            on_done(1)
+    tried = [records[position] for position in range(len(candidates))]
+    if all(record.error for record in tried):
+        raise ConfigError(
+            f"all {len(tried)} candidates failed; the first, {tried[0].candidate}, with "
+            f"{tried[0].error}. Change the grid"
+        )
+    return tried
+
+
+def best(tried: Sequence[Tried]) -> Tried:
+    """The highest mean; of equals the first.
+
+    Args:
+        tried: of which at least one did not fail.
+    """
+    return tried[int(np.nanargmax([record.mean for record in tried]))]
+
+
+def score(truth: Int64, predicted: Int64, metric: str) -> float:
+    """Accuracy, or UAR: the mean recall over the classes that ``truth`` holds.
+
+    The same to the last bit as scikit-learn's, which takes a hundred times as long: as long as
+    many a candidate takes to fit.
+
+    Raises:
+        ValueError: there are no rows.
+    """
+    if not len(truth):
+        raise ValueError("there are no rows to score")
+    right = truth == predicted
+    if metric == "accuracy":
+        return float(right.mean())
+    rows = np.bincount(truth)
+    hits = np.bincount(truth[right], minlength=len(rows))
+    return float((hits[rows > 0] / rows[rows > 0]).mean())
+
+
+@contextmanager
+def ignore_unconverged() -> Iterator[None]:
+    """Let fits that stop early pass without a word: the search has counted them."""
+    with warned(_says_unconverged):
+        yield
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    score: float
+    unconverged: bool = False
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class _Alone:
+    """Candidates that share nothing."""
+
+    fit_and_score: FitAndScore
+
+    def groups(self, candidates: Sequence[Candidate]) -> list[list[int]]:
+        return [[position] for position in range(len(candidates))]
+
+    def scorer(self, _group: Sequence[Candidate], fit: Int64, held: Int64) -> Scorer:
+        return lambda candidate: self.fit_and_score(candidate, fit, held)
+
+
+def _try_group(
+    sharing: Sharing, group: Sequence[Candidate], fit: Int64, held: Int64
+) -> list[_Outcome]:
+    scorer = sharing.scorer(group, fit, held)
+    return [_try(scorer, candidate) for candidate in group]
+
+
+def _try(scorer: Scorer, candidate: Candidate) -> _Outcome:
+    with warned() as said:
+        try:
+            value = scorer(candidate)
+        except (ValueError, ArithmeticError, SpeechnetError) as error:
+            return _Outcome(float("nan"), error=f"{type(error).__name__}: {error}")
+    return _Outcome(value, unconverged=any(map(_says_unconverged, said)))
+
+
+def _says_unconverged(warning: Warning) -> bool:
+    return isinstance(warning, ConvergenceWarning) or _LINE_SEARCH in str(warning)
+
+
+def _record(candidate: Candidate, outcomes: Iterable[_Outcome]) -> Tried:
+    done = list(outcomes)
+    return Tried(
+        candidate,
+        tuple(outcome.score for outcome in done),
+        unconverged=sum(outcome.unconverged for outcome in done),
+        error=next((outcome.error for outcome in done if outcome.error), ""),
+    )

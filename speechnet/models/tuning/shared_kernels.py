@@ -1,0 +1,205 @@
+"""The SVM's search: one kernel matrix for all ``C`` and class weights of an inner fold.
+
+libsvm works out its kernel column by column, anew for every candidate, and once more to predict.
+Here both matrices, of the fit rows with themselves and with the rows held out, are made once for
+each inner fold, kernel and gamma, the scaler being fitted within the fold as ever.
+
+A matrix product rounds the last digits otherwise than libsvm's products of pairs. But libsvm rounds
+the kernel that it solves with to single precision, all but its diagonal, which here is made as
+there: the solver takes the same steps as in a plain fit, and the scores are the same. A value on
+the very edge between two numbers of single precision could make a difference; none has been seen.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import sklearn
+
+from speechnet.core.types import Float64, Int64
+from speechnet.models.scikit.pipelines import FitAndScoreBaseline, make_pipeline
+from speechnet.models.tuning.grid import Candidate
+from speechnet.models.tuning.search import Scorer
+
+_LOG = logging.getLogger(__name__)
+
+LARGEST: Final = 2**30
+"""Bytes that the two matrices of one inner fold may take; a search of several processes holds as
+many. 12,800 rows in 5 inner folds fit in."""
+
+_CACHE: Final = 50
+"""MB of kernel rows that libsvm keeps. Here a row costs a copy: more of them made no fit faster."""
+
+_LONGEST_FIRST: Final = ("poly", "linear", "sigmoid", "rbf")
+"""The kernels without a bound take the solver the most steps."""
+
+_BLOCK: Final = 128
+"""Rows of a matrix that are made together: enough for the product, few for the cache."""
+
+
+@dataclass(frozen=True)
+class SVMSearch:
+    """Scores that share kernel matrices.
+
+    A fold whose matrices would take more than ``LARGEST`` bytes is fitted plainly, candidate by
+    candidate.
+
+    Attributes:
+        plain: fits and scores a candidate by itself.
+    """
+
+    plain: FitAndScoreBaseline
+
+    def groups(self, candidates: Sequence[Candidate]) -> list[list[int]]:
+        """See ``Sharing``: candidates of one kernel and gamma share.
+
+        ``linear`` has no gamma; one given by number stays apart, as it may be refused.
+        """
+        shared: dict[tuple[str, Any], dict[Any, list[int]]] = defaultdict(lambda: defaultdict(list))
+        for position, one in enumerate(candidates):
+            no_gamma = one["kernel"] == "linear" and isinstance(one["gamma"], str)
+            gamma = None if no_gamma else one["gamma"]
+            shared[one["kernel"], gamma][one["class_weight"]].append(position)
+        keys = sorted(shared, key=lambda key: _LONGEST_FIRST.index(key[0]))
+        return [
+            [position for same in shared[key].values() for position in _by_c(same, candidates)]
+            for key in keys
+        ]
+
+    def scorer(self, _group: Sequence[Candidate], fit: Int64, held: Int64) -> Scorer:
+        """See ``Sharing``."""
+        if 8 * len(fit) * (len(fit) + len(held)) > LARGEST:
+            _LOG.info("%d rows are too many for a shared kernel matrix", len(fit))
+            return lambda candidate: self.plain(candidate, fit, held)
+        return _OneFold(self.plain, fit, held)
+
+
+def _by_c(positions: list[int], candidates: Sequence[Candidate]) -> list[int]:
+    """The least and the greatest ``C`` first, then whatever halves what lies between."""
+    ordered = sorted(positions, key=lambda position: candidates[position]["C"])
+    return [*ordered[:1], *ordered[1:][-1:], *_halving(ordered[1:-1])]
+
+
+def _halving(ordered: list[int]) -> list[int]:
+    if not ordered:
+        return []
+    middle = (len(ordered) - 1) // 2
+    return [ordered[middle], *_halving(ordered[:middle]), *_halving(ordered[middle + 1 :])]
+
+
+@dataclass(frozen=True)
+class _Solution:
+    """What a fit came to: the support vectors' positions and coefficients, and its score."""
+
+    support: Int64
+    coefficients: Float64
+    intercept: Float64
+    score: float
+
+    def equals(self, other: _Solution) -> bool:
+        """To the last bit."""
+        return (
+            np.array_equal(self.support, other.support)
+            and np.array_equal(self.coefficients, other.coefficients)
+            and np.array_equal(self.intercept, other.intercept)
+        )
+
+
+class _OneFold:
+    """Scores candidates of one kernel and gamma on one inner fold."""
+
+    def __init__(self, plain: FitAndScoreBaseline, fit: Int64, held: Int64) -> None:
+        self._plain = plain
+        self._fit = fit
+        self._held = held
+        self._solved: dict[Any, dict[float, _Solution]] = defaultdict(dict)
+        self._matrices: tuple[Float64, Float64] | None = None
+
+    def __call__(self, candidate: Candidate) -> float:
+        solved = self._solved[candidate["class_weight"]]
+        C = candidate["C"]
+        lower = max((c for c in solved if c <= C), default=None)
+        upper = min((c for c in solved if c >= C), default=None)
+        # C only bounds the coefficients: a solution that two bounds leave the same to the last bit
+        # met neither on its way, nor any between them.
+        if lower is None or upper is None or not solved[lower].equals(solved[upper]):
+            lower = C
+            solved[C] = self._solve(candidate)
+        return solved[lower].score
+
+    def _solve(self, candidate: Candidate) -> _Solution:
+        if self._matrices is None:
+            self._matrices = kernel_matrices(
+                *self._plain.scaled(self._fit, self._held), candidate["kernel"], candidate["gamma"]
+            )
+        among, across = self._matrices
+        model = make_pipeline("svm", candidate, scaling=self._plain.scaling, seed=self._plain.seed)[
+            "model"
+        ].set_params(kernel="precomputed", cache_size=_CACHE)
+        with sklearn.config_context(assume_finite=True):  # a plain fit doesn't look at its kernel
+            model.fit(among, self._plain.y[self._fit])
+            score = self._plain.score(self._held, model.predict(across))
+        return _Solution(model.support_, model.dual_coef_, model.intercept_, score)
+
+
+def kernel_matrices(
+    fit: Float64, held: Float64, kernel: str, gamma: str | float
+) -> tuple[Float64, Float64]:
+    """The kernel between rows, as libsvm defines it at scikit-learn's degree 3 and ``coef0`` 0.
+
+    Args:
+        fit: float64 ``[n, d]``.
+        held: float64 ``[m, d]``.
+        kernel: ``linear`` x·y, ``poly`` (g x·y)³, ``rbf`` exp(-g |x - y|²) or ``sigmoid``
+            tanh(g x·y), with g for gamma; Chang and Lin, "LIBSVM" (2011).
+        gamma: a number, or ``scale``, 1 / (d · variance of ``fit``), or ``auto``, 1 / d.
+
+    Returns:
+        ``fit`` with itself, ``[n, n]``, and ``held`` with ``fit``, ``[m, n]``, float64.
+    """
+    number = _gamma(fit, gamma)
+    # Pair by pair, as libsvm has them; it keeps the diagonal alone in double precision.
+    squares = np.vecdot(fit, fit)
+    among = np.empty((len(fit), len(fit)))
+    for start in range(0, len(fit), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        dots = np.matmul(fit[block], fit[start:].T, out=among[block, start:])
+        np.fill_diagonal(dots, squares[block])
+        _apply(kernel, number, dots, squares=(squares[block], squares[start:]))
+        among[start + _BLOCK :, block] = dots[:, _BLOCK:].T
+    across = np.empty((len(held), len(fit)))
+    for start in range(0, len(held), _BLOCK):
+        rows = held[start : start + _BLOCK]
+        dots = np.matmul(rows, fit.T, out=across[start : start + _BLOCK])
+        _apply(kernel, number, dots, squares=(np.vecdot(rows, rows), squares))
+    return among, across
+
+
+def _gamma(X: Float64, gamma: str | float) -> float:
+    if gamma == "auto":
+        return float(1 / X.shape[1])
+    if gamma == "scale":
+        variance = float(X.var())
+        return float(1 / (X.shape[1] * variance)) if variance else 1.0
+    return float(gamma)
+
+
+def _apply(kernel: str, gamma: float, dots: Float64, *, squares: tuple[Float64, Float64]) -> None:
+    """Turn dot products into the kernel, in place and in the order in which libsvm rounds."""
+    match kernel:
+        case "poly":
+            dots *= gamma
+            dots *= dots * dots
+        case "sigmoid":
+            dots *= gamma
+            np.tanh(dots, out=dots)
+        case "rbf":
+            dots *= 2
+            np.subtract(np.add.outer(*squares), dots, out=dots)
+            dots *= -gamma
+            np.exp(dots, out=dots)

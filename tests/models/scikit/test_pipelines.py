@@ -1,0 +1,219 @@
+"""The classical models: their grids, their temperature, what they are saved from."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields
+from functools import cache
+from types import ModuleType
+from typing import Literal, get_args, get_origin, get_type_hints
+
+import numpy as np
+import pytest
+import sklearn.utils
+from helpers.tables import TARGETS
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
+
+from speechnet.core.errors import ConfigError
+from speechnet.core.types import Float32, Int64
+from speechnet.models.classical.config import (
+    BaselinesConfig,
+    Grid,
+    KNNGrid,
+    LogisticRegressionGrid,
+    SklearnMLPGrid,
+    SVMGrid,
+    candidates,
+)
+from speechnet.models.scikit import files as persistence
+from speechnet.models.scikit.files import TRUSTED, own_skops
+from speechnet.models.scikit.pipelines import (
+    BaselineClassifier,
+    FitAndScoreBaseline,
+    fit_baseline,
+    make_pipeline,
+)
+
+pytestmark = pytest.mark.slow
+
+SCALINGS = ("minmax", "standard", "robust", "none")
+
+
+def choices(hint: object) -> list[object]:
+    """All values that an annotation names."""
+    if hint is type(None):
+        return [None]
+    if get_origin(hint) is Literal:
+        return list(get_args(hint))
+    return [value for part in get_args(hint) for value in choices(part)]
+
+
+def every_value(grid: type) -> Grid:
+    """A grid of all values that its annotations name, and some of those they don't."""
+    named = {name: choices(hint) for name, hint in get_type_hints(grid).items()}
+    chosen = {name: values for name, values in named.items() if values}
+    small: dict[type, dict[str, list[object]]] = {
+        KNNGrid: {"n_neighbors": [2]},
+        SVMGrid: {"C": [1.0], "gamma": ["scale", "auto", 0.1]},
+        LogisticRegressionGrid: {"C": [1.0], "max_iter": [20]},
+        SklearnMLPGrid: {"hidden": [3], "max_iter": [5]},
+    }
+    made: Grid = grid(**chosen | small[grid])
+    return made
+
+
+@pytest.fixture(scope="module")
+def problem() -> tuple[Float32, Int64, list[tuple[Int64, Int64]]]:
+    """60 rows of 3 overlapping classes, and inner folds."""
+    rng = np.random.default_rng(0)
+    y = np.arange(60) % 3
+    X = (rng.normal(size=(60, 4)) + 0.7 * np.eye(4)[y]).astype(np.float32)
+    return X, y, list(StratifiedKFold(3, shuffle=True, random_state=0).split(X, y))
+
+
+def test_trusted_types_are_necessary_and_sufficient(problem: tuple) -> None:
+    """Over all values of all grids, the files hold exactly the listed types beyond skops' own."""
+    skops = own_skops()
+    X, y, folds = problem
+    found: set[str] = set()
+    names = {
+        "knn": KNNGrid,
+        "svm": SVMGrid,
+        "logreg": LogisticRegressionGrid,
+        "sklearn_mlp": SklearnMLPGrid,
+    }
+    for name, grid in names.items():
+        for number, candidate in enumerate(candidates(every_value(grid))):
+            estimator = fit_baseline(
+                name, candidate, X, y, folds=folds, scaling=SCALINGS[number % 4], seed=0
+            )
+            found |= set(skops.get_untrusted_types(data=skops.dumps(estimator)))
+    assert found == set(TRUSTED)
+
+
+def test_threads_that_need_skops_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One imports it, the others wait; scikit-learn's own list of estimators is back after it."""
+    whole, imported = sklearn.utils.all_estimators, []
+
+    def slow(name: str) -> ModuleType:
+        imported.append(name)
+        time.sleep(0.05)  # the others come meanwhile
+        return ModuleType(name)
+
+    monkeypatch.setattr(persistence, "import_module", slow)
+    monkeypatch.setattr(persistence, "_import_skops", cache(persistence._import_skops.__wrapped__))
+    with ThreadPoolExecutor(3) as pool:
+        found = [one.result() for one in [pool.submit(own_skops) for _ in range(3)]]
+    assert sklearn.utils.all_estimators is whole
+    assert imported == ["skops.io"]
+    assert len(set(map(id, found))) == 1
+
+
+def test_every_value_is_every_value() -> None:
+    """The oracle above: each choice that an annotation names is there."""
+    knn, svm = every_value(KNNGrid), every_value(SVMGrid)
+    assert isinstance(knn, KNNGrid)
+    assert isinstance(svm, SVMGrid)
+    assert knn.algorithm == ["auto", "ball_tree", "kd_tree", "brute"]
+    assert knn.metric == ["manhattan", "euclidean"]
+    assert svm.kernel == ["linear", "poly", "rbf", "sigmoid"]
+    assert svm.class_weight == ["balanced", None]
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_temperature(classes: int, problem: tuple) -> None:
+    """One factor, the one of least log loss on the held-out decision values (Guo et al. 2017)."""
+    X, y, _ = problem
+    X, y = X[y < classes].astype(np.float64), y[y < classes]
+    folds = list(StratifiedKFold(3, shuffle=True, random_state=0).split(X, y))
+    candidate = {"C": 1.0, "kernel": "rbf", "gamma": "scale", "class_weight": None}
+    fitted = fit_baseline("svm", candidate, X, y, folds=folds, scaling="standard", seed=0)
+    pipeline = make_pipeline("svm", candidate, scaling="standard", seed=0)
+    held = cross_val_predict(pipeline, X, y, cv=folds, method="decision_function")
+    values = np.stack([-held, held], axis=1) if classes == 2 else held
+
+    def log_loss(log_factor: float) -> float:
+        scaled = log_softmax(np.exp(log_factor) * values, axis=1)
+        return -float(scaled[np.arange(len(y)), y].mean())
+
+    found = np.exp(minimize_scalar(log_loss, bounds=(-10, 10), method="bounded").x)
+    calibrator = fitted.calibrated_classifiers_[0].calibrators[0]
+    assert calibrator.beta_ == pytest.approx(found, rel=1e-3)
+    decision = pipeline.fit(X, y).decision_function(X)
+    values = np.stack([-decision, decision], axis=1) if classes == 2 else decision
+    expected = np.exp(log_softmax(found * values, axis=1))
+    np.testing.assert_allclose(fitted.predict_proba(X), expected, rtol=1e-3)
+
+
+def test_temperature_changes_no_prediction(problem: tuple) -> None:
+    """A factor leaves the largest decision value the largest."""
+    X, y, folds = problem
+    for candidate in candidates(every_value(SVMGrid)):
+        plain = make_pipeline("svm", candidate, scaling="minmax", seed=0)
+        plain.fit(X.astype(np.float64), y)
+        fitted = fit_baseline("svm", candidate, X, y, folds=folds, scaling="minmax", seed=0)
+        likeliest = fitted.predict_proba(X.astype(np.float64)).argmax(axis=1)
+        assert (likeliest == plain.predict(X.astype(np.float64))).all()
+
+
+def test_candidates_in_order() -> None:
+    """Every combination once, as GridSearchCV has them: keys by name, the last varies fastest."""
+    grid = KNNGrid(n_neighbors=[3, 1], weights=["distance"], metric=["manhattan", "euclidean"])
+    chosen = [(one["metric"], one["n_neighbors"]) for one in candidates(grid)]
+    assert chosen == [(metric, k) for metric in ("manhattan", "euclidean") for k in (3, 1)]
+    assert {f.name for f in fields(grid)} - set(candidates(grid)[0]) == {"folds"}
+
+
+def test_grids_that_take_part() -> None:
+    """A model that is null is left out."""
+    assert list(BaselinesConfig().grids()) == ["knn", "svm", "logreg"]
+    config = BaselinesConfig(knn=None, svm=None, sklearn_mlp=SklearnMLPGrid())
+    assert list(config.grids()) == ["logreg", "sklearn_mlp"]
+
+
+def test_refusals() -> None:
+    """A search on one fold is none; a name that is no baseline is a mistake of the program."""
+    with pytest.raises(ConfigError, match=r"baselines\.svm\.folds is 1, expected at least 2"):
+        BaselinesConfig(svm=SVMGrid(folds=1))
+    with pytest.raises(ValueError, match="unknown baseline 'tree'"):
+        make_pipeline("tree", {}, scaling="none", seed=0)
+
+
+@pytest.mark.parametrize("scaling", ["minmax", "robust", "standard"])
+def test_columns_of_tiny_span_count(scaling: str) -> None:
+    """A column that spans 1e-7 is scaled like any other, and can carry everything."""
+    rng = np.random.default_rng(0)
+    y = np.arange(80) % 2
+    X = np.stack([1e-7 * (y + 0.1 * rng.normal(size=80)), rng.normal(size=80)], axis=1)
+    run = FitAndScoreBaseline("svm", X.astype(np.float32), y, scaling, "uar", 0)
+    assert run(candidates(SVMGrid(C=[1.0]))[0], np.arange(40), np.arange(40, 80)) > 0.95
+
+
+@pytest.mark.parametrize("scaling", ["minmax", "robust", "standard"])
+def test_scaler_knows_training_rows_only(scaling: str, problem: tuple) -> None:
+    """An outlier among the rows held out changes neither the fit nor the score of the others."""
+    X, y, folds = problem
+    planted = X.copy()
+    fit, held = folds[0]
+    planted[held[0]] = 1e6
+    for name in ("knn", "svm", "logreg"):
+        grid = BaselinesConfig().grids()[name]
+        kept = held[1:]
+        scores = [
+            FitAndScoreBaseline(name, table, y, scaling, "uar", 0)(candidates(grid)[0], fit, kept)
+            for table in (X, planted)
+        ]
+        assert scores[0] == scores[1]
+
+
+def test_solvers_that_stop_early_say_nothing(problem: tuple) -> None:
+    """Every solver, cut short, fits without a word on the terminal (warnings are errors here)."""
+    X, y, folds = problem
+    wide = np.repeat(X, 3, axis=1)
+    grid = every_value(LogisticRegressionGrid)
+    assert isinstance(grid, LogisticRegressionGrid)
+    grid.C, grid.max_iter = [1e6], [1]
+    for candidate in candidates(grid):
+        fitted = fit_baseline("logreg", candidate, wide, y, folds=folds, scaling="none", seed=0)
+        assert BaselineClassifier({"emotion": fitted}, {"emotion": TARGETS["emotion"]})

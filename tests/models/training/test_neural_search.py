@@ -1,0 +1,228 @@
+"""The search of the network: candidates one by one and together, with the same outcome."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import pytest
+import torch
+from helpers.tables import TARGETS, speech_data
+
+from speechnet.core.types import Int64
+from speechnet.data.datamodule import SpeechDataModule
+from speechnet.models.training import search as network_search
+from speechnet.models.training.config import MLPConfig
+from speechnet.models.training.fitted import NetworkClassifier
+from speechnet.models.training.search import FitAndScoreNetwork, FitAndScoreTogether
+from speechnet.models.training.trainer import NetworkTrainer
+from speechnet.models.tuning.grid import Candidate
+from speechnet.models.tuning.search import Tried, best, search
+from speechnet.splits.inner import inner_folds
+
+pytestmark = pytest.mark.slow
+
+SMALL = MLPConfig(hidden=[8], dropout=0.1, lr=0.02, batch_size=8)
+
+
+@pytest.fixture
+def hard() -> SpeechDataModule:
+    """Classes that overlap, so that candidates differ."""
+    return speech_data(signal=0.5)
+
+
+def inner(data: SpeechDataModule) -> list[tuple[Int64, Int64]]:
+    """Two inner folds of the training part, of which one lacks a few rows."""
+    fold = data.folds[0]
+    speakers = data.table["speaker"].to_numpy()[fold.train]
+    pairs = inner_folds(data.labels[fold.train], speakers, folds=2, seed=0)
+    folds = [(fold.train[fit], fold.train[held]) for fit, held in pairs]
+    return [(folds[0][0][:-3], folds[0][1]), folds[1]]
+
+
+@pytest.fixture
+def alone_on(
+    trainer_of: Callable[..., NetworkTrainer], tmp_path: Path
+) -> Iterator[Callable[..., FitAndScoreNetwork]]:
+    """``alone_on(data, max_epochs=5)``: what trains one candidate."""
+
+    def make(data: SpeechDataModule, **settings: Any) -> FitAndScoreNetwork:
+        trainer = trainer_of(data, **{"max_epochs": 10} | settings)
+        return FitAndScoreNetwork(trainer, SMALL, data.folds[0].dev, "uar", 0, tmp_path)
+
+    yield make
+    assert not list(tmp_path.glob("*.ckpt"))
+
+
+def together(
+    alone: FitAndScoreNetwork, candidates: list[Candidate], *, parallel: bool = False
+) -> tuple[list[Tried], list[int]]:
+    """The search in stacks, and how many were told of."""
+    folds, told = inner(alone.trainer.rows), list[int]()
+    stacked = FitAndScoreTogether(alone, candidates, folds)
+    stacked.train(parallel=parallel, on_done=told.append)
+    return search(stacked, candidates, folds, parallel=False), told
+
+
+class TestAlone:
+    def test_the_better_candidate_wins(
+        self, data: SpeechDataModule, alone_on: Callable[..., FitAndScoreNetwork]
+    ) -> None:
+        """A rate of learning that learns beats one that doesn't; a failed one can't win."""
+        candidates = [{"lr": 1e-9}, {"lr": 0.02}, {"lr": -1.0}, {"lr": 1e30, "norm": "none"}]
+        tried = search(alone_on(data), candidates, inner(data), parallel=False)
+        assert best(tried) is tried[1]
+        assert "model.lr is -1" in tried[2].error
+        assert "training diverged" in tried[3].error
+
+    def test_score_is_of_the_held_rows(
+        self, data: SpeechDataModule, alone_on: Callable[..., FitAndScoreNetwork]
+    ) -> None:
+        """The mean over targets of the UAR on labelled rows that weren't fitted on."""
+        once, (fit, held) = alone_on(data), inner(data)[0]
+        data.labels[held[::3], 1] = -1
+        config = replace(once.base, lr=0.01)
+        path, _ = once.trainer.fit(
+            config, train=fit, dev=once.dev, seed=0, folder=once.folder, name="own"
+        )
+        proba = NetworkClassifier.from_checkpoints([path]).predict_proba(data.X[held])
+        path.unlink()
+        expected = []
+        for column, target in enumerate(TARGETS):
+            truth, predicted = data.labels[held, column], proba[target].argmax(axis=1)
+            classes = np.unique(truth[truth >= 0])
+            expected.append(np.mean([(predicted[truth == c] == c).mean() for c in classes]))
+        assert once({"lr": 0.01}, fit, held) == pytest.approx(np.mean(expected))
+
+
+class TestTogether:
+    def test_as_alone(
+        self, hard: SpeechDataModule, alone_on: Callable[..., FitAndScoreNetwork]
+    ) -> None:
+        """The same scores to the last row, over shapes and settings; all were stacked."""
+        alone = alone_on(hard)
+        candidates: list[Candidate] = [
+            {"lr": 0.05, "dropout": 0.3, "class_weights": "none"},
+            {"lr": 0.01, "dropout": 0.5, "patience": 1, "weight_decay": 0.3},
+            {"lr": 0.02, "hidden": [6, 4], "norm": "layer", "label_smoothing": 0.2},
+            {"batch_size": 16, "optimizer": "sgd", "momentum": 0.5, "noise": 0.3},
+            {"schedule": "plateau", "noise": 0.1, "activation": "tanh"},
+        ]
+        tried, told = together(alone, candidates)
+        assert sum(told) == 10
+        assert tried == search(alone, candidates, inner(hard), parallel=False)
+        assert len({one.scores for one in tried}) > 3  # or the equality would say little
+
+    def test_failures_harm_no_other(
+        self, hard: SpeechDataModule, alone_on: Callable[..., FitAndScoreNetwork]
+    ) -> None:
+        """Those that diverge and those that can't be made fail as they do alone, by name."""
+        alone = alone_on(hard)
+        candidates: list[Candidate] = [
+            {"lr": 1e30, "norm": "none"},
+            {"lr": 0.02, "norm": "none"},
+            {"lr": -1.0},
+        ]
+        tried, told = together(alone, candidates)
+        assert sum(told) == 4
+        assert "training diverged" in tried[0].error
+        assert "model.lr is -1" in tried[2].error
+        again = search(alone, candidates, inner(hard), parallel=False)
+        assert [one.error for one in tried] == [one.error for one in again]
+        assert tried[1].scores == again[1].scores
+
+    def test_no_dev_rows(
+        self, hard: SpeechDataModule, alone_on: Callable[..., FitAndScoreNetwork]
+    ) -> None:
+        """Dev rows without labels stop nothing; a plateau has nothing to go by."""
+        hard.labels[hard.folds[0].dev] = -1
+        alone, candidates = alone_on(hard), [{"lr": 0.05}, {"schedule": "plateau"}]
+        tried, _ = together(alone, candidates)
+        assert tried[0] == search(alone, candidates, inner(hard), parallel=False)[0]
+        assert "plateau needs a dev part" in tried[1].error
+
+    @pytest.mark.parametrize("settings", [{"gradient_clip_val": 0.1}, {"max_epochs": -1}])
+    def test_other_trainers(
+        self,
+        hard: SpeechDataModule,
+        alone_on: Callable[..., FitAndScoreNetwork],
+        settings: dict[str, Any],
+    ) -> None:
+        """Where more than epochs is asked of the trainer, each candidate is trained alone."""
+        alone = alone_on(hard, **settings)
+        alone = replace(alone, base=replace(SMALL, schedule="none", patience=1))
+        tried, told = together(alone, [{"lr": 0.02}])
+        assert told == []
+        assert tried == search(alone, [{"lr": 0.02}], inner(hard), parallel=False)
+
+    def test_small_stacks_and_processes(
+        self,
+        hard: SpeechDataModule,
+        alone_on: Callable[..., FitAndScoreNetwork],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """Whatever fits into a stack, wherever it is trained, the scores stay."""
+        alone, candidates = alone_on(hard), [{"lr": 0.02, "dropout": p} for p in (0.1, 0.4)]
+        whole, told = together(alone, candidates)
+        assert told == [4]
+        monkeypatch.setattr(network_search, "_CPU_BYTES", 1)
+        with joblib.parallel_config(backend="threading", n_jobs=1):
+            parts, told = together(alone, candidates, parallel=True)
+        assert told == [1, 1, 1, 1]
+        assert parts == whole
+
+
+def test_memory() -> None:
+    """A stack grows as its networks shrink, and holds at least one."""
+    cpu = torch.device("cpu")
+    sizes = [
+        network_search._members_at_once(replace(SMALL, hidden=[width]), 200, cpu)
+        for width in (16, 512, 2**20)
+    ]
+    assert sizes[0] > 5 * sizes[1] > 0
+    assert sizes[2] == 1
+
+
+class TestFailures:
+    def test_too_little_memory_halves_the_stack(
+        self,
+        hard: SpeechDataModule,
+        alone_on: Callable[..., FitAndScoreNetwork],
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        """As often as need be, down to one by one, with the same scores."""
+        candidates = [{"lr": 0.001}, {"lr": 0.01}, {"lr": 0.1}]
+        expected, _ = together(alone_on(hard), candidates)
+        real = network_search.train_together
+
+        def narrow(members: list[Any], *arguments: Any, **more: Any) -> None:
+            if len(members) > 2 or members[0].network.config.lr == 0.1:
+                raise torch.OutOfMemoryError("CUDA out of memory.")
+            real(members, *arguments, **more)
+
+        monkeypatch.setattr(network_search, "train_together", narrow)
+        tried, _ = together(alone_on(hard), candidates)
+        assert [one.scores for one in tried] == [one.scores for one in expected]
+        assert "6 networks at once are too many for the memory: trying 3" in caplog.text
+
+    def test_a_fold_that_can_t_be_scored_costs_its_candidate_alone(
+        self,
+        data: SpeechDataModule,
+        alone_on: Callable[..., FitAndScoreNetwork],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """As where it is trained alone."""
+        real = FitAndScoreNetwork.score
+
+        def refuse(self: FitAndScoreNetwork, network: NetworkClassifier, held: Int64) -> float:
+            if network.networks[0].config.lr == 0.1:
+                raise ValueError("no row has a label")
+            return real(self, network, held)
+
+        monkeypatch.setattr(FitAndScoreNetwork, "score", refuse)
+        tried, _ = together(alone_on(data), [{"lr": 0.01}, {"lr": 0.1}])
+        assert tried[0].error == ""
+        assert "ValueError: no row has a label" in tried[1].error

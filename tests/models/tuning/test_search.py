@@ -1,0 +1,218 @@
+"""The search of hyper-parameters, held against scikit-learn's own."""
+
+import math
+import warnings
+from collections.abc import Callable, Sequence
+
+import joblib
+import numpy as np
+import pytest
+from helpers.grid_oracle import assert_as_grid_search
+from helpers.tables import TARGETS, corpus_table, features
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import StratifiedGroupKFold
+
+from speechnet.core.errors import SpeechnetError
+from speechnet.core.types import Float32, Int64
+from speechnet.models.classical.config import (
+    Grid,
+    KNNGrid,
+    LogisticRegressionGrid,
+    SVMGrid,
+    candidates,
+)
+from speechnet.models.scikit.pipelines import FitAndScoreBaseline
+from speechnet.models.scikit.search import search_baseline
+from speechnet.models.tuning.grid import Candidate
+from speechnet.models.tuning.search import (
+    Scorer,
+    Tried,
+    best,
+    ignore_unconverged,
+    score,
+    search,
+    search_shared,
+)
+
+pytestmark = pytest.mark.slow
+
+GRIDS: dict[str, Grid] = {
+    "knn": KNNGrid(n_neighbors=[1, 3, 7, 15], weights=["uniform", "distance"]),
+    "svm": SVMGrid(C=[0.1, 1.0, 10.0], kernel=["rbf", "linear"], class_weight=["balanced", None]),
+    "logreg": LogisticRegressionGrid(C=[0.001, 0.1, 10.0], class_weight=["balanced", None]),
+}
+FOLDS = [(np.arange(4), np.arange(4, 6)), (np.arange(2, 6), np.arange(2))]
+
+
+@pytest.fixture(scope="module")
+def problem() -> tuple[Float32, Int64, list[tuple[Int64, Int64]]]:
+    """Emotions that are hard to tell, unequally frequent, in folds that keep speakers apart."""
+    table = corpus_table(9, 12, emotions=["angry", "happy", "sad", "neutral", "sad", "sad"])
+    y = np.array([TARGETS["emotion"].index(label) for label in table["emotion"]])
+    X = features(y[:, None], 5, signal=0.8)
+    X[:, 0] *= 1e-6  # a column whose span is far below the others'
+    folds = StratifiedGroupKFold(4, shuffle=True, random_state=0).split(X, y, table["speaker"])
+    return X, y, list(folds)
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "uar"])
+@pytest.mark.parametrize("name", GRIDS)
+def test_as_scikit_learn(name: str, metric: str, problem: tuple) -> None:
+    """Fitted one by one, the scores and the winner of GridSearchCV."""
+    X, y, folds = problem
+    plain = FitAndScoreBaseline(name, X, y, "standard", metric, 0)
+    assert_as_grid_search(search(plain, candidates(GRIDS[name]), folds), plain, folds)
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "uar"])
+def test_score(metric: str) -> None:
+    """Accuracy by counting; UAR over the classes that are there, whatever else is predicted."""
+    truth, predicted = np.array([0, 0, 0, 2, 2, 2]), np.array([0, 0, 1, 2, 3, 3])
+    expected = {"accuracy": 3 / 6, "uar": (2 / 3 + 1 / 3) / 2}
+    assert score(truth, predicted, metric) == pytest.approx(expected[metric])
+
+
+def by_value(candidate: Candidate, _fit: Int64, held: Int64) -> float:
+    """Scores that the candidate names, one for each fold; an error is raised."""
+    value = candidate["scores"][int(held[0] == 0)]
+    if isinstance(value, str):
+        raise ValueError(value)
+    return float(value)
+
+
+def test_ties_go_to_the_first() -> None:
+    """Equal means, whatever the folds' order, are decided by the grid's."""
+    scores = [(0.1, 0.2), (0.3, 0.6), (0.6, 0.3), (0.3, 0.6)]
+    tried = search(by_value, [{"scores": one} for one in scores], FOLDS)
+    assert best(tried) is tried[1]
+    assert Tried({}, (0.7, 0.1, 0.3)).mean == Tried({}, (0.1, 0.3, 0.7)).mean
+
+
+def test_a_failure_is_kept_and_cannot_win() -> None:
+    """Where a fit failed the score is NaN, and so is the mean; the first error stands by it."""
+    tried = search(by_value, [{"scores": (1.0, "no luck")}, {"scores": (0.1, 0.2)}], FOLDS)
+    assert tried[0].scores[0] == 1.0
+    assert math.isnan(tried[0].scores[1])
+    assert math.isnan(tried[0].mean)
+    assert tried[0].error == "ValueError: no luck"
+    assert best(tried) is tried[1]
+    assert tried[1].error == ""
+
+
+class InPairs:
+    """Scores by value; candidates 2 and 0 share, 1 stands alone."""
+
+    def __init__(self) -> None:
+        self.seen: list[list[Candidate]] = []
+
+    def groups(self, _candidates: Sequence[Candidate]) -> list[list[int]]:
+        return [[2, 0], [1]]
+
+    def scorer(self, group: Sequence[Candidate], fit: Int64, held: Int64) -> Scorer:
+        self.seen.append(list(group))
+        return lambda candidate: by_value(candidate, fit, held)
+
+
+def test_what_is_shared_is_scored_together() -> None:
+    """Each group on each fold in the order asked for; records in the grid's, each told of once."""
+    grid: list[Candidate] = [{"scores": one} for one in ((0.1, 0.2), (0.3, 0.4), ("a", 0.6))]
+    sharing, told = InPairs(), list[int]()
+    tried = search_shared(sharing, grid, FOLDS, parallel=False, on_done=told.append)
+    assert sharing.seen == [[grid[2], grid[0]]] * 2 + [[grid[1]]] * 2
+    assert tried[:2] == [Tried(grid[0], (0.1, 0.2)), Tried(grid[1], (0.3, 0.4))]
+    assert tried[2].error == "ValueError: a"
+    assert tried[2].scores[1] == 0.6
+    assert told == [1] * 3
+
+
+def test_all_failed() -> None:
+    """A search without a result says how many failed and why the first did."""
+    with pytest.raises(SpeechnetError, match=r"all 2 candidates failed.*ValueError: a"):
+        search(by_value, [{"scores": ("a", "b")}, {"scores": ("c", "d")}], FOLDS)
+
+
+def test_a_grid_of_impossible_neighbours() -> None:
+    """More neighbours than rows to fit on fail alone."""
+    X, y = np.eye(6, dtype=np.float32), np.array([0, 1, 0, 1, 0, 1])
+    run = FitAndScoreBaseline("knn", X, y, "none", "accuracy", 0)
+    tried = search(run, candidates(KNNGrid(n_neighbors=[5, 1], metric=["euclidean"])), FOLDS)
+    assert "n_neighbors" in tried[0].error
+    assert best(tried).candidate["n_neighbors"] == 1
+
+
+def test_an_error_of_the_program_is_not_a_score() -> None:
+    """What no hyper-parameter explains ends the search."""
+
+    def broken(_candidate: Candidate, _fit: Int64, _held: Int64) -> float:
+        raise TypeError("a fault")
+
+    with pytest.raises(TypeError, match="a fault"):
+        search(broken, [{}], FOLDS)
+
+
+def noisy(message: str, category: type[Warning]) -> Callable[[Candidate, Int64, Int64], float]:
+    def run(candidate: Candidate, _fit: Int64, _held: Int64) -> float:
+        for _ in range(candidate["times"]):
+            warnings.warn(message, category, stacklevel=1)
+        return 0.5
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("message", "category", "counted"),
+    [
+        ("stopped", ConvergenceWarning, [0, 2, 2]),
+        ("Line Search failed", UserWarning, [0, 2, 2]),
+        ("overflow", RuntimeWarning, [0, 0, 0]),
+    ],
+)
+def test_unconverged_fits_are_counted(
+    message: str, category: type[Warning], counted: list[int]
+) -> None:
+    """Fits, not warnings, are counted; nothing is said on the terminal."""
+    tried = search(noisy(message, category), [{"times": n} for n in (0, 1, 3)], FOLDS)
+    assert [one.unconverged for one in tried] == counted
+
+
+def test_unconverged_fits_are_counted_in_threads(problem: tuple) -> None:
+    """As many as in processes, which have their warnings to themselves; nothing escapes."""
+    X, y, folds = problem
+    one = FitAndScoreBaseline("logreg", X, y, "standard", "uar", 0)
+    grid = candidates(LogisticRegressionGrid(C=[1.0, 2.0, 3.0], max_iter=[1, 1000]))
+    expected = [len(folds) if candidate["max_iter"] == 1 else 0 for candidate in grid]
+    for _ in range(5):
+        with joblib.parallel_config(backend="threading", n_jobs=4):
+            assert [tried.unconverged for tried in search(one, grid, folds)] == expected
+
+
+def test_unconverged_passes_without_a_word() -> None:
+    """Only that a fit stopped early is left out; other warnings pass."""
+    with ignore_unconverged():
+        warnings.warn("x", ConvergenceWarning, stacklevel=1)
+        warnings.warn("Line Search failed", stacklevel=1)
+    with ignore_unconverged(), pytest.raises(RuntimeWarning, match="overflow"):
+        warnings.warn("overflow", RuntimeWarning, stacklevel=1)
+
+
+def test_real_solvers_that_stop_early(problem: tuple) -> None:
+    """A single iteration converges nowhere, and every fit is counted."""
+    X, y, folds = problem
+    grid = LogisticRegressionGrid(C=[1.0], solver=["lbfgs", "newton-cg", "saga"], max_iter=[1])
+    tried = search(
+        FitAndScoreBaseline("logreg", X, y, "standard", "uar", 0), candidates(grid), folds
+    )
+    assert [one.unconverged for one in tried] == [4, 4, 4]
+
+
+def test_parallel_is_serial(problem: tuple) -> None:
+    """Processes change nothing: the same records in the same order, each told of once."""
+    X, y, folds = problem
+    told: list[int] = []
+    with joblib.parallel_config(backend="loky", n_jobs=2):
+        for name in GRIDS:
+            grid = candidates(GRIDS[name])
+            run = FitAndScoreBaseline(name, X, y, "minmax", "uar", 0)
+            serial = search_baseline(run, grid, folds, parallel=False)
+            assert search_baseline(run, grid, folds, on_done=told.append) == serial
+    assert told == [1] * sum(len(candidates(grid)) for grid in GRIDS.values())
