@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, fields
-from typing import Final
+from dataclasses import dataclass
+from typing import Annotated
 
-from speechnet.core.errors import ConfigError
+from speechnet.core.bounds import Number
 
-_LEAST_EXACT: Final = 1_000
-"""Recordings of which a few neighbourhoods would say little."""
+_Share = Annotated[float, Number(ge=0, le=1)]
 
 
 @dataclass
@@ -28,52 +26,23 @@ class AuditConfig:
         near_duplicate_ratio: two recordings are near-duplicates if their distance is at most this
             share of either's distance to its tenth neighbour.
         near_duplicate_exact: recordings up to which all are compared with all; of more, those that
-            lie in one neighbourhood, which misses a few pairs and is said.
+            lie in one neighbourhood, which misses a few pairs and is said. A neighbourhood of fewer
+            than 1,000 would say little.
         tells: speakers, sentences or corpora that tell a class, from this share of its uncertainty
             on.
         single_class: speaker normalisation is advised against where this share of the speakers have
             one class only.
     """
 
-    short: float = 0.5
-    quiet: float = -50.0
-    clipped: float = 0.001
-    dc: float = 0.01
+    short: Annotated[float, Number(ge=0)] = 0.5
+    quiet: Annotated[float, Number(le=0)] = -50.0
+    clipped: _Share = 0.001
+    dc: _Share = 0.01
     snr: float = 10.0
-    silence: float = 0.8
+    silence: _Share = 0.8
     togetherness: float = 0.4
     near_duplicates: bool = True
-    near_duplicate_ratio: float = 0.6
-    near_duplicate_exact: int = 20_000
-    tells: float = 0.1
-    single_class: float = 0.25
-
-    def __post_init__(self) -> None:
-        """Refuse settings out of their range.
-
-        Raises:
-            ConfigError: naming the setting, what it is and what was expected.
-        """
-        for setting in fields(self):
-            value = getattr(self, setting.name)
-            if not math.isfinite(value):
-                raise ConfigError(f"evaluation.audit.{setting.name} is {value}, expected a number")
-        if self.short < 0:
-            raise ConfigError(f"evaluation.audit.short is {self.short:g} s, expected 0 or more")
-        if self.quiet > 0:
-            raise ConfigError(f"evaluation.audit.quiet is {self.quiet:g} dB, expected 0 or less")
-        for name in ("clipped", "dc", "silence", "tells", "single_class"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ConfigError(
-                    f"evaluation.audit.{name} is {getattr(self, name):g}, expected 0 to 1"
-                )
-        if not 0 < self.near_duplicate_ratio < 1:
-            raise ConfigError(
-                f"evaluation.audit.near_duplicate_ratio is {self.near_duplicate_ratio:g}, "
-                "expected between 0 and 1"
-            )
-        if self.near_duplicate_exact < _LEAST_EXACT:
-            raise ConfigError(
-                f"evaluation.audit.near_duplicate_exact is {self.near_duplicate_exact}, expected "
-                f"{_LEAST_EXACT:,} or more"
-            )
+    near_duplicate_ratio: Annotated[float, Number(gt=0, lt=1)] = 0.6
+    near_duplicate_exact: Annotated[int, Number(ge=1_000)] = 20_000
+    tells: _Share = 0.1
+    single_class: _Share = 0.25

@@ -6,9 +6,10 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 from speechnet.audio.config import AudioConfig
+from speechnet.core.bounds import Number
 from speechnet.core.columns import ANSWERS, SIGNAL_STATISTICS
 from speechnet.core.errors import ConfigError
 from speechnet.corpus.config import CorpusConfig, SynthConfig
@@ -68,7 +69,7 @@ class DataConfig:
     device: str = "auto"
     cache_dir: str | None = None
     verify: bool = False
-    max_bad_share: float = 0.1
+    max_bad_share: Annotated[float, Number(ge=0, le=1)] = 0.1
 
     def __post_init__(self) -> None:
         if self.corpora and self.corpus != CorpusConfig():

@@ -6,16 +6,17 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final, Literal, get_type_hints
+from typing import Annotated, Any, Final, Literal
 
 from jsonargparse import ArgumentParser, Namespace
 
 from speechnet.audit.config import AuditConfig
 from speechnet.config.arguments import flags, given_anew, given_value, parse, verb_parser
 from speechnet.config.data import DataConfig, check_names
-from speechnet.config.schema import Schema
-from speechnet.config.trainer import DECIDED_HERE, TrainerConfig, check_ranges, names_an_object
+from speechnet.config.schema import Schema, hints_of
+from speechnet.config.trainer import DECIDED_HERE, TrainerConfig, check_accelerator, names_an_object
 from speechnet.config.yaml_file import plain_value
+from speechnet.core.bounds import Number
 from speechnet.core.errors import ConfigError
 from speechnet.core.files import absolute
 from speechnet.evaluation.config import AblationConfig, ClusteringConfig
@@ -43,19 +44,13 @@ class EvaluationConfig:
         figures: whether figures are drawn.
     """
 
-    resamples: int = 10_000
+    resamples: Annotated[int, Number(ge=100)] = 10_000
     calibrate: bool = True
     audit: AuditConfig = field(default_factory=AuditConfig)
     ablate: AblationConfig = field(default_factory=AblationConfig)
     cross: bool = False
     clustering: ClusteringConfig = field(default_factory=ClusteringConfig)
     figures: bool = True
-
-    def __post_init__(self) -> None:
-        if self.resamples < 100:
-            raise ConfigError(
-                f"evaluation.resamples is {self.resamples}, expected 100 or more (10000 is usual)"
-            )
 
 
 @dataclass
@@ -90,7 +85,7 @@ class ExperimentConfig:
 
     experiment: str
     out: str
-    seed_everything: int
+    seed_everything: Annotated[int, Number(ge=0, le=_MAX_SEED)]
     data: DataConfig
     model: MLPConfig
     trainer: dict[str, Any]
@@ -135,9 +130,9 @@ def fit_parser(
 
 def fit_schema() -> Schema:
     """Every key of an experiment, with what it may hold."""
-    trainer = get_type_hints(TrainerConfig)
+    trainer = hints_of(TrainerConfig)
     return Schema(
-        get_type_hints(ExperimentConfig) | {"experiment": str | None, "trainer": trainer},
+        {**hints_of(ExperimentConfig), "experiment": str | None, "trainer": trainer},
         refused={f"trainer.{key}": why for key, why in DECIDED_HERE.items()},
     )
 
@@ -218,12 +213,8 @@ def _check(config: ExperimentConfig) -> None:
             f"experiment is {config.experiment!r}, expected letters, digits, '_', '-' and '.', "
             "beginning with a letter or digit: a folder is named after it"
         )
-    if not 0 <= config.seed_everything <= _MAX_SEED:
-        raise ConfigError(f"seed_everything is {config.seed_everything}, expected 0 to {_MAX_SEED}")
     if config.parallel.n_jobs == 0:
         raise ConfigError("parallel.n_jobs is 0, expected 1 or more, or -1 for one a core")
-    if not 0 <= config.data.max_bad_share <= 1:
-        raise ConfigError(f"data.max_bad_share is {config.data.max_bad_share}, expected 0 to 1")
     check_names(config.data.targets)
     config.data.recipe.check()
     _check_models(config)
@@ -233,7 +224,7 @@ def _check_models(config: ExperimentConfig) -> None:
     model, grids = config.model, config.baselines.grids()
     if not model.enabled and not grids:
         raise ConfigError("no model is left: enable model or one of the baselines")
-    kinds = {name: list[kind] for name, kind in get_type_hints(MLPConfig).items()}  # type: ignore[valid-type]
+    kinds = {name: list[kind] for name, kind in hints_of(MLPConfig).items()}  # type: ignore[valid-type]
     Schema({"model": {"grid": kinds}}).check({"model": {"grid": model.grid}})
     try:
         network_candidates(model)
@@ -258,7 +249,7 @@ def _check_trainer(settings: Mapping[str, Any]) -> None:
                 f"trainer.{key} is 0, expected more; to leave the network out set "
                 "model.enabled: false, to train without a dev part data.split.dev: 0"
             )
-    check_ranges(settings)
+    check_accelerator(settings.get("accelerator"))
 
 
 def _help(name: str) -> str:

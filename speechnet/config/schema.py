@@ -12,7 +12,7 @@ import types
 from collections.abc import Iterator, Mapping
 from difflib import SequenceMatcher, get_close_matches
 from functools import cache
-from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin, get_type_hints
 
 from speechnet.config.yaml_file import plain_value
 from speechnet.core.errors import ConfigError
@@ -37,8 +37,8 @@ class Schema:
 
     Args:
         keys: top-level keys. What one may hold is a dataclass, a mapping of further keys, or any
-            annotation made of ``Literal``, unions, lists, dicts and plain types. Other types are
-            left unchecked.
+            annotation made of ``Literal``, unions, lists, dicts, plain types and bounds on them
+            (``speechnet.core.bounds``). Other types are left unchecked.
         refused: keys that one could expect, with the reason why they can't be set.
     """
 
@@ -121,7 +121,7 @@ class Schema:
             raise _wrong(value, expected, key)
 
     def _check_value(self, value: object, expected: Any, key: str) -> None:
-        inner = [kind for kind in _alternatives(expected) if kind is not types.NoneType]
+        inner = [_bare(kind) for kind in _alternatives(expected) if kind is not types.NoneType]
         only = inner[0] if len(inner) == 1 else None
         if isinstance(value, list) and get_origin(only) is list:
             for position, element in enumerate(value):
@@ -129,7 +129,7 @@ class Schema:
         elif isinstance(value, dict) and get_origin(only) is dict:
             for name, element in value.items():
                 self._check(element, get_args(only)[1], f"{key}.{name}")
-        elif not _fits(value, expected):
+        if not _fits(value, expected):
             raise _wrong(value, expected, key)
 
     def _unknown(self, key: str) -> ConfigError:
@@ -180,13 +180,14 @@ def _children(expected: Any) -> Mapping[str, Any] | None:
         return expected
     for kind in _alternatives(expected):
         if dataclasses.is_dataclass(kind) and isinstance(kind, type):
-            return _fields(kind)
+            return hints_of(kind)
     return None
 
 
 @cache
-def _fields(kind: type) -> Mapping[str, Any]:
-    hints = get_type_hints(kind)
+def hints_of(kind: type) -> Mapping[str, Any]:
+    """What each field of a dataclass may hold, with its bounds."""
+    hints = get_type_hints(kind, include_extras=True)
     return {field.name: hints[field.name] for field in dataclasses.fields(kind)}
 
 
@@ -203,8 +204,13 @@ def _alternatives(expected: Any) -> tuple[Any, ...]:
     return (expected,)
 
 
+def _bare(kind: Any) -> Any:
+    """A type without its bounds."""
+    return get_args(kind)[0] if get_origin(kind) is Annotated else kind
+
+
 def _values_of_mapping(expected: Any) -> Any:
-    for kind in _alternatives(expected):
+    for kind in map(_bare, _alternatives(expected)):
         if get_origin(kind) is dict:
             return get_args(kind)[1]
     return None
@@ -216,7 +222,7 @@ def _unchecked(expected: Any) -> bool:
         _children(kind) is None
         and get_origin(kind) not in {list, dict, Literal}
         and kind not in _WORDS
-        for kind in _alternatives(expected)
+        for kind in map(_bare, _alternatives(expected))
     )
 
 
@@ -226,6 +232,9 @@ def _fits(value: object, expected: Any) -> bool:
 
 def _fits_one(value: object, kind: Any) -> bool:
     origin, arguments = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        bare, *bounds = arguments
+        return _fits_one(value, bare) and all(bound.admits(value) for bound in bounds)
     if origin is Literal:
         return any(value == known and type(value) is type(known) for known in arguments)
     if origin is list:
@@ -254,7 +263,11 @@ def _wrong(value: object, expected: Any, key: str) -> ConfigError:
     if str in _alternatives(expected) and isinstance(value, bool | int | float):
         hint = "; put it in quotes to make it text"
     place = key or "the configuration"
-    return ConfigError(f"{place} is {_shown(value)}, expected {_described(expected)}{hint}")
+    kinds = [kind for kind in _alternatives(expected) if kind is not types.NoneType]
+    meant = _described(expected)
+    if len(kinds) == 1 and _fits(value, _bare(kinds[0])):  # out of its bounds
+        meant = ", ".join(map(str, kinds[0].__metadata__)) + " or null" * _fits(None, expected)
+    return ConfigError(f"{place} is {_shown(value)}, expected {meant}{hint}")
 
 
 def _shown(value: object) -> str:
@@ -270,6 +283,8 @@ def _described(expected: Any) -> str:
 
 
 def _described_one(kind: Any) -> str:
+    if get_origin(kind) is Annotated:
+        return ", ".join([_described_one(_bare(kind)), *map(str, kind.__metadata__)])
     if children := _children(kind):
         keys = ", ".join(list(children)[:6]) + (", ..." if len(children) > 6 else "")
         return f"keys with values ({keys})"
@@ -285,7 +300,7 @@ def _described_one(kind: Any) -> str:
 def _sketched(expected: Any) -> str:
     """A type as one would write its value: ``[whole number, ...]``."""
     sketches = []
-    for kind in _alternatives(expected):
+    for kind in map(_bare, _alternatives(expected)):
         origin, arguments = get_origin(kind), get_args(kind)
         if origin is list:
             sketches.append(f"[{_sketched(arguments[0])}, ...]")

@@ -6,11 +6,11 @@ against the signature of the Trainer itself.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import timedelta
-from typing import Final, Literal, get_args, get_type_hints
+from typing import Annotated, Final, Literal, get_args, get_type_hints
 
+from speechnet.core.bounds import Number
 from speechnet.core.errors import ConfigError
 from speechnet.core.wording import did_you_mean
 
@@ -37,6 +37,11 @@ Precision = (
     ]
     | Literal["64", "32", "16", "bf16"]
 )
+
+
+_NoLimit = Annotated[int, Number(ge=-1)]
+_Batches = Annotated[int, Number(ge=0)] | Annotated[float, Number(ge=0, le=1)]
+_Count = Annotated[int, Number(ge=1)]
 
 
 class LightningObject:
@@ -93,23 +98,23 @@ class TrainerConfig:
     num_nodes: int = 1
     precision: Precision | None = None
     callbacks: list[LightningObject] | LightningObject | None = None
-    max_epochs: int | None = 150
+    max_epochs: _NoLimit | None = 150
     min_epochs: int | None = None
-    max_steps: int = -1
+    max_steps: _NoLimit = -1
     min_steps: int | None = None
     max_time: str | timedelta | dict[str, int] | None = None
-    limit_train_batches: int | float | None = None
-    limit_val_batches: int | float | None = None
+    limit_train_batches: _Batches | None = None
+    limit_val_batches: _Batches | None = None
     limit_test_batches: int | float | None = None
     limit_predict_batches: int | float | None = None
-    overfit_batches: int | float = 0.0
+    overfit_batches: _Batches = 0.0
     val_check_interval: int | float | str | timedelta | dict[str, int] | None = None
-    check_val_every_n_epoch: int | None = 1
+    check_val_every_n_epoch: _Count | None = 1
     num_sanity_val_steps: int | None = 0
     log_every_n_steps: int | None = None
     enable_progress_bar: bool | None = False
     enable_model_summary: bool | None = False
-    accumulate_grad_batches: int = 1
+    accumulate_grad_batches: _Count = 1
     gradient_clip_val: int | float | None = None
     gradient_clip_algorithm: str | None = None
     deterministic: bool | Literal["warn"] | None = None
@@ -128,41 +133,21 @@ class TrainerConfig:
 ACCELERATORS: Final = ("auto", "cpu", "gpu", "cuda", "mps", "tpu")
 """What ``accelerator`` may be called."""
 
-_LEAST: Final = {
-    "max_epochs": -1,
-    "max_steps": -1,
-    "limit_train_batches": 0,
-    "limit_val_batches": 0,
-    "overfit_batches": 0,
-    "accumulate_grad_batches": 1,
-    "check_val_every_n_epoch": 1,
-}
-"""The least that a number may be; -1 stands for no limit."""
-
 DEFAULTS: Final = {each.name: each.default for each in fields(TrainerConfig)}
 """Of every key."""
 
 _KINDS: Final = get_type_hints(TrainerConfig)
 
 
-def check_ranges(settings: Mapping[str, object]) -> None:
-    """Refuse plain values that no Trainer takes on any machine, before Lightning is imported.
+def check_accelerator(name: object) -> None:
+    """Refuse an accelerator that no machine has, before Lightning is imported.
 
     Args:
-        settings: of ``trainer:``, of the right types.
+        name: ``accelerator``, in any case; anything but text is left to Lightning.
 
     Raises:
-        ConfigError: one is out of its range.
+        ConfigError: Lightning knows none of this name.
     """
-    for key, least in _LEAST.items():
-        value = settings.get(key)
-        share = isinstance(value, float) and least == 0
-        if isinstance(value, int | float) and (value < least or (share and value > 1)):
-            meant = f"{least} or more" if least >= 0 else "1 or more, or -1 for no limit"
-            if share:
-                meant = "a share of 0.0 to 1.0, or a whole number of batches"
-            raise ConfigError(f"trainer.{key} is {value}, expected {meant}")
-    name = settings.get("accelerator", "auto")
     if isinstance(name, str) and name.casefold() not in ACCELERATORS:
         raise ConfigError(
             f"trainer.accelerator is {name!r}, expected one of {', '.join(ACCELERATORS)}"

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Annotated
+
+from speechnet.core.bounds import Number
 
 
 @dataclass
@@ -40,10 +43,10 @@ class SynthConfig:
         sentences: how many of the ten sentences each speaker says.
         seed: another seed gives other speakers. The first speakers of a large corpus are those of
             a small one of the same seed.
-        sample_rate: in Hz, 8,000 to 48,000.
+        sample_rate: in Hz.
     """
 
-    speakers: int = 400
-    sentences: int = 10
-    seed: int = 0
-    sample_rate: int = 22_050
+    speakers: Annotated[int, Number(ge=1)] = 400
+    sentences: Annotated[int, Number(ge=1, le=10)] = 10
+    seed: Annotated[int, Number(ge=0)] = 0
+    sample_rate: Annotated[int, Number(ge=8_000, le=48_000)] = 22_050

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from speechnet.core.errors import ConfigError, Excluded
+from speechnet.core.bounds import Number
+from speechnet.core.errors import Excluded
 
 _LEAST: Final = 769
 """Samples of which the stationary gate's frames, overlapping by 768, make a statistic."""
@@ -33,7 +34,7 @@ class DenoiseConfig:
     Attributes:
         method: nonstationary (the noise floor follows the signal), stationary (one floor for the
             whole clip), or none.
-        prop_decrease: how much of the noise is taken away, 0 to 1.
+        prop_decrease: how much of the noise is taken away.
         freq_mask_smooth_hz: width over which the mask is smoothed in frequency, in Hz.
         time_mask_smooth_ms: width over which the mask is smoothed in time, in ms.
         time_constant_s: non-stationary: time constant of the floor, in seconds.
@@ -43,10 +44,10 @@ class DenoiseConfig:
     """
 
     method: Literal["nonstationary", "stationary", "none"] = "nonstationary"
-    prop_decrease: float = 1.0
-    freq_mask_smooth_hz: float = 500.0
-    time_mask_smooth_ms: float = 50.0
-    time_constant_s: float = 2.0
+    prop_decrease: Annotated[float, Number(ge=0, le=1)] = 1.0
+    freq_mask_smooth_hz: Annotated[float, Number(gt=0)] = 500.0
+    time_mask_smooth_ms: Annotated[float, Number(gt=0)] = 50.0
+    time_constant_s: Annotated[float, Number(gt=0)] = 2.0
     thresh_n_mult: float = 2.0
     sigmoid_slope: float = 10.0
     n_std_thresh: float = 1.5
@@ -59,22 +60,6 @@ class DenoiseConfig:
     def deciding(self) -> dict[str, Any]:
         """The settings that the samples depend on, as plain types."""
         return {name: value for name, value in asdict(self).items() if name in _READ[self.method]}
-
-    def check(self) -> None:
-        """Refuse parameters that mean nothing.
-
-        Raises:
-            ConfigError: a parameter is out of its range.
-        """
-        if not 0 <= self.prop_decrease <= 1:
-            raise ConfigError(
-                f"data.denoise.prop_decrease is {self.prop_decrease:g}, expected 0 to 1"
-            )
-        for name in ("freq_mask_smooth_hz", "time_mask_smooth_ms", "time_constant_s"):
-            if getattr(self, name) <= 0:
-                raise ConfigError(
-                    f"data.denoise.{name} is {getattr(self, name):g}, expected above 0"
-                )
 
     def check_length(self, n_samples: int) -> None:
         """Refuse a clip that the gate can't be applied to.

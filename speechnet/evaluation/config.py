@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Annotated, Literal
 
+from speechnet.core.bounds import Number, Values
 from speechnet.core.errors import ConfigError
 
 Part = Literal["denoise", "features", "speakers", "heads"]
@@ -25,34 +26,17 @@ class AblationConfig:
         repeats: how often each is shuffled.
     """
 
-    parts: list[Part] = field(default_factory=list)
-    models: list[str] = field(default_factory=lambda: ["svm"])
+    parts: Annotated[list[Part], Values(0, once=True)] = field(default_factory=list)
+    models: Annotated[list[str], Values(once=True)] = field(default_factory=lambda: ["svm"])
     importance: bool = False
-    repeats: int = 10
+    repeats: Annotated[int, Number(ge=1)] = 10
 
     def __post_init__(self) -> None:
-        """Refuse what can't be done whatever the experiment is.
-
-        Raises:
-            ConfigError: which one, and what is expected.
-        """
-        known = get_args(Part)
-        if not set(self.parts) <= set(known) or len(set(self.parts)) < len(self.parts):
-            raise ConfigError(
-                f"evaluation.ablate.parts is {self.parts}, expected some of {', '.join(known)}, "
-                "each once"
-            )
-        if not self.models or len(set(self.models)) < len(self.models):
-            raise ConfigError(
-                f"evaluation.ablate.models is {self.models}, expected at least one model, each once"
-            )
         if "heads" in self.parts and "mlp" not in self.models:
             raise ConfigError(
                 "evaluation.ablate.parts: heads is about the network: add mlp to "
                 "evaluation.ablate.models"
             )
-        if self.repeats < 1:
-            raise ConfigError(f"evaluation.ablate.repeats is {self.repeats}, expected at least 1")
 
 
 @dataclass
@@ -64,7 +48,7 @@ class ClusteringConfig:
         pca: principal components to cluster in; at most one less than rows, and no more than
             features.
         methods: k-means (10 starts), Gaussian mixture (full covariances), agglomerative (Ward).
-        k: the numbers of clusters, 2 or more each.
+        k: the numbers of clusters.
         against: label columns; None for those of gender, emotion, sentence and speaker that have
             two values or more.
         scaling: of each feature, before the components.
@@ -75,39 +59,25 @@ class ClusteringConfig:
             at most 500 rows. 0 leaves both out.
 
     Raises:
-        ConfigError: a value outside its range.
+        ConfigError: ``max_agglomerative`` is less than a number of clusters.
     """
 
     enabled: bool = True
-    pca: int = 14
-    methods: list[Method] = field(default_factory=lambda: ["kmeans", "gmm", "agglomerative"])
-    k: list[int] = field(default_factory=lambda: [2, 4, 10])
+    pca: Annotated[int, Number(ge=1)] = 14
+    methods: Annotated[list[Method], Values()] = field(
+        default_factory=lambda: ["kmeans", "gmm", "agglomerative"]
+    )
+    k: Annotated[list[Annotated[int, Number(ge=2)]], Values()] = field(
+        default_factory=lambda: [2, 4, 10]
+    )
     against: list[str] | None = None
     scaling: Scaling = "standard"
     max_agglomerative: int = 20_000
-    null_draws: int = 1_000
+    null_draws: Annotated[int, Number(ge=0)] = 1_000
 
     def __post_init__(self) -> None:
-        if self.pca < 1:
-            raise ConfigError(f"evaluation.clustering.pca is {self.pca}, expected 1 or more")
-        if not self.k or min(self.k) < 2:
-            raise ConfigError(f"evaluation.clustering.k is {self.k}, expected numbers from 2")
-        known = [*get_args(Method)]
-        if not self.methods or not set(self.methods) <= set(known):
-            raise ConfigError(
-                f"evaluation.clustering.methods is {self.methods}, expected some of {known}"
-            )
-        if self.scaling not in get_args(Scaling):
-            raise ConfigError(
-                f"evaluation.clustering.scaling is {self.scaling!r}, expected one of "
-                f"{[*get_args(Scaling)]}"
-            )
         if self.max_agglomerative < max(self.k):
             raise ConfigError(
                 f"evaluation.clustering.max_agglomerative is {self.max_agglomerative}, expected "
                 f"at least the largest k, {max(self.k)}"
-            )
-        if self.null_draws < 0:
-            raise ConfigError(
-                f"evaluation.clustering.null_draws is {self.null_draws}, expected 0 or more"
             )

@@ -60,7 +60,6 @@ class Recipe:
             ConfigError: a setting is out of its range, or unknown.
         """
         self.audio.check()
-        self.denoise.check()
         self.features.groups()
         highest, rate = self.features.fmax, self.audio.sample_rate
         if highest is not None and highest > rate / 2:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from speechnet.core.errors import ConfigError
+from speechnet.core.bounds import Number
 
 
 @dataclass
@@ -21,8 +22,4 @@ class ReportConfig:
 
     html: bool = True
     audio: bool = True
-    mistakes: int = 6
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.mistakes <= 50:
-            raise ConfigError(f"report.mistakes is {self.mistakes}, expected 0 to 50")
+    mistakes: Annotated[int, Number(ge=0, le=50)] = 6

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
+from speechnet.core.bounds import Number
 from speechnet.core.wording import counted
 from speechnet.splits.protocols import Protocol, load_protocol, named_protocols
 
@@ -41,9 +42,9 @@ class SplitConfig:
         "emovo-loso",
         "urdu-speaker-5",
     ] = "speaker"
-    folds: int = 5
-    test: float = 0.25
-    dev: float = 0.15
+    folds: Annotated[int, Number(ge=1)] = 5
+    test: Annotated[float, Number(gt=0, lt=1)] = 0.25
+    dev: Annotated[float, Number(ge=0, lt=1)] = 0.15
     column: str | None = None
     speakers: list[list[str]] = field(default_factory=list)
 

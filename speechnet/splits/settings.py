@@ -10,16 +10,10 @@ def check_settings(config: SplitConfig) -> None:
     """Refuse settings that can't be meant.
 
     Raises:
-        ConfigError: a share or a number is out of its bounds, or two settings contradict each
-            other.
+        ConfigError: two settings contradict each other.
     """
-    if not 0 < config.test < 1:
-        raise ConfigError(f"data.split.test is {config.test:g}, expected between 0 and 1")
-    if not 0 <= config.dev < 1:
-        raise ConfigError(f"data.split.dev is {config.dev:g}, expected 0 or more and below 1")
-    least = 1 if config.protocol == "random" else 2
-    if config.protocol in {"random", "kfold"} and config.folds < least:
-        raise ConfigError(f"data.split.folds is {config.folds}, expected at least {least}")
+    if config.protocol == "kfold" and config.folds < 2:
+        raise ConfigError(f"data.split.folds is {config.folds}, expected 2 or more for kfold")
     if config.protocol == "predefined" and (config.column is None) == (not config.speakers):
         raise ConfigError(
             "data.split: the predefined protocol takes either column or speakers, one of the two"

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pytest
 
 from speechnet.config.experiment import fit_schema
 from speechnet.config.schema import Schema
+from speechnet.core.bounds import Number, Values
 from speechnet.core.errors import ConfigError
 
 
@@ -23,6 +25,8 @@ class Inner:
     names: list[str] = field(default_factory=list)
     classes: dict[str, list[str] | None] = field(default_factory=dict)
     note: str | None = None
+    share: Annotated[float, Number(ge=0, le=1)] | None = None
+    sizes: Annotated[list[Annotated[int, Number(ge=1)]], Values(once=True)] | None = None
     gamma: list[Literal["scale"] | float] = field(default_factory=list)
 
 
@@ -50,6 +54,7 @@ SCHEMA = Schema(
         {"outer": {"inner": {"classes": {"x": None, "y": ["b"]}, "note": None}}},
         {"outer": {"maybe": None, "on": False}},
         {"outer": {"maybe": {"gamma": ["scale", 2, 0.5]}}},
+        {"outer": {"inner": {"share": 1, "sizes": [3, 1]}, "maybe": {"share": None}}},
         {"trainer": {"max_epochs": None, "plugin": object()}},
     ],
 )
@@ -81,6 +86,11 @@ def test_fitting(settings: dict[str, Any]) -> None:
         ({"outer": {"inner": {"names": ["a", 2]}}}, r"names\[1\] is 2, .*put it in quotes"),
         ({"outer": {"inner": {"classes": {"x": "b"}}}}, r"classes.x is 'b', .* \[text, ...\] or"),
         ({"outer": {"inner": {"gamma": ["auto"]}}}, r"gamma\[0\] is 'auto', expected scale or a n"),
+        ({"outer": {"inner": {"share": 1.5}}}, "inner.share is 1.5, expected 0 to 1 or null"),
+        ({"outer": {"inner": {"share": "x"}}}, "is 'x', expected a number, 0 to 1 or null"),
+        ({"outer": {"inner": {"sizes": [2, 0]}}}, r"sizes\[1\] is 0, expected 1 or more"),
+        ({"outer": {"inner": {"sizes": []}}}, r"sizes is \[\], expected at least 1, each once"),
+        ({"outer": {"inner": {"sizes": [2, 2]}}}, r"sizes is \[2, 2\], expected .* each once"),
         ({"trainer": {"max_epochs": "many"}}, "'many', expected a whole number or null"),
     ],
 )
@@ -117,3 +127,36 @@ def test_nothing_far_fetched_is_suggested() -> None:
     """Of an experiment's keys none is near; those of the section are listed."""
     with pytest.raises(ConfigError, match=r"evaluation\.audit has .*\bsilence\b"):
         fit_schema().check_key("evaluation.audit.inflation")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("seed_everything", -1, "0 to 4,294,957,296"),
+        ("data.max_bad_share", 1.5, "0 to 1"),
+        ("data.audio.sample_rate", 3_999, "4,000 or more"),
+        ("data.audio.min_duration", -0.1, "0 or more"),
+        ("data.audio.trim_db", 0, "above 0 or null"),
+        ("data.denoise.prop_decrease", 1.1, "0 to 1"),
+        ("data.denoise.time_constant_s", 0.0, "above 0"),
+        ("data.synthetic.sentences", 11, "1 to 10"),
+        ("data.synthetic.sample_rate", 96_000, "8,000 to 48,000"),
+        ("data.split.test", 1, "above 0 and below 1"),
+        ("data.split.dev", 1.0, "0 or more and below 1"),
+        ("evaluation.resamples", 99, "100 or more"),
+        ("evaluation.audit.quiet", 3.0, "0 or less"),
+        ("evaluation.audit.clipped", 5.0, "0 to 1"),
+        ("evaluation.audit.snr", float("inf"), "a number"),
+        ("evaluation.audit.near_duplicate_ratio", 1.0, "above 0 and below 1"),
+        ("evaluation.ablate.parts", ["denoise", "denoise"], "each once"),
+        ("evaluation.ablate.models", [], "at least 1, each once"),
+        ("evaluation.clustering.k", [2, 1], "2 or more"),
+        ("evaluation.clustering.methods", [], "at least 1"),
+        ("report.mistakes", 51, "0 to 50"),
+    ],
+)
+def test_bounds_of_an_experiment(key: str, value: object, expected: str) -> None:
+    """A setting out of its bounds is refused where it is read, with its key and the bounds."""
+    with pytest.raises(ConfigError, match=re.escape(key)) as caught:
+        fit_schema().check(value, key)
+    assert str(caught.value).endswith(f"expected {expected}")

@@ -39,21 +39,10 @@ def _trials(baseline: pd.DataFrame, count: int, model: str = "svm") -> list[Tria
     ]
 
 
-@pytest.mark.parametrize(
-    ("settings", "said"),
-    [
-        ({"parts": ["denoising"]}, r"parts is \['denoising'\], expected some of denoise, "),
-        ({"parts": ["denoise", "denoise"]}, "each once"),
-        ({"models": []}, "expected at least one model"),
-        ({"models": ["svm", "svm"]}, "expected at least one model, each once"),
-        ({"parts": ["heads"]}, r"heads is about the network: add mlp to evaluation\.ablate\.model"),
-        ({"repeats": 0}, "repeats is 0, expected at least 1"),
-    ],
-)
-def test_settings(settings: dict[str, Any], said: str) -> None:
-    """What can't be asked for is refused with the key's whole name."""
-    with pytest.raises(ConfigError, match=rf"evaluation\.ablate\..*{said}"):
-        AblationConfig(**settings)
+def test_heads_are_about_the_network() -> None:
+    """Where the network takes no part, it is said which key to change."""
+    with pytest.raises(ConfigError, match=r"heads .*: add mlp to evaluation\.ablate\.models"):
+        AblationConfig(parts=["heads"])
 
 
 def test_scores_by_scikit_learn() -> None:

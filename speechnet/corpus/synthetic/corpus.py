@@ -22,11 +22,8 @@ from speechnet.core.errors import ConfigError
 from speechnet.core.files import remove_abandoned, write_whole
 from speechnet.core.reading import parse_json, read_regular
 from speechnet.corpus.config import SynthConfig
-from speechnet.corpus.synthetic.phones import SENTENCES
 from speechnet.corpus.synthetic.synthesis import (
-    SAMPLE_RATES,
     VERSION,
-    check_between,
     synthesise,
 )
 from speechnet.corpus.synthetic.voices import EMOTIONS, draw_voice
@@ -71,10 +68,9 @@ def write_corpus(
         The path of the table of labels, ``out/labels.csv``.
 
     Raises:
-        ConfigError: the configuration is out of bounds, or ``out`` holds something else.
+        ConfigError: ``out`` holds something else.
         OSError: there is no space or no permission.
     """
-    _check(config)
     labels = out / LABELS
     if _begun(out, config) and labels.exists():
         return labels
@@ -90,13 +86,6 @@ def write_corpus(
     remove_abandoned(out)
     write_whole(labels, _table(config).to_csv(index=False, lineterminator="\n").encode())
     return labels
-
-
-def _check(config: SynthConfig) -> None:
-    check_between("speakers", config.speakers, 1)
-    check_between("sentences", config.sentences, 1, len(SENTENCES))
-    check_between("seed", config.seed, 0)
-    check_between("sample_rate", config.sample_rate, *SAMPLE_RATES)
 
 
 def _settings(config: SynthConfig) -> dict[str, int]:
