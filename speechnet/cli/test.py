@@ -13,8 +13,8 @@ from speechnet.config.schema import Schema
 from speechnet.console.progress import working
 from speechnet.core.errors import ConfigError, DataError
 from speechnet.corpus.config import CorpusConfig
+from speechnet.corpus.definition import definition_path
 from speechnet.corpus.discovery import resolve_root
-from speechnet.corpus.known import check_name
 from speechnet.experiment.run_location import read_info
 
 _SHORT: Final = {
@@ -61,7 +61,7 @@ def _score(run: Path, given: dict[str, object], out: Path | None) -> None:
     """Score the run, once what was given can be used."""
     read_info(run)
     if "name" in given:
-        check_name(str(given["name"]))
+        definition_path(str(given["name"]))
     if "root" in given:
         resolve_root(str(given["root"]))
     with working("starting"):

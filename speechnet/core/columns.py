@@ -1,8 +1,11 @@
-"""Column names of answers and of signal statistics: no target may have one."""
+"""The names of columns."""
 
 from __future__ import annotations
 
 from typing import Final
+
+CORPUS_COLUMNS: Final = ("path", "start", "end", "speaker", "gender", "emotion", "sentence")
+"""The columns every corpus table has, in this order; further columns may follow."""
 
 NEWS: Final = ("novelty", "unlike", "far", "bandwidth")
 """How unlike the training data a recording is: in every table of answers, behind the targets."""

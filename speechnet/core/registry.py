@@ -14,10 +14,12 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
+from pathlib import Path
 from types import ModuleType
 from typing import Any, Final, Generic, TypeVar
 
-from speechnet.core.errors import ConfigError
+from speechnet.core.errors import ConfigError, SpeechnetError
 
 T = TypeVar("T")
 Registered = TypeVar("Registered")
@@ -137,24 +139,29 @@ class Registry(Mapping[str, T], Generic[T]):
             if self._loaded:
                 return
             self._loaded = True  # before: a module that is imported may ask
-            for module in self._modules:
-                _import_all(import_module(module))
+            self._load_ours()
             for point in sorted(entry_points(group=self._group), key=_order):
                 self._load_plugin(point)
+
+    def _load_ours(self) -> None:
+        for module in self._modules:
+            _import_all(import_module(module))
+
+    def _load_point(self, point: EntryPoint) -> None:
+        point.load()
 
     def _load_plugin(self, point: EntryPoint) -> None:
         package = point.dist.name if point.dist else point.value
         before = set(self._things)
         with self._loading(package):
             try:
-                point.load()
+                self._load_point(point)
                 if point.name not in self._things or point.name in before:
                     found = ", ".join(sorted(set(self._things) - before)) or "nothing"
                     raise ValueError(f"{point.value} registers {found}, expected {point.name!r}")
             except Exception as error:  # whatever a stranger's module raises
-                self._refusals[point.name] = Refusal(
-                    package, point.name, f"{type(error).__name__}: {error}"
-                )
+                kind = "" if isinstance(error, SpeechnetError) else f"{type(error).__name__}: "
+                self._refusals[point.name] = Refusal(package, point.name, f"{kind}{error}")
                 for name in set(self._things) - before:
                     del self._things[name], self._packages[name]
 
@@ -165,6 +172,41 @@ class Registry(Mapping[str, T], Generic[T]):
             yield
         finally:
             self._package = before
+
+
+class YamlRegistry(Registry[Path]):
+    """YAML files by name: those of a folder of ours, then those of installed packages.
+
+    An entry point is called like the file without its ending, and names the package that holds it:
+    ``mine = "my_package.corpora"`` is ``my_package/corpora/mine.yaml``. No package is imported.
+
+    Args:
+        kind: see ``Registry``.
+        group: see ``Registry``.
+        folder: ours.
+        check: reads a plugin's file, and raises where something in it is wrong.
+    """
+
+    def __init__(
+        self, kind: str, *, group: str, folder: Path, check: Callable[[Path], object]
+    ) -> None:
+        super().__init__(kind, group=group, modules=())
+        self._folder, self._check = folder, check
+
+    def _load_ours(self) -> None:
+        for path in sorted(self._folder.glob("*.yaml")):
+            self.register(path.stem)(path)
+
+    def _load_point(self, point: EntryPoint) -> None:
+        top, *below = point.value.split(".")
+        spec = find_spec(top)
+        for folder in (spec and spec.submodule_search_locations) or ():
+            path = Path(folder, *below, f"{point.name}.yaml")
+            if path.is_file():
+                self._check(path)
+                self.register(point.name)(path)
+                return
+        raise FileNotFoundError(f"there is no {point.name}.yaml in {point.value}")
 
 
 def _order(point: EntryPoint) -> tuple[str, str]:

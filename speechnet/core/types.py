@@ -16,27 +16,6 @@ Int64 = NDArray[np.int64]
 Targets = dict[str, list[str]]
 """Each target's name with its ordered classes: ``{"gender": ["female", "male"], ...}``."""
 
-GENDERS: Final = ("female", "male")
-
-EMOTIONS: Final = (
-    "angry",
-    "happy",
-    "sad",
-    "neutral",
-    "calm",
-    "fearful",
-    "disgust",
-    "surprised",
-    "bored",
-    "contempt",
-)
-
-VOCABULARY: Final[dict[str, tuple[str, ...]]] = {"gender": GENDERS, "emotion": EMOTIONS}
-"""The closed label sets. A corpus's own codes are translated into these when it is read."""
-
-CORPUS_COLUMNS: Final = ("path", "start", "end", "speaker", "gender", "emotion", "sentence")
-"""The columns every corpus table has, in this order; further columns may follow."""
-
 REASONS: Final[dict[str, str]] = {
     "missing": "listed, but no such file",
     "outside_root": "lies outside the corpus root",

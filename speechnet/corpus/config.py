@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from speechnet.core.bounds import Number
+from speechnet.corpus.definition import CORPORA
+
+CorpusName = str
+if not TYPE_CHECKING:  # what there is depends on the files and on what is installed
+    CorpusName = Literal[tuple(CORPORA)] | str
 
 
 @dataclass
@@ -13,8 +18,8 @@ class CorpusConfig:
     """Which corpus is read, from where, and how its labels are mapped.
 
     Attributes:
-        name: a shipped definition (see ``speechnet.corpus.known``), or the path of
-            one's own definition, ending in ``.yaml``.
+        name: a known corpus, or the path of a definition of one's own, ending in ``.yaml`` (see
+            ``speechnet.corpus.definition``).
         root: the folder everything is read from; nothing outside it is.
         table: for a corpus described by a table, the CSV's path relative to ``root``; by default
             the one its definition names.
@@ -27,7 +32,7 @@ class CorpusConfig:
             are named here or in ``data.targets``.
     """
 
-    name: str = "synthetic"
+    name: CorpusName = "synthetic"
     root: str | None = None
     table: str | None = None
     columns: dict[str, str] = field(default_factory=dict)

@@ -1,16 +1,41 @@
-"""What a corpus's files are called and what its codes mean."""
+"""What a corpus's files are called and what its codes mean: one YAML for each corpus.
+
+Its keys are those of ``Definition``, but for ``name``, which is the file's. A group of the pattern
+that no field uses, or that is named like a column every corpus has, is a field of its own. The
+example is tried whenever the file is loaded.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final, Literal, NoReturn
 
-from speechnet.core.types import VOCABULARY
+from speechnet.core.columns import CORPUS_COLUMNS
+from speechnet.core.errors import ConfigError
+from speechnet.core.plain import decode
+from speechnet.core.reading import PlainError, parse_yaml, read_config_text
+from speechnet.core.registry import YamlRegistry
+from speechnet.core.targets import VOCABULARY
+from speechnet.core.wording import did_you_mean
 from speechnet.corpus.discovery import without_ending
 
 _IN_BRACES = re.compile(r"\{([^{}]+)\}")
 _WHOLE_NUMBER = re.compile(r"([+-]?\d+)\.0+")
+
+_COMMON_KEYS: Final = frozenset({"title", "source", "licence", "kind", "fields", "example"})
+_KEYS: Final = {
+    "files": _COMMON_KEYS | {"pattern", "match", "ignore_case"},
+    "manifest": _COMMON_KEYS | {"table"},
+}
+_FIELD_KEYS: Final = {
+    "files": frozenset({"group", "map", "value"}),
+    "manifest": frozenset({"column", "map", "value", "pattern", "optional"}),
+}
+_EXAMPLE_KEYS: Final = {"files": ("name", "labels"), "manifest": ("row", "labels")}
 
 
 def canonical(code: str) -> str:
@@ -27,7 +52,8 @@ class Field:
         group: a named group of the definition's pattern.
         column: a column of the CSV, or several in braces: ``dia{Dialogue_ID}_utt{Utterance_ID}``.
         value: the same text for every row.
-        pattern: takes a part of ``column``: the group named like the field.
+        pattern: a regular expression that takes a part of ``column``: the group named like the
+            field.
         map: code -> label; other codes stay as they are.
         optional: the column may be absent.
     """
@@ -35,7 +61,7 @@ class Field:
     group: str | None = None
     column: str | None = None
     value: str | None = None
-    pattern: re.Pattern[str] | None = None
+    pattern: str | None = None
     map: dict[str, str] = field(default_factory=dict)
     optional: bool = False
 
@@ -66,7 +92,7 @@ class Field:
         if self.value is not None:
             return self.value
         if code and self.pattern:
-            match = self.pattern.search(code)
+            match = re.search(self.pattern, code)
             code = match[name] if match else None
         if not code or not (code := canonical(code)):
             return None
@@ -79,40 +105,184 @@ class Field:
 
 
 @dataclass(frozen=True)
+class Example:
+    """A recording's name, or a row of the table, and the labels it gives."""
+
+    labels: dict[str, Any]
+    name: str = ""
+    row: dict[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return self.name or ", ".join(f"{column} {value}" for column, value in self.row.items())
+
+
+@dataclass(frozen=True)
 class Definition:
     """A corpus's naming rule and code tables.
 
     Attributes:
+        title: the corpus's full name.
+        source: the citation, and where the naming rule is published.
+        licence: the terms under which the recordings may be used.
+        example: what is checked whenever the definition is loaded.
         name: what the corpus is called here.
-        title: its full name.
-        source: the citation, and where the rule is published.
-        licence: under which terms the recordings may be used.
-        kind: ``files`` or ``manifest``.
+        kind: ``files``: labels stand in the names; ``manifest``: labels stand in a CSV.
         fields: column of the corpus table -> where it comes from.
-        example: a name, or for a manifest a row written out.
-        pattern: matches the whole name without its ending (``files``).
-        match_path: the pattern sees the path relative to the root, not just the name (``files``).
+        pattern: a regular expression with named groups that matches the whole name without its
+            ending (``files``).
+        match: whether the pattern sees the bare name (``stem``) or the path relative to the root
+            (``files``).
+        ignore_case: whether the pattern does (``files``).
         table: the CSV's path relative to the root (``manifest``).
     """
 
-    name: str
     title: str
     source: str
     licence: str
-    kind: str
-    fields: dict[str, Field]
-    example: str
-    pattern: re.Pattern[str] = re.compile("")
-    match_path: bool = False
-    table: str = ""
+    example: Example
+    name: str = ""
+    kind: Literal["files", "manifest"] = "files"
+    fields: dict[str, Field] = field(default_factory=dict)
+    pattern: str = ""
+    match: Literal["stem", "path"] = "stem"
+    ignore_case: bool = False
+    table: str = "labels.csv"
+
+    @cached_property
+    def regex(self) -> re.Pattern[str]:
+        """The compiled pattern."""
+        return re.compile(self.pattern, re.IGNORECASE if self.ignore_case else 0)
 
     def labels_of_name(self, file: str) -> dict[str, str | None] | None:
         """The labels in a file's id, or None if it isn't named by this rule."""
         path = without_ending(file)
-        match = self.pattern.fullmatch(path if self.match_path else path.rsplit("/", 1)[-1])
+        match = self.regex.fullmatch(path if self.match == "path" else path.rsplit("/", 1)[-1])
         if match is None:
             return None
         return {
             name: field.label(name, match[field.group] if field.group else None)
             for name, field in self.fields.items()
         }
+
+
+CORPORA: Final = YamlRegistry(
+    "corpus",
+    group="speechnet.corpora",
+    folder=Path(__file__).parent / "definitions",
+    check=lambda path: load_definition(str(path)),
+)
+"""The files of definitions, by name."""
+
+
+def definition_path(name: str) -> Path:
+    """Where a corpus's definition lies.
+
+    Args:
+        name: a known corpus, or the path of a definition of one's own, ending in ``.yaml``.
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    if name.endswith((".yaml", ".yml")):
+        return Path(name).expanduser()
+    try:
+        return CORPORA[name]
+    except ConfigError as error:
+        raise ConfigError(
+            f"data.corpus.name is neither the path of a .yaml nor a known corpus: {error}"
+        ) from error
+
+
+def load_definition(name: str) -> Definition:
+    """Read and check a definition.
+
+    Args:
+        name: a known corpus, or the path of a ``.yaml`` file.
+
+    Returns:
+        The definition; its example has been tried.
+
+    Raises:
+        ConfigError: there is no such definition, or something in it is wrong.
+    """
+    path = definition_path(name)
+    try:
+        raw = parse_yaml(read_config_text(path))
+    except OSError as error:
+        raise ConfigError(f"data.corpus.name: can't read {name!r}: {error.strerror}") from error
+    except (PlainError, UnicodeDecodeError) as error:
+        raise ConfigError(f"data.corpus.name: {name} isn't a YAML file: {error}") from error
+    return _Checker(f"corpus definition {name}").definition(path.stem, raw)
+
+
+@dataclass(frozen=True)
+class _Checker:
+    """Turns a YAML into a Definition, or says what is wrong with ``where``."""
+
+    where: str
+
+    def definition(self, name: str, raw: Any) -> Definition:
+        given = raw if isinstance(raw, dict) else {}
+        kind = "manifest" if given.get("kind") == "manifest" else "files"
+        fields, example = given.get("fields", {}), given.get("example")
+        if isinstance(fields, dict):
+            fields = {str(key): self.field(key, value, kind) for key, value in fields.items()}
+        if example is not None:
+            example = decode(Example, example, f"{self.where}: example", keys=_EXAMPLE_KEYS[kind])
+        whole = given | {"fields": fields} | ({"example": example} if example else {})
+        definition = replace(
+            decode(Definition, whole if given else raw, self.where, keys=_KEYS[kind]), name=name
+        )
+        if kind == "files":
+            definition = replace(definition, fields=fields | self.own_fields(definition))
+        elif definition.fields.get("file", Field()).column is None:
+            self.fail("fields.file must name the column that holds the recordings' names")
+        self.example_holds(definition)
+        return definition
+
+    def field(self, name: str, raw: object, kind: str) -> Field:
+        where = f"fields.{name}"
+        found = decode(Field, raw, f"{self.where}: {where}", keys=_FIELD_KEYS[kind])
+        source = "group" if kind == "files" else "column"
+        if (getattr(found, source) is None) == (found.value is None):
+            self.fail(f"{where} needs either {source} or value")
+        if found.pattern is not None and name not in self.compiled(found.pattern).groupindex:
+            self.fail(f"{where}.pattern needs a group called like the field: (?P<{name}>...)")
+        return found
+
+    def own_fields(self, definition: Definition) -> dict[str, Field]:
+        """The pattern's groups that are fields of their own."""
+        groups, fields = self.compiled(definition.pattern).groupindex, definition.fields
+        for name, source in fields.items():
+            if source.group and source.group not in groups:
+                near = did_you_mean(source.group, groups)
+                self.fail(f"fields.{name}: the pattern has no group {source.group!r}{near}")
+        used = {source.group for source in fields.values()}
+        return {
+            group: Field(group)
+            for group in groups
+            if group not in fields and (group in CORPUS_COLUMNS or group not in used)
+        }
+
+    def example_holds(self, definition: Definition) -> None:
+        example = definition.example
+        row = {column: str(value) for column, value in example.row.items()}
+        given: Mapping[str, str | None] | None = {
+            name: source.label(name, source.cell(row)) for name, source in definition.fields.items()
+        }
+        if definition.kind == "files":
+            given = definition.labels_of_name(example.name)
+        if given is None:
+            self.fail(f"the pattern doesn't match the example {example.name!r}")
+        for name, label in example.labels.items():
+            if given.get(name) != (None if label is None else str(label)):
+                self.fail(f"the example gives {name} {given.get(name)!r}, not {label!r}")
+
+    def compiled(self, pattern: str) -> re.Pattern[str]:
+        try:
+            return re.compile(pattern)
+        except re.error as error:
+            self.fail(f"pattern {pattern!r} isn't a regular expression: {error}")
+
+    def fail(self, what: str) -> NoReturn:
+        raise ConfigError(f"{self.where}: {what}")

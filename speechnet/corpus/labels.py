@@ -11,7 +11,8 @@ from typing import Final
 import pandas as pd
 
 from speechnet.core.errors import ConfigError, DataError
-from speechnet.core.types import VOCABULARY, Targets
+from speechnet.core.targets import VOCABULARY
+from speechnet.core.types import Targets
 from speechnet.core.wording import counted, did_you_mean, listing
 from speechnet.corpus.csv_table import MISSING
 

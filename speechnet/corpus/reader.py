@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from speechnet.core.columns import CORPUS_COLUMNS
 from speechnet.core.errors import ConfigError, DataError
-from speechnet.core.types import CORPUS_COLUMNS, Targets
+from speechnet.core.types import Targets
 from speechnet.core.wording import counted, listing, plural
 from speechnet.corpus.config import CorpusConfig
-from speechnet.corpus.definition import Definition
-from speechnet.corpus.definition_file import load_definition
+from speechnet.corpus.definition import Definition, load_definition
 from speechnet.corpus.discovery import (
     NO_AUDIO,
     Found,
@@ -173,7 +173,7 @@ def _read_names(definition: Definition, found: Found) -> pd.DataFrame:
     """A row for each file that the definition's pattern matches."""
     labels = {file: definition.labels_of_name(file) for file in found.files}
     named = {file: row for file, row in labels.items() if row is not None}
-    if not definition.match_path:  # a corpus may hold films of its recordings in another folder
+    if definition.match == "stem":  # a corpus may hold films of its recordings in another folder
         read = {_bare(file) for file in named if not is_foreign(file)}
         named = {f: row for f, row in named.items() if not (is_foreign(f) and _bare(f) in read)}
     columns = {

@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from speechnet.core.columns import CORPUS_COLUMNS
 from speechnet.core.errors import ConfigError, DataError, Excluded
 from speechnet.core.safe_text import visible
-from speechnet.core.types import CORPUS_COLUMNS, Float64
+from speechnet.core.types import Float64
 from speechnet.core.wording import did_you_mean, listing
 from speechnet.corpus.config import CorpusConfig
 from speechnet.corpus.csv_table import MISSING, Sheet, fragment, read_sheet

@@ -18,8 +18,9 @@ from typing import Final
 
 import pandas as pd
 
+from speechnet.core.columns import CORPUS_COLUMNS
 from speechnet.core.errors import ConfigError, DataError
-from speechnet.core.types import CORPUS_COLUMNS, Targets
+from speechnet.core.types import Targets
 from speechnet.core.wording import counted, listing
 from speechnet.corpus.config import CorpusConfig
 from speechnet.corpus.known import saying

@@ -29,7 +29,7 @@ from speechnet.core.types import (
 )
 from speechnet.core.wording import counted, plural
 from speechnet.corpus.config import CorpusConfig
-from speechnet.corpus.definition_file import load_definition
+from speechnet.corpus.definition import load_definition
 from speechnet.corpus.reader import Corpus, load_corpus
 from speechnet.corpus.synthetic.corpus import write_corpus
 from speechnet.corpus.synthetic.synthesis import VERSION

@@ -14,8 +14,8 @@ from speechnet.audio.blocks import notes_of
 from speechnet.audio.channels import channel_notes
 from speechnet.audio.decode import header
 from speechnet.console.progress import working
+from speechnet.core.columns import CORPUS_COLUMNS
 from speechnet.core.errors import DataError, Excluded
-from speechnet.core.types import CORPUS_COLUMNS
 from speechnet.features.extract import Extractor
 from speechnet.features.speaker_norm import standardise_by_speaker
 from speechnet.inference.inputs import Recording

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from speechnet.core.bounds import Number
 from speechnet.core.wording import counted
-from speechnet.splits.protocols import Protocol, load_protocol, named_protocols
+from speechnet.splits.protocol import PROTOCOLS, Protocol, load_protocol
+
+ProtocolName = str
+if not TYPE_CHECKING:  # what there is depends on the files and on what is installed
+    ProtocolName = Literal[("speaker", "kfold", "loso", "predefined", "random", *PROTOCOLS)]
 
 
 @dataclass
@@ -29,19 +33,7 @@ class SplitConfig:
         speakers: predefined: for each fold its test speakers.
     """
 
-    protocol: Literal[
-        "speaker",
-        "kfold",
-        "loso",
-        "predefined",
-        "random",
-        "ravdess-emobox-6",
-        "emodb-loso",
-        "emobox-emodb-5",
-        "savee-loso",
-        "emovo-loso",
-        "urdu-speaker-5",
-    ] = "speaker"
+    protocol: ProtocolName = "speaker"
     folds: Annotated[int, Number(ge=1)] = 5
     test: Annotated[float, Number(gt=0, lt=1)] = 0.25
     dev: Annotated[float, Number(ge=0, lt=1)] = 0.15
@@ -51,7 +43,7 @@ class SplitConfig:
     @property
     def named(self) -> Protocol | None:
         """The published protocol; None where the folds are made for the corpus at hand."""
-        return load_protocol(self.protocol) if self.protocol in named_protocols() else None
+        return load_protocol(self.protocol) if self.protocol in PROTOCOLS else None
 
     @property
     def grouped(self) -> bool:

@@ -12,7 +12,7 @@ from speechnet.core.errors import DataError
 from speechnet.core.types import Int64, Targets
 from speechnet.core.wording import counted, listing, plural
 from speechnet.splits.checks import MOST, OneFault, by_fold, misfit, one_speaker, untrained
-from speechnet.splits.protocols import Protocol
+from speechnet.splits.protocol import Protocol
 
 
 def check_named(

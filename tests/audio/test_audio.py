@@ -26,7 +26,8 @@ from speechnet.audio.container import ending
 from speechnet.audio.decode import header, load
 from speechnet.audio.signal_statistics import SignalStatistics
 from speechnet.core.errors import ConfigError, Excluded
-from speechnet.core.types import GENDERS, REASONS
+from speechnet.core.targets import GENDERS
+from speechnet.core.types import REASONS
 from speechnet.corpus.synthetic.synthesis import synthesise
 
 # audioread, which librosa.load imports, stands on modules that Python is about to drop.

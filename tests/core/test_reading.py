@@ -10,7 +10,7 @@ from speechnet.config.yaml_file import read_yaml
 from speechnet.core.errors import ConfigError, DataError
 from speechnet.core.reading import PlainError, open_regular, parse_json, parse_yaml, read_regular
 from speechnet.corpus.csv_table import read_sheet
-from speechnet.corpus.definition_file import load_definition
+from speechnet.corpus.definition import load_definition
 
 pytestmark = pytest.mark.slow
 

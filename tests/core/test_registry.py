@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from speechnet.core import registry as module
 from speechnet.core.errors import ConfigError
-from speechnet.core.registry import Registry
+from speechnet.core.plain import decode
+from speechnet.core.reading import parse_yaml
+from speechnet.core.registry import Refusal, Registry, YamlRegistry
 
 OURS = """
 from registries import THINGS
@@ -39,13 +42,15 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         del sys.modules[name]
 
 
-def install(place: Path, package: str, name: str, code: str) -> None:
+def install(place: Path, package: str, name: str, code: str, *, value: str = "") -> None:
     """Install a package with one module and one entry point, as pip would leave it."""
     (place / f"{package}.py").write_text(code)
     info = place / f"{package}-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(f"[speechnet.test_things]\n{name} = {package}\n")
+    (info / "entry_points.txt").write_text(
+        f"[speechnet.test_things]\n{name} = {value or package}\n"
+    )
 
 
 def things() -> Registry[object]:
@@ -110,3 +115,54 @@ def test_our_own_mistakes_are_raised(place: Path) -> None:
 def test_modules_alone_serve_too() -> None:
     """A single module has no others below it."""
     assert list(Registry("thing", group="speechnet.none", modules=(module.__name__,))) == []
+
+
+@dataclass
+class Plain:
+    a: int
+
+
+class TestYamlFiles:
+    """Files by name, ours and those of packages, which are not imported."""
+
+    @pytest.fixture
+    def files(self, place: Path) -> YamlRegistry:
+        (place / "ours.yaml").write_text("a: 1")
+        return YamlRegistry(
+            "file",
+            group="speechnet.test_things",
+            folder=place,
+            check=lambda path: decode(Plain, parse_yaml(path.read_text()), path.stem),
+        )
+
+    def test_a_package_adds_one(self, place: Path, files: YamlRegistry) -> None:
+        """The package would fail if it were imported."""
+        install(place, "guest_module", "theirs", "1 / 0", value="guest.data")
+        (place / "guest" / "data").mkdir(parents=True)
+        (place / "guest" / "__init__.py").write_text("1 / 0")
+        (place / "guest" / "data" / "theirs.yaml").write_text("a: 2")
+        assert dict(files) == {
+            "ours": place / "ours.yaml",
+            "theirs": place / "guest" / "data" / "theirs.yaml",
+        }
+        assert files.package("theirs") == "guest_module"
+
+    @pytest.mark.parametrize(
+        ("name", "text", "reason"),
+        [
+            ("theirs", "b: 2", "theirs has an unknown key 'b'; known are a"),
+            ("theirs", "a: x", "theirs: a must be a whole number, not 'x'"),
+            ("ours", "a: 2", "ValueError: the file 'ours' is registered already, by speechnet"),
+            ("theirs", None, "FileNotFoundError: there is no theirs.yaml in guest"),
+        ],
+    )
+    def test_one_that_is_refused(
+        self, place: Path, files: YamlRegistry, name: str, text: str | None, reason: str
+    ) -> None:
+        """With its package, its name and the reason."""
+        install(place, "guest_module", name, "", value="guest")
+        (place / "guest").mkdir()
+        if text is not None:
+            (place / "guest" / f"{name}.yaml").write_text(text)
+        assert list(files) == ["ours"]
+        assert files.refusals == [Refusal("guest_module", name, reason)]

@@ -12,17 +12,8 @@ from hypothesis import strategies as st
 
 import speechnet
 from speechnet.core import errors
-from speechnet.core.types import (
-    EMOTIONS,
-    GENDERS,
-    POLICY_REASONS,
-    REASONS,
-    VOCABULARY,
-    FeatureMatrix,
-    Fold,
-    Sequences,
-    encode,
-)
+from speechnet.core.targets import EMOTIONS, GENDERS, VOCABULARY
+from speechnet.core.types import POLICY_REASONS, REASONS, FeatureMatrix, Fold, Sequences, encode
 
 SOURCES = sorted(Path(speechnet.__file__).parent.rglob("*.py"))
 

@@ -1,6 +1,9 @@
 """The shipped definitions against published names, and what a wrong definition is told."""
 
+import os
 import re
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -8,10 +11,10 @@ import pytest
 import yaml
 
 from speechnet.core.errors import ConfigError
-from speechnet.core.types import VOCABULARY
-from speechnet.corpus.definition_file import load_definition
-from speechnet.corpus.known import shipped_definitions
+from speechnet.core.targets import VOCABULARY
+from speechnet.corpus.definition import CORPORA, load_definition
 from speechnet.corpus.labels import UNDECIDED
+from speechnet.splits import protocol as protocol_module
 
 # definition, name, speaker, gender, emotion, sentence; written by hand from the published rules.
 NAMES = [
@@ -126,7 +129,7 @@ def test_other_names(definition: str, name: str) -> None:
     assert load_definition(definition).labels_of_name(name) is None
 
 
-@pytest.mark.parametrize("name", shipped_definitions())
+@pytest.mark.parametrize("name", list(CORPORA))
 def test_shipped_definition(name: str) -> None:
     """Every shipped definition loads (which tries its example) and maps into the vocabulary."""
     definition = load_definition(name)
@@ -141,7 +144,7 @@ def test_shipped_definition(name: str) -> None:
 
 def test_all_corpora_are_shipped() -> None:
     """The corpora that the project promises are there."""
-    assert set(shipped_definitions()) == {
+    assert set(CORPORA) == {
         *("ravdess", "emodb", "cremad", "tess", "savee", "emovo", "shemo", "urdu", "aesdd"),
         *("folders", "csv", "original", "synthetic", "msp-podcast", "meld", "common-voice"),
     }
@@ -198,7 +201,7 @@ def test_own_definition(tmp_path: Path) -> None:
         ({"pattern": "(?P<speaker>"}, "isn't a regular expression"),
         ({"pattern": 3}, "pattern must be text, not 3"),
         ({"pattern": "(?P<a>x)"}, "the pattern has no group 'emotion'"),
-        ({"match": "name"}, "match is 'name', expected stem or path"),
+        ({"match": "name"}, "match is 'name', expected one of stem, path"),
         ({"kind": "table"}, "kind is 'table', expected one of files, manifest"),
         ({"title": None}, "title must be text"),
         ({"ignore_case": "yes please"}, "ignore_case must be true or false, not 'yes please'"),
@@ -207,14 +210,15 @@ def test_own_definition(tmp_path: Path) -> None:
         ({"fields": {"emotion": {"map": {}}}}, "needs either group or value"),
         (
             {"fields": {"emotion": {"group": "emotion", "map": {False: "neutral"}}}},
-            "False: 'neutral' isn't text to text; put it in quotes",
+            "map: False must be text, not False; put it in quotes",
         ),
         ({"example": {"name": "?", "labels": {}}}, "doesn't match the example '?'"),
         (
             {"example": {"name": "anna_h.wav", "labels": {"emotion": "sad"}}},
             "the example gives emotion 'happy', not 'sad'",
         ),
-        ({"kind": "manifest"}, "unknown key 'pattern'"),
+        ({"kind": "manifest"}, "unknown key 'group'"),
+        ({"kind": "manifest", "fields": {}}, "unknown key 'name'"),
     ],
 )
 def test_wrong_definition(tmp_path: Path, change: dict[str, object], message: str) -> None:
@@ -227,7 +231,8 @@ def test_wrong_definition(tmp_path: Path, change: dict[str, object], message: st
 
 def test_manifest_definition_needs_a_file_column(tmp_path: Path) -> None:
     """A table must say which recording a row is about."""
-    raw = {key: GOOD[key] for key in ("title", "source", "licence")} | {"kind": "manifest"}
+    raw = {key: GOOD[key] for key in ("title", "source", "licence")}
+    raw |= {"kind": "manifest", "example": {"row": {"path": "a.wav"}, "labels": {}}}
     with pytest.raises(ConfigError, match=r"fields\.file must name the column"):
         load_definition(write(tmp_path, raw))
 
@@ -255,7 +260,48 @@ def test_yaml_builds_no_objects(tmp_path: Path) -> None:
 
 def test_unknown_corpus(tmp_path: Path) -> None:
     """A misspelt corpus is answered with the nearest; a missing file with its path."""
-    with pytest.raises(ConfigError, match=r"'ravdes' \(did you mean 'ravdess'\?\)"):
+    with pytest.raises(ConfigError, match=r"'ravdes'; known: aesdd, .*did you mean 'ravdess'\?"):
         load_definition("ravdes")
     with pytest.raises(ConfigError, match=r"can't read .*none\.yaml.*No such file"):
         load_definition(str(tmp_path / "none.yaml"))
+
+
+def test_a_package_adds_corpora_and_protocols(tmp_path: Path) -> None:
+    """Their YAML files are found by name, in --help too, and the package isn't imported."""
+    folder, info = tmp_path / "guest", tmp_path / "guest-1.0.dist-info"
+    folder.mkdir()
+    info.mkdir()
+    (folder / "__init__.py").write_text("1 / 0")
+    (folder / "mine.yaml").write_text(yaml.safe_dump(GOOD))
+    protocol = (Path(protocol_module.__file__).parent / "protocols/savee-loso.yaml").read_text()
+    (folder / "my-folds.yaml").write_text(protocol.replace("[savee]", "[mine]"))
+    (folder / "broken.yaml").write_text("title: 3")
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: guest\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(
+        "[speechnet.corpora]\nmine = guest\nbroken = guest\n"
+        "[speechnet.protocols]\nmy-folds = guest\nbroken = guest\n"
+    )
+    code = (
+        "from speechnet.corpus.definition import CORPORA, load_definition\n"
+        "from speechnet.splits.config import SplitConfig\n"
+        "from speechnet.splits.protocol import PROTOCOLS\n"
+        "from speechnet.cli.main import main\n"
+        "print(load_definition('mine').title, SplitConfig('my-folds').named.corpora)\n"
+        "for refusal in CORPORA.refusals + PROTOCOLS.refusals:\n"
+        "    print(refusal.package, refusal.name, refusal.reason)\n"
+        "main(['fit', '--help'])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    first, corpus, folds, *shown = done.stdout.splitlines()
+    assert first == "Mine ('mine',)", done.stderr
+    assert re.fullmatch("guest broken corpus definition .*: source is missing", corpus)
+    assert folds == "guest broken protocol broken: corpora is missing"
+    said = " ".join(" ".join(shown).split())
+    assert "'mine'" in said
+    assert "my-folds" in said

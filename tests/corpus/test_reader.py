@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from speechnet.core.columns import CORPUS_COLUMNS
 from speechnet.core.errors import ConfigError, DataError
-from speechnet.core.types import CORPUS_COLUMNS, EMOTIONS
+from speechnet.core.targets import EMOTIONS
 from speechnet.corpus.config import CorpusConfig
 from speechnet.corpus.reader import load_corpus
 

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from speechnet.core.columns import CORPUS_COLUMNS
 from speechnet.core.errors import ConfigError, DataError
-from speechnet.core.types import CORPUS_COLUMNS
 from speechnet.corpus.config import CorpusConfig
 from speechnet.corpus.union import check_left_out, load_corpora
 
@@ -125,7 +125,7 @@ def test_mistakes_name_the_corpus(tmp_path: Path) -> None:
     assert said.startswith("data.corpora[1] (ravdess): the corpus's folder")
     assert said.endswith("give the right folder with data.corpora[1].root")
     assert "data.corpora[1].root isn't set" in refused(CorpusConfig("ravdess"))
-    assert "data.corpora[1].name: no corpus" in refused(CorpusConfig("radvess", str(tmp_path)))
+    assert "data.corpora[1].name is neither" in refused(CorpusConfig("radvess", str(tmp_path)))
     said = refused(CorpusConfig("ravdess", str(tmp_path / "a"), labels={"emotoin": {}}))
     assert "data.corpora[1].labels: the corpus has no column 'emotoin'" in said
     said = refused(table(tmp_path / "b", "x.wav,1,joyous,"))

@@ -19,8 +19,8 @@ from helpers import faults
 from speechnet.audio.config import AudioConfig
 from speechnet.audio.decode import Clip
 from speechnet.audio.signal_statistics import SignalStatistics
+from speechnet.core.columns import CORPUS_COLUMNS
 from speechnet.core.errors import ConfigError
-from speechnet.core.types import CORPUS_COLUMNS
 from speechnet.denoise import DenoiseConfig
 from speechnet.features import extract as extraction
 from speechnet.features.extract import Extraction, extract_features

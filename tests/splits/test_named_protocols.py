@@ -11,11 +11,11 @@ from helpers.divided import EMOBOX
 from speechnet.core.errors import ConfigError, DataError
 from speechnet.core.types import Fold, Targets
 from speechnet.corpus.config import CorpusConfig
-from speechnet.corpus.definition_file import load_definition
+from speechnet.corpus.definition import load_definition
 from speechnet.corpus.reader import load_corpus
 from speechnet.splits.config import SplitConfig
 from speechnet.splits.folds import make_folds, shared_speakers
-from speechnet.splits.protocols import load_protocol, named_protocols
+from speechnet.splits.protocol import PROTOCOLS, load_protocol
 
 
 def whole_corpus(name: str) -> pd.DataFrame:
@@ -60,7 +60,7 @@ def refusal(name: str, table: pd.DataFrame, corpus: str | None = None) -> list[s
 
 
 class TestFolds:
-    @pytest.mark.parametrize("name", named_protocols())
+    @pytest.mark.parametrize("name", list(PROTOCOLS))
     def test_exactly_its_folds(self, name: str) -> None:
         """The test parts are the file's, in its order; dev and train are the rest."""
         table, protocol = whole_corpus(name), load_protocol(name)
@@ -74,7 +74,7 @@ class TestFolds:
             assert len(fold.dev)
         assert sorted(np.concatenate([fold.test for fold in folds])) == list(range(len(table)))
 
-    @pytest.mark.parametrize("name", named_protocols())
+    @pytest.mark.parametrize("name", list(PROTOCOLS))
     def test_speakers(self, name: str) -> None:
         """Shared where the file says so, and nowhere else; the dev part's alike."""
         table, protocol = whole_corpus(name), load_protocol(name)

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from speechnet.core.errors import ConfigError
-from speechnet.corpus.definition_file import load_definition
+from speechnet.corpus.definition import load_definition
 from speechnet.splits.config import SplitConfig, describe
-from speechnet.splits.protocols import load_protocol, named_protocols
+from speechnet.splits.protocol import PROTOCOLS, load_protocol
 
 OWN = {"speaker", "kfold", "loso", "predefined", "random"}
 # Recordings by speaker and by emotion, as the files of EmoDB's and URDU's distributions have them.
@@ -36,10 +36,10 @@ URDU = {
 
 def test_every_name_has_a_file_and_every_file_a_name() -> None:
     """data.split.protocol takes what is shipped, and nothing that is not."""
-    assert set(get_args(get_type_hints(SplitConfig)["protocol"])) - OWN == set(named_protocols())
+    assert set(get_args(get_type_hints(SplitConfig)["protocol"])) - OWN == set(PROTOCOLS)
 
 
-@pytest.mark.parametrize("name", named_protocols())
+@pytest.mark.parametrize("name", list(PROTOCOLS))
 def test_files(name: str) -> None:
     """Each speaker or file is tested once; the corpus and its labels are known here."""
     protocol = load_protocol(name)
@@ -92,7 +92,7 @@ def test_urdu_folds() -> None:
 
 def test_unknown_name() -> None:
     """The names there are are said."""
-    with pytest.raises(ConfigError, match=r"called 'ravdess'; expected .*, ravdess-emobox-6, "):
+    with pytest.raises(ConfigError, match=r"'ravdess'; known: .*did you mean 'ravdess-emobox-6'\?"):
         load_protocol("ravdess")
 
 
@@ -122,7 +122,7 @@ def test_in_words(settings: dict[str, object], words: str) -> None:
 
 def test_speakers_shared_is_no_grouped_split() -> None:
     """What holds for a random split holds for folds that share their speakers."""
-    grouped = {name: SplitConfig(protocol=name).grouped for name in named_protocols()}
+    grouped = {name: SplitConfig(protocol=name).grouped for name in list(PROTOCOLS)}
     assert [name for name, apart in grouped.items() if not apart] == ["emobox-emodb-5"]
 
 

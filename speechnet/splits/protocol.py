@@ -1,11 +1,21 @@
-"""What a named protocol consists of."""
+"""Named protocols: published folds of a corpus, and the results they were published with.
+
+Each is a YAML whose keys are those of ``Protocol``, but for ``name``, which is the file's. Names of
+speakers and files stand in one text, separated by blanks.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+from typing import Any, Final, Literal
 
+from speechnet.core.errors import ConfigError
+from speechnet.core.plain import decode
+from speechnet.core.reading import PlainError, parse_yaml, read_config_text
+from speechnet.core.registry import YamlRegistry
 from speechnet.core.wording import counted
 
 
@@ -31,22 +41,22 @@ class Protocol:
     """Fixed folds of one corpus.
 
     Attributes:
-        name: what ``data.split.protocol`` calls it.
-        title: the same in words.
+        title: the protocol in words.
         corpora: the corpus definitions it is for.
         source: where its folds come from.
         speakers_shared: whether speakers who are tested are trained on too.
         classes: the emotions its references are about.
         speakers: all speakers of the corpus.
         recordings: how many recordings the whole corpus has.
-        unit: whether ``folds`` hold names of speakers or, without folder and ending, of files.
-        folds: what is tested in each fold; each name stands in one fold.
         dev: whether a dev part is made of whole speakers or of single recordings.
+        name: what ``data.split.protocol`` calls it.
+        unit: whether ``folds`` hold names of speakers or, without folder and ending, of files.
+        folds: what is tested in each fold; each name stands in one fold. By default each speaker is
+            a fold, in the order of ``speakers``.
         absent: fold, from 0 -> emotions that its test part lacks in the whole corpus.
         references: published results.
     """
 
-    name: str
     title: str
     corpora: tuple[str, ...]
     source: str
@@ -54,11 +64,12 @@ class Protocol:
     classes: tuple[str, ...]
     speakers: tuple[str, ...]
     recordings: int
-    unit: Literal["speaker", "file"]
-    folds: tuple[tuple[str, ...], ...]
     dev: Literal["speakers", "recordings"]
-    absent: Mapping[int, tuple[str, ...]]
-    references: tuple[Reference, ...]
+    name: str = ""
+    unit: Literal["speaker", "file"] = "speaker"
+    folds: tuple[tuple[str, ...], ...] = ()
+    absent: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    references: tuple[Reference, ...] = ()
 
     def describe(self) -> str:
         """The protocol in words, with what it says about unseen speakers."""
@@ -85,3 +96,32 @@ class Protocol:
         if recordings != self.recordings:
             found.append(f"{counted(recordings, 'recording')} of {self.recordings:,}")
         return found
+
+
+def _read(path: Path) -> Protocol:
+    try:
+        raw: Any = parse_yaml(read_config_text(path))
+    except (OSError, PlainError, UnicodeDecodeError) as error:
+        raise ConfigError(f"protocol {path}: can't be read: {error}") from error
+    protocol = replace(decode(Protocol, raw, f"protocol {path.stem}"), name=path.stem)
+    loso = tuple((speaker,) for speaker in protocol.speakers)
+    return replace(protocol, folds=protocol.folds or loso)
+
+
+PROTOCOLS: Final = YamlRegistry(
+    "protocol", group="speechnet.protocols", folder=Path(__file__).parent / "protocols", check=_read
+)
+"""The files of named protocols, by name."""
+
+
+@cache
+def load_protocol(name: str) -> Protocol:
+    """Read a protocol.
+
+    Args:
+        name: one of ``PROTOCOLS``.
+
+    Raises:
+        ConfigError: there is none of this name.
+    """
+    return _read(PROTOCOLS[name])
