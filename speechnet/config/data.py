@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from speechnet.audio.config import AudioConfig
 from speechnet.core.bounds import Number
 from speechnet.core.columns import ANSWERS, SIGNAL_STATISTICS
 from speechnet.core.errors import ConfigError
+from speechnet.core.targets import TargetSetting, parse_targets
 from speechnet.corpus.config import CorpusConfig, SynthConfig
 from speechnet.denoise.config import DenoiseConfig
 from speechnet.features.functionals.config import FeaturesConfig
@@ -40,7 +41,9 @@ class DataConfig:
             ``split: {protocol: predefined, column: corpus}`` tests each by what the others train.
         synthetic: the synthetic corpus that is made when its ``root`` is not given.
         targets: what is predicted, each with its ordered classes; null takes the classes found.
-            Rows of other classes are left out, and counted.
+            Rows of other classes are left out, and counted. A value on a scale is written
+            ``{kind: continuous, range: [1, 5]}``, with a ``unit`` where it has one; no model here
+            can do it yet.
         audio: how recordings are read.
         denoise: spectral gating.
         features: what is computed.
@@ -58,7 +61,7 @@ class DataConfig:
     corpus: CorpusConfig = field(default_factory=CorpusConfig)
     corpora: list[CorpusConfig] = field(default_factory=list)
     synthetic: SynthConfig = field(default_factory=lambda: SynthConfig(speakers=40, sentences=5))
-    targets: dict[str, list[str] | None] = field(
+    targets: dict[str, list[str] | dict[str, Any] | None] = field(
         default_factory=lambda: {"gender": None, "emotion": None}
     )
     audio: AudioConfig = field(default_factory=AudioConfig)
@@ -90,21 +93,21 @@ class DataConfig:
         return Path(self.cache_dir or default_cache()).expanduser()
 
 
-def check_names(targets: Mapping[str, Sequence[str] | None]) -> None:
+def check_names(targets: Mapping[str, TargetSetting]) -> None:
     """Refuse names of targets and classes of which no table or file can be made.
 
     A table of answers has a column for each target and, named ``<target>_<class>``, for each class;
     a model's file may be named after its target. ``corpus.csv`` has the signal statistics too.
 
     Args:
-        targets: each target's classes, None where they are not known yet.
+        targets: as ``data.targets`` has them.
 
     Raises:
         ConfigError: a name holds a separator of paths or can't be printed, or two columns would be
             called the same.
     """
     meant = dict.fromkeys(ANSWERS, "a column that tables of answers have")
-    for target, classes in targets.items():
+    for target, kind in parse_targets(targets).items():
         if not 0 < len(target) <= _LONGEST or not target.isprintable() or set(target) & {*"/\\"}:
             raise ConfigError(
                 f"data.targets: the name {target!r:.99} can't be used, expected 1 to {_LONGEST} "
@@ -116,8 +119,7 @@ def check_names(targets: Mapping[str, Sequence[str] | None]) -> None:
                 "recording; choose another name, and set data.corpus.columns.NAME to the table's "
                 "column"
             )
-        columns = {target: f"the target {target}"}
-        columns |= {f"{target}_{name}": f"the class {name} of {target}" for name in classes or ()}
+        columns = kind.columns(target)
         for column, meaning in columns.items():
             if column in meant:
                 raise ConfigError(

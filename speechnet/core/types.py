@@ -14,7 +14,10 @@ Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
 
 Targets = dict[str, list[str]]
-"""Each target's name with its ordered classes: ``{"gender": ["female", "male"], ...}``."""
+"""Each target's name with its ordered classes: ``{"gender": ["female", "male"], ...}``.
+
+All are categorical: ``speechnet.core.targets`` has the kinds, and refuses the others.
+"""
 
 REASONS: Final[dict[str, str]] = {
     "missing": "listed, but no such file",

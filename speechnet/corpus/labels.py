@@ -8,10 +8,11 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Final
 
+import numpy as np
 import pandas as pd
 
 from speechnet.core.errors import ConfigError, DataError
-from speechnet.core.targets import VOCABULARY
+from speechnet.core.targets import VOCABULARY, Continuous
 from speechnet.core.types import Targets
 from speechnet.core.wording import counted, did_you_mean, listing
 from speechnet.corpus.csv_table import MISSING
@@ -111,6 +112,27 @@ def without_placeholders(
             said = listing(f"{label!r} ({counted(count, 'row')})" for label, count in found.items())
             notes.append(f"{column}: {said} is read as not known")
     return table, notes
+
+
+def read_values(table: pd.DataFrame, scales: Mapping[str, Continuous]) -> pd.DataFrame:
+    """Read the values of continuous targets, float64, NaN where missing.
+
+    Args:
+        table: see ``map_labels``.
+        scales: the continuous targets.
+
+    Raises:
+        ConfigError: a target isn't a column.
+        DataError: a cell isn't a number on its target's scale; it names the recording and the line.
+    """
+    _check_columns(table, scales, key="data.targets")
+    where = table["file"] + ", " + table["where"]
+    return table.assign(
+        **{
+            name: pd.Series(target.encode(name, table[name], where), table.index, np.float64)
+            for name, target in scales.items()
+        }
+    )
 
 
 def map_labels(

@@ -11,6 +11,7 @@ import pandas as pd
 
 from speechnet.core.columns import CORPUS_COLUMNS
 from speechnet.core.errors import ConfigError, DataError
+from speechnet.core.targets import Continuous, TargetSetting, by_kind
 from speechnet.core.types import Targets
 from speechnet.core.wording import counted, listing, plural
 from speechnet.corpus.config import CorpusConfig
@@ -25,7 +26,12 @@ from speechnet.corpus.discovery import (
     resolve_root,
     without_ending,
 )
-from speechnet.corpus.labels import apply_labels, without_placeholders
+from speechnet.corpus.labels import (
+    apply_labels,
+    dropped_table,
+    read_values,
+    without_placeholders,
+)
 from speechnet.corpus.table_reader import read_manifest
 
 _HELPERS = ("file", "where")
@@ -43,7 +49,8 @@ class Corpus:
             any further ones. ``path`` is what the operating system opens, relative to the root.
             ``start`` and ``end`` are seconds, float64, NaN for the whole file; the others are text,
             None where a label is missing.
-        targets: every target with its ordered classes.
+        targets: every categorical target with its ordered classes.
+        scales: every continuous target; its column of the table is float64, NaN where missing.
         dropped: ``target, label, count, why`` of the rows dropped by the labels' mapping.
         excluded: ``file, reason, detail`` of recordings that can't be used; reasons as in
             ``speechnet.core.types.REASONS``.
@@ -54,19 +61,20 @@ class Corpus:
     root: Path
     table: pd.DataFrame
     targets: Targets
+    scales: Mapping[str, Continuous]
     dropped: pd.DataFrame
     excluded: pd.DataFrame
     notes: tuple[str, ...]
 
 
 def load_corpus(
-    config: CorpusConfig, targets: Mapping[str, list[str] | None], *, complete: bool = True
+    config: CorpusConfig, targets: Mapping[str, TargetSetting], *, complete: bool = True
 ) -> Corpus:
     """Read a corpus and keep the rows that the targets can use.
 
     Args:
         config: which corpus, from where.
-        targets: target -> its classes in order, or None for all that occur.
+        targets: as ``data.targets`` has them.
         complete: whether every target must be a column and every listed class must have rows; not
             so for a corpus that is only scored.
 
@@ -77,17 +85,20 @@ def load_corpus(
         ConfigError: the configuration or the definition is wrong.
         DataError: the folder, the table or a label is missing or wrong.
     """
+    classes, scales = by_kind(targets)
     reading = read_rows(config).without_placeholders(config.labels, targets)
-    table = reading.table
+    table = read_values(reading.table, scales)
+    if scales and not classes:
+        return reading.corpus(table, {}, dropped_table([]), scales)
     if not complete:
-        table = table.assign(**{name: None for name in targets if name not in table})
+        table = table.assign(**{name: None for name in classes if name not in table})
     try:
-        table, classes, dropped = apply_labels(
-            table, labels=config.labels, targets=targets, complete=complete
+        table, found, dropped = apply_labels(
+            table, labels=config.labels, targets=classes, complete=complete
         )
     except DataError as error:
         raise DataError(f"{error}{reading.aside()}") from error
-    return reading.corpus(table, classes, dropped)
+    return reading.corpus(table, found, dropped, scales)
 
 
 @dataclass(frozen=True)
@@ -109,13 +120,20 @@ class Reading:
     excluded: tuple[SetAsideRow, ...]
     notes: tuple[str, ...]
 
-    def corpus(self, table: pd.DataFrame, targets: Targets, dropped: pd.DataFrame) -> Corpus:
+    def corpus(
+        self,
+        table: pd.DataFrame,
+        targets: Targets,
+        dropped: pd.DataFrame,
+        scales: Mapping[str, Continuous],
+    ) -> Corpus:
         """The corpus of the rows that were chosen."""
         return Corpus(
             name=self.name,
             root=self.root,
             table=table.drop(columns="where").set_index("file"),
             targets=targets,
+            scales=scales,
             dropped=dropped,
             excluded=pd.DataFrame(
                 self.excluded, columns=["file", "reason", "detail"], dtype=object
@@ -126,10 +144,12 @@ class Reading:
     def without_placeholders(
         self,
         labels: Mapping[str, Mapping[str, str | None]],
-        targets: Mapping[str, list[str] | None],
+        targets: Mapping[str, TargetSetting],
     ) -> Reading:
         """The same without labels that say that there is none; see ``labels``."""
-        table, notes = without_placeholders(self.table, labels=labels, targets=targets)
+        classes, scales = by_kind(targets)
+        named = classes | dict.fromkeys(scales)
+        table, notes = without_placeholders(self.table, labels=labels, targets=named)
         return replace(self, table=table, notes=(*self.notes, *notes))
 
     def aside(self) -> str:

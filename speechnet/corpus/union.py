@@ -20,11 +20,12 @@ import pandas as pd
 
 from speechnet.core.columns import CORPUS_COLUMNS
 from speechnet.core.errors import ConfigError, DataError
+from speechnet.core.targets import TargetSetting, by_kind
 from speechnet.core.types import Targets
 from speechnet.core.wording import counted, listing
 from speechnet.corpus.config import CorpusConfig
 from speechnet.corpus.known import saying
-from speechnet.corpus.labels import Drop, choose_rows, dropped_table, map_labels
+from speechnet.corpus.labels import Drop, choose_rows, dropped_table, map_labels, read_values
 from speechnet.corpus.reader import Corpus, Reading, read_rows
 
 CORPUS: Final = "corpus"
@@ -35,7 +36,7 @@ _PREFIXED: Final = ("file", "speaker", "sentence")
 
 def load_corpora(
     configs: Sequence[CorpusConfig],
-    targets: Mapping[str, list[str] | None],
+    targets: Mapping[str, TargetSetting],
     *,
     complete: bool = True,
 ) -> Corpus:
@@ -43,7 +44,7 @@ def load_corpora(
 
     Args:
         configs: which corpora, each from where; nothing outside its own root is read.
-        targets: target -> its classes in order, or None for all that occur in any corpus.
+        targets: as ``data.targets`` has them; null takes the classes that occur in any corpus.
         complete: whether every listed class must have rows in some corpus.
 
     Returns:
@@ -54,23 +55,27 @@ def load_corpora(
         ConfigError: the configuration or a definition is wrong, or a recording is listed twice.
         DataError: a folder, a table or a label is missing or wrong, or a corpus has no row left.
     """
+    listed, scales = by_kind(targets)
     readings: list[Reading] = []
     drops: list[Drop] = []
     for number, config in enumerate(configs):
         with saying(f"data.corpora[{number}]", f" ({config.name})"):
             reading = read_rows(config).without_placeholders(config.labels, targets)
-            table, dropped = map_labels(reading.table, labels=config.labels, targets=targets)
+            table, dropped = map_labels(reading.table, labels=config.labels, targets=listed)
         readings.append(replace(reading, table=table))
         drops += dropped
     union = _join(readings)
     with saying("data.corpora[...]"):
+        table = read_values(union.table, scales)
+        if scales and not listed:
+            return union.corpus(table, {}, dropped_table(_summed(drops)), scales)
         try:
-            table, classes, dropped = choose_rows(union.table, targets=targets, complete=complete)
+            table, classes, dropped = choose_rows(table, targets=listed, complete=complete)
         except DataError as error:
             raise DataError(f"{error}{union.aside()}") from error
-    _check_none_lost(union.table, table, targets)
+    _check_none_lost(union.table, table, listed)
     union = replace(union, notes=(*union.notes, *_not_everywhere(table, classes)))
-    return union.corpus(table, classes, dropped_table(_summed([*drops, *dropped])))
+    return union.corpus(table, classes, dropped_table(_summed([*drops, *dropped])), scales)
 
 
 def check_left_out(table: pd.DataFrame, targets: Targets) -> None:

@@ -18,6 +18,7 @@ from speechnet.config.data import DataConfig, check_names
 from speechnet.console.progress import progress
 from speechnet.core.errors import ConfigError, DataError
 from speechnet.core.files import storage_errors
+from speechnet.core.targets import refuse_continuous
 from speechnet.core.types import (
     POLICY_REASONS,
     FeatureMatrix,
@@ -91,11 +92,11 @@ class SpeechDataModule(LightningDataModule):
             corpora = [self._rooted(one) for one in config.corpora]
             self.corpus = load_corpora(corpora, config.targets, complete=complete)
             if (config.split.protocol, config.split.column) == ("predefined", CORPUS):
-                check_left_out(self.corpus.table, self.targets)
+                check_left_out(self.corpus.table, self.corpus.targets)
         else:
             one = self._rooted(config.corpus)
             self.corpus = load_corpus(one, config.targets, complete=complete)
-        check_names(self.targets)
+        check_names(self.corpus.targets)
         if complete:
             self._check_column()
 
@@ -180,7 +181,12 @@ class SpeechDataModule(LightningDataModule):
 
     @property
     def targets(self) -> Targets:
-        """Each target's ordered classes."""
+        """Each target's ordered classes.
+
+        Raises:
+            ConfigError: a target is continuous.
+        """
+        refuse_continuous(self.corpus.scales)
         return self.corpus.targets
 
     @property

@@ -95,7 +95,7 @@ def rescore(run_path: Path, *, corpus: Mapping[str, Any], out: Path | None) -> P
 def _data_config(run: SavedRun, given: Mapping[str, Any]) -> DataConfig:
     """The run's recipe and classes, on the corpus that is asked for."""
     config = replace(run.config.data, device="auto")  # the run's may not be here
-    classes: dict[str, list[str] | None] = dict(run.targets)
+    classes: dict[str, Any] = dict(run.targets)
     if not given:
         return replace(config, targets=classes)
     if given.get("root") is not None:
