@@ -1,4 +1,4 @@
-"""``audit``: look a corpus over."""
+"""``audit``: examine a corpus."""
 
 from __future__ import annotations
 
@@ -6,22 +6,21 @@ from collections.abc import Sequence
 
 from jsonargparse import ArgumentParser
 
-from speechnet.cli.checks import check_experiment
-from speechnet.config.experiment import fit_parser, read_experiment
+from speechnet.cli.fit import read_checked
+from speechnet.config.experiment import fit_parser
 from speechnet.console.progress import working
 
 
 def parser(arguments: Sequence[str] = ()) -> ArgumentParser:
-    """Every key of an experiment."""
-    what = "Look a corpus over: faults, copies, leaks, inflation."
+    """The parser of every key of an experiment."""
+    what = "Examine a corpus: faults, copies, leaks, inflation."
     return fit_parser("audit", what, arguments=arguments)
 
 
 def run(arguments: Sequence[str]) -> None:
-    """Run the verb."""
+    """Run the command."""
     with working("starting"):
-        config, _ = read_experiment(arguments, parser(arguments))
-        check_experiment(config)
+        config, _ = read_checked(arguments, parser(arguments))
         from speechnet.experiment.audit import audit
 
     audit(config)

@@ -3,37 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from jsonargparse import ArgumentParser
 
 from speechnet.comparison.inputs import check_given
-from speechnet.config.arguments import parse, verb_parser
-from speechnet.config.schema import Schema
+from speechnet.config.arguments import options_parser, read_options
 from speechnet.console.progress import working
 
 
+@dataclass
+class Options:
+    """The runs, and where the result goes.
+
+    Attributes:
+        runs: the run folders, two or more.
+        out: a folder for all pairs as CSV, the figure and the page; by default only the terminal.
+    """
+
+    runs: list[str]
+    out: str | None = None
+
+
 def parser() -> ArgumentParser:
-    """The runs, and where the result goes."""
-    made = verb_parser(
-        "compare", "Put runs beside each other, and test their differences where they can be."
-    )
-    made.add_argument(
-        "--out",
-        type=str | None,
-        default=None,
-        help="a folder for all pairs as CSV, the figure and the page; else only the terminal",
-    )
+    """The parser of ``Options``."""
+    what = "Put runs beside each other, and test their differences where they can be tested."
+    made = options_parser("compare", what, Options, without="runs")
     made.add_argument("runs", nargs="+", help="the run folders, two or more")
     return made
 
 
 def run(arguments: Sequence[str]) -> None:
-    """Run the verb."""
-    schema = Schema({"out": str | None, "runs": list[str]})
-    parsed = parse(parser(), arguments, schema)
-    paths = [Path(path) for path in parsed.runs]
-    out = None if parsed.out is None else Path(parsed.out)
+    """Run the command."""
+    options = read_options(parser(), arguments, Options)
+    paths = [Path(path) for path in options.runs]
+    out = None if options.out is None else Path(options.out)
     check_given(paths, out)
     with working("starting"):
         from speechnet.comparison.compare import compare

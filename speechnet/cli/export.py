@@ -3,47 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from jsonargparse import ArgumentParser
 
-from speechnet.config.arguments import parse, verb_parser
-from speechnet.config.schema import Schema
+from speechnet.config.arguments import options_parser, read_options
 from speechnet.console.progress import working
 from speechnet.core.errors import ConfigError
 from speechnet.experiment.run_location import read_info
 
-_Fold = int | Literal["all"]
+
+@dataclass
+class Options:
+    """The run, which of its networks, and where the file goes.
+
+    Attributes:
+        run: the run folder.
+        out: a folder; by default export/ in the run folder.
+        fold: the networks of one fold, or all averaged.
+    """
+
+    run: str
+    out: str | None = None
+    fold: int | Literal["all"] = "all"
 
 
 def parser() -> ArgumentParser:
-    """The run, which of its networks, and where the file goes."""
-    made = verb_parser("export", "Write a run's network, with its scaler, as ONNX.")
-    made.add_argument("--run", type=str, required=True, help="the run folder")
-    made.add_argument(
-        "--out", type=str | None, default=None, help="a folder; else export/ in the run folder"
-    )
-    made.add_argument(
-        "--fold", type=_Fold, default="all", help="the networks of one fold, or all averaged"
-    )
-    return made
+    """The parser of ``Options``."""
+    return options_parser("export", "Write a run's network, with its scaler, as ONNX.", Options)
 
 
 def run(arguments: Sequence[str]) -> None:
-    """Run the verb."""
-    parsed = parse(parser(), arguments, Schema({"run": str, "out": str | None, "fold": _Fold}))
-    if parsed.out is not None and parsed.out.lower().endswith(".onnx"):
+    """Run the command."""
+    options = read_options(parser(), arguments, Options)
+    if options.out is not None and options.out.lower().endswith(".onnx"):
         raise ConfigError(
-            f"--out {parsed.out}: expected a folder, in which the file is called model.onnx or "
+            f"--out {options.out}: expected a folder, in which the file is called model.onnx or "
             "model_fold_N.onnx"
         )
-    read_info(Path(parsed.run))
+    read_info(Path(options.run))
     with working("starting"):
         from speechnet.experiment.export import export
 
     export(
-        Path(parsed.run),
-        out=None if parsed.out is None else Path(parsed.out),
-        fold=parsed.fold,
+        Path(options.run),
+        out=None if options.out is None else Path(options.out),
+        fold=options.fold,
     )

@@ -3,24 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from jsonargparse import ArgumentParser
 
-from speechnet.cli.checks import check_experiment
-from speechnet.config.experiment import fit_parser, read_experiment
+from speechnet.config.experiment import ExperimentConfig, fit_parser, read_experiment
 from speechnet.console.progress import working
+from speechnet.corpus.known import check_corpora
+from speechnet.experiment.run_location import check_writable
 
 
-def parser() -> ArgumentParser:
-    """Every key of an experiment."""
-    return fit_parser()
+def parser(arguments: Sequence[str] = ()) -> ArgumentParser:
+    """The parser of every key of an experiment."""
+    return fit_parser(arguments=arguments)
 
 
 def run(arguments: Sequence[str]) -> None:
-    """Run the verb."""
+    """Run the command."""
     with working("starting"):
-        experiment = read_experiment(arguments)
-        check_experiment(experiment[0])
+        experiment = read_checked(arguments, parser(arguments))
         from speechnet.experiment.fit import fit
 
     fit(*experiment)
+
+
+def read_checked(arguments: Sequence[str], parser: ArgumentParser) -> tuple[ExperimentConfig, str]:
+    """Read an experiment, and refuse what can be before anything that computes is imported.
+
+    Args:
+        arguments: the command line without the command.
+        parser: of all keys of an experiment.
+
+    Returns:
+        The experiment, and its whole configuration as YAML text.
+
+    Raises:
+        SpeechnetError: a key or value, a corpus's name or folder, or ``out`` is wrong.
+    """
+    config, text = read_experiment(arguments, parser)
+    check_corpora(config.data.corpus, config.data.corpora)
+    check_writable(Path(config.out))
+    return config, text

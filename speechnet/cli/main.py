@@ -17,9 +17,11 @@ from importlib import import_module
 from typing import Any, Final
 
 from speechnet import __version__
-from speechnet.console.progress import Volume, complain, volume, working
+from speechnet.console.messages import Volume, complain, say, volume
+from speechnet.console.progress import working
 from speechnet.core.errors import SpeechnetError, StorageError
 from speechnet.core.files import is_full
+from speechnet.core.registry import on_refusal
 
 VERBS: Final[dict[str, str]] = {
     "audit": "look a corpus over: faults, copies, leaks, what a random split would have reported",
@@ -83,6 +85,7 @@ def main(arguments: Sequence[str]) -> int:
         return _fail(_unknown(verb), 2)
     # Libraries' news for developers; what concerns a user is said in this program's own words.
     warnings.filterwarnings("ignore", category=FutureWarning)
+    on_refusal[:] = [lambda plugin: say(f"left out: {plugin}", style="yellow")]
     rest, volumes = _take_volumes(rest)
     if len(volumes) > 1:
         return _fail(f"{' and '.join(sorted(volumes))} contradict each other; give one", 2)

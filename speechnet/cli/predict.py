@@ -4,70 +4,64 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple
+from typing import Annotated, Literal
 
 from jsonargparse import ArgumentParser
 
-from speechnet.config.arguments import parse, verb_parser
-from speechnet.config.schema import Schema
+from speechnet.config.arguments import options_parser, read_options
 from speechnet.console.progress import working
+from speechnet.core.bounds import Number
 from speechnet.core.errors import ConfigError, DataError
 from speechnet.core.wording import listing, plural
 from speechnet.corpus.discovery import printable
 from speechnet.experiment.run_location import read_info
 
-
-class _Flag(NamedTuple):
-    kind: Any
-    default: object
-    help: str
+_Seconds = Annotated[float, Number(gt=0)]
 
 
-_FLAGS: Final = {
-    "out": _Flag(str | None, None, "a CSV, which a stopped command goes on with; else stdout"),
-    "manifest": _Flag(
-        str | None,
-        None,
-        "a list of recordings: a .csv with a column file, and start and end in seconds for parts; "
-        "or any other file with a path on each line; relative to its folder",
-    ),
-    "model": _Flag(str, "best", "a model's name, best (on the dev part), or all"),
-    "abstain": _Flag(float, 0.0, "no label where the likeliest class is less probable, 0 to 1"),
-    "unlike": _Flag(
-        Literal["keep", "abstain"],
-        "keep",
-        "recordings that are unlike the training data: keep their labels, or abstain",
-    ),
-    "speakers": _Flag(
-        Literal["one", "folder"] | None,
-        None,
-        "who speaks, for a run with features by speaker: one person, or one in each folder",
-    ),
-    "channels": _Flag(
-        Literal["mix", "each"],
-        "mix",
-        "several channels mixed as the run does, or an answer for each, as of the ends of a call",
-    ),
-    "long": _Flag(
-        float | None, 20.0, "longer recordings, in seconds, are taken window by window; null: none"
-    ),
-    "window": _Flag(
-        float | None, None, "seconds of a window; else 3, or the nearest the run takes"
-    ),
-    "hop": _Flag(float | None, None, "seconds from window to window; else half a window"),
-    "timeline": _Flag(
-        str | None, None, "a folder for each recording's windows: a table and a figure"
-    ),
-}
+@dataclass
+class Options:
+    """The run, the recordings, how they are taken, and where the result goes.
+
+    Attributes:
+        run: the run folder.
+        paths: files, folders, quoted patterns such as 'rec/**/*.wav'; - is a list.
+        out: a CSV, which a stopped command goes on with; by default stdout.
+        manifest: a list of recordings: a .csv with a column file, and start and end in seconds for
+            parts; or any other file with a path on each line; relative to its folder.
+        model: a model's name, best (on the dev part), or all.
+        abstain: no label where the likeliest class is less probable.
+        unlike: recordings that are unlike the training data: keep their labels, or abstain.
+        speakers: who speaks, for a run with features by speaker: one person, or one in each folder.
+        channels: several channels mixed as the run does, or an answer for each, as of the ends of
+            a call.
+        long: longer recordings, in seconds, are taken window by window; null for none.
+        window: seconds of a window; by default 3, or the nearest the run takes.
+        hop: seconds from window to window; by default half a window.
+        timeline: a folder for each recording's windows: a table and a figure.
+    """
+
+    run: str
+    paths: list[str]
+    out: str | None = None
+    manifest: str | None = None
+    model: str = "best"
+    abstain: Annotated[float, Number(ge=0, le=1)] = 0.0
+    unlike: Literal["keep", "abstain"] = "keep"
+    speakers: Literal["one", "folder"] | None = None
+    channels: Literal["mix", "each"] = "mix"
+    long: _Seconds | None = 20.0
+    window: _Seconds | None = None
+    hop: _Seconds | None = None
+    timeline: str | None = None
 
 
 def parser() -> ArgumentParser:
-    """The run, the recordings, how they are taken, and where the result goes."""
-    made = verb_parser("predict", "Recognise recordings with a saved run, as CSV.")
-    made.add_argument("--run", type=str, required=True, help="the run folder")
-    for name, flag in _FLAGS.items():
-        made.add_argument(f"--{name}", type=flag.kind, default=flag.default, help=flag.help)
+    """The parser of ``Options``."""
+    what = "Recognise recordings with a saved run, as CSV."
+    made = options_parser("predict", what, Options, without="paths")
     made.add_argument(
         "paths",
         nargs="*",
@@ -78,37 +72,36 @@ def parser() -> ArgumentParser:
 
 
 def run(arguments: Sequence[str]) -> None:
-    """Run the verb."""
-    flags = {name: flag.kind for name, flag in _FLAGS.items()}
-    parsed = parse(parser(), arguments, Schema({"run": str, **flags, "paths": list[str]}))
-    if not parsed.paths and parsed.manifest is None:
+    """Run the command."""
+    options = read_options(parser(), arguments, Options)
+    if not options.paths and options.manifest is None:
         raise ConfigError(
             "name what is to be recognised: files, folders, patterns in quotes, - for a list on "
             "the standard input, or --manifest"
         )
-    _check_there(parsed.paths, parsed.manifest)
-    read_info(Path(parsed.run))
+    _check_there(options.paths, options.manifest)
+    read_info(Path(options.run))
     with working("starting"):
         from speechnet.inference.predict import recognise
         from speechnet.inference.timelines import Windowing
 
     windowing = Windowing(
-        longer_than=parsed.long,
-        window=parsed.window,
-        hop=parsed.hop,
-        timelines=_path(parsed.timeline),
+        longer_than=options.long,
+        window=options.window,
+        hop=options.hop,
+        timelines=_path(options.timeline),
     )
     recognise(
-        Path(parsed.run),
-        parsed.paths,
-        model=parsed.model,
-        out=_path(parsed.out),
-        speakers=parsed.speakers,
-        manifest=_path(parsed.manifest),
-        abstain=parsed.abstain,
-        unlike=parsed.unlike,
+        Path(options.run),
+        options.paths,
+        model=options.model,
+        out=_path(options.out),
+        speakers=options.speakers,
+        manifest=_path(options.manifest),
+        abstain=options.abstain,
+        unlike=options.unlike,
         windowing=windowing,
-        each_channel=parsed.channels == "each",
+        each_channel=options.channels == "each",
     )
 
 

@@ -4,32 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import get_type_hints
 
 from jsonargparse import ArgumentParser
 
-from speechnet.config.arguments import parse, verb_parser
-from speechnet.config.schema import Schema
+from speechnet.config.arguments import options_parser, parse
+from speechnet.config.schema import Schema, hints_of
 from speechnet.console.progress import progress
 from speechnet.corpus.config import SynthConfig
 
 
 def parser() -> ArgumentParser:
-    """Where to, and what."""
-    made = verb_parser("synth", "Write the synthetic corpus: WAV files and a table of labels.")
+    """The parser of a folder and ``SynthConfig``."""
+    what = "Write the synthetic corpus: WAV files and a table of labels."
+    made = options_parser("synth", what, SynthConfig)
     made.add_argument("--out", type=str, required=True, help="a new or empty folder")
-    made.add_class_arguments(SynthConfig)
     return made
 
 
 def run(arguments: Sequence[str]) -> None:
-    """Run the verb."""
+    """Run the command."""
     from speechnet.core.files import storage_errors
     from speechnet.core.processes import processes
     from speechnet.corpus.synthetic.corpus import write_corpus
     from speechnet.experiment.run_location import check_writable
 
-    keys = get_type_hints(SynthConfig)
+    keys = hints_of(SynthConfig)
     parsed = parse(parser(), arguments, Schema({"out": str, **keys}))
     config = SynthConfig(**{name: parsed[name] for name in keys})
     out = Path(parsed.out)

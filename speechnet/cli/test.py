@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, get_type_hints
+from typing import Final
 
 from jsonargparse import ArgumentParser, Namespace
 
-from speechnet.config.arguments import parse, verb_parser
-from speechnet.config.schema import Schema
+from speechnet.config.arguments import options_parser, parse
+from speechnet.config.schema import Schema, hints_of
 from speechnet.console.progress import working
 from speechnet.core.errors import ConfigError, DataError
 from speechnet.corpus.config import CorpusConfig
@@ -24,27 +25,37 @@ _SHORT: Final = {
 """Flags, each with the key of ``data.corpus`` that it stands for and its help."""
 
 
+@dataclass
+class Options:
+    """The run, and where the tables go.
+
+    Attributes:
+        run: the run folder.
+        out: where the tables go; by default below the run.
+    """
+
+    run: str
+    out: str | None = None
+
+
 def parser() -> ArgumentParser:
-    """The run, and the keys of a corpus, all optional."""
-    made = verb_parser("test", "Score a saved run again, on its own test part or another corpus.")
-    made.add_argument("--run", type=str, required=True, help="the run folder")
-    made.add_argument(
-        "--out", type=str | None, default=None, help="where the tables go; else below the run"
-    )
-    for short, (name, what) in _SHORT.items():
-        described = f"{what}; short for --data.corpus.{name}"
+    """The parser of ``Options`` and of the keys of a corpus, all optional."""
+    what = "Score a saved run again, on its own test part or another corpus."
+    made = options_parser("test", what, Options)
+    for short, (name, help_) in _SHORT.items():
+        described = f"{help_}; short for --data.corpus.{name}"
         made.add_argument(f"--{short}", type=str | None, default=None, help=described)
     for name, kind in _corpus().items():
         made.add_argument(
-            f"--data.corpus.{name}", type=kind, default=None, help="else the run's own"
+            f"--data.corpus.{name}", type=kind, default=None, help="by default the run's own"
         )
     return made
 
 
 def run(arguments: Sequence[str]) -> None:
-    """Run the verb."""
-    texts = dict.fromkeys(("out", *_SHORT), str | None)
-    schema = Schema({"run": str, **texts, "data": {"corpus": _corpus()}})
+    """Run the command."""
+    texts = dict.fromkeys(_SHORT, str | None)
+    schema = Schema({**hints_of(Options), **texts, "data": {"corpus": _corpus()}})
     parsed = parse(parser(), arguments, schema)
     given = _given(parsed)
     try:
@@ -71,7 +82,7 @@ def _score(run: Path, given: dict[str, object], out: Path | None) -> None:
 
 
 def _corpus() -> dict[str, object]:
-    return {name: kind | None for name, kind in get_type_hints(CorpusConfig).items()}
+    return {name: kind | None for name, kind in hints_of(CorpusConfig).items()}
 
 
 def _given(parsed: Namespace) -> dict[str, object]:

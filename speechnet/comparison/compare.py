@@ -21,7 +21,8 @@ from speechnet.comparison.inputs import check_given
 from speechnet.comparison.notes import notes_on
 from speechnet.comparison.runs import OpenRun, open_runs
 from speechnet.comparison.settings import differing
-from speechnet.console.progress import output, say, working
+from speechnet.console.messages import output, say
+from speechnet.console.progress import working
 from speechnet.core.errors import DataError
 from speechnet.core.files import storage_errors, write_whole
 from speechnet.core.types import Targets

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from jsonargparse import ArgumentError, ArgumentParser, Namespace, set_parsing_settings
 
-from speechnet.config.schema import Schema
+from speechnet.config.schema import Schema, hints_of
 from speechnet.config.yaml_file import plain_value, read_yaml
 from speechnet.core.errors import ConfigError
+
+Options = TypeVar("Options")
 
 _IMPORTABLE: Final = "lightning.pytorch"
 _WITHOUT_VALUE: Final = frozenset({"help", "print_config"})
@@ -39,6 +41,40 @@ def verb_parser(verb: str, description: str) -> ArgumentParser:
     )
     parser.add_argument("--config", action="config", help="a YAML with any of the keys below")
     return parser
+
+
+def options_parser(
+    verb: str, description: str, options: type, *, without: str = ""
+) -> ArgumentParser:
+    """The parser of a verb whose options are the fields of a dataclass, described in its docstring.
+
+    Args:
+        verb: its name.
+        description: what it does.
+        options: the dataclass.
+        without: the field that takes the words without a flag, which the caller adds.
+    """
+    parser = verb_parser(verb, description)
+    parser.add_class_arguments(options, skip={without})
+    return parser
+
+
+def read_options(
+    parser: ArgumentParser, arguments: Sequence[str], options: type[Options]
+) -> Options:
+    """Read the options of a verb.
+
+    Args:
+        parser: as ``options_parser`` makes it.
+        arguments: the command line without the verb.
+        options: the dataclass.
+
+    Raises:
+        ConfigError: see ``parse``.
+    """
+    hints = hints_of(options)  # type: ignore[arg-type] # mypy doubts that a class has a hash
+    parsed = parse(parser, arguments, Schema(hints))
+    return options(**{name: parsed[name] for name in hints})
 
 
 def parse(parser: ArgumentParser, arguments: Sequence[str], schema: Schema) -> Namespace:

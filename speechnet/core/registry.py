@@ -32,14 +32,23 @@ class Refusal:
     """A plugin that was left out.
 
     Attributes:
+        kind: of registry, such as ``model``.
         package: the installed package it comes with.
         name: what it would have been called.
         reason: why it can't be used.
     """
 
+    kind: str
     package: str
     name: str
     reason: str
+
+    def __str__(self) -> str:
+        return f"the {self.kind} {self.name!r} of the package {self.package}: {self.reason}"
+
+
+on_refusal: Final[list[Callable[[Refusal], None]]] = []
+"""Called with each plugin that is left out, when its registry is filled."""
 
 
 class Registry(Mapping[str, T], Generic[T]):
@@ -100,11 +109,7 @@ class Registry(Mapping[str, T], Generic[T]):
         if name in self._things:
             return self._things[name]
         if name in self._refusals:
-            refusal = self._refusals[name]
-            raise ConfigError(
-                f"the {self.kind} {name!r} of the package {refusal.package} can't be used: "
-                f"{refusal.reason}"
-            )
+            raise ConfigError(f"can't use {self._refusals[name]}")
         near = get_close_matches(name, self._things, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise ConfigError(
@@ -161,7 +166,10 @@ class Registry(Mapping[str, T], Generic[T]):
                     raise ValueError(f"{point.value} registers {found}, expected {point.name!r}")
             except Exception as error:  # whatever a stranger's module raises
                 kind = "" if isinstance(error, SpeechnetError) else f"{type(error).__name__}: "
-                self._refusals[point.name] = Refusal(package, point.name, f"{kind}{error}")
+                refusal = Refusal(self.kind, package, point.name, f"{kind}{error}")
+                self._refusals[point.name] = refusal
+                for told in on_refusal:
+                    told(refusal)
                 for name in set(self._things) - before:
                     del self._things[name], self._packages[name]
 

@@ -48,7 +48,7 @@ class SynthConfig:
         sentences: how many of the ten sentences each speaker says.
         seed: another seed gives other speakers. The first speakers of a large corpus are those of
             a small one of the same seed.
-        sample_rate: in Hz.
+        sample_rate: in Hz, 8,000 to 48,000.
     """
 
     speakers: Annotated[int, Number(ge=1)] = 400

@@ -34,7 +34,7 @@ class DenoiseConfig:
     Attributes:
         method: nonstationary (the noise floor follows the signal), stationary (one floor for the
             whole clip), or none.
-        prop_decrease: how much of the noise is taken away.
+        prop_decrease: how much of the noise is taken away, 0 to 1.
         freq_mask_smooth_hz: width over which the mask is smoothed in frequency, in Hz.
         time_mask_smooth_ms: width over which the mask is smoothed in time, in ms.
         time_constant_s: non-stationary: time constant of the floor, in seconds.

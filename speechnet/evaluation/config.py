@@ -48,7 +48,7 @@ class ClusteringConfig:
         pca: principal components to cluster in; at most one less than rows, and no more than
             features.
         methods: k-means (10 starts), Gaussian mixture (full covariances), agglomerative (Ward).
-        k: the numbers of clusters.
+        k: the numbers of clusters, 2 or more each.
         against: label columns; None for those of gender, emotion, sentence and speaker that have
             two values or more.
         scaling: of each feature, before the components.

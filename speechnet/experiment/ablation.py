@@ -16,7 +16,8 @@ import pandas as pd
 
 from speechnet.config.data import DataConfig
 from speechnet.config.experiment import ExperimentConfig
-from speechnet.console.progress import progress, say
+from speechnet.console.messages import say
+from speechnet.console.progress import progress
 from speechnet.core.errors import ConfigError, DataError
 from speechnet.core.types import FeatureMatrix, Fold, Int64, Targets
 from speechnet.core.wording import counted

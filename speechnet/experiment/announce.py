@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from speechnet.console.progress import console, say
+from speechnet.console.messages import console, say
 from speechnet.data.datamodule import SpeechDataModule
 from speechnet.report.terminal.tables import counts_table, dropped_table
 

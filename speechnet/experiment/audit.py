@@ -10,7 +10,8 @@ import pandas as pd
 from speechnet.audit.audit import Audit, run_audit
 from speechnet.audit.composition import PERSONAL, normalising_harms, single_class_speakers
 from speechnet.config.experiment import ExperimentConfig
-from speechnet.console.progress import output, say, working
+from speechnet.console.messages import output, say
+from speechnet.console.progress import working
 from speechnet.core.errors import DataError
 from speechnet.core.files import storage_errors, write_whole
 from speechnet.core.findings import Finding, as_table, from_table

@@ -22,7 +22,8 @@ import joblib
 import numpy as np
 import pandas as pd
 
-from speechnet.console.progress import say, working
+from speechnet.console.messages import say
+from speechnet.console.progress import working
 from speechnet.core.errors import DataError
 from speechnet.core.types import Float32, Int64, encode
 from speechnet.corpus.union import CORPUS, corpora_of_classes

@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import pandas as pd
 
-from speechnet.console.progress import say
+from speechnet.console.messages import say
 from speechnet.core.wording import listing, plural
 from speechnet.data.datamodule import SpeechDataModule
 from speechnet.experiment.novelty import bandwidths

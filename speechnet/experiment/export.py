@@ -13,7 +13,8 @@ from typing import Any, Final, Literal
 import numpy as np
 
 from speechnet import __version__
-from speechnet.console.progress import output, say, working
+from speechnet.console.messages import output, say
+from speechnet.console.progress import working
 from speechnet.core.errors import ConfigError, SpeechnetError
 from speechnet.core.files import storage_errors, write_whole
 from speechnet.core.reading import read_regular

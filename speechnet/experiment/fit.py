@@ -9,7 +9,8 @@ import pandas as pd
 
 from speechnet.config.experiment import ExperimentConfig
 from speechnet.config.trainer_factory import TrainerFactory
-from speechnet.console.progress import console, each, output, plan, say, stage, tell, working
+from speechnet.console.messages import console, output, say, tell
+from speechnet.console.progress import each, plan, stage, working
 from speechnet.core.errors import ConfigError, DataError
 from speechnet.core.files import storage_errors
 from speechnet.core.findings import foremost

@@ -15,7 +15,8 @@ from lightning.pytorch.loggers import CSVLogger, Logger
 
 from speechnet.config.experiment import ExperimentConfig
 from speechnet.config.trainer_factory import TrainerFactory
-from speechnet.console.progress import progress, tell
+from speechnet.console.messages import tell
+from speechnet.console.progress import progress
 from speechnet.core.errors import DataError
 from speechnet.core.files import storage_errors
 from speechnet.core.scratch import temporary_folder

@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 
 from speechnet.config.yaml_file import read_yaml
-from speechnet.console.progress import output, say, working
+from speechnet.console.messages import output, say
+from speechnet.console.progress import working
 from speechnet.core.errors import DataError
 from speechnet.core.files import storage_errors
 from speechnet.core.reading import read_config_text, read_regular

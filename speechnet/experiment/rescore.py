@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from speechnet.config.data import DataConfig
-from speechnet.console.progress import console, output, say
+from speechnet.console.messages import console, output, say
 from speechnet.core.errors import ConfigError, DataError
 from speechnet.core.files import absolute, storage_errors, write_whole
 from speechnet.core.predictions import join, predictions_table

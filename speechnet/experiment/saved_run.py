@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from speechnet.config.experiment import ExperimentConfig, read_experiment_file
-from speechnet.console.progress import say
+from speechnet.console.messages import say
 from speechnet.core.errors import ConfigError, DataError
 from speechnet.core.types import Float32, Float64, Targets
 from speechnet.evaluation.selection import Choice

@@ -15,7 +15,8 @@ import pandas as pd
 
 from speechnet.audio.config import AudioConfig
 from speechnet.audio.decode import Clip, load, probe
-from speechnet.console.progress import extraction_progress, tell
+from speechnet.console.messages import tell
+from speechnet.console.progress import extraction_progress
 from speechnet.core.errors import Excluded
 from speechnet.core.types import FeatureMatrix
 from speechnet.core.warnings import warned

@@ -13,7 +13,8 @@ from typing import Final
 import pandas as pd
 
 from speechnet import __version__
-from speechnet.console.progress import console, progress, say, working
+from speechnet.console.messages import console, say
+from speechnet.console.progress import progress, working
 from speechnet.core.errors import ConfigError, DataError, Excluded
 from speechnet.core.reading import read_regular
 from speechnet.core.types import NOTES

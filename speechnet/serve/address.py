@@ -33,8 +33,6 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
     Raises:
         ConfigError: the address can't be had.
     """
-    if not 0 <= port < 2**16:
-        raise ConfigError(f"port is {port}, expected 0 to {2**16 - 1}")
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from speechnet.audio.config import AudioConfig
-from speechnet.core.errors import ConfigError
 
 _MB: Final = 2**20  # as Gradio's own messages have it
 _RECORDED: Final = 2 * 48_000
@@ -30,17 +29,6 @@ class Limits:
     parallel: int = 2
     waiting: int = 8
     keep_s: float = 30.0
-
-    def check(self) -> None:
-        """Refuse bounds that nothing could keep to.
-
-        Raises:
-            ConfigError: one of them is too low.
-        """
-        for name, least in (("max_mb", 0.001), ("max_minutes", 0.001), ("parallel", 1)):
-            value = getattr(self, name)
-            if value < least:
-                raise ConfigError(f"{name} is {value:g}, expected {least:g} or more")
 
     @property
     def upload_bytes(self) -> int:

@@ -13,7 +13,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from speechnet.console.progress import output, say, working
+from speechnet.console.messages import output, say
+from speechnet.console.progress import working
 from speechnet.core.errors import ConfigError
 from speechnet.core.scratch import temporary_folder
 from speechnet.experiment.run_location import read_info
@@ -48,11 +49,10 @@ def serve(run_path: Path, *, limits: Limits, host: str, port: int) -> None:
         port: of TCP; 0 for any that is free.
 
     Raises:
-        ConfigError: a limit is out of range, Gradio is missing, the address can't be listened on,
+        ConfigError: Gradio is missing, the address can't be listened on,
             or the run can't take a recording by itself.
         DataError: the run is incomplete or damaged.
     """
-    limits.check()
     _check_gradio()
     with listening(host, port) as listener, _private_folder() as folder:
         read_info(run_path)  # before what takes seconds to import

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from speechnet.console.progress import say
+from speechnet.console.messages import say
 from speechnet.core.errors import Excluded
 from speechnet.core.types import REASONS
 from speechnet.serve.html import render

@@ -7,7 +7,6 @@ import io
 import json
 import logging
 import re
-import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,19 +16,15 @@ from rich.console import Console
 from rich.table import Table
 
 from speechnet.cli.main import _take_volumes, main
-from speechnet.console import progress as shown
+from speechnet.console import messages
+from speechnet.console.messages import complain, console, output, say, tell, volume
 from speechnet.console.progress import (
-    complain,
-    console,
+    _line,
     each,
     extraction_progress,
-    output,
     plan,
     progress,
-    say,
     stage,
-    tell,
-    volume,
     working,
 )
 
@@ -46,7 +41,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> _Terminal:
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setattr(console, "is_interactive", True)
-    for each_ in (console, shown._errors):
+    for each_ in (console, messages._errors):
         monkeypatch.setattr(each_, "_file", made)
     return made
 
@@ -55,14 +50,14 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> _Terminal:
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """What the clock shows: its only item."""
     now = [100.0]
-    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(_line, "get_time", lambda: now[0])
     return now
 
 
 def line(width: int = 80) -> str:
     """The line of progress as it is at this moment."""
     page = Console(width=width, file=io.StringIO(), color_system=None)
-    page.print(shown._display.line())
+    page.print(*_line.get_renderables())
     lines = page.file.getvalue().splitlines()
     assert len(lines) == 1
     return re.sub("[━╸╺ ]{2,}", " | ", lines[0]).strip()
@@ -126,10 +121,10 @@ def test_the_outer_count_is_shown(clock: list[float]) -> None:
         clock[0] += 10
         recognised(100)
         clock[0] += 5
-        assert line() == "recognising | 200/1,000, 1.00 h of speech 0:35 left"
+        assert line() == "recognising | 200/1,000, 1.00 h of speech 00:35 left"
     with extraction_progress(300) as extracted:
         extracted(100, 900.0)
-        assert line() == "extracting | 100/300 files, 0.25 h of speech 0:00 left"
+        assert line() == "extracting files | 100/300, 0.25 h of speech 00:00 left"
 
 
 def test_time_left(clock: list[float]) -> None:
@@ -150,9 +145,9 @@ def test_time_left(clock: list[float]) -> None:
         with progress("SVM", 4) as advance:
             clock[0] += 2
             advance(2)
-            assert line() == "SVM | 2/4 0:02 left"
+            assert line() == "SVM | 2/4 00:02 left"
             clock[0] += 5
-            assert line() == "SVM | 2/4 0:00 left"
+            assert line() == "SVM | 2/4 00:00 left"
 
 
 def test_say(capsys: pytest.CaptureFixture[str]) -> None:

@@ -86,15 +86,18 @@ def test_our_own_and_a_plugin(place: Path) -> None:
         (registers("theirs") + "1 / 0", "ZeroDivisionError: division by zero"),
     ],
 )
-def test_a_plugin_that_is_refused(place: Path, code: str, reason: str) -> None:
-    """It is left out with its package, its name and the reason; the others stay."""
+def test_a_plugin_that_is_refused(
+    place: Path, monkeypatch: pytest.MonkeyPatch, code: str, reason: str
+) -> None:
+    """It is left out with its package, its name and the reason, which is told; the others stay."""
     install(place, "guest", "theirs", code)
     install(place, "zebra", "stripes", registers("stripes"))
+    told: list[module.Refusal] = []
+    monkeypatch.setattr(module, "on_refusal", [told.append])
     found = things()
     assert list(found) == ["ours", "stripes"]
-    (refusal,) = found.refusals
-    assert (refusal.package, refusal.name, refusal.reason) == ("guest", "theirs", reason)
-    with pytest.raises(ConfigError, match=r"thing 'theirs' of the package guest can't be used"):
+    assert found.refusals == told == [module.Refusal("thing", "guest", "theirs", reason)]
+    with pytest.raises(ConfigError, match=r"can't use the thing 'theirs' of the package guest: "):
         found["theirs"]
 
 
@@ -165,4 +168,4 @@ class TestYamlFiles:
         if text is not None:
             (place / "guest" / f"{name}.yaml").write_text(text)
         assert list(files) == ["ours"]
-        assert files.refusals == [Refusal("guest_module", name, reason)]
+        assert files.refusals == [Refusal("file", "guest_module", name, reason)]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from speechnet.audio.config import AudioConfig
-from speechnet.core.errors import ConfigError
 from speechnet.serve.limits import Limits
 from speechnet.serve.uploads import Full, Uploads
 
@@ -36,13 +35,6 @@ def test_there_is_room_for_so_much_and_no_more() -> None:
     uploads.discard(name)
     with uploads.room_for(2**21):
         assert uploads.used == 2**21
-
-
-@pytest.mark.parametrize("name", ["max_mb", "max_minutes", "parallel"])
-def test_limits_that_nothing_keeps_to_are_refused(name: str) -> None:
-    """With the limit's name and its value."""
-    with pytest.raises(ConfigError, match=f"{name} is 0, expected .* or more"):
-        Limits(**{name: 0}).check()
 
 
 def test_an_upload_is_drawn_whole_up_to_the_limits() -> None:
