@@ -25,6 +25,7 @@ from speechnet.console.messages import output, say
 from speechnet.console.progress import working
 from speechnet.core.errors import DataError
 from speechnet.core.files import storage_errors, write_whole
+from speechnet.core.metrics import shown
 from speechnet.core.types import Targets
 from speechnet.evaluation.run_significance import Match, compare_runs, match_runs
 from speechnet.experiment.run_tables import table_bytes
@@ -33,7 +34,6 @@ from speechnet.report.figures.style import save
 from speechnet.report.html.compare import compare_page
 from speechnet.report.tables import Score, models_of, scores_by_key
 from speechnet.report.terminal.comparison import (
-    METRICS,
     ComparedRun,
     RunComparison,
     findings,
@@ -139,10 +139,11 @@ def _check_recordings(
 
 def _scores(name: str, run: OpenRun, targets: Targets) -> pd.DataFrame:
     """The scores of a run that are shown; see ``RunComparison.scores``."""
-    found = scores_by_key(run.scores[run.scores["metric"].isin(METRICS)])
+    metrics = [each.name for each in shown("page")]
+    found = scores_by_key(run.scores[run.scores["metric"].isin(metrics)])
     models = models_of(run.scores)
     rows = []
-    for key in product(models, targets, ("dev", "test"), METRICS):
+    for key in product(models, targets, ("dev", "test"), metrics):
         score = found.get(key, Score(math.nan))
         best = run.scored.best == key[0]
         rows.append((name, *key, score.value, score.low, score.high, score.pooled, best))

@@ -144,6 +144,23 @@ def bootstrap_weights(
     return weights
 
 
+def resample(has: NDArray[np.bool_], resamples: int, seed: int) -> tuple[Float64, Int64]:
+    """Draw units, each stratum by itself.
+
+    Args:
+        has: bool ``[u, ...]``, which units have rows in which cells (classes, or fold by class).
+        resamples: how many times to draw.
+        seed: the same seed gives the same draws.
+
+    Returns:
+        How often each unit comes up, float64 ``[1 + resamples, u]``, all units once in the first
+        row, which gives the score itself; and the stratum of each, int64 ``[u]``.
+    """
+    strata = strata_of(has.reshape(len(has), -1))
+    drawn = bootstrap_weights(len(has), resamples, seed, strata=strata)
+    return np.vstack([np.ones(len(has)), drawn]), strata
+
+
 def count_by_unit(units: Int64, labels: Int64, k: int, *, count: int) -> Float64:
     """Count the rows of each unit and class.
 
@@ -155,7 +172,14 @@ def count_by_unit(units: Int64, labels: Int64, k: int, *, count: int) -> Float64
 
     Returns:
         float64 ``[count, k]``.
+
+    Raises:
+        ValueError: a label outside the classes.
     """
+    if len(labels) and not 0 <= labels.min() <= labels.max() < k:
+        raise ValueError(
+            f"found labels from {labels.min()} to {labels.max()}, expected 0 to {k - 1}"
+        )
     cells = np.bincount(units * k + labels, minlength=count * k)
     return cells.reshape(count, k).astype(np.float64)
 

@@ -7,17 +7,8 @@ Conventions:
     the test part is the one to read.
 
 Metrics (``n`` rows, ``p[i, c]`` the probability of class ``c`` in row ``i``):
-    Brier score: ``mean_i sum_c (p[i, c] - [truth_i = c])^2``, 0 to 2, lower is better. The original
-        definition, over all classes; for two classes it is twice the one of the positive class.
-    ECE, expected calibration error: ``sum_b n_b / n |accuracy_b - confidence_b|`` over 15 bins
-        ``(0, 1/15], ..., (14/15, 1]`` of the confidence, 0 to 1, lower is better. It is biased
-        upwards where rows are few, and says nothing of how many are correct.
-    log loss: ``-mean(log p[i, truth_i])``, natural logarithm, ``p`` clipped to eps..1-eps with the
-        eps of float64, about 2.2e-16, as in scikit-learn.
     risk at a coverage: the share of errors among the surest rows, which are that share of all.
         Rows of equal confidence are kept or left together.
-    AURC, area under the risk-coverage curve: the mean over rows of the risk when that row and all
-        that are as sure or surer are kept; 0 to 1, lower is better.
 
 References:
     G. W. Brier, "Verification of forecasts expressed in terms of probability", 1950.
@@ -37,6 +28,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from speechnet.core.types import Float64, Int64, Targets
+from speechnet.evaluation.metrics import log_loss
 
 BINS: Final = 15
 """Bins of the confidence, for the ECE and the reliability diagram alike."""
@@ -52,23 +44,6 @@ _ROUNDING: Final = 1e-9
 _CHANGES: Final = ("ece_before", "ece_after", "log_loss_before", "log_loss_after")
 
 Bool = NDArray[np.bool_]
-
-
-def brier_score(truth: Int64, probability: Float64) -> float:
-    """The Brier score of int64 ``[n]`` and float64 ``[n, k]``; see the head of this module."""
-    if not len(truth):
-        return float("nan")
-    off = probability - (truth[:, None] == np.arange(probability.shape[1]))
-    return float((off**2).sum(axis=1).mean())
-
-
-def log_loss(truth: Int64, probability: Float64) -> float:
-    """The log loss of int64 ``[n]`` and float64 ``[n, k]``; see the head of this module."""
-    if not len(truth):
-        return float("nan")
-    eps = np.finfo(np.float64).eps
-    likelihood = np.clip(probability[np.arange(len(truth)), truth], eps, 1 - eps)
-    return float(-np.log(likelihood).mean())
 
 
 def calibration_error(confidence: Float64, correct: Bool) -> float:
@@ -96,12 +71,6 @@ def risk_curve(confidence: Float64, correct: Bool) -> tuple[Float64, Float64, Fl
     kept = last + 1.0
     errors = np.cumsum(~correct[order])[last]
     return kept / max(len(ordered), 1), errors / kept, ordered[last]
-
-
-def aurc(confidence: Float64, correct: Bool) -> float:
-    """The AURC of rows float64 ``[n]`` and bool ``[n]``; see the head of this module."""
-    coverage, risk, _ = risk_curve(confidence, correct)
-    return float(np.diff(coverage, prepend=0.0) @ risk) if len(coverage) else float("nan")
 
 
 def reliability(predictions: pd.DataFrame, targets: Targets) -> pd.DataFrame:

@@ -16,7 +16,6 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from speechnet.core.types import Float64, Int64
-from speechnet.evaluation.roc import check_labels
 
 _TIE: Final = 1e-9
 """Draws that differ from the score by no more than rounding are as good."""
@@ -86,9 +85,8 @@ def chance_interval(
         Lower and upper bound; NaN where fewer than two classes have rows, as the UAR is.
 
     Raises:
-        ValueError: a label outside the classes, or a level that is no share.
+        ValueError: a level that is no share.
     """
-    check_labels(truth, k, name="truth")
     if not 0 < level < 1:
         raise ValueError(f"level is {level:g}, expected between 0 and 1")
     if len(np.unique(truth)) < 2:

@@ -6,7 +6,7 @@ Conventions:
     tie is worth half. A curve without rows on both sides is undefined: empty, with AUC NaN.
 
 References:
-    T. Fawcett, "An introduction to ROC analysis", Pattern Prediction Letters 27, 2006.
+    T. Fawcett, "An introduction to ROC analysis", Pattern Recognition Letters 27, 2006.
 """
 
 from __future__ import annotations
@@ -16,9 +16,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from speechnet.core.types import Float64, Int64
-
-TOLERANCE = 1e-6
-"""How far a probability may lie outside 0 to 1, or a row's sum from 1, by rounding."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +66,7 @@ def roc_curves(truth: Int64, probability: Float64, classes: list[str]) -> dict[s
     vertical average (Fawcett, section 9.1): at each false positive rate, the mean of the class
     curves' true positive rates, interpolated linearly. Where a class curve is vertical the average
     is taken on both sides of the step, so that its area is the mean of the class AUCs, which is
-    the ``auc_macro`` of ``classification_scores``. (Sampling only the upper side, as is often
+    the metric ``auc_macro``. (Sampling only the upper side, as is often
     done, gives a slightly larger area.)
 
     Args:
@@ -80,67 +77,13 @@ def roc_curves(truth: Int64, probability: Float64, classes: list[str]) -> dict[s
     Returns:
         Curves by name: every class in order, then ``micro`` and ``macro``. ``macro`` is undefined
         as soon as one class is.
-
-    Raises:
-        ValueError: the arrays and the classes don't fit together.
     """
-    probability = checked_probability(truth, probability, classes)
-    member = one_hot(truth, len(classes))
+    member = (truth[:, None] == np.arange(len(classes))).astype(np.int64)
     curves = {name: roc_curve(member[:, c], probability[:, c]) for c, name in enumerate(classes)}
     macro = _vertical_average(list(curves.values()))
     curves["micro"] = roc_curve(member.ravel(), probability.ravel())
     curves["macro"] = macro
     return curves
-
-
-def one_hot(truth: Int64, k: int) -> Int64:
-    """Class membership, int64 ``[n, k]``, of the positions ``truth``, int64 ``[n]``."""
-    return np.asarray(truth[:, None] == np.arange(k), dtype=np.int64)
-
-
-def checked_probability(truth: Int64, probability: Float64, classes: list[str]) -> Float64:
-    """Check that the arrays and the classes fit.
-
-    Args:
-        truth: int64 ``[n]``.
-        probability: float64 ``[n, k]``.
-        classes: the ``k`` class names.
-
-    Returns:
-        ``probability`` as float64, with rounding beyond 0 and 1 cut off.
-
-    Raises:
-        ValueError: fewer than two classes or one twice or called as an average is; wrong shapes;
-            a label outside ``0..k-1``; a probability that is not finite or not in 0 to 1.
-    """
-    k = len(classes)
-    if k < 2 or len(set(classes)) < k or {"micro", "macro"} & set(classes):
-        raise ValueError(
-            f"classes are {classes}, expected two or more, all different, none of them "
-            "'micro' or 'macro'"
-        )
-    if probability.shape != (len(truth), k):
-        raise ValueError(f"probability has shape {probability.shape}, expected ({len(truth)}, {k})")
-    check_labels(truth, k, name="truth")
-    # not (a and b), so that NaN fails too
-    inside = (probability >= -TOLERANCE) & (probability <= 1 + TOLERANCE)
-    if not inside.all():
-        raise ValueError(
-            f"probability holds {probability[~inside][0]}, expected finite values in 0 to 1; "
-            "turn scores or logits into probabilities first"
-        )
-    return np.asarray(np.clip(probability, 0.0, 1.0), dtype=np.float64)
-
-
-def check_labels(labels: Int64, k: int, *, name: str) -> None:
-    """Check that ``labels`` is int64 ``[n]`` with values in ``0..k-1``; ValueError otherwise."""
-    if labels.ndim != 1 or labels.dtype != np.int64:
-        raise ValueError(f"{name} is {labels.dtype} of shape {labels.shape}, expected int64 [n]")
-    if len(labels) and not (labels.min() >= 0 and labels.max() < k):
-        raise ValueError(
-            f"{name} holds labels from {labels.min()} to {labels.max()}, expected 0 to {k - 1}; "
-            "leave rows without a label out"
-        )
 
 
 def _undefined() -> RocCurve:

@@ -38,7 +38,6 @@ from speechnet.evaluation.bootstrap import (
     strata_of,
     unit_codes,
 )
-from speechnet.evaluation.roc import check_labels
 
 COMPARISON_COLUMNS = (
     *("target", "metric", "first", "second", "difference"),
@@ -224,7 +223,7 @@ def differences(
     Raises:
         ValueError: the arrays don't fit together.
     """
-    _check(truth, called, units, k)
+    _check(truth, called, units)
     found, units = np.unique(units, return_inverse=True)
     has = count_by_unit(units, truth, k, count=len(found)) > 0
     units = deal(has[:, None, :], seed)[units]
@@ -255,15 +254,13 @@ def differences(
     return compared
 
 
-def _check(truth: Int64, called: Sequence[Int64], units: Int64, k: int) -> None:
+def _check(truth: Int64, called: Sequence[Int64], units: Int64) -> None:
     lengths = {len(labels) for labels in (truth, units, *called)}
     if len(lengths) > 1 or not len(truth):
         raise ValueError(
             f"truth, predictions and units have {sorted(lengths)} rows, expected equally many, and "
             "at least one"
         )
-    for name, labels in (("truth", truth), *(("predictions", c) for c in called)):
-        check_labels(labels, k, name=name)
 
 
 def _permutation_p(gain: Float64, true: Float64, *, seed: int, resamples: int) -> float:

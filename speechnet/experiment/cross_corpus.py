@@ -25,11 +25,13 @@ import pandas as pd
 from speechnet.console.messages import say
 from speechnet.console.progress import working
 from speechnet.core.errors import DataError
+from speechnet.core.metrics import METRICS
 from speechnet.core.types import Float32, Int64, encode
 from speechnet.corpus.union import CORPUS, corpora_of_classes
 from speechnet.data.datamodule import SpeechDataModule
 from speechnet.evaluation.bootstrap import unit_codes
-from speechnet.evaluation.intervals import Sample, sample_intervals
+from speechnet.evaluation.intervals import intervals
+from speechnet.evaluation.resamples import Sample
 from speechnet.models.scikit.pipelines import make_pipeline
 from speechnet.splits.inner import inner_folds
 
@@ -193,7 +195,6 @@ def _score(task: _Task, predicted: Int64, test: str, resamples: int) -> dict[str
     units, unit = unit_codes(list(task.table.index[rows]), task.table["speaker"])
     uar = low = high = float("nan")
     if (called >= 0).all():
-        uar = float(np.mean([np.mean(called[truth == c] == c) for c in range(len(task.classes))]))
         sample = Sample(
             classes=task.classes,
             fold=np.zeros_like(rows),
@@ -203,5 +204,7 @@ def _score(task: _Task, predicted: Int64, test: str, resamples: int) -> dict[str
             # of which the UAR makes no use
             probability=np.eye(len(task.classes))[called],
         )
-        low, high = sample_intervals(sample, seed=task.seed, resamples=resamples)["uar"]
+        [uar] = sample.scores(METRICS["uar"])
+        ends = intervals(sample, [METRICS["uar"]], seed=task.seed, resamples=resamples)
+        low, high = ends["uar"]
     return {"uar": uar, "low": low, "high": high, "n": len(rows), "unit": unit}

@@ -12,7 +12,6 @@ from speechnet.evaluation.bootstrap import unit_codes
 from speechnet.evaluation.calibration import calibration_change, reliability, risk_coverage
 from speechnet.evaluation.chance import chance_interval
 from speechnet.evaluation.groups import gender_gaps, recall_by_gender, speaker_scores
-from speechnet.evaluation.intervals import add_intervals
 from speechnet.evaluation.scores import confusion_table, score_predictions
 from speechnet.evaluation.significance import compare_models
 from speechnet.experiment.run_folder import RunFolder
@@ -59,14 +58,7 @@ def evaluate(
     """
     speakers = corpus["speaker"]
     found = Evaluated(
-        scores=add_intervals(
-            score_predictions(predictions, targets),
-            predictions,
-            targets,
-            speakers,
-            seed=seed,
-            resamples=resamples,
-        ),
+        scores=score_predictions(predictions, targets, speakers, seed=seed, resamples=resamples),
         comparisons=compare_models(predictions, targets, speakers, seed=seed, resamples=resamples),
         gaps=gender_gaps(predictions, targets, corpus, speakers, seed=seed, resamples=resamples),
         speakers=speaker_scores(predictions, targets, corpus),

@@ -29,7 +29,6 @@ from speechnet.corpus.config import CorpusConfig
 from speechnet.corpus.labels import NOT_LISTED
 from speechnet.data.datamodule import SpeechDataModule
 from speechnet.evaluation.bootstrap import unit_codes
-from speechnet.evaluation.intervals import add_intervals
 from speechnet.evaluation.scores import confusion_table, score_predictions
 from speechnet.experiment.announce import announce
 from speechnet.experiment.fit import BY_SPEAKER, predict_rows
@@ -75,8 +74,7 @@ def rescore(run_path: Path, *, corpus: Mapping[str, Any], out: Path | None) -> P
     if not own and (words := unlike_in_words(new, run.config.data, trained)):
         say(words, style="yellow")
     predictions = join(tables, run.targets)
-    scores = add_intervals(
-        score_predictions(predictions, run.targets),
+    scores = score_predictions(
         predictions,
         run.targets,
         data.table["speaker"],

@@ -30,7 +30,6 @@ from speechnet.experiment.run_tables import read_table, table_bytes
 _PACKAGES: Final = (
     "torch",
     "lightning",
-    "torchmetrics",
     "scikit-learn",
     "librosa",
     "noisereduce",

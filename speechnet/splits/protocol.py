@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from speechnet.core.errors import ConfigError
+from speechnet.core.metrics import METRICS
 from speechnet.core.plain import decode
 from speechnet.core.reading import PlainError, parse_yaml, read_config_text
 from speechnet.core.registry import YamlRegistry
@@ -25,15 +26,18 @@ class Reference:
 
     Attributes:
         system: what was scored.
-        metric: ``uar`` or ``accuracy``, the mean over the folds unless ``source`` says otherwise.
+        metric: a registered metric, the mean over the folds unless ``source`` says otherwise.
         value: in per cent.
         source: where it stands.
     """
 
     system: str
-    metric: Literal["uar", "accuracy"]
+    metric: str
     value: float
     source: str
+
+    def __post_init__(self) -> None:
+        METRICS[self.metric]  # a ConfigError if there is none
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,12 @@
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn import metrics
 
 from speechnet.core.types import Float64, Int64
 from speechnet.evaluation.calibration import (
     BINS,
-    aurc,
-    brier_score,
     calibration_change,
     calibration_error,
-    log_loss,
     reliability,
     risk_coverage,
     risk_curve,
@@ -73,15 +69,6 @@ def surest_first(confidence: Float64, correct: np.ndarray) -> list[tuple[float, 
 
 
 class TestScores:
-    def test_brier_and_log_loss_match_scikit_learn(self) -> None:
-        """Over all classes, not halved; and with probabilities of 0 for the truth."""
-        truth, p = draw()
-        p[:5] = np.eye(4)[(truth[:5] + 1) % 4]
-        labels = [0, 1, 2, 3]
-        expected = metrics.brier_score_loss(truth, p, labels=labels, scale_by_half=False)
-        assert brier_score(truth, p) == pytest.approx(expected)
-        assert log_loss(truth, p) == pytest.approx(metrics.log_loss(truth, p, labels=labels))
-
     def test_calibration_error_by_a_loop(self) -> None:
         """The definition of Guo et al., bin by bin."""
         truth, p = draw()
@@ -113,14 +100,6 @@ class TestScores:
         correct = p.argmax(axis=1) == truth
         assert calibration_error(p.max(axis=1), correct) < 0.01
         assert calibration_error(apply_temperature(p, 0.5).max(axis=1), correct) > 0.08
-
-    def test_no_rows(self) -> None:
-        """Everything is undefined."""
-        none, nobody = np.empty(0, dtype=np.int64), np.empty(0, dtype=bool)
-        assert np.isnan(brier_score(none, np.empty((0, 3))))
-        assert np.isnan(log_loss(none, np.empty((0, 3))))
-        assert np.isnan(calibration_error(np.empty(0), nobody))
-        assert np.isnan(aurc(np.empty(0), nobody))
 
 
 class TestReliability:
@@ -175,14 +154,6 @@ class TestRiskCoverage:
         confidence, correct = p.max(axis=1).round(decimals), p.argmax(axis=1) == truth
         found = np.stack(risk_curve(confidence, correct), axis=1)
         np.testing.assert_allclose(found, surest_first(confidence, correct), atol=1e-12)
-
-    @pytest.mark.parametrize("decimals", [1, 12])
-    def test_area_by_a_loop(self, decimals: int) -> None:
-        """The mean over rows of the risk among those as sure or surer."""
-        truth, p = draw()
-        confidence, correct = p.max(axis=1).round(decimals), p.argmax(axis=1) == truth
-        risks = [1 - correct[confidence >= each].mean() for each in confidence]
-        assert aurc(confidence, correct) == pytest.approx(np.mean(risks))
 
     def test_table_holds_points_of_the_curve(self) -> None:
         """Few points are all there; the last is the whole part and its error rate."""

@@ -7,15 +7,18 @@ import pytest
 from scipy import special, stats
 from sklearn import metrics
 
+from speechnet.core.metrics import METRICS
 from speechnet.core.types import Float64, Int64
 from speechnet.evaluation.bootstrap import bootstrap_weights, interval
-from speechnet.evaluation.intervals import Sample, add_intervals, sample_intervals, weighted_scores
+from speechnet.evaluation.intervals import intervals
+from speechnet.evaluation.resamples import Resamples, Sample
 from speechnet.evaluation.scores import score_predictions
 
 pytestmark = pytest.mark.slow
 
 CLASSES = ["angry", "happy", "sad"]
 TARGETS = {"emotion": CLASSES}
+WITH_INTERVAL = [each for each in METRICS.values() if each.interval]
 HEADLINE = ["accuracy", "uar", "macro_f1", "auc_macro", *(f"recall_{c}" for c in CLASSES)]
 
 
@@ -52,14 +55,24 @@ def speakers_of(of: Sample) -> pd.Series:
 
 def with_intervals(predictions: pd.DataFrame, speakers: pd.Series, **options: int) -> pd.DataFrame:
     """Scores and intervals of a table of predictions."""
-    scores = score_predictions(predictions, TARGETS)
-    return add_intervals(scores, predictions, TARGETS, speakers, **options)
+    return score_predictions(predictions, TARGETS, speakers, **options)
 
 
 def ends(scores: pd.DataFrame, fold: str) -> dict[str, tuple[float, float]]:
     """Lower and upper end of the headline scores of a fold."""
     rows = scores[(scores["fold"] == fold) & scores["metric"].isin(HEADLINE)].set_index("metric")
     return {m: (rows.loc[m, "low"], rows.loc[m, "high"]) for m in HEADLINE}
+
+
+def weighted_scores(of: Sample, weights: Float64) -> Float64:
+    """The headline scores of resamples, float64 ``[scores, r]``."""
+    resamples = Resamples(of, weights)
+    return np.vstack([resamples.scores(each) for each in WITH_INTERVAL])
+
+
+def sample_intervals(of: Sample, **options: int) -> dict[str, tuple[float, float]]:
+    """The interval of each headline score."""
+    return intervals(of, WITH_INTERVAL, **options)
 
 
 def slow_scores(of: Sample, copies: Int64) -> list[float]:
@@ -163,14 +176,11 @@ def test_a_speaker_in_several_folds_has_one_weight() -> None:
 
 
 def test_only_headline_scores_get_an_interval() -> None:
-    """Columns are added at the end, the rest stays; a lone fold has the intervals of all rows."""
+    """On the parts dev and test; a lone fold has the intervals of all rows."""
     of = sample(np.random.default_rng(7), speakers=6)
     predictions = pd.concat([table(of), table(of, part="dev"), table(of, part="train")])
     predictions = predictions.reset_index(drop=True)
-    scores = score_predictions(predictions, TARGETS)
-    found = add_intervals(scores, predictions, TARGETS, speakers_of(of), resamples=50)
-    assert [*found] == [*scores, "low", "high"]
-    pd.testing.assert_frame_equal(found[[*scores]], scores)
+    found = with_intervals(predictions, speakers_of(of), resamples=50)
     has = found["low"].notna()
     assert has.equals(found["metric"].isin(HEADLINE) & found["part"].isin(["dev", "test"]))
     assert set(found[has]["fold"]) == {"0", "all"}
@@ -179,15 +189,23 @@ def test_only_headline_scores_get_an_interval() -> None:
     assert (found[has]["value"] < found[has]["high"]).all()
 
 
-def test_intervals_can_be_renewed() -> None:
-    """A table that has intervals gets new ones; the same seed gives the same, another others."""
+def test_the_seed_decides() -> None:
+    """The same gives the same intervals, another others."""
     of = sample(np.random.default_rng(8), speakers=6, folds=2)
-    predictions, speakers = table(of), speakers_of(of)
-    first = with_intervals(predictions, speakers, resamples=50, seed=1)
-    again = add_intervals(first, predictions, TARGETS, speakers, resamples=50, seed=1)
-    pd.testing.assert_frame_equal(again, first)
-    other = with_intervals(predictions, speakers, resamples=50, seed=2)
-    assert ends(other, "mean")["uar"] != ends(first, "mean")["uar"]
+    first, again, other = (sample_intervals(of, resamples=50, seed=seed) for seed in (1, 1, 2))
+    assert first == again
+    assert first["uar"] != other["uar"]
+
+
+@pytest.mark.parametrize("folds", [1, 3, 9])
+def test_without_a_fast_form_the_rows_are_repeated(folds: int) -> None:
+    """The same draws, so the same intervals, in all three ways to resample."""
+    of = sample(np.random.default_rng(16), speakers=9, folds=folds)
+    slow = [replace(each, resampled=None) for each in WITH_INTERVAL]
+    found = intervals(of, slow, seed=5, resamples=40)
+    expected = sample_intervals(of, seed=5, resamples=40)
+    for metric in HEADLINE:
+        assert found[metric] == pytest.approx(expected[metric]), metric
 
 
 def test_one_speaker_has_no_interval() -> None:

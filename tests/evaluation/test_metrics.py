@@ -1,16 +1,36 @@
+import doctest
+
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from numpy.typing import ArrayLike
 from sklearn import metrics
 
+import speechnet.evaluation.metrics
+from speechnet.core.metrics import METRICS
 from speechnet.core.types import Float64, Int64
 from speechnet.evaluation.calibration import calibration_error
-from speechnet.evaluation.metrics import classification_scores, confusion
+from speechnet.evaluation.metrics import confusion
+from speechnet.evaluation.resamples import Sample
+from speechnet.evaluation.scores import scores_of
 
 CLASSES = ["angry", "happy", "sad", "neutral"]
 N_SCORES = 9 + 4 * len(CLASSES)
+
+
+def all_scores(
+    truth: Int64, predicted: Int64, probability: Float64, classes: list[str]
+) -> dict[str, float]:
+    """Every registered metric of some rows."""
+    same = np.zeros(len(truth), dtype=np.int64)
+    sample = Sample(classes, same, same, truth, predicted, probability)
+    return scores_of(sample, [*METRICS.values()])
+
+
+def test_doctests() -> None:
+    """Each metric's example holds."""
+    found = doctest.testmod(speechnet.evaluation.metrics)
+    assert found.attempted > len(METRICS)
+    assert not found.failed
 
 
 def draw() -> tuple[Int64, Int64, Float64]:
@@ -27,35 +47,20 @@ def one_hot_scores(
 ) -> dict[str, float]:
     """Scores of a classifier that is certain of what it says."""
     truth, predicted = np.array(truth), np.array(predicted)
-    return classification_scores(truth, predicted, np.eye(len(classes))[predicted], classes)
+    return all_scores(truth, predicted, np.eye(len(classes))[predicted], classes)
 
 
 def test_confusion_matches_scikit_learn() -> None:
     """Rows are the truth, columns the prediction; classes without rows keep their place."""
     truth, predicted, _ = draw()
-    counts = confusion(truth, predicted, 6)
-    assert counts.dtype == np.int64
-    np.testing.assert_array_equal(
-        counts, metrics.confusion_matrix(truth, predicted, labels=range(6))
-    )
-
-
-@settings(deadline=None)
-@given(st.integers(2, 5), st.data())
-def test_confusion_counts_every_row_once(k: int, data: st.DataObject) -> None:
-    """All counts sum to n, rows to the true classes, columns to the predicted ones."""
-    pairs = data.draw(st.lists(st.tuples(st.integers(0, k - 1), st.integers(0, k - 1))))
-    truth, predicted = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
-    counts = confusion(truth, predicted, k)
-    assert counts.sum() == len(pairs)
-    np.testing.assert_array_equal(counts.sum(axis=1), np.bincount(truth, minlength=k))
-    np.testing.assert_array_equal(counts.sum(axis=0), np.bincount(predicted, minlength=k))
+    expected = metrics.confusion_matrix(truth, predicted, labels=range(6))
+    np.testing.assert_array_equal(confusion(truth, predicted, 6), expected)
 
 
 def test_all_scores_match_scikit_learn() -> None:
     """Where every class is true and predicted, every score is scikit-learn's."""
     truth, predicted, probability = draw()
-    scores = classification_scores(truth, predicted, probability, CLASSES)
+    scores = all_scores(truth, predicted, probability, CLASSES)
     expected = {
         "n": 200,
         "accuracy": metrics.accuracy_score(truth, predicted),
@@ -83,7 +88,7 @@ def test_formulas_by_hand() -> None:
     """A small example worked out on paper."""
     truth, predicted = np.array([0, 0, 0, 1]), np.array([0, 0, 1, 1])
     probability = np.array([[0.9, 0.1], [0.6, 0.4], [0.3, 0.7], [0.2, 0.8]])
-    scores = classification_scores(truth, predicted, probability, ["a", "b"])
+    scores = all_scores(truth, predicted, probability, ["a", "b"])
     assert scores == pytest.approx(
         {
             "n": 4,
@@ -122,10 +127,8 @@ def test_order_of_rows_changes_nothing() -> None:
     """Permuting the rows leaves every score as it was."""
     truth, predicted, probability = draw()
     order = np.random.default_rng(1).permutation(len(truth))
-    shuffled = classification_scores(truth[order], predicted[order], probability[order], CLASSES)
-    assert shuffled == pytest.approx(
-        classification_scores(truth, predicted, probability, CLASSES), abs=1e-13
-    )
+    shuffled = all_scores(truth[order], predicted[order], probability[order], CLASSES)
+    assert shuffled == pytest.approx(all_scores(truth, predicted, probability, CLASSES), abs=1e-13)
 
 
 def test_order_of_classes_changes_nothing() -> None:
@@ -133,11 +136,11 @@ def test_order_of_classes_changes_nothing() -> None:
     truth, predicted, probability = draw()
     order = np.array([2, 0, 3, 1])
     place = np.argsort(order)
-    renumbered = classification_scores(
+    renumbered = all_scores(
         place[truth], place[predicted], probability[:, order], [CLASSES[c] for c in order]
     )
     assert renumbered == pytest.approx(
-        classification_scores(truth, predicted, probability, CLASSES), abs=1e-13
+        all_scores(truth, predicted, probability, CLASSES), abs=1e-13
     )
 
 
@@ -203,19 +206,7 @@ def test_log_loss_of_a_certain_mistake_is_clipped() -> None:
     assert scores["log_loss"] == pytest.approx(metrics.log_loss([0, 1], [[1.0, 0.0], [1.0, 0.0]]))
 
 
-@pytest.mark.parametrize(
-    ("truth", "predicted", "k", "message"),
-    [
-        ([0, 1], [0, 4], 4, "predicted holds labels from 0 to 4, expected 0 to 3"),
-        ([0, -1], [0, 0], 4, "truth holds labels from -1 to 0"),
-        ([0, 1], [0], 4, "2 true and 1 predicted"),
-        ([0, 0], [0, 0], 1, "found 1 classes"),
-        ([0.0, 1.0], [0, 1], 2, "truth is float64"),
-    ],
-)
-def test_labels_that_do_not_fit_are_refused(
-    truth: list[float], predicted: list[int], k: int, message: str
-) -> None:
-    """Unlike in torchmetrics, which would count or drop them without a word."""
-    with pytest.raises(ValueError, match=message):
-        confusion(np.array(truth), np.array(predicted), k)
+def test_a_class_named_like_an_average_is_refused() -> None:
+    """The AUC of a class ``micro`` would stand under the name of another score."""
+    with pytest.raises(ValueError, match="can't be called 'micro': auc_micro is a score"):
+        one_hot_scores([0, 1], [0, 0], ["a", "micro"])

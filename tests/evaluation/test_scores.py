@@ -3,8 +3,14 @@ import pandas as pd
 import pytest
 from sklearn import metrics
 
-from speechnet.evaluation.metrics import classification_scores
-from speechnet.evaluation.scores import confusion_table, score_predictions, validate_predictions
+from speechnet.core.metrics import METRICS
+from speechnet.evaluation.resamples import Sample
+from speechnet.evaluation.scores import (
+    confusion_table,
+    score_predictions,
+    scores_of,
+    validate_predictions,
+)
 
 TARGETS = {"gender": ["female", "male"], "emotion": ["angry", "happy", "sad"]}
 
@@ -51,13 +57,16 @@ def expected_scores(rows: pd.DataFrame, target: str) -> dict[str, float]:
         rows[c].map(classes.index).to_numpy(dtype=np.int64) for c in ("truth", "predicted")
     )
     probability = rows[[f"p_{c}" for c in classes]].to_numpy(dtype=float)
-    return classification_scores(truth, predicted, probability, classes)
+    same = np.zeros(len(truth), dtype=np.int64)
+    return scores_of(
+        Sample(classes, same, same, truth, predicted, probability), [*METRICS.values()]
+    )
 
 
 def test_every_model_target_part_and_fold_is_scored() -> None:
     """The table is tidy: one row per model, target, part, fold and metric, in a fixed order."""
     scores = score_predictions(table(), TARGETS)
-    assert [*scores] == ["model", "target", "part", "fold", "metric", "value"]
+    assert [*scores] == ["model", "target", "part", "fold", "metric", "value", "low", "high"]
     assert scores["value"].dtype == np.float64
     assert not scores.duplicated(["model", "target", "part", "fold", "metric"]).any()
     assert [*scores["model"].unique()] == ["mlp", "knn"]

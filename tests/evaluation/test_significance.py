@@ -163,7 +163,7 @@ def test_arrays_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ValueError, match="at least one"):
         paired_difference(*[np.empty(0, dtype=np.int64)] * 4, k=K)
     with pytest.raises(ValueError, match="labels from 0 to 2, expected 0 to 1"):
-        paired_difference(second, first, second, units, k=2)
+        paired_difference(first, first, second, units, k=2)
 
 
 def test_many_recordings_are_dealt_into_groups() -> None:

@@ -7,7 +7,8 @@ from string import ascii_uppercase
 import numpy as np
 import pandas as pd
 
-from speechnet.report.terminal.comparison import METRICS, ComparedRun, RunComparison
+from speechnet.core.metrics import shown
+from speechnet.report.terminal.comparison import ComparedRun, RunComparison
 
 TARGETS = {"gender": ["female", "male"], "emotion": ["angry", "happy", "sad"]}
 COLUMNS = ["run", "model", "target", "part", "metric", "value", "low", "high", "pooled", "best"]
@@ -57,7 +58,7 @@ def make_comparison(
         for target in TARGETS:
             for model in models:
                 for part in ("dev", "test"):
-                    for metric in METRICS:
+                    for metric in (each.name for each in shown("page")):
                         value = rng.uniform(0.4, 0.9)
                         ends = value - 0.05, value + 0.06
                         key = (run, model, target, part, metric)

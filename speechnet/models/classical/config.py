@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields
 from typing import Final, Literal
 
 from speechnet.core.errors import ConfigError
+from speechnet.core.metrics import tuning_metric
 from speechnet.models.tuning.grid import Candidate, combinations
 
 Weighting = Literal["balanced"] | None
@@ -110,16 +111,18 @@ class BaselinesConfig:
         svm: support vector machine.
         logreg: logistic regression.
         sklearn_mlp: scikit-learn's multi-layer perceptron.
-        metric: what the search maximises.
+        metric: what the search maximises: any registered metric of predicted labels, such as
+            ``uar``, ``accuracy`` and ``macro_f1``.
     """
 
     knn: KNNGrid | None = field(default_factory=KNNGrid)
     svm: SVMGrid | None = field(default_factory=SVMGrid)
     logreg: LogisticRegressionGrid | None = field(default_factory=LogisticRegressionGrid)
     sklearn_mlp: SklearnMLPGrid | None = None
-    metric: Literal["uar", "accuracy"] = "uar"
+    metric: str = "uar"
 
     def __post_init__(self) -> None:
+        tuning_metric(self.metric, key="baselines.metric")
         for name, grid in self.grids().items():
             if grid.folds < 2:
                 raise ConfigError(f"baselines.{name}.folds is {grid.folds}, expected at least 2")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from speechnet.core.errors import ConfigError, SpeechnetError
+from speechnet.core.metrics import METRICS
 from speechnet.core.types import Int64
 from speechnet.core.warnings import warned
 from speechnet.models.tuning.grid import Candidate
@@ -159,22 +161,23 @@ def best(tried: Sequence[Tried]) -> Tried:
 
 
 def score(truth: Int64, predicted: Int64, metric: str) -> float:
-    """Accuracy, or UAR: the mean recall over the classes that ``truth`` holds.
+    """What a search maximises: a metric, or its negative where lower is better.
 
-    The same to the last bit as scikit-learn's, which takes a hundred times as long: as long as
-    many a candidate takes to fit.
+    Args:
+        truth: int64 ``[n]``.
+        predicted: int64 ``[n]``.
+        metric: its name in ``speechnet.core.metrics.METRICS``.
 
     Raises:
-        ValueError: there are no rows.
+        ValueError: there are no rows, or the metric is undefined on them.
     """
     if not len(truth):
         raise ValueError("there are no rows to score")
-    right = truth == predicted
-    if metric == "accuracy":
-        return float(right.mean())
-    rows = np.bincount(truth)
-    hits = np.bincount(truth[right], minlength=len(rows))
-    return float((hits[rows > 0] / rows[rows > 0]).mean())
+    found = METRICS[metric]
+    [value] = found.values(truth=truth, predicted=predicted)
+    if math.isnan(value):
+        raise ValueError(f"{found.label} is undefined on these rows")
+    return value if found.higher_is_better else -value
 
 
 @contextmanager

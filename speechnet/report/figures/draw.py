@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from speechnet.console.progress import progress
+from speechnet.core.metrics import shown
 from speechnet.core.types import Targets
 from speechnet.report.figures.ablation import draw_ablation, draw_importance
 from speechnet.report.figures.calibration import draw_reliability, draw_risk_coverage
@@ -63,10 +64,18 @@ def draw_all(tables: Tables, folder: Path) -> list[Path]:
 def _model_drawings(tables: Tables) -> Drawings:
     """The figures of the models' scores."""
     scores, targets = tables.scores, tables.targets
-    draw = partial(draw_scores, scores, targets, unit=tables.unit)
     drawings: Drawings = {
-        "accuracy": partial(draw, chance=tables.majority),
-        "uar": partial(draw, metric="uar", references=tables.references),
+        metric.name: partial(
+            draw_scores,
+            scores,
+            targets,
+            metric=metric.name,
+            chance=tables.majority if metric.name == "accuracy" else None,
+            references=tables.references,
+            unit=tables.unit,
+        )
+        for metric in shown("figure")
+        if (scores["metric"] == metric.name).any()
     }
     folds = fold_count(scores)
     for target, classes in targets.items():

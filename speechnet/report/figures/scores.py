@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from speechnet.core.metrics import METRICS
 from speechnet.core.types import Targets
 from speechnet.report.figures.references import (
     add_references,
@@ -39,11 +40,6 @@ from speechnet.report.tables import (
     require_columns,
 )
 
-_METRICS: Final = {
-    "accuracy": "Accuracy",
-    "uar": "Unweighted average recall",
-    "macro_f1": "Macro F1",
-}
 _PARTS: Final = {
     "train": ("Training part", SKY, "///"),
     "test": ("Test part", BLUE, ""),
@@ -71,21 +67,22 @@ def draw_scores(
     the table has none, one standard deviation over the folds.
 
     Args:
-        scores: columns ``model, target, part, fold, metric, value``, values in [0, 1], and ``low,
-            high`` where there are intervals.
+        scores: columns ``model, target, part, fold, metric, value``, and ``low, high`` where there
+            are intervals.
         targets: the ordered classes of each target.
-        metric: the score to show.
-        chance: the score of guessing, by target; 1 / number of classes where it isn't given.
+        metric: the registered metric to show.
+        chance: the score of guessing, by target; what the metric says where it isn't given.
         references: results to compare with, columns ``system, metric, value`` (in per cent) and
             ``source``; those of the metric stand below the emotions' panel, marked as not ours.
         unit: what the intervals' bootstrap draws, ``speaker`` or ``recording``.
 
     Raises:
         DataError: a table lacks a column or the scores have no rows.
+        ConfigError: there is no such metric.
     """
     require_columns(scores, SCORE_COLUMNS, name="scores")
     models = models_of(scores)
-    name = _METRICS.get(metric, readable(metric))
+    name, guessing = METRICS[metric].title, METRICS[metric].chance
     shown = _lookup(scores, [*targets], models, metric=metric)
     intervals = any(score.has_interval for score in shown.values())
     if intervals:  # a whisker has one meaning in a figure
@@ -97,10 +94,12 @@ def draw_scores(
         for row in range(len(models)):
             for offset, part in zip((-_HEIGHT / 2, _HEIGHT / 2), _PARTS, strict=True):
                 _bar(ax, row + offset, shown[target, row, part], part=part)
-        _chance(ax, (chance or {}).get(target, 1 / len(classes)))
+        if guessing is not None:
+            _chance(ax, (chance or {}).get(target, guessing(len(classes))))
         ax.set_title(f"{readable(target, width=40).capitalize()} ({len(classes)} classes)", pad=15)
     reach = max(map(_end, shown.values())) + (0.46 if intervals else 0.26)
-    _axes(axes, models, reach=reach, label=f"{name} (%)")
+    least = min([0.0, *(_start(score) for score in shown.values())])
+    _axes(axes, models, span=(least, reach), label=f"{name} (%)")
     if others is not None:
         emotion = axes[[*targets].index(_REFERENCES_FOR)]
         add_references(emotion, others)
@@ -133,6 +132,12 @@ def _end(score: Score) -> float:
     if not np.isfinite(score.value):
         return 1.0
     return float(np.nanmax([score.value, score.value + score.sd, score.high]))
+
+
+def _start(score: Score) -> float:
+    """Where bar and whisker of a score below 0 end."""
+    ends = [score.value, score.value - score.sd, score.low]
+    return min([0.0, *(end for end in ends if math.isfinite(end))])
 
 
 def _text(score: Score) -> str:
@@ -179,11 +184,12 @@ def _chance(ax: Axes, level: float) -> None:
     )
 
 
-def _axes(axes: list[Axes], models: list[str], *, reach: float, label: str) -> None:
+def _axes(axes: list[Axes], models: list[str], *, span: tuple[float, float], label: str) -> None:
+    least = math.floor(5 * span[0])
     for ax in axes:
-        ax.set_xlim(0, max(reach, 1.26))
-        ax.set_xticks([0, 0.2, 0.4, 0.6, 0.8, 1], ["0", "20", "40", "60", "80", "100"])
-        ax.spines["bottom"].set_bounds(0, 1)
+        ax.set_xlim(least / 5, max(span[1], 1.26))
+        ax.set_xticks([i / 5 for i in range(least, 6)], [f"{20 * i}" for i in range(least, 6)])
+        ax.spines["bottom"].set_bounds(least / 5, 1)
         ax.set_xlabel(label)
         ax.set_yticks(range(len(models)), [readable(model_name(model)) for model in models])
         ax.tick_params(axis="y", length=0)

@@ -7,6 +7,7 @@ from typing import Final
 
 import pandas as pd
 
+from speechnet.core.metrics import shown
 from speechnet.report.html.environment import environment
 from speechnet.report.html.parts import Cell, Column, Picture, Table, number, words
 from speechnet.report.html.svg import inline_svg
@@ -26,7 +27,6 @@ from speechnet.report.terminal.comparison import (
     is_shown,
 )
 
-_METRICS: Final = {"uar": "UAR", "accuracy": "accuracy", "auc_macro": "AUC"}
 _NAME: Final = "Runs side by side on the test part"
 _CAPTION: Final = (
     "The runs of a model stand below each other. Intervals may overlap where a difference is shown "
@@ -59,7 +59,10 @@ def compare_page(comparison: RunComparison, svg: str) -> str:
 
 
 def _scores(comparison: RunComparison, target: str) -> Table:
-    cells = {metric: comparison.cells(target, part="test", metric=metric) for metric in _METRICS}
+    cells = {
+        metric.label: comparison.cells(target, part="test", metric=metric.name)
+        for metric in shown("page")
+    }
     dev = comparison.cells(target, part="dev", metric="uar")
     above = comparison.above_first(target)
     rows = [
@@ -72,7 +75,7 @@ def _scores(comparison: RunComparison, target: str) -> Table:
         for model, run in comparison.rows(target)
     ]
     pooled = any(cell["pooled"] for of_metric in cells.values() for cell in of_metric.values())
-    headings = [Column(f"test {_METRICS[metric]}", "n") for metric in _METRICS]
+    headings = [Column(f"test {label}", "n") for label in cells]
     first = comparison.names[0]
     last = Column(f"UAR above {first}", "n"), Column("p", "n")
     columns = [Column("model"), Column("run"), Column("dev UAR", "n"), *headings, *last]

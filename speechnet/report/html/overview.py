@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from speechnet.core.findings import Finding, foremost
+from speechnet.core.metrics import Metric
 from speechnet.core.wording import counted
 from speechnet.report.findings import findings_of
 from speechnet.report.html.parts import sentence
@@ -187,17 +188,17 @@ def _details(report_data: ReportData) -> str:
     )
 
 
-def best_score(report_data: ReportData, target: str, metric: str = "uar") -> str:
-    """The model with the highest test score, in a sentence; empty where all are undefined."""
+def best_score(report_data: ReportData, target: str, metric: Metric) -> str:
+    """The model with the best test score, in a sentence; empty where all are undefined."""
     found = {
-        model: report_data.score(model=model, target=target, part="test", metric=metric)
+        model: report_data.score(model=model, target=target, part="test", metric=metric.name)
         for model in models_of(report_data.tables.scores)
     }
     defined = {model: score for model, score in found.items() if not math.isnan(score.value)}
     if not defined:
         return ""
-    best = max(defined, key=lambda model: defined[model].value)
-    name = {"uar": "UAR", "accuracy": "accuracy"}.get(metric, metric)
+    choose, which = (max, "highest") if metric.higher_is_better else (min, "lowest")
+    best = choose(defined, key=lambda model: defined[model].value)
     score = defined[best]
     shown = score_text(score) if score.has_interval else percent(score.value)
-    return sentence(f"{target}: highest {name} {shown} % by {model_name(best)}")
+    return sentence(f"{target}: {which} {metric.label} {shown} % by {model_name(best)}")

@@ -8,6 +8,7 @@ from typing import Final
 
 import pandas as pd
 
+from speechnet.core.metrics import METRICS, shown
 from speechnet.evaluation.significance import SIGNIFICANT
 from speechnet.report.html.overview import best_score, pairs_note, score_text
 from speechnet.report.html.parts import (
@@ -29,14 +30,8 @@ from speechnet.report.report_data import ReportData
 from speechnet.report.tables import POOLED_NOTE, Score, models_of
 from speechnet.report.terminal.conclusions import compared, references_in_words, within_chance
 
-_SCORES: Final = {
-    "train accuracy": ("train", "accuracy"),
-    "dev UAR": ("dev", "uar"),
-    "test accuracy": ("test", "accuracy"),
-    "test UAR": ("test", "uar"),
-    "test macro F1": ("test", "macro_f1"),
-    "test AUC": ("test", "auc_macro"),
-}
+_BESIDES: Final = (("train", "accuracy"), ("dev", "uar"))
+"""What is shown beside the scores of the test part: the fit, and what the best is chosen by."""
 
 
 def models_section(report_data: ReportData) -> Section:
@@ -73,11 +68,13 @@ def _model_items(report_data: ReportData) -> Iterator[Item]:
             ),
         ]
     )
-    for name, title in (("uar", "Unweighted average recall"), ("accuracy", "Accuracy")):
-        if name in report_data.figures:
-            best = [best_score(report_data, target, name) for target in tables.targets]
-            caption = f"{title} on the training and the test part, beside chance. {' '.join(best)}"
-            yield picture(report_data.figures[name], name=title, caption=caption.strip())
+    for metric in shown("figure"):
+        if metric.name in report_data.figures:
+            best = [best_score(report_data, target, metric) for target in tables.targets]
+            beside = ", beside chance" if metric.chance else ""
+            caption = f"{metric.title} on the training and the test part{beside}. {' '.join(best)}"
+            svg = report_data.figures[metric.name]
+            yield picture(svg, name=metric.title, caption=caption.strip())
     if tables.comparisons is None or tables.comparisons.empty:
         yield Empty(
             "The models aren't compared in pairs: it takes two models, enabled below model and "
@@ -97,19 +94,23 @@ def _model_items(report_data: ReportData) -> Iterator[Item]:
 
 def _scores(report_data: ReportData) -> Table:
     scores = report_data.tables.scores
-    kept = {name: key for name, key in _SCORES.items() if key[0] in set(scores["part"])}
-    keys = [(target, model) for target in report_data.tables.targets for model in models_of(scores)]
+    parts = set(scores["part"])
+    keys = [*_BESIDES, *(("test", metric.name) for metric in shown("page"))]
+    kept = {f"{part} {METRICS[m].label}": (part, m) for part, m in keys if part in parts}
+    rows_of = [
+        (target, model) for target in report_data.tables.targets for model in models_of(scores)
+    ]
     found = [
         [
             _of_part(report_data.score(model=model, target=target, part=part, metric=metric), part)
             for part, metric in kept.values()
         ]
-        for target, model in keys
+        for target, model in rows_of
     ]
     cells = score_rows(found)
     rows = [
         [*words([target, model_name(model)]), *row]
-        for (target, model), row in zip(keys, cells, strict=True)
+        for (target, model), row in zip(rows_of, cells, strict=True)
     ]
     columns = [Column("target"), Column("model"), *(Column(name, "n") for name in kept)]
     notes = [

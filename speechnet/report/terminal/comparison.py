@@ -11,6 +11,7 @@ import pandas as pd
 from rich.table import Table
 from rich.text import Text
 
+from speechnet.core.metrics import EVERYWHERE, METRICS, Metric, shown
 from speechnet.core.types import Targets
 from speechnet.core.wording import counted
 from speechnet.evaluation.significance import SIGNIFICANT
@@ -24,9 +25,6 @@ from speechnet.report.names import (
 )
 from speechnet.report.tables import POOLED_NOTE
 from speechnet.report.terminal.tables import plain_table, printable
-
-METRICS: Final = ("uar", "accuracy", "macro_f1", "auc_macro")
-"""The scores that are shown of each run."""
 
 _SENTENCES: Final = 4
 """How many differences a sentence lists; the others stand in the tables."""
@@ -65,7 +63,7 @@ class RunComparison:
         targets: the targets that all runs have, with their ordered classes.
         runs: in the order given.
         scores: columns ``run, model, target, part, metric, value, low, high, pooled, best``; of the
-            parts dev and test the metrics ``METRICS``, means over folds; ``best`` is the best
+            parts dev and test the metrics that pages show, means over folds; ``best`` is the best
             model of its run; see ``speechnet.evaluation.selection``.
         pairs: as ``speechnet.evaluation.run_significance.compare_runs`` gives them.
         settings: columns ``key, run, value``: those that differ.
@@ -119,15 +117,14 @@ def runs_table(comparison: RunComparison) -> Table:
     first = comparison.names[0]
     table = plain_table("Runs side by side, scores in %")
     table.add_column("")
-    for heading in ("run", "dev\nUAR", "test\nacc.", "test\nUAR", f"UAR: points\nabove {first}"):
+    keys = [("dev", "uar"), *(("test", each.name) for each in _compared())]
+    headings = [f"{part}\n{METRICS[name].short}" for part, name in keys]
+    for heading in ("run", *headings, f"UAR: points\nabove {first}"):
         table.add_column(heading, justify="left" if heading == "run" else "right", no_wrap=True)
     pooled = False
     for target in comparison.targets:
         table.add_row(printable(target, "bold cyan"))
-        cells = {
-            key: comparison.cells(target, part=key[0], metric=key[1])
-            for key in (("dev", "uar"), ("test", "accuracy"), ("test", "uar"))
-        }
+        cells = {key: comparison.cells(target, part=key[0], metric=key[1]) for key in keys}
         pooled |= any(cell["pooled"] for of_key in cells.values() for cell in of_key.values())
         above, last = comparison.above_first(target), ""
         for at in comparison.rows(target):
@@ -142,6 +139,11 @@ def runs_table(comparison: RunComparison) -> Table:
         table.add_section()
     table.caption = Text(f"{caption(comparison, pooled=pooled)}.", style="dim italic")
     return table
+
+
+def _compared() -> list[Metric]:
+    """The metrics that are shown everywhere: 80 columns have no room for more."""
+    return [each for each in shown("terminal") if {*EVERYWHERE} <= {*each.shown}]
 
 
 def settings_in_words(comparison: RunComparison) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -12,6 +13,8 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from speechnet.core.metrics import METRICS
+from speechnet.core.metrics import shown as shown_in
 from speechnet.core.safe_text import visible
 from speechnet.core.types import Targets
 from speechnet.report.names import (
@@ -32,21 +35,21 @@ from speechnet.report.tables import (
     require_columns,
 )
 
-_COLUMNS: Final = {
-    "train\nacc.": ("train", "accuracy"),
-    "dev\nUAR": ("dev", "uar"),
-    "test\naccuracy": ("test", "accuracy"),
-    "test\nUAR": ("test", "uar"),
-    "test\nAUC": ("test", "auc_macro"),
-}
+_FITTED: Final = ("train", "accuracy")
+_CHOSEN_BY: Final = ("dev", "uar")
 _DECIDING: Final = ("test", "uar")
-_WITH_INTERVAL: Final = frozenset({("test", "accuracy"), _DECIDING})
-"""More intervals than these don't fit 80 columns; they stand in scores.csv."""
+_INTERVALS: Final = 2
+"""The most columns with an interval that fit 80 characters; all intervals stand in scores.csv."""
+_ROOM: Final = 3
+"""So many scores of the test part leave room for that many intervals; of more, one has its own."""
 _BEST: Final = "▸"
 _NO_INTERVAL: Final = f"[{UNDEFINED}]"
 _UNKNOWN: Final = "unknown"
 _EXAMPLES: Final = 10
 """Recordings that are named for each reason why some are excluded, one for each sentence."""
+_Key = tuple[str, str]
+"""Part and metric."""
+
 _MEASURE: Final = re.compile(r"\d+(?:[.,]\d+)*")
 
 
@@ -69,21 +72,23 @@ def scores_table(
     table = plain_table(gap=0)  # two intervals leave no more
     table.show_edge = False  # with what is said of it, it has to fit 24 lines
     table.add_column("Scores in %")
-    scored = {heading: key for heading, key in _COLUMNS.items() if key[0] in set(scores["part"])}
-    for heading in scored:
+    scored, wide = _columns(set(scores["part"]))
+    for heading in scored.values():
         table.add_column(heading, justify="right", no_wrap=True)
     shown: list[Score] = []
     lacking: list[Score] = []
     marked = False
     promised = "low" in scores
     for target in targets:
-        rows = _score_rows(scores, target)
+        rows = _score_rows(scores, target, keys=[*scored, _DECIDING])
         best = np.nanmax([-math.inf, *(row[_DECIDING].value for row in rows.values())])
         table.add_row(Text(target, style="bold cyan"))
         for model, row in rows.items():
-            shown += [row[key] for key in scored.values()]
-            lacking += [row[key] for key in _WITH_INTERVAL if promised and _lacks(row[key])]
-            cells = {key: Text(_cell(row[key], key, promised=promised)) for key in scored.values()}
+            shown += [row[key] for key in scored]
+            lacking += [row[key] for key in wide if promised and _lacks(row[key])]
+            cells = {
+                key: Text(_cell(row[key], wide=key in wide, promised=promised)) for key in scored
+            }
             if row[_DECIDING].value == best:
                 cells[_DECIDING] = Text(f"{_BEST}{cells[_DECIDING]}", "bold")
                 marked = True
@@ -112,9 +117,20 @@ def _why_none(unit: str | None) -> str:
     return f"all or none are right, answers don't vary or a class has one {unit or 'recording'}"
 
 
-def _cell(score: Score, key: tuple[str, str], *, promised: bool) -> str:
+def _columns(parts: set[str]) -> tuple[dict[_Key, str], set[_Key]]:
+    """The headings by part and metric, and which of the columns have room for an interval."""
+    tested = [("test", each.name) for each in shown_in("terminal")]
+    keys = [key for key in (_FITTED, _CHOSEN_BY, *tested) if key[0] in parts]
+    with_one = [key for key in tested if METRICS[key[1]].interval]
+    with_one.sort(key=lambda key: key != _DECIDING)
+    wide = set(with_one[: _INTERVALS if len(tested) <= _ROOM else 1])
+    names = {key: METRICS[key[1]].label if key in wide else METRICS[key[1]].short for key in keys}
+    return {key: f"{key[0]}\n{name}" for key, name in names.items()}, wide
+
+
+def _cell(score: Score, *, wide: bool, promised: bool) -> str:
     """A score with its interval, or else its deviation, in the columns that have room for one."""
-    if key not in _WITH_INTERVAL:
+    if not wide:
         return percent(score.value, pooled=score.pooled)
     if not score.has_interval:
         return f"{score.text()} {_NO_INTERVAL}" if promised and _lacks(score) else score.text()
@@ -130,12 +146,14 @@ def _spread_in_words(shown: list[Score], *, folds: int, unit: str | None) -> lis
     return [f"{mean} ± standard deviation"] if mean else []
 
 
-def _score_rows(scores: pd.DataFrame, target: str) -> dict[str, dict[tuple[str, str], Score]]:
+def _score_rows(
+    scores: pd.DataFrame, target: str, *, keys: Sequence[_Key]
+) -> dict[str, dict[_Key, Score]]:
     """The scores of each model on one target, by part and metric."""
     return {
         model: {
             (part, metric): find_score(scores, model=model, target=target, part=part, metric=metric)
-            for part, metric in _COLUMNS.values()
+            for part, metric in keys
         }
         for model in models_of(scores)
     }
