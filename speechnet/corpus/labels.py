@@ -17,11 +17,23 @@ from speechnet.core.types import Targets
 from speechnet.core.wording import counted, did_you_mean, listing
 from speechnet.corpus.csv_table import MISSING
 
-DROPPED_COLUMNS = ("target", "label", "count", "why")
-NOT_LISTED = "not among the classes"
+Labels = Mapping[str, Mapping[str, str | None]]
+"""``data.corpus.labels``: column -> label -> its new name, or None to drop its rows."""
+
+Classes = Mapping[str, list[str] | None]
+"""Target -> its classes in order, or None for all that occur."""
+
+Drop = tuple[str, str, int, str]
+"""Dropped rows, counted: a row of ``Corpus.dropped``."""
+
+DROPPED_COLUMNS: Final = ("target", "label", "count", "why")
+NOT_LISTED: Final = "not among the classes"
 """Why a row is dropped whose class ``data.targets`` doesn't list."""
 
-_NO_LABELS = frozenset({"file", "where", "path", "start", "end"})
+UNDECIDED: Final = {"emotion": frozenset({"another emotion", "no agreement"})}
+"""What definitions call labels that are no classes."""
+
+_NO_LABELS: Final = frozenset({"file", "where", "path", "start", "end"})
 _PERSONAL: Final = frozenset({"speaker", "gender"})
 _UNKNOWN: Final = frozenset(
     [
@@ -31,79 +43,38 @@ _UNKNOWN: Final = frozenset(
     ]
 )
 """What stands for a person, or a gender, that nobody knows; elsewhere it may be a class."""
-UNDECIDED: Final = {"emotion": frozenset({"another emotion", "no agreement"})}
-"""What definitions call labels that are no classes."""
 _TO_FILL: Final = "..."
 _NUMBER: Final = re.compile(r"[+-]?\d+(\.\d+)?")
 _MANY_NUMBERS: Final = 20
 
-Drop = tuple[str, str, int, str]
-"""Dropped rows, counted: a row of ``Corpus.dropped``."""
-
-
-def apply_labels(
-    table: pd.DataFrame,
-    *,
-    labels: Mapping[str, Mapping[str, str | None]],
-    targets: Mapping[str, list[str] | None],
-    complete: bool = True,
-) -> tuple[pd.DataFrame, Targets, pd.DataFrame]:
-    """Map one corpus's labels, then keep the rows that some target can use.
-
-    Args:
-        table: see ``map_labels``.
-        labels: see ``map_labels``.
-        targets: see ``choose_rows``.
-        complete: see ``choose_rows``.
-
-    Returns:
-        The kept rows; every target with its ordered classes; and the dropped rows, counted, with
-        the columns ``target, label, count, why``.
-
-    Raises:
-        ConfigError: a target isn't a column, or a key of ``labels`` fits nothing.
-        DataError: a label is unknown, a class has no rows, or no row is left.
-    """
-    _check_targets(table, targets)
-    table, mapped = map_labels(table, labels=labels, targets=targets)
-    table, classes, dropped = choose_rows(table, targets=targets, complete=complete)
-    return table, classes, dropped_table([*mapped, *dropped])
-
 
 def dropped_table(drops: Iterable[Drop]) -> pd.DataFrame:
-    """Dropped rows as ``Corpus.dropped`` has them."""
-    return pd.DataFrame(drops, columns=list(DROPPED_COLUMNS))
+    """Dropped rows as ``Corpus.dropped`` has them: those of a label for one reason together."""
+    table = pd.DataFrame(drops, columns=list(DROPPED_COLUMNS))
+    sums = table.groupby(["target", "label", "why"], sort=False, as_index=False)["count"].sum()
+    return sums[list(DROPPED_COLUMNS)]
 
 
 def without_placeholders(
-    table: pd.DataFrame,
-    *,
-    labels: Mapping[str, Mapping[str, str | None]],
-    targets: Mapping[str, list[str] | None],
+    table: pd.DataFrame, *, labels: Labels, targets: Classes
 ) -> tuple[pd.DataFrame, list[str]]:
     """Take away labels that only say that there is none, such as ``NA``, ``-`` and ``''``.
 
     Of speakers and genders ``Unknown`` and its like are such too. What the configuration names, as
     a class or as a label to be mapped, is a label.
 
-    Args:
-        table: see ``map_labels``.
-        labels: see ``map_labels``.
-        targets: see ``map_labels``.
-
     Returns:
         The table, and what was taken away from speakers, genders and targets, in words.
     """
     notes = []
-    for column in (str(name) for name in table.columns if name not in _NO_LABELS):
+    for column in _label_columns(table):
         named = {
             str(label).casefold()
             for label in [*(targets.get(column) or []), *labels.get(column, [])]
         }
         words = MISSING | (_UNKNOWN if column in _PERSONAL else UNDECIDED.get(column, frozenset()))
-        words -= named
         counts = _counts(table[column])
-        found = {label: count for label, count in counts.items() if label.casefold() in words}
+        found = {label: n for label, n in counts.items() if label.casefold() in words - named}
         if not found:
             continue
         kept = [None if label in found else label for label in table[column]]
@@ -116,10 +87,6 @@ def without_placeholders(
 
 def read_values(table: pd.DataFrame, scales: Mapping[str, Continuous]) -> pd.DataFrame:
     """Read the values of continuous targets, float64, NaN where missing.
-
-    Args:
-        table: see ``map_labels``.
-        scales: the continuous targets.
 
     Raises:
         ConfigError: a target isn't a column.
@@ -136,17 +103,14 @@ def read_values(table: pd.DataFrame, scales: Mapping[str, Continuous]) -> pd.Dat
 
 
 def map_labels(
-    table: pd.DataFrame,
-    *,
-    labels: Mapping[str, Mapping[str, str | None]],
-    targets: Mapping[str, list[str] | None],
+    table: pd.DataFrame, *, labels: Labels, targets: Classes
 ) -> tuple[pd.DataFrame, list[Drop]]:
     """Map one corpus's labels; a row goes when a label of it is mapped to null.
 
     Args:
         table: a row for each recording; ``where`` says where a row comes from, for messages.
-        labels: column -> label -> new label, or None to drop its rows.
-        targets: target -> its classes in order, or None for all that occur.
+        labels: what to map.
+        targets: whose classes are known labels too.
 
     Returns:
         The kept rows, and the dropped ones.
@@ -167,10 +131,7 @@ def map_labels(
 
 
 def choose_rows(
-    table: pd.DataFrame,
-    *,
-    targets: Mapping[str, list[str] | None],
-    complete: bool = True,
+    table: pd.DataFrame, *, targets: Classes, complete: bool = True
 ) -> tuple[pd.DataFrame, Targets, list[Drop]]:
     """Keep the rows that some target can use.
 
@@ -179,7 +140,7 @@ def choose_rows(
 
     Args:
         table: as ``map_labels`` leaves it.
-        targets: target -> its classes in order, or None for all that occur.
+        targets: which labels are asked for.
         complete: whether every listed class must have rows.
 
     Returns:
@@ -210,8 +171,12 @@ def choose_rows(
     return table, resolved, drops
 
 
+def _label_columns(table: pd.DataFrame) -> list[str]:
+    return [str(column) for column in table.columns if column not in _NO_LABELS]
+
+
 def _check_columns(table: pd.DataFrame, names: Iterable[str], *, key: str) -> None:
-    columns = [str(column) for column in table.columns if column not in _NO_LABELS]
+    columns = _label_columns(table)
     for name in names:
         if name not in columns:
             raise ConfigError(
@@ -220,10 +185,10 @@ def _check_columns(table: pd.DataFrame, names: Iterable[str], *, key: str) -> No
             )
 
 
-def _check_targets(table: pd.DataFrame, targets: Mapping[str, list[str] | None]) -> None:
+def _check_targets(table: pd.DataFrame, targets: Classes) -> None:
     if not targets:
-        columns = [str(column) for column in table.columns if column not in _NO_LABELS]
-        raise ConfigError(f"data.targets is empty; choose from the columns {listing(columns, 20)}")
+        columns = listing(_label_columns(table), 20)
+        raise ConfigError(f"data.targets is empty; choose from the columns {columns}")
     _check_columns(table, targets, key="data.targets")
     for target, classes in targets.items():
         if classes is not None and len(set(classes)) < max(len(classes), 1):
@@ -265,15 +230,10 @@ def _map(
 
 
 def _drop(
-    table: pd.DataFrame,
-    target: str,
-    *,
-    keep: pd.Series,
-    why: str,
-    drops: list[Drop],
+    table: pd.DataFrame, target: str, *, keep: pd.Series, why: str, drops: list[Drop]
 ) -> pd.DataFrame:
-    for label, count in sorted(_counts(table.loc[~keep, target]).items()):
-        drops.append((target, label, count, why))
+    counts = sorted(_counts(table.loc[~keep, target]).items())
+    drops += [(target, label, count, why) for label, count in counts]
     return table[keep]
 
 

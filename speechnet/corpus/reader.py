@@ -27,8 +27,11 @@ from speechnet.corpus.discovery import (
     without_ending,
 )
 from speechnet.corpus.labels import (
-    apply_labels,
+    Drop,
+    Labels,
+    choose_rows,
     dropped_table,
+    map_labels,
     read_values,
     without_placeholders,
 )
@@ -85,20 +88,12 @@ def load_corpus(
         ConfigError: the configuration or the definition is wrong.
         DataError: the folder, the table or a label is missing or wrong.
     """
-    classes, scales = by_kind(targets)
-    reading = read_rows(config).without_placeholders(config.labels, targets)
-    table = read_values(reading.table, scales)
-    if scales and not classes:
-        return reading.corpus(table, {}, dropped_table([]), scales)
+    reading = read_rows(config)
     if not complete:
-        table = table.assign(**{name: None for name in classes if name not in table})
-    try:
-        table, found, dropped = apply_labels(
-            table, labels=config.labels, targets=classes, complete=complete
-        )
-    except DataError as error:
-        raise DataError(f"{error}{reading.aside()}") from error
-    return reading.corpus(table, found, dropped, scales)
+        lacking = {name: None for name in by_kind(targets)[0] if name not in reading.table}
+        reading = replace(reading, table=reading.table.assign(**lacking))
+    reading, drops = reading.mapped(config.labels, targets)
+    return reading.chosen(targets, drops, complete=complete)
 
 
 @dataclass(frozen=True)
@@ -120,39 +115,52 @@ class Reading:
     excluded: tuple[SetAsideRow, ...]
     notes: tuple[str, ...]
 
-    def corpus(
-        self,
-        table: pd.DataFrame,
-        targets: Targets,
-        dropped: pd.DataFrame,
-        scales: Mapping[str, Continuous],
+    def mapped(
+        self, labels: Labels, targets: Mapping[str, TargetSetting]
+    ) -> tuple[Reading, list[Drop]]:
+        """The same with its labels mapped and placeholders taken away, and what was dropped.
+
+        Raises:
+            ConfigError: a key of ``labels`` fits nothing.
+            DataError: a label is unknown.
+        """
+        classes, scales = by_kind(targets)
+        named = classes | dict.fromkeys(scales)
+        table, notes = without_placeholders(self.table, labels=labels, targets=named)
+        table, drops = map_labels(table, labels=labels, targets=classes)
+        return replace(self, table=table, notes=(*self.notes, *notes)), drops
+
+    def chosen(
+        self, targets: Mapping[str, TargetSetting], drops: list[Drop], *, complete: bool
     ) -> Corpus:
-        """The corpus of the rows that were chosen."""
+        """The corpus of the rows that the targets can use.
+
+        Raises:
+            ConfigError: a target isn't a column, or lists a class twice.
+            DataError: a class has no rows, a value is off its scale, or no row is left.
+        """
+        classes, scales = by_kind(targets)
+        table, found = read_values(self.table, scales), Targets()
+        try:
+            if classes or not scales:
+                table, found, dropped = choose_rows(table, targets=classes, complete=complete)
+                drops = [*drops, *dropped]
+        except DataError as error:
+            raise DataError(f"{error}{self._aside()}") from error
         return Corpus(
             name=self.name,
             root=self.root,
             table=table.drop(columns="where").set_index("file"),
-            targets=targets,
+            targets=found,
             scales=scales,
-            dropped=dropped,
+            dropped=dropped_table(drops),
             excluded=pd.DataFrame(
                 self.excluded, columns=["file", "reason", "detail"], dtype=object
             ),
             notes=self.notes,
         )
 
-    def without_placeholders(
-        self,
-        labels: Mapping[str, Mapping[str, str | None]],
-        targets: Mapping[str, TargetSetting],
-    ) -> Reading:
-        """The same without labels that say that there is none; see ``labels``."""
-        classes, scales = by_kind(targets)
-        named = classes | dict.fromkeys(scales)
-        table, notes = without_placeholders(self.table, labels=labels, targets=named)
-        return replace(self, table=table, notes=(*self.notes, *notes))
-
-    def aside(self) -> str:
+    def _aside(self) -> str:
         """The end of a sentence on what may be missing from the table: files excluded, if any."""
         if not self.excluded:
             return ""

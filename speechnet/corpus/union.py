@@ -20,12 +20,12 @@ import pandas as pd
 
 from speechnet.core.columns import CORPUS_COLUMNS
 from speechnet.core.errors import ConfigError, DataError
-from speechnet.core.targets import TargetSetting, by_kind
+from speechnet.core.targets import TargetSetting
 from speechnet.core.types import Targets
 from speechnet.core.wording import counted, listing
 from speechnet.corpus.config import CorpusConfig
 from speechnet.corpus.known import saying
-from speechnet.corpus.labels import Drop, choose_rows, dropped_table, map_labels, read_values
+from speechnet.corpus.labels import Drop
 from speechnet.corpus.reader import Corpus, Reading, read_rows
 
 CORPUS: Final = "corpus"
@@ -55,27 +55,18 @@ def load_corpora(
         ConfigError: the configuration or a definition is wrong, or a recording is listed twice.
         DataError: a folder, a table or a label is missing or wrong, or a corpus has no row left.
     """
-    listed, scales = by_kind(targets)
     readings: list[Reading] = []
     drops: list[Drop] = []
     for number, config in enumerate(configs):
         with saying(f"data.corpora[{number}]", f" ({config.name})"):
-            reading = read_rows(config).without_placeholders(config.labels, targets)
-            table, dropped = map_labels(reading.table, labels=config.labels, targets=listed)
-        readings.append(replace(reading, table=table))
+            reading, dropped = read_rows(config).mapped(config.labels, targets)
+        readings.append(reading)
         drops += dropped
     union = _join(readings)
     with saying("data.corpora[...]"):
-        table = read_values(union.table, scales)
-        if scales and not listed:
-            return union.corpus(table, {}, dropped_table(_summed(drops)), scales)
-        try:
-            table, classes, dropped = choose_rows(table, targets=listed, complete=complete)
-        except DataError as error:
-            raise DataError(f"{error}{union.aside()}") from error
-    _check_none_lost(union.table, table, listed)
-    union = replace(union, notes=(*union.notes, *_not_everywhere(table, classes)))
-    return union.corpus(table, classes, dropped_table(_summed([*drops, *dropped])), scales)
+        corpus = union.chosen(targets, drops, complete=complete)
+    _check_none_lost(union.table, corpus)
+    return replace(corpus, notes=(*corpus.notes, *_not_everywhere(corpus)))
 
 
 def check_left_out(table: pd.DataFrame, targets: Targets) -> None:
@@ -192,14 +183,12 @@ def _check_once(table: pd.DataFrame) -> None:
         )
 
 
-def _check_none_lost(
-    union: pd.DataFrame, kept: pd.DataFrame, targets: Mapping[str, list[str] | None]
-) -> None:
+def _check_none_lost(union: pd.DataFrame, kept: Corpus) -> None:
     for corpus, rows in union.groupby(CORPUS, sort=False):
-        if corpus not in set(kept[CORPUS]):
+        if corpus not in set(kept.table[CORPUS]):
             has = "; ".join(
                 f"{target}: {listing(sorted(rows[target].dropna().unique())) or 'none'}"
-                for target in targets
+                for target in kept.targets
             )
             raise DataError(
                 f"data.corpora: no recording of {corpus} is left, for data.targets lists other "
@@ -207,22 +196,14 @@ def _check_none_lost(
             )
 
 
-def _not_everywhere(table: pd.DataFrame, targets: Targets) -> list[str]:
+def _not_everywhere(corpus: Corpus) -> list[str]:
     """A note for each target on the classes that some corpus lacks."""
-    count = table[CORPUS].nunique()
+    count = corpus.table[CORPUS].nunique()
     notes = []
-    for target, classes in targets.items():
-        where = corpora_of_classes(table, target, classes)
+    for target, classes in corpus.targets.items():
+        where = corpora_of_classes(corpus.table, target, classes)
         some = {label: has for label, has in where.items() if len(has) < count}
         if some:
             named = listing(f"{label} ({', '.join(has)})" for label, has in some.items())
             notes.append(f"classes of {target} that not every corpus has: {named}")
     return notes
-
-
-def _summed(drops: Sequence[Drop]) -> list[Drop]:
-    """Drops of the same label for the same reason, counted together."""
-    counts: dict[tuple[str, str, str], int] = {}
-    for target, label, count, why in drops:
-        counts[target, label, why] = counts.get((target, label, why), 0) + count
-    return [(target, label, count, why) for (target, label, why), count in counts.items()]

@@ -4,7 +4,8 @@ import pandas as pd
 import pytest
 
 from speechnet.core.errors import ConfigError, DataError
-from speechnet.corpus.labels import apply_labels
+from speechnet.core.types import Targets
+from speechnet.corpus.labels import Classes, Labels, choose_rows, dropped_table, map_labels
 
 EMOTIONS = ["angry", "calm", "calm", "happy", "sad", None]
 GENDERS = ["male", "male", "female", None, "female", None]
@@ -17,6 +18,14 @@ def table(**columns: list[str | None]) -> pd.DataFrame:
     return pd.DataFrame(
         {"file": range(rows), "where": [f"line {i + 2}" for i in range(rows)]} | text
     )
+
+
+def apply_labels(
+    table: pd.DataFrame, *, labels: Labels, targets: Classes, complete: bool = True
+) -> tuple[pd.DataFrame, Targets, pd.DataFrame]:
+    table, mapped = map_labels(table, labels=labels, targets=targets)
+    table, classes, dropped = choose_rows(table, targets=targets, complete=complete)
+    return table, classes, dropped_table([*mapped, *dropped])
 
 
 def drops(dropped: pd.DataFrame) -> list[tuple[object, ...]]:
