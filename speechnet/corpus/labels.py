@@ -51,8 +51,8 @@ _MANY_NUMBERS: Final = 20
 def dropped_table(drops: Iterable[Drop]) -> pd.DataFrame:
     """Dropped rows as ``Corpus.dropped`` has them: those of a label for one reason together."""
     table = pd.DataFrame(drops, columns=list(DROPPED_COLUMNS))
-    sums = table.groupby(["target", "label", "why"], sort=False, as_index=False)["count"].sum()
-    return sums[list(DROPPED_COLUMNS)]
+    sums = table.groupby(["target", "label", "why"], sort=False)[["count"]].sum()
+    return sums.reset_index()[list(DROPPED_COLUMNS)]
 
 
 def without_placeholders(

@@ -62,14 +62,18 @@ def check_folds(table: pd.DataFrame, targets: Targets, folds: list[Fold]) -> Non
         if len(fold.test) == 0:
             faults.append((number, "the test part is empty"))
         faults += [(number, what) for what in untrained(table.iloc[fold.train], targets)]
-    wrong = by_fold(faults) + _single_classes(targets)
+    wrong = by_fold(faults) + [
+        f"{target} has one class ({classes[0]}): there is nothing to tell apart"
+        for target, classes in targets.items()
+        if len(classes) < 2
+    ]
     if wrong:
         remedy = "Use fewer folds, another protocol, or fewer classes (data.targets)"
         raise DataError(misfit(wrong, remedy=remedy))
 
 
 def misfit(wrong: list[str], *, protocol: str = "", remedy: str = "") -> str:
-    """What an error says: all that is wrong, a line for each, and what helps."""
+    """The text of an error: all that is wrong, a line for each, and what helps."""
     name = f" {protocol}" if protocol else ""
     lines = [f"the corpus does not fit the protocol{name}:", *(f"  {what}" for what in wrong)]
     return "\n".join(lines + [remedy] * bool(remedy))
@@ -95,8 +99,14 @@ def untrained(train: pd.DataFrame, targets: Targets) -> list[str]:
     ]
 
 
+def lacking(count: int, table: pd.DataFrame, what: str) -> str:
+    """How many of the recordings lack something: "3 of 64 recordings have no speaker"."""
+    recordings = counted(len(table), "recording")
+    return f"{count:,} of {recordings} {plural(count, 'has', 'have')} {what}"
+
+
 def one_speaker(name: str) -> str:
-    """What can and what can't be said with the recordings of one speaker."""
+    """What the recordings of one speaker can show."""
     return (
         f"the corpus has one speaker ({name}), so nothing can be claimed about other speakers. How "
         "well new recordings of this speaker are recognised can be: data.split.protocol: random, "
@@ -122,27 +132,16 @@ def names_parts(values: np.ndarray) -> bool:
     return set(values) <= set(PARTS)
 
 
-def _single_classes(targets: Targets) -> list[str]:
-    return [
-        f"{target} has one class ({classes[0]}): there is nothing to tell apart"
-        for target, classes in targets.items()
-        if len(classes) < 2
-    ]
-
-
 def _check_column(table: pd.DataFrame, column: str, config: SplitConfig) -> np.ndarray:
     if column not in table:
         raise ConfigError(
             f"data.split.column: the corpus has no column {column!r}; it has "
             f"{', '.join(map(str, table.columns))}"
         )
-    empty = int(table[column].isna().sum())
-    if empty:
+    if empty := int(table[column].isna().sum()):
         raise DataError(
-            f"{empty:,} of {counted(len(table), 'recording')} {plural(empty, 'has', 'have')} "
-            "nothing in the column "
-            f"{column!r} that "
-            "data.split.column names; say of each which part or fold it is in"
+            f"{lacking(empty, table, 'nothing')} in the column {column!r} that data.split.column "
+            "names; say of each which part or fold it is in"
         )
     values = column_of(table, config)
     words = sorted(set(values))
@@ -164,7 +163,7 @@ def _check_column(table: pd.DataFrame, column: str, config: SplitConfig) -> np.n
 def _check_speakers(table: pd.DataFrame, config: SplitConfig) -> None:
     """What a protocol that keeps speakers apart needs of the corpus."""
     known = sorted(set(table["speaker"].dropna()))
-    wrong = _wrong_speakers(table, known, config) + _unknown_speakers(known, config.speakers)
+    wrong = _wrong_speakers(table, known, config)
     settings = _wrong_lists(known, config.speakers)
     if wrong or settings:
         kind = DataError if wrong else ConfigError
@@ -173,19 +172,15 @@ def _check_speakers(table: pd.DataFrame, config: SplitConfig) -> None:
 
 def _wrong_speakers(table: pd.DataFrame, known: list[str], config: SplitConfig) -> list[str]:
     wrong = []
-    nameless = int(table["speaker"].isna().sum())
-    if nameless:
+    if nameless := int(table["speaker"].isna().sum()):
         other = (
             "data.split.dev: 0"
             if config.column is not None
             else "data.split.protocol: random, which says nothing about unseen speakers"
         )
         wrong.append(
-            f"{nameless:,} of {counted(len(table), 'recording')} {plural(nameless, 'has', 'have')} "
-            "no speaker, and the "
-            f"{config.protocol} "
-            "protocol keeps speakers apart. Name the speakers (data.corpus.columns), or use "
-            f"{other}"
+            f"{lacking(nameless, table, 'no speaker')}, and the {config.protocol} protocol keeps "
+            f"speakers apart. Name the speakers (data.corpus.columns), or use {other}"
         )
     wanted = config.folds if config.protocol == "kfold" else 2
     if len(known) == 1:
@@ -195,26 +190,19 @@ def _wrong_speakers(table: pd.DataFrame, known: list[str], config: SplitConfig) 
             f"the corpus has {counted(len(known), 'speaker')} ({', '.join(known[:5])}), the "
             f"{config.protocol} protocol needs at least {wanted}"
         )
+    if unknown := {speaker for group in config.speakers for speaker in group} - set(known):
+        wrong.append(
+            f"data.split.speakers names {listing(sorted(unknown), MOST)}, not in the corpus; its "
+            f"speakers are {listing(known, MOST)}"
+        )
     return wrong
-
-
-def _unknown_speakers(known: list[str], lists: list[list[str]]) -> list[str]:
-    unknown = {speaker for group in lists for speaker in group} - set(known)
-    if not unknown:
-        return []
-    return [
-        f"data.split.speakers names {listing(sorted(unknown), MOST)}, not in the corpus; its "
-        "speakers "
-        f"are {listing(known, MOST)}"
-    ]
 
 
 def _wrong_lists(known: list[str], lists: list[list[str]]) -> list[str]:
     """What is wrong with ``data.split.speakers`` itself."""
     wrong = []
     listed = [speaker for group in lists for speaker in group]
-    twice = sorted({speaker for speaker in listed if listed.count(speaker) > 1})
-    if twice:
+    if twice := sorted({speaker for speaker in listed if listed.count(speaker) > 1}):
         wrong.append(
             f"data.split.speakers tests {', '.join(twice)} more than once; name each speaker once"
         )

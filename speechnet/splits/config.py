@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from speechnet.core.bounds import Number
+from speechnet.core.errors import ConfigError
 from speechnet.core.wording import counted
 from speechnet.splits.protocol import PROTOCOLS, Protocol, load_protocol
 
@@ -51,12 +52,31 @@ class SplitConfig:
         named = self.named
         return not named.speakers_shared if named else self.protocol != "random"
 
+    def check(self) -> None:
+        """Refuse settings that contradict each other.
+
+        Raises:
+            ConfigError: two settings do.
+        """
+        if self.protocol == "kfold" and self.folds < 2:
+            raise ConfigError(f"data.split.folds is {self.folds}, expected 2 or more for kfold")
+        if self.protocol == "predefined" and (self.column is None) == (not self.speakers):
+            raise ConfigError(
+                "data.split: the predefined protocol takes either column or speakers, one of the "
+                "two"
+            )
+        if self.named and (self.column is not None or self.speakers):
+            given = "speakers" if self.speakers else "column"
+            raise ConfigError(
+                f"data.split.{given}: {self.protocol} has folds of its own; leave {given} out, or "
+                "use data.split.protocol: predefined"
+            )
+
 
 def describe(config: SplitConfig) -> str:
-    """The protocol in words, as a caption says it."""
-    named = config.named
-    if named:
-        return named.describe()
+    """The protocol in words, for a caption."""
+    if config.named:
+        return config.named.describe()
     match config.protocol:
         case "speaker":
             return "one split, unseen speakers"

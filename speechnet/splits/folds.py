@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from speechnet.core.errors import DataError
 from speechnet.core.types import Fold, Int64, Targets
@@ -14,8 +13,7 @@ from speechnet.core.wording import counted, plural
 from speechnet.splits.checks import PARTS, check_corpus, check_folds, column_of, names_parts
 from speechnet.splits.config import SplitConfig
 from speechnet.splits.named import check_named, divide_named
-from speechnet.splits.settings import check_settings
-from speechnet.splits.strata import hold_out, merge_rare, shuffle, strata_of
+from speechnet.splits.strata import cross_validate, hold_out, shuffle, strata_of
 
 _Division = tuple[Int64, Int64, Int64 | None]
 """Rows to train on, rows to test on, and a dev part where the protocol sets it."""
@@ -47,7 +45,7 @@ def make_folds(
         DataError: the corpus does not fit the protocol, with all that is wrong; nothing has been
             computed yet.
     """
-    check_settings(config)
+    config.check()
     if config.named:
         check_named(table, targets, config.named, corpus=corpus)
     else:
@@ -77,35 +75,25 @@ def shared_speakers(table: pd.DataFrame, folds: list[Fold]) -> list[str]:
 def _divide(
     table: pd.DataFrame, strata: Int64, config: SplitConfig, *, seed: int
 ) -> Iterator[_Division]:
+    speakers = table["speaker"].to_numpy()
     match config.protocol:
         case "random" if config.folds == 1:
             yield *shuffle(strata, config.test, seed=seed), None
         case "random" | "kfold":
-            yield from _cross_validate(table, strata, config, seed=seed)
+            apart = None if config.protocol == "random" else speakers
+            for rest, test in cross_validate(strata, apart, folds=config.folds, seed=seed):
+                yield rest, test, None
         case "speaker":
-            speakers = table["speaker"].to_numpy()
             yield *hold_out(strata, speakers, config.test, seed=seed), None
         case "loso":
-            speakers = table["speaker"].to_numpy()
             for speaker in sorted(set(speakers)):
                 test = speakers == speaker
                 yield np.flatnonzero(~test), np.flatnonzero(test), None
         case "predefined":
             yield from _predefined(table, np.arange(len(table)), config)
         case _ if config.named:
-            yield from ((*division, None) for division in divide_named(table, config.named))
-
-
-def _cross_validate(
-    table: pd.DataFrame, strata: Int64, config: SplitConfig, *, seed: int
-) -> Iterator[_Division]:
-    y = merge_rare(strata, config.folds)
-    if config.protocol == "kfold":
-        grouped = StratifiedGroupKFold(config.folds, shuffle=True, random_state=seed)
-        pairs = grouped.split(y, y, table["speaker"])
-    else:
-        pairs = StratifiedKFold(config.folds, shuffle=True, random_state=seed).split(y, y)
-    yield from ((rest, test, None) for rest, test in pairs)
+            for rest, test in divide_named(table, config.named):
+                yield rest, test, None
 
 
 def _predefined(table: pd.DataFrame, rows: Int64, config: SplitConfig) -> Iterator[_Division]:
@@ -137,9 +125,8 @@ def _take_dev(
         if (left := len(set(speakers))) < 2:
             raise DataError(
                 f"{counted(left, 'speaker')} {plural(left, 'is', 'are')} left to train on in a "
-                "fold, a dev part "
-                "of "
-                "other speakers needs two. Set data.split.dev: 0, or use more speakers"
+                "fold, a dev part of other speakers needs two. Set data.split.dev: 0, or use more "
+                "speakers"
             )
         train, dev = hold_out(strata[rest], speakers, config.dev, seed=seed)
     return rest[train], rest[dev]

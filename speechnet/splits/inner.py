@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from speechnet.core.errors import DataError
 from speechnet.core.types import Int64
 from speechnet.core.wording import counted
-from speechnet.splits.strata import merge_rare
+from speechnet.splits.strata import cross_validate
 
 
 def inner_folds(
@@ -34,20 +33,15 @@ def inner_folds(
     wanted = [set(column) - {-1} for column in labels.T]
     most = min(folds, len(set(speakers)) if speakers is not None else len(labels) // 2)
     for count in range(most, 1, -1):
-        y = merge_rare(strata, count)
-        if speakers is None:
-            pairs = list(StratifiedKFold(count, shuffle=True, random_state=seed).split(y, y))
-        else:
-            grouped = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
-            pairs = list(grouped.split(y, y, speakers))
+        pairs = cross_validate(strata, speakers, folds=count, seed=seed)
         if all(_covers(labels[fit], labels[held], wanted) for fit, held in pairs):
             return pairs
     apart = " of different speakers" if speakers is not None else ""
     raise DataError(
         f"the {counted(len(labels), 'training row')} can't be divided into two parts{apart} that "
-        "both hold "
-        "every class, as the search of hyper-parameters needs. Use more folds or a smaller dev "
-        "part (data.split), more speakers of each class, or leave rare classes out (data.targets)"
+        "both hold every class, as the search of hyper-parameters needs. Use more folds or a "
+        "smaller dev part (data.split), more speakers of each class, or leave rare classes out "
+        "(data.targets)"
     )
 
 

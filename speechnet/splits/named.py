@@ -11,7 +11,15 @@ import pandas as pd
 from speechnet.core.errors import DataError
 from speechnet.core.types import Int64, Targets
 from speechnet.core.wording import counted, listing, plural
-from speechnet.splits.checks import MOST, OneFault, by_fold, misfit, one_speaker, untrained
+from speechnet.splits.checks import (
+    MOST,
+    OneFault,
+    by_fold,
+    lacking,
+    misfit,
+    one_speaker,
+    untrained,
+)
 from speechnet.splits.protocol import Protocol
 
 
@@ -32,12 +40,12 @@ def check_named(
     wrong = _wrong_corpus(protocol, corpus) + _wrong_names(table, protocol)
     faults: list[OneFault] = []
     for number, (rest, test) in enumerate(divide_named(table, protocol)):
-        faults += [
-            (number, what)
-            for what in _empty(rest, test)
-            or _untested(table.iloc[test], targets, protocol, fold=number)
-            + untrained(table.iloc[rest], targets)
-        ]
+        found = ["the test part is empty"] if len(test) == 0 else []
+        found += ["the rest to train on is empty"] if len(rest) == 0 else []
+        if not found:
+            found = _untested(table.iloc[test], targets, protocol, fold=number)
+            found += untrained(table.iloc[rest], targets)
+        faults += [(number, what) for what in found]
     wrong += by_fold(faults)
     if wrong:
         remedy = (
@@ -53,11 +61,6 @@ def divide_named(table: pd.DataFrame, protocol: Protocol) -> Iterator[tuple[Int6
     for names in protocol.folds:
         test = keys.isin([name.casefold() for name in names]).to_numpy()
         yield np.flatnonzero(~test), np.flatnonzero(test)
-
-
-def _empty(rest: Int64, test: Int64) -> list[str]:
-    parts = {"test part is empty": test, "rest to train on is empty": rest}
-    return [f"the {what}" for what, rows in parts.items() if len(rows) == 0]
 
 
 def _untested(test: pd.DataFrame, targets: Targets, protocol: Protocol, *, fold: int) -> list[str]:
@@ -90,29 +93,19 @@ def _wrong_names(table: pd.DataFrame, protocol: Protocol) -> list[str]:
     listed = {name.casefold() for group in protocol.folds for name in group}
     wrong = []
     if nameless := int(keys.isna().sum()):
-        wrong.append(
-            f"{nameless:,} of {counted(len(table), 'recording')} {plural(nameless, 'has', 'have')} "
-            "no speaker"
-        )
+        wrong.append(lacking(nameless, table, "no speaker"))
     if unknown := sorted(set(keys.dropna()) - listed):
         wrong.append(
             f"{counted(len(unknown), f'unknown {protocol.unit}')}: {listing(unknown, MOST)}"
         )
-    if protocol.unit == "speaker":
-        wrong += _too_few(table, protocol)
-    return wrong
-
-
-def _too_few(table: pd.DataFrame, protocol: Protocol) -> list[str]:
-    known = sorted(set(table["speaker"].dropna()))
-    present = {str(name).casefold() for name in known}
-    missing = [name for name in protocol.speakers if name.casefold() not in present]
-    wrong = []
-    if missing:
+    if protocol.unit == "file":
+        return wrong
+    if missing := [name for name in protocol.speakers if name.casefold() not in set(keys)]:
         wrong.append(
             f"{len(missing)} of its speakers {plural(len(missing), 'is', 'are')} missing: "
             f"{listing(missing, MOST)}"
         )
+    known = sorted(set(table["speaker"].dropna()))
     if len(known) == 1:
         wrong.append(one_speaker(str(known[0])))
     elif len(known) < len(protocol.folds):

@@ -7,7 +7,12 @@ from typing import Final
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
+from sklearn.model_selection import (
+    ShuffleSplit,
+    StratifiedGroupKFold,
+    StratifiedKFold,
+    StratifiedShuffleSplit,
+)
 
 from speechnet.core.errors import DataError
 from speechnet.core.types import Int64, Targets
@@ -85,6 +90,26 @@ def hold_out(
     distance = np.abs(counts - share * totals).sum(axis=1)
     best = held[np.lexsort((distance, lost))[0]].astype(bool)[who]
     return np.flatnonzero(~best), np.flatnonzero(best)
+
+
+def cross_validate(
+    strata: Int64, speakers: np.ndarray | None, *, folds: int, seed: int
+) -> list[tuple[Int64, Int64]]:
+    """Stratified folds, each row held out once.
+
+    Args:
+        strata: int64 ``[n]``.
+        speakers: ``[n]``, to be kept apart; None to shuffle without regard to them.
+        folds: how many.
+        seed: of the shuffle.
+
+    Returns:
+        Positions that stay and positions held out, int64.
+    """
+    y = merge_rare(strata, folds)
+    kind = StratifiedKFold if speakers is None else StratifiedGroupKFold
+    splitter = kind(folds, shuffle=True, random_state=seed)
+    return list(splitter.split(y, y, speakers))
 
 
 def merge_rare(strata: Int64, least: int) -> Int64:
