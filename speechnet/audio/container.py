@@ -12,7 +12,7 @@ import os
 import re
 import struct
 from collections.abc import Iterator
-from typing import Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 _PLACEHOLDER_SPAN: Final = 2**20
 """Bytes. A size so near 2^31 or 2^32 is none: writers that stream can't go back to fill in the true
@@ -126,8 +126,8 @@ def ending(file: _Seekable) -> Ending:
     return Ending(f"{lack} bytes fewer than its {name} header says", lack / there)
 
 
-class Filled(io.RawIOBase):
-    """A WAV whose data's size is 0, as if what follows up to the end stood there.
+class Filled(io.FileIO):
+    """A WAV whose data's size is 0, read as if the true size stood there.
 
     Args:
         file: the WAV.
@@ -135,31 +135,15 @@ class Filled(io.RawIOBase):
     """
 
     def __init__(self, file: io.FileIO, place: int) -> None:
-        self._file, self._place = file, place
-        length = file.seek(0, os.SEEK_END) - place - 4
-        self._size = struct.pack("<I", min(length, 2**32 - 1))
-        file.seek(0)
+        super().__init__(file.fileno(), closefd=False)
+        length = self.seek(0, os.SEEK_END) - place - 4
+        self._place, self._size = place, struct.pack("<I", min(length, _NO_SIZE))
+        self.seek(0)
 
-    def readable(self) -> bool:
-        """It is."""
-        return True
-
-    def seekable(self) -> bool:
-        """It is."""
-        return True
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
-        """As of the file."""
-        return self._file.seek(offset, whence)
-
-    def tell(self) -> int:
-        """As of the file."""
-        return self._file.tell()
-
-    def readinto(self, buffer: bytearray, /) -> int:  # type: ignore[override]  # what it is given
-        """As of the file, but for those four bytes."""
-        begin = self._file.tell()
-        count = self._file.readinto(buffer) or 0
+    def readinto(self, buffer: Any, /) -> int:
+        """Read bytes; see ``io.FileIO``."""
+        begin = self.tell()
+        count = super().readinto(buffer) or 0
         for i, byte in enumerate(self._size, self._place - begin):
             if 0 <= i < count:
                 buffer[i : i + 1] = bytes([byte])

@@ -26,17 +26,6 @@ from speechnet.core.errors import Excluded
 from speechnet.core.reading import open_unbuffered
 from speechnet.core.types import Float32
 
-__all__ = [
-    "AudioConfig",
-    "Clip",
-    "check_decoded",
-    "check_header",
-    "header",
-    "load",
-    "opened",
-    "probe",
-]
-
 _SLACK_S: Final = 0.01
 """Seconds. A part may end so much behind the recording, for tables hold two or three decimals; and
 so much may be missing at the end, for some writers count a header or a padding byte as sound."""
@@ -146,7 +135,7 @@ class _Onwards(soundfile.SoundFile):  # type: ignore[misc]  # it has no types
     soundfile seeks to where it is after every read, and an MP3 then goes on with other last bits.
     """
 
-    def __init__(self, file: int | io.RawIOBase) -> None:
+    def __init__(self, file: int | io.FileIO) -> None:
         with QUIET:
             super().__init__(file, closefd=False)
 

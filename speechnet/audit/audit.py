@@ -1,4 +1,4 @@
-"""The whole audit of a corpus and of its division."""
+"""The whole audit of a corpus and its folds."""
 
 from __future__ import annotations
 
@@ -60,13 +60,12 @@ def run_audit(
         targets: each target with its classes.
         folds: positions in ``table``.
         matrix: features of those recordings; its index is the table's, in any order.
-        statistics: index ``file``, as ``speechnet.audio.signal_statistics`` describes them.
+        statistics: index ``file``; see ``speechnet.audio.signal_statistics``.
         excluded: columns ``file, reason, detail``.
-        config: from where on something is worth a remark.
-        highest: frequency in Hz that the features look at.
-        labels: the corpus table before anything was excluded, index ``file``, with columns
-            ``speaker`` and the targets; None if unknown: exact copies that are excluded are then
-            not held against their originals.
+        config: thresholds.
+        highest: the highest frequency in Hz that the features look at.
+        labels: the corpus table before anything was excluded, to compare excluded copies with
+            their originals; None if unknown.
     """
     files = examine(statistics, excluded, config)
     near = find(matrix, config) if config.near_duplicates else pd.DataFrame(columns=[*PAIR_COLUMNS])

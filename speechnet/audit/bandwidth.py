@@ -1,7 +1,7 @@
-"""Recordings whose bands end at different frequencies, as far as features look at them.
+"""Recordings whose bands end at different frequencies, within what the features look at.
 
-A model takes for a class, a speaker or a corpus what is a telephone or a codec, and where one kind
-was trained on it knows nothing of the other.
+A model may take a telephone or a codec for a class, a speaker or a corpus, and knows nothing of a
+kind of recording that it wasn't trained on.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ RATES: Final = (8_000, 11_025, 16_000, 22_050, 32_000, 44_100, 48_000)
 """Sample rates in Hz that recordings usually have, or had once."""
 
 _FEW: Final = 0.02
-"""Up to this share of recordings of another bandwidth is no mixture."""
+"""The share of recordings of another bandwidth that is no mixture yet."""
 
 
 def bands(bandwidth: pd.Series, highest: float) -> pd.Series:
-    """The kind of each recording by its bandwidth: an octave for each.
+    """Sort recordings by bandwidth, into octaves counted down from ``highest``.
 
     Args:
-        bandwidth: where it ends, in Hz; NaN where nothing sounds.
-        highest: frequency in Hz that the features look at; what lies beyond makes no difference.
+        bandwidth: where each recording's band ends, in Hz; NaN where nothing sounds.
+        highest: the highest frequency in Hz that the features look at.
 
     Returns:
-        The middle of its octave in Hz, counted down from ``highest``, indexed as ``bandwidth``.
+        The middle of each recording's octave in Hz, indexed as ``bandwidth``.
     """
     top = min(highest, float(bandwidth.max())) if bandwidth.notna().any() else highest
     octaves = np.log2(top / bandwidth.clip(upper=top)).round()
@@ -39,16 +39,16 @@ def bands(bandwidth: pd.Series, highest: float) -> pd.Series:
 
 
 def nearest_rate(bandwidth: float) -> int:
-    """The usual sample rate, in Hz, that keeps a band that ends at some frequency, and no more."""
+    """The usual sample rate in Hz that fits a band which ends at some frequency best."""
     return min(RATES, key=lambda rate: abs(math.log(rate / 2 / bandwidth)))
 
 
 def mixed(bandwidth: pd.Series, highest: float) -> Iterator[Finding]:
-    """Whether recordings of several bandwidths are mixed, and what makes them alike.
+    """Find a mixture of bandwidths, and the sample rate that makes all alike.
 
     Args:
-        bandwidth: of each recording in Hz, as ``bands`` takes it.
-        highest: as ``bands`` takes it.
+        bandwidth: see ``bands``.
+        highest: see ``bands``.
     """
     kinds = bands(bandwidth, highest).dropna()
     if kinds.nunique() < 2:

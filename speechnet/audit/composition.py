@@ -1,7 +1,7 @@
-"""Who says what: classes by gender by speaker, and how much of the labels the speaker gives away.
+"""Classes by gender by speaker, and how much of the labels the speaker gives away.
 
-Where a speaker has recordings of one class only, or mostly of one, a model may learn voices in
-place of what is asked for, and standardising by speaker takes away what tells the classes apart.
+Where a speaker's recordings are all or mostly of one class, a model may learn voices in place of
+the classes, and standardising by speaker takes away what tells the classes apart.
 """
 
 from __future__ import annotations
@@ -16,28 +16,27 @@ from sklearn.metrics.cluster import expected_mutual_information
 from speechnet.core.types import Float64, Targets
 
 PERSONAL: Final = frozenset({"gender"})
-"""Targets that belong to the speaker: that each speaker has one class of them is no finding."""
+"""Targets of which each speaker has one class, which is no finding."""
 
 COMPOSITION_COLUMNS: Final = ("target", "class", "gender", "speaker", "count")
 
 
 @dataclass(frozen=True)
 class Tells:
-    """How well the speaker alone, or the sentence or the corpus, tells a target's class.
+    """How well the speaker alone (or the sentence, or the corpus) predicts a target's class.
 
     Attributes:
-        uar: mean recall over classes of the rule "the class that most of the same speaker's other
-            recordings have" (ties share the recording between them).
-        chance: one over the number of classes, what the rule would reach without a connection. In
-            a corpus where every speaker has as many recordings of each class it reaches less, for
-            the recording that is asked about is missing among the others.
+        uar: mean recall of the rule "the class of most of the speaker's other recordings"; tied
+            classes share the recording.
+        chance: one over the number of classes. The rule reaches less where every speaker has as
+            many recordings of each class, for the recording in question is not among the others.
         certainty: the share of the class's uncertainty that the speaker takes away, corrected for
-            what would come about by chance: ``(I - E[I]) / (H - E[I])``, with the mutual
-            information ``I`` of class and speaker, its expectation under permuted labels and the
-            classes' entropy ``H``. 1 if each speaker has one class, 0 on average if classes are
-            spread by chance, below 0 if they are spread more evenly than that.
+            chance: ``(I - E[I]) / (H - E[I])`` with the mutual information ``I`` of class and
+            speaker, its expectation under permuted labels and the classes' entropy ``H``. 1 if each
+            speaker has one class, 0 on average if classes are spread by chance, below 0 if more
+            evenly.
         recordings: labelled recordings of speakers who have two or more of them.
-        groups: how many speakers these are, or sentences or corpora.
+        groups: how many speakers these are.
     """
 
     uar: float
@@ -70,15 +69,10 @@ def classes_by_gender_by_speaker(table: pd.DataFrame, targets: Targets) -> pd.Da
 
 
 def single_class_speakers(table: pd.DataFrame, target: str) -> pd.DataFrame:
-    """Speakers with several recordings, all of one class.
-
-    Args:
-        table: the corpus table.
-        target: the column of labels.
+    """Speakers with two or more labelled recordings, all of one class.
 
     Returns:
-        Columns ``speaker, class, count``, by speaker; only speakers with two labelled recordings
-        or more can be in it.
+        Columns ``speaker, class, count``, by speaker.
     """
     by_speaker = _of_several(table, target).groupby("speaker", observed=True)["label"]
     found = by_speaker.agg(["nunique", "first", "size"])
@@ -92,32 +86,25 @@ def normalising_harms(table: pd.DataFrame, targets: Targets, *, share: float) ->
     Args:
         table: the corpus table.
         targets: each target with its classes; those of ``PERSONAL`` don't count.
-        share: of the speakers with several recordings, how many of one class only are too many.
-
-    Returns:
-        The targets, in their order.
+        share: which share of the speakers with several recordings may have one class only.
     """
     harmed = []
-    for target in (name for name in targets if name not in PERSONAL):
+    for target in targets:
         speakers = _of_several(table, target)["speaker"].nunique()
         single = len(single_class_speakers(table, target))
-        if single and single >= share * speakers:
+        if target not in PERSONAL and single and single >= share * speakers:
             harmed.append(target)
     return harmed
 
 
 def tells(table: pd.DataFrame, target: str, *, by: str = "speaker") -> Tells:
-    """Measure how well the speaker alone tells the class.
-
-    Args:
-        table: the corpus table.
-        target: the column of labels.
-        by: another column to look at in place of the speaker.
+    """Measure how well the speaker, or another column ``by``, predicts the class.
 
     Returns:
         The measures; NaN where fewer than two classes or no speaker of several recordings are left.
     """
-    counts = _contingency(table, target, by)
+    frame = _of_several(table, target, by)
+    counts = pd.crosstab(frame[by], frame["label"]).to_numpy(dtype=np.float64)
     n, classes = int(counts.sum()), counts.shape[1]
     if classes < 2:
         return Tells(np.nan, np.nan, np.nan, recordings=n, groups=len(counts))
@@ -131,19 +118,13 @@ def tells(table: pd.DataFrame, target: str, *, by: str = "speaker") -> Tells:
 
 
 def _of_several(table: pd.DataFrame, target: str, by: str = "speaker") -> pd.DataFrame:
-    """Columns ``by`` and ``label`` of speakers with two labelled recordings or more."""
+    """Columns ``by`` and ``label``, of speakers with two or more labelled recordings."""
     frame = pd.DataFrame({by: table[by], "label": table[target]}).dropna()
     return frame[frame.groupby(by, observed=True)["label"].transform("size") > 1]
 
 
-def _contingency(table: pd.DataFrame, target: str, by: str) -> Float64:
-    """Recordings by speaker and class, float64 ``[speakers, classes]``."""
-    frame = _of_several(table, target, by)
-    return pd.crosstab(frame[by], frame["label"]).to_numpy(dtype=np.float64)
-
-
 def _majority_uar(counts: Float64) -> float:
-    """UAR of the majority class among the same speaker's other recordings."""
+    """``Tells.uar`` of counts of recordings, float64 ``[speakers, classes]``."""
     recalls = []
     for label in range(counts.shape[1]):
         others = counts.copy()
@@ -155,11 +136,10 @@ def _majority_uar(counts: Float64) -> float:
 
 
 def _certainty(counts: Float64) -> float:
-    """The corrected uncertainty coefficient of ``Tells``.
+    """``Tells.certainty``: Theil's uncertainty coefficient, corrected for chance.
 
     The correction is that of N. X. Vinh, J. Epps and J. Bailey, "Information theoretic measures
-    for clusterings comparison" (JMLR 11, 2010); divided by the entropy of the classes alone the
-    measure is asymmetric, as Theil's uncertainty coefficient is.
+    for clusterings comparison" (JMLR 11, 2010).
     """
     n = counts.sum()
     p = counts / n

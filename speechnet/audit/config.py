@@ -1,4 +1,4 @@
-"""From where on a recording or a corpus is worth a remark."""
+"""The thresholds of the audit."""
 
 from __future__ import annotations
 
@@ -12,26 +12,25 @@ _Share = Annotated[float, Number(ge=0, le=1)]
 
 @dataclass
 class AuditConfig:
-    """What the audit remarks on. It only tells: no recording is left out for it.
+    """What the audit reports. It reports only: no recording is excluded for it.
 
     Attributes:
         short: recordings shorter than this, in seconds.
         quiet: recordings whose peak is below this, in dB of full scale.
         clipped: recordings with more than this share of samples at full scale.
-        dc: recordings whose mean is further than this from 0, full scale being 1.
+        dc: recordings whose mean is further than this from 0; full scale is 1.
         snr: recordings whose estimated signal-to-noise ratio is below this, in dB.
-        silence: recordings of which more than this share is silence.
-        togetherness: recordings whose channels' levels correlate by less, -1 to 1.
+        silence: recordings with more than this share of silence.
+        togetherness: recordings whose channels' levels correlate by less than this, -1 to 1.
         near_duplicates: look for re-encoded, trimmed and rescaled copies among the features.
         near_duplicate_ratio: two recordings are near-duplicates if their distance is at most this
             share of either's distance to its tenth neighbour.
-        near_duplicate_exact: recordings up to which all are compared with all; of more, those that
-            lie in one neighbourhood, which misses a few pairs and is said. A neighbourhood of fewer
-            than 1,000 would say little.
-        tells: speakers, sentences or corpora that tell a class, from this share of its uncertainty
-            on.
-        single_class: speaker normalisation is advised against where this share of the speakers have
-            one class only.
+        near_duplicate_exact: up to so many recordings, all pairs are compared; of more, only
+            neighbours, which misses about one pair in a hundred and is reported.
+        tells: speakers, sentences or corpora that take away at least this share of the uncertainty
+            about a class.
+        single_class: advise against speaker normalisation where at least this share of the speakers
+            have one class only.
     """
 
     short: Annotated[float, Number(ge=0)] = 0.5

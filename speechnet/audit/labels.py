@@ -11,17 +11,14 @@ from speechnet.core.types import Targets
 DISPUTED_COLUMNS: Final = ("first", "second", "copy", "column", "label", "other")
 
 _SAME_SAMPLES: Final = "the same samples as "
-"""What the detail of a recording that is excluded as ``duplicate`` says before the original."""
+"""Precedes the original in the detail of a recording excluded as ``duplicate``."""
 
 
 def originals(excluded: pd.DataFrame) -> pd.Series:
-    """Name the original of each exact copy that is excluded.
+    """The originals' files of excluded exact copies, indexed by the copies' files.
 
     Args:
         excluded: columns ``file, reason, detail``.
-
-    Returns:
-        The originals' files, indexed by the copies' files.
     """
     copies = excluded[excluded["reason"] == "duplicate"].set_index("file")["detail"]
     return copies.astype(object).str.removeprefix(_SAME_SAMPLES)
@@ -35,24 +32,22 @@ def disputed(
     excluded: pd.DataFrame,
     near: pd.DataFrame,
 ) -> pd.DataFrame:
-    """Compare the speakers and the labels of copies.
+    """Find copies whose speakers or labels differ.
 
-    An exact copy is compared with the first recording of the same samples, of near-copies each
-    pair. What is unknown of either disagrees with nothing; a pair of which one file has no row in
-    ``labels`` is passed over.
+    An exact copy is compared with the first recording of the same samples, near-copies pair by
+    pair. A missing label disagrees with nothing; pairs without a row in ``labels`` are left out.
 
     Args:
-        labels: index ``file``, columns ``speaker`` and the targets; of the copies that are set
-            aside too, if these are to be compared.
+        labels: index ``file``, columns ``speaker`` and the targets; with the excluded copies if
+            these are to be compared.
         targets: each target with its classes.
         digests: a hash of each used recording's samples, indexed by file.
         excluded: columns ``file, reason, detail``.
-        near: columns ``first`` and ``second``, files that are near-duplicates of one another.
+        near: columns ``first`` and ``second``: near-duplicates.
 
     Returns:
         Columns ``first, second, copy, column, label, other``: a row for each pair and each column
-        of ``labels`` that they differ in, with the label of the first and that of the other. The
-        copy is ``exact`` or ``near``. Exact ones come first; no pair is in it as both.
+        in which they differ. ``copy`` is ``exact`` (these come first) or ``near``, never both.
     """
     pairs = _copies(digests, excluded, near)
     pairs = pairs[pairs["first"].isin(labels.index) & pairs["second"].isin(labels.index)]

@@ -1,4 +1,4 @@
-"""What stands on both sides of a fold: speakers, sentences, and the same recording twice."""
+"""Speakers, sentences and copies of recordings on both sides of a fold."""
 
 from __future__ import annotations
 
@@ -16,22 +16,20 @@ LEAKAGE_COLUMNS: Final = ("fold", "kind", "value", "train", "test", "tested")
 def leakage(
     table: pd.DataFrame, folds: list[Fold], *, digests: pd.Series | None, near: pd.DataFrame
 ) -> pd.DataFrame:
-    """Name all that is tested and was trained on, or chosen by, before.
+    """List what is tested and stands in the train or dev part too.
 
     Args:
         table: the corpus table, ``n`` rows, with columns ``speaker`` and ``sentence``.
         folds: positions in the table.
         digests: a hash of each recording's samples, indexed by file; None if unknown.
-        near: columns ``first`` and ``second``, files that are near-duplicates of one another.
+        near: columns ``first`` and ``second``: near-duplicates.
 
     Returns:
-        Columns ``fold, kind, value, train, test, tested``. Kinds are speaker, sentence, duplicate
-        (the same samples) and near_duplicate. The value is the name of the speaker or the sentence;
-        ``train`` counts the recordings of the train and dev parts that it stands for, ``test``
-        those of the test part. Recordings without a speaker or a sentence are in no row. Of copies
-        there is a row for each recording that is ``tested`` (missing for the other kinds), however
-        many copies of it are trained on; the value is the first of these and the tested one, joined
-        by " = " or " ~ ".
+        Columns ``fold, kind, value, train, test, tested``. ``kind`` is speaker, sentence, duplicate
+        (the same samples) or near_duplicate. ``value`` is the speaker or the sentence, ``train``
+        the number of its recordings in the train and dev parts, ``test`` in the test part. Copies
+        have one row for each ``tested`` recording (missing for the other kinds), whose value is
+        the first copy that is trained on and the tested recording, joined by " = " or " ~ ".
     """
     files = table.index.to_numpy(dtype=object)
     named = {kind: pd.factorize(table[kind]) for kind in ("speaker", "sentence")}

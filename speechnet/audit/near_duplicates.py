@@ -4,23 +4,7 @@ A copy lies nearer to its original than recordings lie to one another that merel
 near that is depends on the corpus and on the features, so each distance is held against the two
 recordings' own surroundings.
 
-Measured on RAVDESS, whose actors say each sentence twice in each way: 60 copies of each kind among
-1,440 recordings, with the ``functionals`` preset (silence trimmed) and with the ``original`` one
-(silence kept, denoised). Found are, in per cent, by the one / the other:
-
-    gain 0.3 to 2, clipping included       98 to 100 / 98 to 100
-    MP3 of 80 to 200 kbit/s                100 / 100
-    MP3 of a variable rate, 60 kbit/s      88 / 97
-    Ogg Vorbis of 66 kbit/s                98 / 95
-    50 to 300 ms cut off one end           100 / 100
-    300 ms cut off both ends               100 / 95
-    8 bits, at full level                  90 / 90
-    8 bits, as quiet as it was             12 / 20: the rounding is as loud as the speech
-    16 kHz, analysed at 22.05 kHz          5 / 3
-    16 kHz, all analysed at that rate      93 / 60
-
-and falsely named, without any copy, are 0 / 2 pairs. A copy at a lower sample rate lacks the treble
-of its original: it is found where ``data.audio.sample_rate`` is no higher than its own.
+``docs/read-the-report.md`` says how much is found of which kind of copy.
 """
 
 from __future__ import annotations
@@ -78,31 +62,11 @@ def find(matrix: FeatureMatrix, config: AuditConfig) -> pd.DataFrame:
     earlier one in a corpus of less than a hundred), and of few columns, which come near one another
     by chance, at most the share that one in 1,000 recordings reaches so.
 
-    How much is found depends on the speech and on what was done to a copy, more than on how many
-    recordings there are. Of copies planted in 24, 48, 100, 200 and 384 recordings drawn at random
-    (the last column: up to 100), one of each kind for every 50, were found, in per cent, over 20
-    draws of up to 100 recordings and 8 of more, the range over the sizes:
-
-        copy                       RAVDESS, trimmed       synthetic sentences, not trimmed
-        columns                    25         201         25 (8 kHz)   65 (8 kHz)   201 (16 kHz)
-        gain of 1.5                95 to 100  100         88 to 100    100          100
-        Ogg Vorbis                 100        95 to 100   0 to 65      95 to 100    45 to 70
-        50 ms cut off              100        100         16 to 75     90 to 98     60 to 75
-        200 ms of speech cut off   59 to 85   16 to 52    2 to 65      94 to 100    0 to 8
-        gain of 20, clipped        50 to 75   59 to 75    0 to 5       5 to 20      0 to 5
-
-    So on real speech it is reliable from 24 recordings and 25 columns on for a gain, a codec or a
-    short cut. On the short synthetic sentences it is so for a gain alone, and for the others with
-    the 65 columns of the ``original`` preset. A heavily clipped copy is often missed at any size,
-    and so mostly is one that lacks 200 ms of speech: that no pair is found doesn't say that there
-    is none.
-
     Up to ``near_duplicate_exact`` recordings all pairs are compared, in a time that grows with the
     square of their number. Of more, only those that share one of their three nearest landmarks:
-    recordings drawn at random, three times the root of their number. Time grows with its power of
-    1.5. What is found so is held against exact distances, and is part of what all pairs would give:
-    246 of 247 pairs on RAVDESS with 240 copies (gain, MP3, Ogg Vorbis, 100 ms cut off), 496 of 500
-    planted in 16,000 made-up rows, 499 of 500 in 100,000, 495 of 500 in 300,000.
+    recordings drawn at random, three times the root of their number. Time then grows with the power
+    of 1.5. Pairs found that way are checked by exact distances, so they are a part of what all
+    pairs would give, about 99 in 100.
 
     Args:
         matrix: the features of the recordings.

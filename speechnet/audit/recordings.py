@@ -1,4 +1,4 @@
-"""What is wrong with single recordings, from statistics measured as they were decoded."""
+"""Faults of single recordings, found in the statistics of their samples."""
 
 from __future__ import annotations
 
@@ -23,12 +23,11 @@ FAULTS: Final[dict[str, str]] = {
     "stereo": "of several channels",
     "odd_rate": "of another sample rate than most",
 }
-"""What may be found in a recording that is used, in words; a recording that is excluded has a
-reason of ``speechnet.core.types.REASONS`` instead."""
+"""Faults of recordings that are used; the excluded ones have a reason of ``core.types.REASONS``."""
 
 
 class _Check(NamedTuple):
-    """A fault: what was ``measured`` of all recordings, where it is ``bad``, how to say it."""
+    """A fault: what was ``measured`` of all recordings, which are ``bad``, and the detail."""
 
     fault: str
     measured: pd.Series
@@ -37,20 +36,17 @@ class _Check(NamedTuple):
 
 
 def examine(statistics: pd.DataFrame, excluded: pd.DataFrame, config: AuditConfig) -> pd.DataFrame:
-    """Name the faults of recordings.
+    """List the faults of recordings.
 
     Args:
-        statistics: index ``file``; columns ``duration`` (s), ``sample_rate`` (Hz), ``channels``,
-            ``peak``, ``dc``, ``clipped``, ``silence``, ``snr`` (dB), ``channel_taken`` and
-            ``togetherness``, as ``speechnet.audio.signal_statistics`` describes them.
+        statistics: index ``file``; ``speechnet.audio.signal_statistics`` describes the columns.
         excluded: columns ``file, reason, detail``.
-        config: from where on something is a fault.
+        config: thresholds.
 
     Returns:
-        Columns ``file, fault, value, detail``: first the recordings that are excluded, the fault
-        being the reason and the value NaN, then fault by fault those of ``FAULTS``. A recording
-        has as many rows as it has faults, a sound one none. The value is in the unit of the fact,
-        but for ``quiet``, where it is the peak in dB of full scale.
+        Columns ``file, fault, value, detail``: first the excluded recordings, whose fault is the
+        reason and whose value is NaN, then the others by fault, in the order of ``FAULTS``. The
+        value has the statistic's unit; of ``quiet`` it is the peak in dB of full scale.
     """
     refused = excluded.rename(columns={"reason": "fault"}).assign(value=np.nan)
     tables = [refused[list(FILE_COLUMNS)], *map(_found, _checks(statistics, config))]
@@ -64,6 +60,7 @@ def _checks(statistics: pd.DataFrame, config: AuditConfig) -> list[_Check]:
     rates = statistics["sample_rate"]
     usual = rates.mode().iloc[0] if len(rates) else 0
     of = statistics.__getitem__
+    alike, taken = of("togetherness"), of("channel_taken")
     checks = [
         ("short", of("duration"), of("duration") < config.short, "{:.2f} s"),
         ("quiet", peak_db, peak_db < config.quiet, "its peak is {:.1f} dB of full scale"),
@@ -71,18 +68,8 @@ def _checks(statistics: pd.DataFrame, config: AuditConfig) -> list[_Check]:
         ("clipped", of("clipped"), of("clipped") > config.clipped, "{:.2%} is at full scale"),
         ("dc", of("dc"), of("dc").abs() > config.dc, "its mean is {:+.3f} of full scale"),
         ("noisy", of("snr"), of("snr") < config.snr, "{:.1f} dB above its noise"),
-        (
-            "channels_differ",
-            of("togetherness"),
-            of("togetherness") < config.togetherness,
-            "their levels correlate by {:.2f}",
-        ),
-        (
-            "channels_cancel",
-            of("channel_taken"),
-            of("channel_taken") >= 0,
-            "channel {:.0f} was taken",
-        ),
+        ("channels_differ", alike, alike < config.togetherness, "their levels correlate by {:.2f}"),
+        ("channels_cancel", taken, taken >= 0, "channel {:.0f} was taken"),
         ("stereo", of("channels"), of("channels") > 1, "{:.0f} channels"),
         ("odd_rate", rates, rates != usual, f"{{:.0f}} Hz, most have {usual:.0f}"),
     ]

@@ -1,4 +1,4 @@
-"""The audit in plain words: one row for each finding, the worst first."""
+"""The findings of an audit, one record each, the worst first."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _LEAKS: Final[dict[str, tuple[Severity, str, str]]] = {
         "both trained on and tested: the scores say nothing about other wording",
     ),
 }
-"""For each kind of leak its severity and how to say it."""
+"""For each kind of leak: its severity, its noun and the rest of the sentence."""
 
 BANDWIDTH: Final = "bandwidth"
 _OF_THE_RECORDING: Final = ("corpus", BANDWIDTH)
@@ -46,7 +46,17 @@ _TELLTALES: Final = (
     ("corpus_confounding", "corpus", "corpora", "how each of them was recorded"),
     ("bandwidth_confounding", BANDWIDTH, "bandwidths", "where a recording's band ends"),
 )
-"""What may give a class away: check, column, what several are called, what a model learns then."""
+"""What may give a class away: the check, the column, its plural, and what a model learns then."""
+
+_ONE_ONLY: Final = {
+    "speaker": (
+        "one_speaker_class",
+        ": whether a model knows the class or the voice can't be told",
+    ),
+    "gender": ("gender_confounding", ""),
+}
+"""For a column of the corpus table: the check for classes that only one of its values has, and why
+that matters."""
 
 _HARMLESS: Final = POLICY_REASONS | {"stereo", "channels_cancel", "odd_rate"}
 
@@ -62,18 +72,18 @@ def summary(
     config: AuditConfig,
     mixture: Iterable[Finding] = (),
 ) -> pd.DataFrame:
-    """Say what was found.
+    """Make findings of what the parts of the audit measured.
 
     Args:
         table: the corpus table, with columns ``speaker``, ``gender`` and the targets; ``bandwidth``
-            where it is known, as ``speechnet.audit.bandwidth.bands`` gives it.
+            where it is known, in octaves (``bandwidth.bands``).
         targets: each target with its classes.
-        files: as ``speechnet.audit.recordings.examine`` gives it.
-        near: as ``speechnet.audit.near_duplicates.find`` gives it.
-        leaks: as ``speechnet.audit.leakage.leakage`` gives it.
-        dispute: as ``speechnet.audit.labels.disputed`` gives it.
-        config: from where on something is worth a row.
-        mixture: as ``speechnet.audit.bandwidth.mixed`` gives it.
+        files: from ``recordings.examine``.
+        near: from ``near_duplicates.find``.
+        leaks: from ``leakage.leakage``.
+        dispute: from ``labels.disputed``.
+        config: thresholds.
+        mixture: from ``bandwidth.mixed``.
 
     Returns:
         The findings as ``speechnet.core.findings.as_table`` has them; by severity, the worst
@@ -180,21 +190,24 @@ def _confounding(table: pd.DataFrame, targets: Targets, config: AuditConfig) -> 
         yield from _told(table, "corpus", config, telltales=_TELLTALES[-1:])
     for target in targets:
         yield from _told(table, target, config)
-        yield from _of_one_speaker(table, target)
-    for target in (name for name in targets if name not in PERSONAL):
-        single = single_class_speakers(table, target)
-        if len(single):
-            severity: Severity = "warning" if target in harmed else "note"
-            what = f"{plural(len(single), 'speaker')} with recordings of one {target} only"
-            pairs = (f"{s} ({c})" for s, c in zip(single["speaker"], single["class"], strict=True))
-            detail = listing(pairs, 5)
-            yield Finding("single_class", severity, what, len(single), detail, target)
-        if target in harmed:
-            what = f"{_are(len(single), 'speaker')} harmed if features are standardised by speaker"
-            they = plural(len(single), "it has", "they have")
-            detail = f"that would take away what tells the {target}, for {they} only one"
-            yield Finding("speaker_normalisation", "warning", what, len(single), detail, target)
-        yield from _of_one_gender(table, target)
+        yield from _of_one(table, target, "speaker")
+        if target not in PERSONAL:
+            yield from _of_one(table, target, "gender")
+            yield from _single_class(table, target, harmed=target in harmed)
+
+
+def _single_class(table: pd.DataFrame, target: str, *, harmed: bool) -> Iterator[Finding]:
+    single = single_class_speakers(table, target)
+    if len(single):
+        severity: Severity = "warning" if harmed else "note"
+        what = f"{plural(len(single), 'speaker')} with recordings of one {target} only"
+        pairs = (f"{s} ({c})" for s, c in zip(single["speaker"], single["class"], strict=True))
+        yield Finding("single_class", severity, what, len(single), listing(pairs, 5), target)
+    if harmed:
+        what = f"{_are(len(single), 'speaker')} harmed if features are standardised by speaker"
+        they = plural(len(single), "it has", "they have")
+        detail = f"that would take away what tells the {target}, for {they} only one"
+        yield Finding("speaker_normalisation", "warning", what, len(single), detail, target)
 
 
 def _told(
@@ -221,31 +234,16 @@ def _told(
             yield Finding(check, "warning", what, told.groups, detail, target, numbers)
 
 
-def _of_one_speaker(table: pd.DataFrame, target: str) -> Iterator[Finding]:
-    known = table[["speaker", target]].dropna()
-    if known["speaker"].nunique() < 2:
-        return
-    speakers = known.groupby(target, observed=True)["speaker"].agg(["nunique", "first"])
-    single = speakers.loc[speakers["nunique"] == 1, "first"]
-    if len(single):
-        what = f"{plural(len(single), 'class', 'classes')} of {target} spoken by one speaker only"
-        detail = (
-            f"{listing((f'{label} ({who})' for label, who in single.items()), 5)}: whether a "
-            "model knows the class or the voice can't be told"
-        )
-        yield Finding("one_speaker_class", "warning", what, len(single), detail, target)
-
-
-def _of_one_gender(table: pd.DataFrame, target: str) -> Iterator[Finding]:
-    known = table[["gender", target]].dropna()
-    if known["gender"].nunique() < 2:
-        return
-    genders = known.groupby(target, observed=True)["gender"].agg(["nunique", "first"])
-    single = genders[genders["nunique"] == 1]
-    if len(single):
-        what = f"{plural(len(single), 'class', 'classes')} of {target} spoken by one gender only"
-        detail = listing((f"{label} ({gender})" for label, gender in single["first"].items()), 5)
-        yield Finding("gender_confounding", "warning", what, len(single), detail, target)
+def _of_one(table: pd.DataFrame, target: str, by: str) -> Iterator[Finding]:
+    """Classes that only one speaker has, or only one gender."""
+    check, why = _ONE_ONLY[by]
+    known = table[[by, target]].dropna()
+    who = known.groupby(target, observed=True)[by].agg(["nunique", "first"])
+    single = who.loc[who["nunique"] == 1, "first"]
+    if len(known[by].unique()) > 1 and len(single):
+        what = f"{plural(len(single), 'class', 'classes')} of {target} spoken by one {by} only"
+        detail = listing((f"{label} ({name})" for label, name in single.items()), 5) + why
+        yield Finding(check, "warning", what, len(single), detail, target)
 
 
 def _recordings(files: pd.DataFrame) -> Iterator[Finding]:
