@@ -12,11 +12,11 @@ import numpy as np
 import soundfile
 
 from speechnet.audio.channels import (
+    channel_correlation,
     channel_notes,
     frame_powers,
     in_frames,
     loudest_if_cancelled,
-    togetherness,
 )
 from speechnet.audio.config import AudioConfig
 from speechnet.audio.decode import check_decoded, check_header, opened
@@ -86,7 +86,7 @@ def notes_of(path: Path, config: AudioConfig) -> tuple[str, ...]:
             means.append(frame_powers(in_frames(mixed(block)[:, None], sound.rate)))
         found = np.concatenate(powers)
         taken = loudest_if_cancelled(found.mean(axis=0), float(np.concatenate(means).mean()))
-        return channel_notes(taken if config.mono == "mean" else -1, togetherness(found))
+        return channel_notes(taken if config.mono == "mean" else -1, channel_correlation(found))
 
 
 def _blocks(sound: soundfile.SoundFile) -> Iterator[Float32]:

@@ -1,4 +1,4 @@
-"""How the channels of a recording go together: whether they cancel, or hold different sounds."""
+"""Whether the channels of a recording cancel each other, or hold different sounds."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _SPOKEN: Final = 0.1
 """A channel's level against its highest, below which nobody speaks: common pauses say nothing."""
 
 _APART: Final = 0.4
-"""Two channels whose togetherness is less hold different sounds. In RAVDESS, pairs of utterances
-spoken at once have at most 0.38 in 95 of 100 cases; one after the other, at most -0.49; one
-utterance and its reverberation of 0.6 s alone, at least 0.48 in 95 of 100 cases."""
+"""Two channels that correlate less hold different sounds. In RAVDESS, pairs of utterances spoken at
+once have at most 0.38 in 95 of 100 cases; one after the other, at most -0.49; one utterance and its
+reverberation of 0.6 s alone, at least 0.48 in 95 of 100 cases."""
 
 _TINY: Final = 1e-30
 
@@ -54,8 +54,8 @@ def frame_powers(frames: Float32) -> Float32:
     return np.asarray(sums / np.float32(length), dtype=np.float32)
 
 
-def togetherness(powers: Float32) -> float:
-    """How far channels rise and fall together; see ``SignalStatistics.togetherness``.
+def channel_correlation(powers: Float32) -> float:
+    """How far the levels of channels correlate; see ``SignalStatistics.channel_correlation``.
 
     Args:
         powers: float32 ``[frames, channels]``, as ``frame_powers`` gives them.
@@ -90,7 +90,7 @@ def loudest_if_cancelled(powers: Float32 | Float64, of_mean: float) -> int:
     return int(powers.argmax()) if cancelled else -1
 
 
-def channel_notes(channel_taken: int, togetherness: float) -> tuple[str, ...]:
+def channel_notes(channel_taken: int, channel_correlation: float) -> tuple[str, ...]:
     """What a user should know of a recording's channels: codes of ``NOTES``."""
-    apart = togetherness < _APART
+    apart = channel_correlation < _APART
     return ("channels_cancel",) * (channel_taken >= 0) + ("channels_differ",) * apart

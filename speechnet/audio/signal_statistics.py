@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from speechnet.audio.channels import channel_notes, frame_powers, in_frames, togetherness
+from speechnet.audio.channels import channel_correlation, channel_notes, frame_powers, in_frames
 from speechnet.core.types import Float32
 
 _DIGITAL_SILENCE: Final = 1e-12
@@ -74,11 +74,11 @@ class SignalStatistics:
         digest: 128-bit hash (hexadecimal) of the decoded samples, rate and channels.
         channel_taken: the one that was taken because the mean of all would cancel it, counted from
             0; -1 elsewhere.
-        togetherness: how far the channels rise and fall together: Pearson's correlation of the
-            levels of their frames of 20 ms in which one of them speaks, of each channel with the
-            loudest one, the lowest of them. Channels 40 dB below the loudest are left out, and
-            those whose level hardly changes; 1 where fewer than two are left. Two microphones
-            before one speaker give about 1, the two ends of a call about 0 or less.
+        channel_correlation: how far the channels rise and fall together: Pearson's correlation of
+            the levels of frames of 20 ms, of each channel with the loudest one, the lowest of them.
+            Frames in which no channel speaks, channels 40 dB below the loudest and channels whose
+            level hardly changes are left out; 1 where fewer than two channels are left. Two
+            microphones before one speaker give about 1, the two ends of a call about 0 or less.
     """
 
     duration: float
@@ -92,11 +92,11 @@ class SignalStatistics:
     bandwidth: float
     digest: str
     channel_taken: int = -1
-    togetherness: float = 1.0
+    channel_correlation: float = 1.0
 
     def notes(self) -> tuple[str, ...]:
         """What a user should know of its channels: codes of ``speechnet.core.types.NOTES``."""
-        return channel_notes(self.channel_taken, self.togetherness)
+        return channel_notes(self.channel_taken, self.channel_correlation)
 
 
 def measure(
@@ -128,7 +128,7 @@ def measure(
         bandwidth=_band_end(frames, rate),
         digest=digest.hexdigest()[:32],
         channel_taken=channel_taken,
-        togetherness=togetherness(powers),
+        channel_correlation=channel_correlation(powers),
     )
 
 

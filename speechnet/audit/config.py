@@ -21,7 +21,7 @@ class AuditConfig:
         dc: recordings whose mean is further than this from 0; full scale is 1.
         snr: recordings whose estimated signal-to-noise ratio is below this, in dB.
         silence: recordings with more than this share of silence.
-        togetherness: recordings whose channels' levels correlate by less than this, -1 to 1.
+        channel_correlation: recordings whose channels' levels correlate by less than this, -1 to 1.
         near_duplicates: look for re-encoded, trimmed and rescaled copies among the features.
         near_duplicate_ratio: two recordings are near-duplicates if their distance is at most this
             share of either's distance to its tenth neighbour.
@@ -39,7 +39,7 @@ class AuditConfig:
     dc: _Share = 0.01
     snr: float = 10.0
     silence: _Share = 0.8
-    togetherness: float = 0.4
+    channel_correlation: float = 0.4
     near_duplicates: bool = True
     near_duplicate_ratio: Annotated[float, Number(gt=0, lt=1)] = 0.6
     near_duplicate_exact: Annotated[int, Number(ge=1_000)] = 20_000

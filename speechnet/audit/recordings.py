@@ -60,7 +60,8 @@ def _checks(statistics: pd.DataFrame, config: AuditConfig) -> list[_Check]:
     rates = statistics["sample_rate"]
     usual = rates.mode().iloc[0] if len(rates) else 0
     of = statistics.__getitem__
-    alike, taken = of("togetherness"), of("channel_taken")
+    alike, taken = of("channel_correlation"), of("channel_taken")
+    least = config.channel_correlation
     checks = [
         ("short", of("duration"), of("duration") < config.short, "{:.2f} s"),
         ("quiet", peak_db, peak_db < config.quiet, "its peak is {:.1f} dB of full scale"),
@@ -68,7 +69,7 @@ def _checks(statistics: pd.DataFrame, config: AuditConfig) -> list[_Check]:
         ("clipped", of("clipped"), of("clipped") > config.clipped, "{:.2%} is at full scale"),
         ("dc", of("dc"), of("dc").abs() > config.dc, "its mean is {:+.3f} of full scale"),
         ("noisy", of("snr"), of("snr") < config.snr, "{:.1f} dB above its noise"),
-        ("channels_differ", alike, alike < config.togetherness, "their levels correlate by {:.2f}"),
+        ("channels_differ", alike, alike < least, "their levels correlate by {:.2f}"),
         ("channels_cancel", taken, taken >= 0, "channel {:.0f} was taken"),
         ("stereo", of("channels"), of("channels") > 1, "{:.0f} channels"),
         ("odd_rate", rates, rates != usual, f"{{:.0f}} Hz, most have {usual:.0f}"),

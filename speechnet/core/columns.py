@@ -23,6 +23,6 @@ ANSWERS: Final = frozenset([*ANSWER_BEGINS, *ANSWER_ENDS, *TIMELINE_BEGINS, *TIM
 
 SIGNAL_STATISTICS: Final = (
     *("duration", "sample_rate", "channels", "peak", "dc", "clipped", "silence", "snr"),
-    *("bandwidth", "digest", "channel_taken", "togetherness"),
+    *("bandwidth", "digest", "channel_taken", "channel_correlation"),
 )
 """The fields of ``speechnet.audio.signal_statistics``, which needs NumPy."""

@@ -13,7 +13,7 @@ from speechnet.features.functionals.config import FeaturesConfig
 
 BackendName = Literal["torch", "reference"]
 
-_CODE_VERSION: Final = 7
+_CODE_VERSION: Final = 8
 """Raised whenever the same settings give other numbers than before, or shards look otherwise."""
 
 

@@ -113,7 +113,8 @@ class Answerer:
         if not files:
             return answers
         found, new = self.recogniser.probabilities(X), self.recogniser.novelty(X)
-        measured = extraction.statistics[["channel_taken", "togetherness"]].itertuples(index=False)
+        channels = extraction.statistics[["channel_taken", "channel_correlation"]]
+        measured = channels.itertuples(index=False)
         bandwidth = extraction.statistics["bandwidth"].to_numpy(float)
         for i, (file, of_channels) in enumerate(zip(files, measured, strict=True)):
             answers[file] = {

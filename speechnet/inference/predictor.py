@@ -9,7 +9,7 @@ from typing import Final, get_args
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from speechnet.audio.channels import channel_notes, frame_powers, in_frames, togetherness
+from speechnet.audio.channels import channel_correlation, channel_notes, frame_powers, in_frames
 from speechnet.audio.prepare import as_rate, as_samples, check_rate, check_size, prepare
 from speechnet.audio.signal_statistics import bandwidth
 from speechnet.core.errors import ConfigError, DataError, Excluded
@@ -241,4 +241,4 @@ class Predictor:
         if samples.shape[1] == 1:
             return outcome, ()
         powers = frame_powers(in_frames(samples, rate))
-        return outcome, channel_notes(mono.channel, togetherness(powers))
+        return outcome, channel_notes(mono.channel, channel_correlation(powers))

@@ -18,7 +18,7 @@ SOUND = {
     "snr": 30.0,
     "digest": "",
     "channel_taken": -1,
-    "togetherness": 1.0,
+    "channel_correlation": 1.0,
 }
 NONE_SET_ASIDE = pd.DataFrame(columns=["file", "reason", "detail"])
 
@@ -41,7 +41,7 @@ def statistics_of(**files: dict[str, float]) -> pd.DataFrame:
         ({"snr": 3.04}, "noisy", 3.04, "3.0 dB above its noise"),
         ({"channels": 2}, "stereo", 2, "2 channels"),
         ({"channel_taken": 0}, "channels_cancel", 0, "channel 0 was taken"),
-        ({"togetherness": -0.5}, "channels_differ", -0.5, "their levels correlate by -0.50"),
+        ({"channel_correlation": -0.5}, "channels_differ", -0.5, "their levels correlate by -0.50"),
         ({"sample_rate": 8_000}, "odd_rate", 8_000, "8000 Hz, most have 16000"),
     ],
 )
