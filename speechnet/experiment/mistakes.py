@@ -24,12 +24,12 @@ import soundfile
 import soxr
 
 from speechnet.audio.decode import Clip, load
+from speechnet.audio.spectrogram import mel_spectrogram
 from speechnet.audio.trim import sounding
 from speechnet.console.progress import progress
 from speechnet.core.errors import Excluded
 from speechnet.core.files import storage_errors, write_whole
-from speechnet.core.librosa_loader import librosa
-from speechnet.core.types import Float32, Float64
+from speechnet.core.types import Float32
 from speechnet.data.datamodule import SpeechDataModule
 from speechnet.evaluation.mistakes import confident_mistakes
 from speechnet.experiment.run_folder import RunFolder
@@ -46,11 +46,6 @@ _SWITCHED_OFF: Final = "switched off by report.audio"
 
 _MP3_RATES: Final = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
 """Hz; an MP3 can have no other (ISO/IEC 11172-3 and 13818-3, and their extension MPEG 2.5)."""
-
-_BANDS: Final = 64
-_WINDOW_S: Final = 0.04
-"""At least so long: harmonics of a low voice, 80 Hz apart, can just be told."""
-_HOP_S: Final = 0.02
 
 
 @dataclass(frozen=True)
@@ -190,23 +185,3 @@ def picture_bytes(y: Float32, sr: int) -> bytes:
     """
     mel_db, frequencies, hop_length = mel_spectrogram(y, sr)
     return svg_bytes(draw_sound(y, sr, mel_db, frequencies=frequencies, hop_length=hop_length))
-
-
-def mel_spectrogram(y: Float32, sr: int) -> tuple[Float32, Float64, int]:
-    """A mel spectrogram to be looked at, whatever the run's own features are.
-
-    Args:
-        y: float32 mono ``[n_samples]``.
-        sr: Hz.
-
-    Returns:
-        float32 ``[bands, frames]`` in dB below the loudest place, no less than -80; the centres of
-        the bands in Hz, float64 ``[bands]``; and the samples from one frame to the next.
-    """
-    n_fft = 2 ** math.ceil(math.log2(_WINDOW_S * sr))
-    hop_length = round(_HOP_S * sr)
-    power = librosa.feature.melspectrogram(
-        y=y, sr=sr, n_fft=n_fft, hop_length=hop_length, n_mels=_BANDS
-    )
-    centres = librosa.mel_frequencies(_BANDS + 2, fmin=0.0, fmax=sr / 2)[1:-1]
-    return librosa.power_to_db(power, ref=np.max, top_db=80.0), centres, hop_length

@@ -1,4 +1,4 @@
-"""From the bytes of an upload to all that the page shows of it."""
+"""From the bytes of an upload to everything that the page shows of it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import math
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -19,12 +19,14 @@ import numpy as np
 import pandas as pd
 import soundfile
 from markupsafe import Markup
+from matplotlib.figure import Figure
 
 from speechnet.audio.decode import Clip, load
+from speechnet.audio.signal_statistics import SignalStatistics
+from speechnet.audio.spectrogram import mel_spectrogram
 from speechnet.core.errors import Excluded
 from speechnet.core.librosa_loader import librosa
 from speechnet.core.types import NOTES, Float32, Float64
-from speechnet.experiment.mistakes import mel_spectrogram
 from speechnet.experiment.novelty import MEASURED, unlike_in_words
 from speechnet.features.functionals.config import FeaturesConfig
 from speechnet.inference.prediction import Prediction, recognition
@@ -50,53 +52,51 @@ _DRAWING: Final = threading.Lock()
 
 
 @dataclass(frozen=True)
-class Heard:
-    """What came of a recording.
+class Recognition:
+    """The answer to an upload.
 
     Attributes:
-        duration: seconds.
-        sample_rate: of the upload, in Hz.
-        channels: of the upload.
-        said: what each model says of it, by its name.
+        statistics: of its signal.
+        predictions: by model.
         sound: the picture of its waveform, mel spectrogram and pitch.
-        notes: what should be known of it, in words.
         timeline: the picture of its windows; None for a short one.
         player: a ``data:`` URI of the upload; None for a large one.
         unlike: that it is unlike the training data, in words; None where it isn't.
     """
 
-    duration: float
-    sample_rate: int
-    channels: int
-    said: dict[str, Prediction]
+    statistics: SignalStatistics
+    predictions: dict[str, Prediction]
     sound: Markup
-    notes: tuple[str, ...]
     timeline: Markup | None
     player: str | None
     unlike: str | None
 
+    @property
+    def notes(self) -> list[str]:
+        """What should be known of the recording, in words."""
+        return [NOTES[code] for code in self.statistics.notes()]
 
-class Listener:
+
+class UploadRecogniser:
     """Recognises and draws uploads; several threads may use it at once.
 
     Args:
-        recogniser: the run, with every model that is shown.
+        predictor: of the run, with every model that is shown.
         best: the model whose timeline is drawn.
         limits: how long a recording may be.
-        folder: where an upload lies while it is decoded, and no longer, on systems that have no
-            files in memory.
+        folder: where an upload lies while it is decoded, on systems that have no files in memory.
     """
 
-    def __init__(self, recogniser: Predictor, *, best: str, limits: Limits, folder: Path) -> None:
-        self._recogniser = recogniser
+    def __init__(self, predictor: Predictor, *, best: str, limits: Limits, folder: Path) -> None:
+        self._predictor = predictor
         self._best = best
-        data = recogniser.run.config.data
+        data = predictor.run.config.data
         self._audio, self._drawn = data.audio, limits.bound(data.audio)
         self._windows = Windowing().within(data.audio)
         self._features = data.features
         self._folder = folder
 
-    def hear(self, content: bytes) -> Heard:
+    def recognise(self, content: bytes) -> Recognition:
         """Recognise an upload and draw it.
 
         Args:
@@ -106,53 +106,46 @@ class Listener:
             Excluded: it can't be used; the reason is one of ``speechnet.core.types.REASONS``.
         """
         with _as_file(content, self._folder) as path:
-            return self._hear(path, player=_player(content))
+            return self._recognise(path, player=_player(content))
 
     def rehearse(self) -> None:
-        """Hear something once, so that the first upload need not wait for what is made once."""
+        """Recognise a buzz, so that the first upload need not wait for what is made once."""
         config = self._audio
         t = np.arange(round(max(1.0, config.min_duration) * config.sample_rate))
         buzz = 0.3 * np.sign(np.sin(2 * np.pi * 120 * t / config.sample_rate))
         buffer = io.BytesIO()
         soundfile.write(buffer, buzz, config.sample_rate, format="WAV")
-        with contextlib.suppress(Excluded):  # a run may take a buzz for no speech
-            self.hear(buffer.getvalue())
+        with contextlib.suppress(Excluded):  # a run may exclude it
+            self.recognise(buffer.getvalue())
 
-    def _hear(self, path: Path, *, player: str | None) -> Heard:
+    def _recognise(self, path: Path, *, player: str | None) -> Recognition:
         clip = load(path, self._drawn)
         timeline = None
         if clip.statistics.duration > self._windows.longer_than:
             table = timeline_of_file(
-                self._recogniser, path, window=self._windows.window, hop=self._windows.hop
+                self._predictor, path, window=self._windows.window, hop=self._windows.hop
             )
-            said = summarise(table, self._recogniser.targets)
+            predictions = summarise(table, self._predictor.targets)
             timeline = self._timeline(table)
         else:
-            said = self._said(path)
-        return Heard(
-            duration=clip.statistics.duration,
-            sample_rate=clip.statistics.sample_rate,
-            channels=clip.statistics.channels,
-            said=said,
-            sound=self._sound(clip),
-            notes=tuple(NOTES[code] for code in clip.statistics.notes()),
-            timeline=timeline,
-            player=player,
-            unlike=self._unlike(said[self._best]),
+            predictions = self._predict(path)
+        unlike = self._unlike(predictions[self._best])
+        return Recognition(
+            clip.statistics, predictions, self._sound(clip), timeline, player, unlike
         )
 
-    def _unlike(self, said: Prediction) -> str | None:
-        run = self._recogniser.run
-        new = pd.DataFrame([(said.novelty, said.far, said.bandwidth)], columns=MEASURED)
+    def _unlike(self, found: Prediction) -> str | None:
+        run = self._predictor.run
+        new = pd.DataFrame([(found.novelty, found.far, found.bandwidth)], columns=MEASURED)
         return unlike_in_words(new, run.config.data, run.folder.info["corpus"].get("bandwidth", {}))
 
-    def _said(self, path: Path) -> dict[str, Prediction]:
-        """What each model says of a recording as a whole."""
+    def _predict(self, path: Path) -> dict[str, Prediction]:
+        """Each model's prediction for a recording as a whole."""
         clip = load(path, self._audio)
-        (row,) = self._recogniser.rows([clip.y])
+        (row,) = self._predictor.rows([clip.y])
         if isinstance(row, Excluded):
             raise row
-        targets, new = self._recogniser.targets, self._recogniser.novelty(row[None])
+        targets, new = self._predictor.targets, self._predictor.novelty(row[None])
         return {
             model: recognition(
                 {t: p[0] for t, p in found.items()},
@@ -162,14 +155,14 @@ class Listener:
                 far=new.far[0],
                 bandwidth=clip.statistics.bandwidth,
             )
-            for model, found in self._recogniser.probabilities(row[None]).items()
+            for model, found in self._predictor.probabilities(row[None]).items()
         }
 
     def _sound(self, clip: Clip) -> Markup:
         mel_db, frequencies, hop_length = mel_spectrogram(clip.y, clip.sr)
         f0 = pitch(clip.y, clip.sr, self._features, hop_length=hop_length)
-        with _DRAWING:
-            figure = draw_sound(
+        return _inline(
+            lambda: draw_sound(
                 clip.y,
                 clip.sr,
                 mel_db,
@@ -177,17 +170,23 @@ class Listener:
                 hop_length=hop_length,
                 f0=f0,
                 size=_SIZE,
-            )
-            svg = svg_bytes(figure).decode()
-        words = "Its waveform, below it its mel spectrogram, and below that its pitch."
-        return inline_svg(svg, name="The recording", description=words)
+            ),
+            name="The recording",
+            words="Its waveform, below it its mel spectrogram, and below that its pitch.",
+        )
 
     def _timeline(self, table: pd.DataFrame) -> Markup:
-        with _DRAWING:
-            figure = draw_timeline(table, self._recogniser.targets, model=self._best)
-            svg = svg_bytes(figure).decode()
-        words = f"The probability of each class in windows of {self._windows.window:g} seconds."
-        return inline_svg(svg, name="The recording over time", description=words)
+        return _inline(
+            lambda: draw_timeline(table, self._predictor.targets, model=self._best),
+            name="The recording over time",
+            words=f"The probability of each class in windows of {self._windows.window:g} seconds.",
+        )
+
+
+def _inline(draw: Callable[[], Figure], *, name: str, words: str) -> Markup:
+    with _DRAWING:
+        svg = svg_bytes(draw()).decode()
+    return inline_svg(svg, name=name, description=words)
 
 
 def pitch(y: Float32, sr: int, features: FeaturesConfig, *, hop_length: int) -> Float64:

@@ -58,7 +58,7 @@ _HEADERS: Final = {
 }
 
 
-class Guard:
+class RequestFilter:
     """An ASGI application around another one.
 
     Args:

@@ -10,37 +10,23 @@ import pandas as pd
 from speechnet.core.wording import counted
 from speechnet.evaluation.selection import Choice
 from speechnet.experiment.saved_run import SavedRun
-from speechnet.report.names import interval_words, model_name, percent, percent_interval
+from speechnet.report.names import interval_words, percent, percent_interval
 from speechnet.report.tables import find_score
 
 _SYNTHETIC = "synthetic"
 
 
 @dataclass(frozen=True)
-class Standing:
-    """How well a model did on recordings it had not seen.
-
-    Attributes:
-        model: its name for readers.
-        scores: by target the test UAR with its interval, in per cent, as text.
-        best: whether it is the run's best.
-    """
-
-    model: str
-    scores: dict[str, str]
-    best: bool
-
-
-@dataclass(frozen=True)
-class About:
+class RunSummary:
     """What the page says of the run.
 
     Attributes:
         run: the experiment's name and version.
         corpus: what the models were trained on, in words.
         protocol: how training and test part were divided, in words.
-        standings: every model's scores.
-        chosen: why the best is the best, in words.
+        scores: by model and target the test UAR with its interval, in per cent, as text.
+        best: the best model.
+        chosen: why it is the best, in words.
         chance: by target what guessing would get, in per cent, as text.
         interval: what the intervals are, in words.
         calibrated: whether the probabilities are calibrated.
@@ -50,7 +36,8 @@ class About:
     run: str
     corpus: str
     protocol: str
-    standings: list[Standing]
+    scores: dict[str, dict[str, str]]
+    best: str
     chosen: str
     chance: dict[str, str]
     interval: str
@@ -58,8 +45,8 @@ class About:
     synthetic: Literal["all", "some", "none"]
 
 
-def about(run: SavedRun, *, best: Choice) -> About:
-    """Gather it from the run folder.
+def summarise_run(run: SavedRun, *, best: Choice) -> RunSummary:
+    """Summarise a run folder.
 
     Args:
         run: the run.
@@ -70,22 +57,19 @@ def about(run: SavedRun, *, best: Choice) -> About:
     """
     info = run.folder.info
     scores = run.folder.read_table("scores.csv")
-    corpus = info["corpus"]
-    return About(
-        run=f"{run.folder.path.absolute().parent.name}/{run.folder.path.absolute().name}",
+    corpus, path = info["corpus"], run.folder.path.absolute()
+    return RunSummary(
+        run=f"{path.parent.name}/{path.name}",
         corpus=(
             f"{corpus['name']}: {counted(corpus['recordings'], 'recording')} of "
             f"{counted(corpus['speakers'], 'speaker')}"
         ),
         protocol=info["protocol"],
-        standings=[
-            Standing(
-                model_name(model),
-                {target: _score(scores, model, target) for target in run.targets},
-                model == best.model,
-            )
+        scores={
+            model: {target: _score(scores, model, target) for target in run.targets}
             for model in run.models
-        ],
+        },
+        best=best.model,
         chosen=best.reason,
         chance={target: percent(1 / len(classes)) for target, classes in run.targets.items()},
         interval=interval_words(info.get("unit")),

@@ -23,7 +23,7 @@ from speechnet.serve.limits import Limits
 
 if TYPE_CHECKING:
     from speechnet.inference.predictor import Predictor
-    from speechnet.serve.request_filter import Guard  # needs what comes with Gradio
+    from speechnet.serve.request_filter import RequestFilter  # needs what comes with Gradio
 
 _CONNECTIONS: Final = 200
 """Open connections, above which new ones are turned away."""
@@ -57,8 +57,7 @@ def serve(run_path: Path, *, limits: Limits, host: str, port: int) -> None:
     with listening(host, port) as listener, _private_folder() as folder:
         read_info(run_path)  # before what takes seconds to import
         with working("loading the models"):
-            recogniser = _load(run_path)
-            app = _application(recogniser, limits=limits, host=host, folder=folder)
+            app = _application(_load(run_path), limits=limits, host=host, folder=folder)
             gc.collect()
             gc.freeze()  # what is loaded now stays: no collection need go through it, or the last
         if not is_loopback(host):
@@ -97,38 +96,36 @@ def _load(run_path: Path) -> Predictor:
     from speechnet.experiment.saved_run import SavedRun
     from speechnet.inference.predictor import Predictor
 
-    recogniser = Predictor(SavedRun(run_path), model="all")
-    recogniser.check_alone()
-    return recogniser
+    predictor = Predictor(SavedRun(run_path), model="all")
+    predictor.check_alone()
+    return predictor
 
 
-def _application(recogniser: Predictor, *, limits: Limits, host: str, folder: Path) -> Guard:
-    """Build the page and hear something, so that nobody waits for what is done once."""
+def _application(predictor: Predictor, *, limits: Limits, host: str, folder: Path) -> RequestFilter:
+    """Build the page and recognise something, so that nobody waits for what is done once."""
     import fastapi
     import gradio
 
-    from speechnet.serve.html import style
-    from speechnet.serve.page import build, theme
-    from speechnet.serve.recognition import Listener
-    from speechnet.serve.request_filter import Guard
-    from speechnet.serve.routes import routes
-    from speechnet.serve.run_summary import about
-    from speechnet.serve.upload_handler import Desk
-    from speechnet.serve.uploads import Uploads
+    from speechnet.serve.page import build, style, theme
+    from speechnet.serve.recognition import UploadRecogniser
+    from speechnet.serve.request_filter import RequestFilter
+    from speechnet.serve.run_summary import summarise_run
+    from speechnet.serve.upload_handler import UploadHandler
+    from speechnet.serve.uploads import Uploads, routes
 
-    run = recogniser.run
+    run = predictor.run
     choice = run.best()
     best = choice.model
-    listener = Listener(recogniser, best=best, limits=limits, folder=folder)
-    listener.rehearse()
+    recogniser = UploadRecogniser(predictor, best=best, limits=limits, folder=folder)
+    recogniser.rehearse()
     uploads = Uploads(limits)
-    desk = Desk(listener.hear, uploads=uploads, limits=limits, best=best)
-    blocks = build(desk.answer, about(run, best=choice), limits=limits)
+    handler = UploadHandler(recogniser.recognise, uploads=uploads, limits=limits, best=best)
+    blocks = build(handler.answer, summarise_run(run, best=choice), limits=limits)
 
     @asynccontextmanager
     async def lifespan(_: fastapi.FastAPI) -> AsyncIterator[None]:
         yield
-        desk.close()
+        handler.close()
 
     app = fastapi.FastAPI(routes=routes(uploads, limits), lifespan=lifespan, openapi_url=None)
     gradio.mount_gradio_app(
@@ -148,10 +145,10 @@ def _application(recogniser: Predictor, *, limits: Limits, host: str, folder: Pa
     )
     blocks.has_launched = True  # or it would let any file of this machine pass for an upload
     functions = [key for key, function in blocks.fns.items() if function.fn is not None]
-    return Guard(app, host=host, upload_bytes=limits.upload_bytes, functions=functions)
+    return RequestFilter(app, host=host, upload_bytes=limits.upload_bytes, functions=functions)
 
 
-def _run(app: Guard, listener: socket.socket) -> None:
+def _run(app: RequestFilter, listener: socket.socket) -> None:
     """Serve until a signal, which is raised again once all has ended."""
     import uvicorn
 

@@ -1,4 +1,4 @@
-"""Where uploads are handed in, and answered in HTML."""
+"""Answers uploads in HTML."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Final
 from speechnet.console.messages import say
 from speechnet.core.errors import Excluded
 from speechnet.core.types import REASONS
-from speechnet.serve.html import render
 from speechnet.serve.limits import Limits
-from speechnet.serve.recognition import Heard
+from speechnet.serve.page import render
+from speechnet.serve.recognition import Recognition
 from speechnet.serve.uploads import Uploads
 
 _GONE: Final = "It was answered already, or waited too long. Record or upload it again."
@@ -20,28 +20,33 @@ _ENDING: Final = "Record or upload it again once it is back."
 _BUSY: Final = "Others are being listened to. Try again in a moment."
 
 
-class Desk:
-    """Where uploads are handed in: a few are worked on, some wait, any more are turned away.
+class UploadHandler:
+    """Answers uploads: a few at once, some wait, any more are turned away.
 
     Args:
-        hear: what is done with an upload, in a thread.
-        uploads: where they lie meanwhile.
+        recognise: what is done with an upload, in a thread.
+        uploads: where they are kept meanwhile.
         limits: how many at once.
         best: the model whose classes are named first.
     """
 
     def __init__(
-        self, hear: Callable[[bytes], Heard], *, uploads: Uploads, limits: Limits, best: str
+        self,
+        recognise: Callable[[bytes], Recognition],
+        *,
+        uploads: Uploads,
+        limits: Limits,
+        best: str,
     ) -> None:
-        self._hear = hear
+        self._recognise = recognise
         self._uploads = uploads
         self._limits = limits
         self._best = best
-        self._pool = ThreadPoolExecutor(limits.parallel, thread_name_prefix="hearing")
+        self._pool = ThreadPoolExecutor(limits.parallel, thread_name_prefix="upload")
         self._inside = 0
 
     async def answer(self, name: str) -> str:
-        """The HTML that comes of an upload; whatever becomes of it, it is forgotten.
+        """Answer an upload in HTML, and forget it.
 
         Args:
             name: as ``Uploads`` gave it; anything else gets a message.
@@ -69,13 +74,13 @@ class Desk:
 
     def _html(self, content: bytes) -> str:
         try:
-            heard = self._hear(content)
+            found = self._recognise(content)
         except Excluded as why:
             return _refusal(why)
         except Exception as error:  # one upload never stops the server
             say(f"an upload failed: {type(error).__name__}: {error}", style="yellow")
             return _refusal(Excluded("failed", ""))
-        return render("heard.html.j2", heard=heard, best=self._best)
+        return render("recognition.html.j2", recognition=found, best=self._best)
 
 
 def _refusal(why: Excluded) -> str:

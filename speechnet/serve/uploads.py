@@ -1,12 +1,31 @@
-"""Recordings between their upload and what comes of it: in memory, bounded, for seconds."""
+"""Recordings between their upload and their answer: in memory, bounded, for seconds.
+
+Their requests are answered here and not by Gradio, which would write them to the disk.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import io
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
+
+import numpy as np
+import soundfile
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
 
 from speechnet.serve.limits import Limits
+from speechnet.serve.request_filter import FILE, PROGRESS, UPLOAD
+
+_FIELD: Final = "files"
+"""What Gradio's page calls the file in its form."""
 
 
 class Full(Exception):  # noqa: N818 - not a fault: there is room again in a moment
@@ -65,3 +84,65 @@ class Uploads:
     def discard(self, name: str) -> None:
         """Forget an upload, if it is still there."""
         self._held.pop(name, None)
+
+
+def routes(uploads: Uploads, limits: Limits) -> list[BaseRoute]:
+    """The routes that go before Gradio's.
+
+    Args:
+        uploads: where uploads are put.
+        limits: how long they stay there if nobody asks for them.
+    """
+    silence = _silence()
+
+    async def upload(request: Request) -> Response:
+        try:
+            with uploads.room_for(int(request.headers["content-length"])):
+                name = uploads.add(await _file(request))
+        except Full:
+            raise HTTPException(503, "too many uploads at once: try again in a moment") from None
+        except ClientDisconnect:
+            raise HTTPException(400, "the upload broke off") from None
+        asyncio.get_running_loop().call_later(limits.keep_s, uploads.discard, name)
+        return JSONResponse([name])
+
+    async def progress(_: Request) -> Response:
+        return Response(media_type="text/event-stream")  # an upload from here takes no time
+
+    async def file(_: Request) -> Response:
+        # The recorder draws what it sent before it is cleared; nothing that came in goes out.
+        return Response(silence, media_type="audio/wav")
+
+    return [
+        Route(UPLOAD, upload, methods=["POST"]),
+        Route(PROGRESS, progress),
+        Route(f"{FILE}{{name:path}}", file),
+    ]
+
+
+class _InMemory(MultiPartParser):
+    spool_max_size = 0  # no file on the disk, whatever the size, which the guard has checked
+
+
+async def _file(request: Request) -> bytes:
+    """The one file of a form."""
+    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+        raise HTTPException(400, "expected a form with a file")
+    parser = _InMemory(request.headers, request.stream(), max_files=1, max_fields=1)
+    try:
+        form = await parser.parse()
+    except MultiPartException as error:
+        raise HTTPException(400, error.message) from None
+    try:
+        given = form.get(_FIELD)
+        if not isinstance(given, UploadFile):
+            raise HTTPException(400, f"expected a form with a file named {_FIELD}")
+        return await given.read()
+    finally:
+        await form.close()
+
+
+def _silence() -> bytes:
+    buffer = io.BytesIO()
+    soundfile.write(buffer, np.zeros(800, np.int16), 8_000, format="WAV")
+    return buffer.getvalue()

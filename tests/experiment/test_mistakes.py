@@ -17,6 +17,7 @@ import soundfile
 from helpers.faults import RATE, encoded, speech
 
 from speechnet.audio.config import AudioConfig
+from speechnet.audio.spectrogram import mel_spectrogram
 from speechnet.config.data import DataConfig
 from speechnet.config.experiment import read_experiment
 from speechnet.core.errors import StorageError
@@ -25,7 +26,7 @@ from speechnet.data.datamodule import SpeechDataModule
 from speechnet.denoise import DenoiseConfig
 from speechnet.experiment import mistakes as module
 from speechnet.experiment.fit import fit
-from speechnet.experiment.mistakes import mel_spectrogram, mp3_bytes, picture_bytes, write_mistakes
+from speechnet.experiment.mistakes import mp3_bytes, picture_bytes, write_mistakes
 from speechnet.experiment.run_folder import RunFolder
 from speechnet.experiment.run_tables import read_table
 from speechnet.features.functionals.config import FeaturesConfig

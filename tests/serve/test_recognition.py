@@ -21,10 +21,10 @@ from speechnet.experiment.saved_run import SavedRun
 from speechnet.features.functionals.config import FeaturesConfig
 from speechnet.inference.predictor import Predictor
 from speechnet.report.html.svg import COLOURS
-from speechnet.serve.html import style
 from speechnet.serve.limits import Limits
-from speechnet.serve.recognition import Listener, pitch
-from speechnet.serve.run_summary import about
+from speechnet.serve.page import style
+from speechnet.serve.recognition import UploadRecogniser, pitch
+from speechnet.serve.run_summary import summarise_run
 
 pytestmark = pytest.mark.slow
 
@@ -49,50 +49,55 @@ def test_noise_beyond_the_range_has_no_pitch() -> None:
 
 
 @pytest.fixture(scope="module")
-def recogniser(tiny_run: Path) -> Predictor:
+def predictor(tiny_run: Path) -> Predictor:
     return Predictor(SavedRun(tiny_run), model="all")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="there are no files in memory")
 def test_an_upload_never_lies_on_the_disk(
-    recogniser: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    predictor: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So that nothing is left of it, however the process ends; its folder may not even be there."""
-    listener = Listener(recogniser, best="svm", limits=Limits(), folder=tmp_path / "nowhere")
-    found = []
+    recogniser = UploadRecogniser(
+        predictor, best="svm", limits=Limits(), folder=tmp_path / "nowhere"
+    )
+    existed = []
 
     def watched(path: Path, config: AudioConfig) -> Clip:
-        found.append(path.resolve().exists())
+        existed.append(path.resolve().exists())
         return load(path, config)
 
     monkeypatch.setattr("speechnet.serve.recognition.load", watched)
-    heard = listener.hear(encoded(speech(1, 1.0, 16_000), "FLAC", rate=16_000))
-    assert heard.duration == 1.0
-    assert found
-    assert not any(found)
+    found = recogniser.recognise(encoded(speech(1, 1.0, 16_000), "FLAC", rate=16_000))
+    assert found.statistics.duration == 1.0
+    assert existed
+    assert not any(existed)
 
 
-def test_an_upload_is_gone_when_it_is_heard(recogniser: Predictor, tmp_path: Path) -> None:
+def test_an_upload_is_gone_when_it_is_heard(predictor: Predictor, tmp_path: Path) -> None:
     """Nothing is left in the folder, of what can't be used either."""
-    listener = Listener(recogniser, best="svm", limits=Limits(), folder=tmp_path)
-    heard = listener.hear(encoded(speech(1, 1.0, 16_000), "FLAC", rate=16_000))
-    assert (heard.sample_rate, heard.channels, heard.duration) == (16_000, 1, 1.0)
-    assert heard.player is not None
-    assert heard.player.startswith("data:audio/flac;base64,")
-    assert heard.timeline is None
-    assert "<svg" in heard.sound
+    recogniser = UploadRecogniser(predictor, best="svm", limits=Limits(), folder=tmp_path)
+    found = recogniser.recognise(encoded(speech(1, 1.0, 16_000), "FLAC", rate=16_000))
+    said = found.statistics
+    assert (said.sample_rate, said.channels, said.duration) == (16_000, 1, 1.0)
+    assert found.player is not None
+    assert found.player.startswith("data:audio/flac;base64,")
+    assert found.timeline is None
+    assert "<svg" in found.sound
     with pytest.raises(Excluded, match="unreadable"):
-        listener.hear(b"no sound")
+        recogniser.recognise(b"no sound")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_recording_of_more_minutes_than_allowed_is_refused(
-    recogniser: Predictor, tmp_path: Path
+    predictor: Predictor, tmp_path: Path
 ) -> None:
     """However the run itself is bounded."""
-    listener = Listener(recogniser, best="svm", limits=Limits(max_minutes=0.02), folder=tmp_path)
+    recogniser = UploadRecogniser(
+        predictor, best="svm", limits=Limits(max_minutes=0.02), folder=tmp_path
+    )
     with pytest.raises(Excluded, match="too_long"):
-        listener.hear(encoded(speech(1, 1.5), "WAV"))
+        recogniser.recognise(encoded(speech(1, 1.5), "WAV"))
 
 
 @pytest.mark.parametrize(
@@ -106,7 +111,7 @@ def test_the_page_tells_synthetic_speech(tiny_run: Path, names: list[str], synth
     corpora = [CorpusConfig(name=name) for name in names]
     data.data.corpora = corpora if len(corpora) > 1 else []
     data.data.corpus = CorpusConfig() if len(corpora) > 1 else corpora[0]
-    assert about(run, best=Choice("svm", "only")).synthetic == synthetic
+    assert summarise_run(run, best=Choice("svm", "only")).synthetic == synthetic
 
 
 def test_the_page_tells_how_good_the_models_are(tiny_run: Path, tmp_path: Path) -> None:
@@ -114,14 +119,15 @@ def test_the_page_tells_how_good_the_models_are(tiny_run: Path, tmp_path: Path) 
     copied = tmp_path / "version_7"
     shutil.copytree(tiny_run, copied)
     run = SavedRun(copied)
-    told = about(run, best=Choice("svm", "only"))
+    told = summarise_run(run, best=Choice("svm", "only"))
     assert told.run == f"{tmp_path.name}/version_7"
     assert told.chance == {"gender": "50.0", "emotion": "25.0"}
-    assert [one.best for one in told.standings] == [model == "svm" for model in run.models]
+    assert told.best == "svm"
+    assert list(told.scores) == run.models
     scores = run.folder.read_table("scores.csv")
     uar = scores.query("part == 'test' and metric == 'uar'").set_index(["model", "target", "fold"])
-    for model, standing in zip(run.models, told.standings, strict=True):
-        for target, text in standing.scores.items():
+    for model, texts in told.scores.items():
+        for target, text in texts.items():
             shown = float(text.split()[0].rstrip("*"))
             folds = [f for f in ("mean", "all") if (model, target, f) in uar.index]
             values = [100 * uar.loc[(model, target, fold), "value"] for fold in folds]

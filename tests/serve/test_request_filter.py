@@ -12,7 +12,7 @@ import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from speechnet.serve.address import is_loopback
-from speechnet.serve.request_filter import RUN, UPLOAD, Guard
+from speechnet.serve.request_filter import RUN, UPLOAD, RequestFilter
 
 
 class _Within:
@@ -35,7 +35,7 @@ def _request(
     method: str, path: str, *, host: str = "127.0.0.1", app: ASGIApp | None = None, **given: Any
 ) -> tuple[httpx.Response, list[bytes]]:
     within = _Within()
-    guard = Guard(app or within, host=host, upload_bytes=10_000, functions=[3])
+    guard = RequestFilter(app or within, host=host, upload_bytes=10_000, functions=[3])
 
     async def send() -> httpx.Response:
         transport = httpx.ASGITransport(app=guard)

@@ -5,23 +5,26 @@ from __future__ import annotations
 import asyncio
 import threading
 
+import numpy as np
 import pytest
 from markupsafe import Markup
 
+from speechnet.audio.signal_statistics import measure
 from speechnet.core.errors import Excluded
 from speechnet.inference.prediction import Prediction
-from speechnet.serve.html import render
 from speechnet.serve.limits import Limits
-from speechnet.serve.recognition import Heard
-from speechnet.serve.upload_handler import Desk
+from speechnet.serve.page import render
+from speechnet.serve.recognition import Recognition
+from speechnet.serve.upload_handler import UploadHandler
 from speechnet.serve.uploads import Uploads
 
 _LIMITS = Limits(parallel=2, waiting=3)
 
 
-def _heard(label: str = "calm", model: str = "mlp") -> Heard:
+def _heard(label: str = "calm", model: str = "mlp") -> Recognition:
     said = Prediction({"emotion": label}, {"emotion": {label: 0.75, "other": 0.25}})
-    return Heard(2.5, 8_000, 1, {model: said}, Markup("<svg></svg>"), (), None, None, None)
+    statistics = measure(np.ones((2_000, 1), np.float32), 8_000, silence_db=-80.0)
+    return Recognition(statistics, {model: said}, Markup("<svg></svg>"), None, None, None)
 
 
 def test_more_than_may_wait_are_turned_away() -> None:
@@ -31,7 +34,7 @@ def test_more_than_may_wait_are_turned_away() -> None:
     at_once, most = 0, 0
     lock = threading.Lock()
 
-    def hear(_: bytes) -> Heard:
+    def hear(_: bytes) -> Recognition:
         nonlocal at_once, most
         with lock:
             at_once += 1
@@ -42,8 +45,8 @@ def test_more_than_may_wait_are_turned_away() -> None:
         return _heard()
 
     async def all_of_them() -> list[str]:
-        desk = Desk(hear, uploads=uploads, limits=_LIMITS, best="mlp")
-        tasks = [asyncio.create_task(desk.answer(uploads.add(b"x"))) for _ in range(10)]
+        handler = UploadHandler(hear, uploads=uploads, limits=_LIMITS, best="mlp")
+        tasks = [asyncio.create_task(handler.answer(uploads.add(b"x"))) for _ in range(10)]
         done, _ = await asyncio.wait(tasks, timeout=30, return_when=asyncio.FIRST_COMPLETED)
         while len(done) < 5:
             await asyncio.sleep(0.01)
@@ -72,13 +75,13 @@ def test_what_fails_gets_a_message_and_is_forgotten(
     """A fault of the file in plain words; one of the program without its inner life."""
     uploads = Uploads(_LIMITS)
 
-    def hear(_: bytes) -> Heard:
+    def hear(_: bytes) -> Recognition:
         raise error
 
     async def twice() -> tuple[str, str]:
-        desk = Desk(hear, uploads=uploads, limits=_LIMITS, best="mlp")
+        handler = UploadHandler(hear, uploads=uploads, limits=_LIMITS, best="mlp")
         name = uploads.add(b"x")
-        return await desk.answer(name), await desk.answer(name)
+        return await handler.answer(name), await handler.answer(name)
 
     first, second = asyncio.run(twice())
     assert words in first
@@ -93,14 +96,14 @@ def test_a_hearing_that_is_broken_off_gets_a_message() -> None:
     uploads = Uploads(_LIMITS)
     go, begun = threading.Event(), threading.Event()
 
-    def hear(_: bytes) -> Heard:
+    def hear(_: bytes) -> Recognition:
         begun.set()
         assert go.wait(30)
         return _heard()
 
     async def broken_off() -> str:
-        desk = Desk(hear, uploads=uploads, limits=_LIMITS, best="mlp")
-        task = asyncio.create_task(desk.answer(uploads.add(b"x")))
+        handler = UploadHandler(hear, uploads=uploads, limits=_LIMITS, best="mlp")
+        task = asyncio.create_task(handler.answer(uploads.add(b"x")))
         await asyncio.to_thread(begun.wait, 30)
         task.cancel()
         try:
@@ -114,7 +117,7 @@ def test_a_hearing_that_is_broken_off_gets_a_message() -> None:
 
 def test_a_large_upload_is_said_to_have_no_player() -> None:
     """Instead of leaving it out."""
-    html = render("heard.html.j2", heard=_heard(), best="mlp")
+    html = render("recognition.html.j2", recognition=_heard(), best="mlp")
     assert "Too large to be played here." in html
     assert "<audio" not in html
 
@@ -122,6 +125,6 @@ def test_a_large_upload_is_said_to_have_no_player() -> None:
 def test_names_of_a_run_are_escaped() -> None:
     """A class or a model may be called anything."""
     evil = "<img src=x onerror=alert(1)>"
-    html = render("heard.html.j2", heard=_heard(evil, evil), best=evil)
+    html = render("recognition.html.j2", recognition=_heard(evil, evil), best=evil)
     assert evil not in html
     assert "&lt;img" in html

@@ -15,8 +15,7 @@ from starlette.types import Message
 
 from speechnet.serve.limits import Limits
 from speechnet.serve.request_filter import FILE, UPLOAD
-from speechnet.serve.routes import routes
-from speechnet.serve.uploads import Uploads
+from speechnet.serve.uploads import Uploads, routes
 
 _LIMITS = Limits(max_mb=0.01, parallel=1, keep_s=0.05)  # room for 20 kB
 
