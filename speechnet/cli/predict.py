@@ -14,8 +14,8 @@ from speechnet.config.arguments import options_parser, read_options
 from speechnet.console.progress import working
 from speechnet.core.bounds import Number
 from speechnet.core.errors import ConfigError, DataError
+from speechnet.core.safe_text import printable
 from speechnet.core.wording import listing, plural
-from speechnet.corpus.discovery import printable
 from speechnet.experiment.run_location import read_info
 
 _Seconds = Annotated[float, Number(gt=0)]

@@ -8,9 +8,9 @@ import pandas as pd
 
 from speechnet.comparison.runs import OpenRun
 from speechnet.comparison.settings import SEED, same_experiment
-from speechnet.core.wording import counted, plural
+from speechnet.core.wording import all_of, counted, plural
 from speechnet.evaluation.run_significance import Match
-from speechnet.report.names import listed, model_name
+from speechnet.report.names import model_name
 
 _Runs = Mapping[str, OpenRun]
 _Matches = Mapping[tuple[str, str], Match]
@@ -37,7 +37,7 @@ def _protocols(runs: _Runs) -> Iterator[str]:
     """Another protocol is another task, however alike the scores look."""
     said = _by_value({name: str(run.info["protocol"]) for name, run in runs.items()})
     if len(said) > 1:
-        words = "; ".join(f"{listed(names)}: {protocol}" for protocol, names in said.items())
+        words = "; ".join(f"{all_of(names)}: {protocol}" for protocol, names in said.items())
         yield f"Not the same task, as the protocols differ. {words}."
 
 
@@ -79,14 +79,14 @@ def _repeats(runs: _Runs, pairs: pd.DataFrame) -> Iterator[str]:
         seeds = _by_value({name: str(runs[name].info.get("seed")) for name in names})
         if len(seeds) > 1:
             yield (
-                f"{listed(names)} are the same experiment with other seeds ({_values(seeds)}): "
+                f"{all_of(names)} are the same experiment with other seeds ({_values(seeds)}): "
                 "their differences show roughly how much that alone brings."
             )
         for repeated in (repeated for repeated in seeds.values() if len(repeated) > 1):
             of_both = pairs["first_run"].isin(repeated) & pairs["second_run"].isin(repeated)
             same = pairs.loc[of_both, "equal"].all()
             found = "the same answers" if same else "other answers"
-            yield f"{listed(repeated)} are the same experiment again, and gave {found}."
+            yield f"{all_of(repeated)} are the same experiment again, and gave {found}."
 
 
 def _same_experiments(runs: _Runs) -> list[list[str]]:
@@ -111,14 +111,14 @@ def _left_out(runs: _Runs) -> Iterator[str]:
         for each, names in having.items():
             if len(names) < len(runs):
                 name = model_name(each) if key == "models" else each
-                yield f"Only {listed(names)} {plural(len(names), 'has', 'have')} the {what} {name}."
+                yield f"Only {all_of(names)} {plural(len(names), 'has', 'have')} the {what} {name}."
 
 
 def _unchosen(runs: _Runs) -> Iterator[str]:
     names = [name for name, run in runs.items() if run.best is None]
     if names:
         yield (
-            f"No dev part tells which model of {listed(names)} is the best; none is compared as "
+            f"No dev part tells which model of {all_of(names)} is the best; none is compared as "
             "such."
         )
 

@@ -11,7 +11,6 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
@@ -20,6 +19,7 @@ from types import ModuleType
 from typing import Any, Final, Generic, TypeVar
 
 from speechnet.core.errors import ConfigError, SpeechnetError
+from speechnet.core.wording import did_you_mean
 
 T = TypeVar("T")
 Registered = TypeVar("Registered")
@@ -110,10 +110,9 @@ class Registry(Mapping[str, T], Generic[T]):
             return self._things[name]
         if name in self._refusals:
             raise ConfigError(f"can't use {self._refusals[name]}")
-        near = get_close_matches(name, self._things, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
         raise ConfigError(
-            f"there is no {self.kind} {name!r}; known: {', '.join(self._things)}{hint}"
+            f"there is no {self.kind} {name!r}{did_you_mean(name, self._things)}; known: "
+            f"{', '.join(self._things)}"
         )
 
     def __contains__(self, name: object) -> bool:

@@ -19,12 +19,21 @@ _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
 def visible(text: str) -> str:
-    r"""Show what would steer a terminal, such as ``\x1b``; line ends and tabs stay as they are."""
-    return _STEERING.sub(lambda found: escape(found[0]), text)
+    r"""Show what would control a terminal, such as ``\x1b``; line ends and tabs stay."""
+    return _STEERING.sub(lambda found: _escape(found[0]), text)
 
 
-def escape(character: str) -> str:
-    r"""One character as ``\xNN``, ``\uNNNN`` or ``\UNNNNNNNN``; as a byte if it was no UTF-8."""
+def printable(path: str) -> str:
+    r"""Make a path printable on one line, so that no two paths become the same text.
+
+    Bytes that are no UTF-8 become ``\xNN``, unprintable characters ``\xNN`` or ``\uNNNN``, a
+    backslash two backslashes.
+    """
+    shown = path.replace("\\", "\\\\")
+    return "".join(c if c.isprintable() else _escape(c) for c in shown)
+
+
+def _escape(character: str) -> str:
     code = ord(character)
     if 0xDC80 <= code <= 0xDCFF:  # a byte that os.fsdecode could not decode
         return f"\\x{code - 0xDC00:02x}"

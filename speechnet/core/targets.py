@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Final, Literal
 
 from speechnet.core.errors import ConfigError, DataError
 from speechnet.core.plain import decode
-from speechnet.core.wording import listing, together
+from speechnet.core.wording import all_of, listing
 
 GENDERS: Final = ("female", "male")
 
@@ -165,9 +165,9 @@ def refuse_continuous(
     """
     if targets:
         unable = [name for name, kinds in (models or {}).items() if "continuous" not in kinds]
-        said = f": {together(unable)} can do categorical targets only" if unable else ""
+        said = f": {all_of(unable)} can do categorical targets only" if unable else ""
         one = len(targets) == 1
         raise ConfigError(
-            f"data.targets: {together(targets)} {'is' if one else 'are'} continuous: no model here "
+            f"data.targets: {all_of(targets)} {'is' if one else 'are'} continuous: no model here "
             f"can do {'it' if one else 'them'} yet{said}"
         )

@@ -1,4 +1,4 @@
-"""Turns of phrase that messages share."""
+"""Counts, lists and suggestions, as messages word them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def listing(items: Iterable[object], most: int = 10) -> str:
     return ", ".join(every[:most]) + (f" and {rest} more" if rest > 0 else "")
 
 
-def together(items: Iterable[object]) -> str:
+def all_of(items: Iterable[object]) -> str:
     """All items as a sentence names them: ``0``, ``0 and 1``, ``0, 1 and 2``."""
     every = [str(item) for item in items]
     return " and ".join(filter(None, [", ".join(every[:-1]), *every[-1:]]))

@@ -25,9 +25,10 @@ import numpy as np
 
 from speechnet.core.errors import DataError
 from speechnet.core.reading import read_regular
+from speechnet.core.safe_text import printable
 from speechnet.core.types import Float64
 from speechnet.core.wording import listing
-from speechnet.corpus.discovery import printable, without_ending
+from speechnet.corpus.discovery import without_ending
 
 MISSING: Final = frozenset(
     [

@@ -17,7 +17,7 @@ from typing import Final
 
 from speechnet.core.errors import ConfigError, DataError
 from speechnet.core.reading import kind_of_no_file
-from speechnet.core.safe_text import escape
+from speechnet.core.safe_text import printable
 from speechnet.core.wording import counted, listing, plural
 
 AUDIO_ENDINGS: Final = (
@@ -56,20 +56,6 @@ class Found:
     files: dict[str, str]
     excluded: tuple[SetAsideRow, ...]
     notes: tuple[str, ...]
-
-
-def printable(path: str) -> str:
-    r"""Make a path printable, so that no two paths become the same text.
-
-    Bytes that are no UTF-8 become ``\xNN``, unprintable characters ``\xNN`` or ``\uNNNN``, a
-    backslash two backslashes.
-    """
-    shown = path.replace("\\", "\\\\")
-    return (
-        shown
-        if shown.isprintable()
-        else "".join(c if c.isprintable() else escape(c) for c in shown)
-    )
 
 
 def without_ending(path: str) -> str:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from speechnet.core.columns import CORPUS_COLUMNS
 from speechnet.core.errors import ConfigError, DataError
+from speechnet.core.safe_text import printable
 from speechnet.core.targets import Continuous, TargetSetting, by_kind
 from speechnet.core.types import Targets
 from speechnet.core.wording import counted, listing, plural
@@ -22,7 +23,6 @@ from speechnet.corpus.discovery import (
     SetAsideRow,
     discover,
     is_foreign,
-    printable,
     resolve_root,
     without_ending,
 )

@@ -13,20 +13,13 @@ import pandas as pd
 
 from speechnet.core.columns import CORPUS_COLUMNS
 from speechnet.core.errors import ConfigError, DataError, Excluded
-from speechnet.core.safe_text import visible
+from speechnet.core.safe_text import printable, visible
 from speechnet.core.types import Float64
 from speechnet.core.wording import did_you_mean, listing
 from speechnet.corpus.config import CorpusConfig
 from speechnet.corpus.csv_table import MISSING, Sheet, fragment, read_sheet
 from speechnet.corpus.definition import Definition, Field, canonical
-from speechnet.corpus.discovery import (
-    Found,
-    SetAsideRow,
-    inside,
-    is_foreign,
-    printable,
-    without_ending,
-)
+from speechnet.corpus.discovery import Found, SetAsideRow, inside, is_foreign, without_ending
 from speechnet.corpus.relocation import OtherMachine
 
 _NO_LABELS = ("file", "start", "end")

@@ -30,7 +30,7 @@ from sklearn import metrics
 
 from speechnet.core.errors import ConfigError
 from speechnet.core.types import Float64, Int64
-from speechnet.core.wording import together
+from speechnet.core.wording import all_of
 from speechnet.evaluation.cluster_reference import Assigned, internal_scores
 from speechnet.evaluation.significance import SIGNIFICANT, holm
 
@@ -242,12 +242,12 @@ def _ranked(rows: pd.DataFrame) -> _Ranked:
 
 def _sentence(name: str, one: _Ranked) -> str:
     if not one.tested:
-        return f"{name}, not compared with chance: {together(_scored(one.overall | one.within))}."
+        return f"{name}, not compared with chance: {all_of(_scored(one.overall | one.within))}."
     followed, inside = (
         {label: value for label, value in scores.items() if label in one.followed}
         for scores in (one.overall, one.within)
     )
-    rest = together([label for label in one.overall if label not in followed])
+    rest = all_of([label for label in one.overall if label not in followed])
     if followed:
         said = f"{name} follows {_more(followed)}{f', with no clear sign of {rest}' * bool(rest)}"
     else:
@@ -262,7 +262,7 @@ def _scored(labels: Mapping[str, float]) -> list[str]:
 
 def _more(labels: Mapping[str, float]) -> str:
     first, others = _scored(labels)[:1], _scored(labels)[1:]
-    return " more than ".join(together(names) for names in (first, others) if names)
+    return " more than ".join(all_of(names) for names in (first, others) if names)
 
 
 def _headline(found: list[_Ranked]) -> list[str]:

@@ -16,7 +16,7 @@ from speechnet.core.files import storage_errors
 from speechnet.core.findings import foremost
 from speechnet.core.predictions import join, predictions_table
 from speechnet.core.types import Int64
-from speechnet.core.wording import plural, together
+from speechnet.core.wording import all_of, plural
 from speechnet.data.datamodule import SpeechDataModule
 from speechnet.evaluation.bootstrap import unit_codes
 from speechnet.evaluation.cluster_scores import cluster_findings
@@ -208,7 +208,7 @@ def _note_thin_dev(data: SpeechDataModule) -> None:
         ]
         if thin:
             say(
-                f"The dev {plural(len(thin), 'part of fold', 'parts of folds')} {together(thin)} "
+                f"The dev {plural(len(thin), 'part of fold', 'parts of folds')} {all_of(thin)} "
                 f"{plural(len(thin), 'lacks', 'lack')} a class of {target}: there, early stopping "
                 "sees the others only. data.split.dev sets the size.",
                 style="yellow",

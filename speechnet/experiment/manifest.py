@@ -17,7 +17,8 @@ from typing import Final
 from speechnet.core.errors import DataError
 from speechnet.core.files import write_whole
 from speechnet.core.reading import open_regular, read_regular
-from speechnet.corpus.discovery import printable
+from speechnet.core.safe_text import printable
+from speechnet.core.wording import listing
 
 NAME: Final = "SHA256SUMS"
 
@@ -97,9 +98,8 @@ def check_sums(folder: Path, sums: Mapping[str, str]) -> None:
     )
     faults += [f"{printable(name)} was added" for name in added]
     if faults:
-        more = f" and {len(faults) - _NAMED} more" if len(faults) > _NAMED else ""
         raise DataError(
-            f"{folder} isn't as its run left it: {', '.join(faults[:_NAMED])}{more}; copy the "
+            f"{folder} isn't as its run left it: {listing(faults, _NAMED)}; copy the "
             "folder anew from where it was made, or run fit again"
         )
 

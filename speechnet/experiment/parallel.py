@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from speechnet.config.experiment import ParallelConfig
 from speechnet.core.errors import ConfigError
 from speechnet.core.processes import processes
-from speechnet.core.warnings import warned
+from speechnet.core.thread_warnings import collected_warnings
 
 
 @contextmanager
@@ -23,5 +23,5 @@ def parallel(config: ParallelConfig) -> Iterator[None]:
     except (ValueError, ImportError) as error:
         raise ConfigError(f"parallel.backend {config.backend}: {error}") from error
     # A thread's catch_warnings that began before any other listened would deafen it when it ends.
-    with chosen, warned(lambda _: False):
+    with chosen, collected_warnings(lambda _: False):
         yield

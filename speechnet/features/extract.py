@@ -18,8 +18,8 @@ from speechnet.audio.decode import Clip, load, probe
 from speechnet.console.messages import tell
 from speechnet.console.progress import extraction_progress
 from speechnet.core.errors import Excluded
+from speechnet.core.thread_warnings import collected_warnings
 from speechnet.core.types import FeatureMatrix
-from speechnet.core.warnings import warned
 from speechnet.core.wording import counted
 from speechnet.features.file_hashes import Content, Digests
 from speechnet.features.functionals.backends import Backend, choose_device, make_backend, rehearse
@@ -298,7 +298,7 @@ def _row(job: _Job, recipe: Recipe) -> Outcome:
 def _clip(job: _Job, recipe: Recipe) -> Clip | Excluded:
     outcome: Clip | Excluded
     try:
-        with warned():  # of what is measured, and named in excluded.csv
+        with collected_warnings():  # of what is measured, and named in excluded.csv
             outcome = load(
                 job.path, recipe.audio, start=job.start, end=job.end, channel=job.channel
             )
@@ -315,7 +315,7 @@ def _clip(job: _Job, recipe: Recipe) -> Clip | Excluded:
 
 def _rows(clips: Mapping[str, Clip], backend: Backend, recipe: Recipe) -> dict[str, Outcome]:
     try:
-        with warned():
+        with collected_warnings():
             found = backend.rows([c.y for c in clips.values()], recipe.audio.sample_rate)
     except Exception as error:
         if len(clips) > 1:  # which of them it is shows when each goes alone

@@ -33,9 +33,10 @@ import numpy as np
 from speechnet.audio.decode import header
 from speechnet.core.errors import DataError, Excluded
 from speechnet.core.reading import read_regular
+from speechnet.core.safe_text import printable
 from speechnet.core.wording import did_you_mean, listing
 from speechnet.corpus.csv_table import LARGEST, MISSING, fragment, read_sheet
-from speechnet.corpus.discovery import NO_AUDIO, discover, of_another_ending, printable
+from speechnet.corpus.discovery import NO_AUDIO, discover, of_another_ending
 from speechnet.corpus.relocation import OtherMachine
 
 STDIN: Final = "-"

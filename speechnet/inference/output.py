@@ -27,9 +27,8 @@ from speechnet.core.columns import ANSWER_BEGINS, ANSWER_ENDS
 from speechnet.core.errors import ConfigError, Excluded, StorageError
 from speechnet.core.files import storage_errors, sync_folder, write_whole
 from speechnet.core.reading import open_regular, parse_json, read_regular
-from speechnet.core.safe_text import from_cell, to_cell, visible
+from speechnet.core.safe_text import from_cell, printable, to_cell, visible
 from speechnet.core.types import Targets
-from speechnet.corpus.discovery import printable
 from speechnet.experiment.run_location import check_writable
 from speechnet.inference.prediction import UNLIKE, UNSURE, Prediction, unlike_as_word
 

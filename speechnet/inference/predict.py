@@ -17,9 +17,10 @@ from speechnet.console.messages import console, say
 from speechnet.console.progress import progress, working
 from speechnet.core.errors import ConfigError, DataError, Excluded
 from speechnet.core.reading import read_regular
+from speechnet.core.safe_text import printable
 from speechnet.core.types import NOTES
 from speechnet.core.wording import counted, listing
-from speechnet.corpus.discovery import SetAsideRow, printable
+from speechnet.corpus.discovery import SetAsideRow
 from speechnet.experiment.novelty import MEASURED, unlike_in_words
 from speechnet.experiment.parallel import parallel
 from speechnet.experiment.run_location import check_writable

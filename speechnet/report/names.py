@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 import textwrap
-from collections.abc import Sequence
 from typing import Final
 
 UNDEFINED: Final = "–"  # noqa: RUF001 - a dash, as printed tables have it
@@ -57,12 +56,6 @@ def without_place(text: str) -> str:
 def model_name(model: str) -> str:
     """The name a model goes by in figures and tables; an unknown one keeps its own."""
     return _MODELS.get(model, model.replace("_", " "))
-
-
-def listed(names: Sequence[str]) -> str:
-    """Names in a row: ``a``, ``a and b``, ``a, b and c``."""
-    *others, last = names
-    return f"{', '.join(others)} and {last}" if others else last
 
 
 def method_name(method: str) -> str:

@@ -104,7 +104,7 @@ def test_a_plugin_that_is_refused(
 @pytest.mark.usefixtures("place")
 def test_an_unknown_name() -> None:
     """What there is, and what was meant."""
-    with pytest.raises(ConfigError, match=r"no thing 'our'; known: ours; did you mean 'ours'\?"):
+    with pytest.raises(ConfigError, match=r"no thing 'our' \(did you mean 'ours'\?\); known: ours"):
         things()["our"]
 
 

@@ -1,6 +1,6 @@
 """Turns of phrase that messages share."""
 
-from speechnet.core.wording import counted, listing, together
+from speechnet.core.wording import all_of, counted, listing
 
 
 def test_one_is_no_plural() -> None:
@@ -19,4 +19,4 @@ def test_a_long_list_is_cut() -> None:
 
 def test_several_as_one() -> None:
     """As a sentence names its subject."""
-    assert [together(range(n)) for n in (1, 2, 3)] == ["0", "0 and 1", "0, 1 and 2"]
+    assert [all_of(range(n)) for n in (1, 2, 3)] == ["0", "0 and 1", "0, 1 and 2"]

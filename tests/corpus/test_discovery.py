@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from speechnet.audio.config import AudioConfig
 from speechnet.audio.decode import load
 from speechnet.core.errors import ConfigError, DataError
-from speechnet.corpus.discovery import discover, printable, resolve_root, without_ending
+from speechnet.core.safe_text import printable
+from speechnet.corpus.discovery import discover, resolve_root, without_ending
 
 
 def touch(root: Path, *names: str) -> Path:

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 import numpy as np
 
 from speechnet.core.errors import ConfigError, Excluded
+from speechnet.core.thread_warnings import collected_warnings
 from speechnet.core.types import Float32
-from speechnet.core.warnings import warned
 from speechnet.denoise import DenoiseConfig
 from speechnet.features.functionals.config import FeaturesConfig
 from speechnet.features.recipe import BackendName, Recipe
@@ -106,7 +106,7 @@ def rehearse(recipe: Recipe) -> None:
     rate = recipe.audio.sample_rate
     noise = 0.1 * np.random.default_rng(0).standard_normal(2 * rate, dtype=np.float32)
     try:
-        with warned():
+        with collected_warnings():
             backend = make_backend(recipe.backend, recipe.denoise, recipe.features)
             (row,) = backend.rows([noise], rate)
     except Exception as error:

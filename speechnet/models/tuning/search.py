@@ -16,8 +16,8 @@ from sklearn.exceptions import ConvergenceWarning
 
 from speechnet.core.errors import ConfigError, SpeechnetError
 from speechnet.core.metrics import METRICS
+from speechnet.core.thread_warnings import collected_warnings
 from speechnet.core.types import Int64
-from speechnet.core.warnings import warned
 from speechnet.models.tuning.grid import Candidate
 
 InnerFolds = Sequence[tuple[Int64, Int64]]
@@ -183,7 +183,7 @@ def score(truth: Int64, predicted: Int64, metric: str) -> float:
 @contextmanager
 def ignore_unconverged() -> Iterator[None]:
     """Let fits that stop early pass without a word: the search has counted them."""
-    with warned(_says_unconverged):
+    with collected_warnings(_says_unconverged):
         yield
 
 
@@ -215,7 +215,7 @@ def _try_group(
 
 
 def _try(scorer: Scorer, candidate: Candidate) -> _Outcome:
-    with warned() as said:
+    with collected_warnings() as said:
         try:
             value = scorer(candidate)
         except (ValueError, ArithmeticError, SpeechnetError) as error:

@@ -9,12 +9,11 @@ import pandas as pd
 
 from speechnet.core.findings import Finding
 from speechnet.core.types import Targets
-from speechnet.core.wording import counted
+from speechnet.core.wording import all_of, counted
 from speechnet.evaluation.groups import worst_gap
 from speechnet.evaluation.significance import SIGNIFICANT
 from speechnet.report.names import (
     interval_words,
-    listed,
     model_name,
     percent,
     percent_interval,
@@ -108,7 +107,7 @@ def verdicts(comparisons: pd.DataFrame | None, targets: Targets) -> list[str]:
         elif sum(map(len, losers.values())) < len(rows):
             found.append("no other difference shown")
         same.setdefault("; ".join(found), []).append(target)
-    return [f"{listed(names)}: {found}" for found, names in same.items()]
+    return [f"{all_of(names)}: {found}" for found, names in same.items()]
 
 
 def _won_alike(models: Sequence[str], losers: Mapping[str, Sequence[str]]) -> Iterator[str]:
@@ -286,4 +285,4 @@ def _won(row: pd.Series) -> str:
 
 
 def _models(models: Iterable[str]) -> str:
-    return listed([model_name(model) for model in models])
+    return all_of([model_name(model) for model in models])

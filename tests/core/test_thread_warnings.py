@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from speechnet.config.experiment import ParallelConfig
-from speechnet.core.warnings import warned
+from speechnet.core.thread_warnings import collected_warnings
 from speechnet.experiment.parallel import parallel
 
 
@@ -22,7 +22,7 @@ def test_each_thread_hears_its_own() -> None:
     def listen(number: int) -> list[str]:
         for _ in range(number):
             turns.wait()
-        with warned() as said:
+        with collected_warnings() as said:
             for _ in range(4):
                 turns.wait()
                 warn(f"{number}")
@@ -42,19 +42,19 @@ def test_each_thread_hears_its_own() -> None:
 
 def test_what_is_not_taken_goes_its_way() -> None:
     """Filters decide as before: an error, a list of the caller's, or nothing."""
-    with warned(lambda warning: "mine" in str(warning)) as said:
+    with collected_warnings(lambda warning: "mine" in str(warning)) as said:
         warn("mine")
         with pytest.raises(RuntimeWarning, match="other"):
             warn("other", RuntimeWarning)
-        with warned() as inner:
+        with collected_warnings() as inner:
             warn("mine, too")
     assert [str(one) for one in said] == ["mine"]
     assert [str(one) for one in inner] == ["mine, too"]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        with warned(lambda _: False):
+        with collected_warnings(lambda _: False):
             warn("nobody's")
-    with pytest.warns(UserWarning, match="the caller's"), warned(lambda _: False):
+    with pytest.warns(UserWarning, match="the caller's"), collected_warnings(lambda _: False):
         warn("the caller's")
 
 
@@ -65,13 +65,13 @@ def test_catch_warnings_that_outlasts_the_listeners() -> None:
         warnings.simplefilter("default")
         warnings.showwarning = lambda message, *_: shown.append(str(message))
         before = warnings.filters[:], warnings.showwarning
-        listener, other = warned(), warnings.catch_warnings()
+        listener, other = collected_warnings(), warnings.catch_warnings()
         listener.__enter__()
         other.__enter__()
         listener.__exit__(None, None, None)
         other.__exit__(None, None, None)
         warn("nobody listens")
-        with warned(lambda _: False):
+        with collected_warnings(lambda _: False):
             warn("nobody takes it")
         assert shown == ["nobody listens", "nobody takes it"]
         assert (warnings.filters, warnings.showwarning) == before
@@ -86,7 +86,7 @@ def test_what_is_not_taken_is_shown_as_often_as_ever(action: str, times: int) ->
     with warnings.catch_warnings():
         warnings.simplefilter(action)
         warnings.showwarning = lambda message, *_: shown.append(str(message))
-        with warned(lambda _: False):
+        with collected_warnings(lambda _: False):
             for _ in range(3):
                 warn(f"of {action}")
                 warn(f"of {action}")
@@ -97,7 +97,7 @@ def test_catch_warnings_that_began_before_a_listener() -> None:
     """Where threads run side by side, one that ends its own deafens no other."""
     before = warnings.filters[:], warnings.showwarning
     with parallel(ParallelConfig(backend="threading", n_jobs=2)):
-        other, listener = warnings.catch_warnings(), warned()
+        other, listener = warnings.catch_warnings(), collected_warnings()
         other.__enter__()
         said = listener.__enter__()
         other.__exit__(None, None, None)

@@ -1,7 +1,7 @@
-"""The warnings of one thread: ``warnings.catch_warnings`` changes those of the whole process.
+"""Collecting the warnings of one thread.
 
-Under it, threads that begin and end at different times restore each other's filters: warnings that
-one wants to hear go to another, or to the terminal.
+``warnings.catch_warnings`` changes the filters of the whole process. Threads that use it together
+restore each other's filters, and lose warnings to each other or to the terminal.
 """
 
 from __future__ import annotations
@@ -14,45 +14,45 @@ from typing import Any, Final, TextIO
 
 Takes = Callable[[Warning], bool]
 
-_LISTENERS: Final = threading.local()
-_EVERY: Final = "(?#for speechnet's listeners)"
-"""Matches every warning, and tells our filter from those of others."""
+_OF_THREAD: Final = threading.local()
+_EVERY: Final = "(?#speechnet)"
+"""Matches every warning, and identifies our filter."""
 
 
 @contextmanager
-def warned(takes: Takes = lambda _: True) -> Iterator[list[Warning]]:
-    """Collect warnings of this thread in place of showing them.
+def collected_warnings(takes: Takes = lambda _: True) -> Iterator[list[Warning]]:
+    """Collect warnings of this thread instead of showing them.
 
     Args:
-        takes: which of them; for others the filters hold as they were, but those of single
-            modules, and the callers' lists.
+        takes: selects them. For the others, outer blocks and then the filters decide as before,
+            except filters of single modules.
 
     Yields:
-        A list that grows with them.
+        The list of those collected.
     """
     taken: list[Warning] = []
-    outer: tuple[tuple[Takes, list[Warning]], ...] = getattr(_LISTENERS, "all", ())
-    _OFFICE.open()
-    _LISTENERS.all = ((takes, taken), *outer)
+    outer: tuple[tuple[Takes, list[Warning]], ...] = getattr(_OF_THREAD, "all", ())
+    _COLLECTOR.open()
+    _OF_THREAD.all = ((takes, taken), *outer)
     try:
         yield taken
     finally:
-        _LISTENERS.all = outer
-        _OFFICE.close()
+        _OF_THREAD.all = outer
+        _COLLECTOR.close()
 
 
-class _Office:
-    """Receives all warnings of the process for as long as any thread listens."""
+class _Collector:
+    """Receives all warnings of the process while any thread collects."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._listening = 0
+        self._collecting = 0
         self._shown: set[tuple[object, ...]] = set()
 
     def open(self) -> None:
         with self._lock:
-            self._listening += 1
-            if self._listening == 1:
+            self._collecting += 1
+            if self._collecting == 1:
                 self._clean()
                 self._before = warnings.catch_warnings()
                 self._before.__enter__()
@@ -62,12 +62,12 @@ class _Office:
 
     def close(self) -> None:
         with self._lock:
-            self._listening -= 1
-            if not self._listening:
+            self._collecting -= 1
+            if not self._collecting:
                 self._before.__exit__(None, None, None)
 
     def _clean(self) -> None:
-        """Undo what a ``catch_warnings`` brought back that ended after the last listener."""
+        """Undo what a ``catch_warnings`` brought back that ended after the last block."""
         if warnings.showwarning == self._show:
             warnings.showwarning = self._show_before
             warnings.filters[:] = _of_others()  # type: ignore[index]
@@ -82,7 +82,7 @@ class _Office:
         line: str | None = None,
     ) -> None:
         warning = message if isinstance(message, Warning) else category(message)
-        for takes, taken in getattr(_LISTENERS, "all", ()):
+        for takes, taken in getattr(_OF_THREAD, "all", ()):
             if takes(warning):
                 taken.append(warning)
                 return
@@ -99,7 +99,7 @@ class _Office:
             self._show_before(warning, category, filename, lineno, file, line)
 
     def _action(self, warning: Warning) -> str:
-        """What the other filters say; those of single modules and lines are left out."""
+        """The action of the other filters, except those of single modules and lines."""
         for action, message, category, module, line in _of_others():
             fits = message is None or message.match(str(warning))
             if fits and isinstance(warning, category) and module is None and line == 0:
@@ -108,9 +108,9 @@ class _Office:
 
 
 def _of_others() -> list[Any]:
-    """The filters but our own."""
+    """The filters except our own."""
     every: list[Any] = list(warnings.filters)
     return [one for one in every if one[1] is None or one[1].pattern != _EVERY]
 
 
-_OFFICE: Final = _Office()
+_COLLECTOR: Final = _Collector()
