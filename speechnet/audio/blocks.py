@@ -1,4 +1,4 @@
-"""A recording of any length, a block of frames at a time."""
+"""Read a recording of any length in blocks of frames."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from speechnet.core.errors import Excluded
 from speechnet.core.types import Float32
 
 _BLOCK: Final = 2**20
-"""Samples (frames times channels) that are decoded at once."""
+"""Samples (frames times channels) decoded at once."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ class Stream:
         rate: in Hz.
         channels: how many.
         frames: how many the header promises.
-        blocks: float32 ``[n, channels]`` each, end to end as one read would give them. Behind the
-            last one a recording that breaks off is excluded.
+        blocks: float32 ``[n, channels]`` each. A recording that breaks off is excluded after the
+            last one.
     """
 
     rate: int
@@ -48,9 +48,7 @@ class Stream:
 
 @contextmanager
 def stream(path: Path, config: AudioConfig) -> Iterator[Stream]:
-    """Open a recording to be read in blocks, with the checks of ``speechnet.audio.decode.load``.
-
-    Those of its length and size are left to whoever knows how much is needed at once.
+    """Open a recording, with the checks of ``decode.load`` but for length and size.
 
     Args:
         path: the file.
@@ -67,7 +65,7 @@ def stream(path: Path, config: AudioConfig) -> Iterator[Stream]:
 
 
 def notes_of(path: Path, config: AudioConfig) -> tuple[str, ...]:
-    """What ``SignalStatistics.notes`` says of a recording of any length.
+    """``SignalStatistics.notes`` of a recording of any length.
 
     Args:
         path: the file.
@@ -76,7 +74,7 @@ def notes_of(path: Path, config: AudioConfig) -> tuple[str, ...]:
     Raises:
         Excluded: the file can't be used.
     """
-    # A window of NaN or huge numbers is excluded by itself; here it makes NaN, and no note.
+    # NaN and huge samples make NaN here, and no note; the windows that hold them are excluded.
     with stream(path, config) as sound, np.errstate(invalid="ignore", over="ignore"):
         if sound.channels == 1:
             return ()

@@ -9,21 +9,21 @@ import numpy as np
 from speechnet.core.types import Float32, Float64
 
 _FRAMES_A_SECOND: Final = 50
-"""Frames of 20 ms: speech hardly changes within one, and pauses between words last several."""
+"""Frames of 20 ms: speech hardly changes within one, and a pause between words lasts several."""
 
 CANCELLED: Final = 0.1
-"""Channels that have nothing in common lose half their power in the mean of two, and all but an
-n-th in that of n. Where less than a tenth of that is left they cancel each other."""
+"""The mean of n channels that have nothing in common keeps an n-th of their power. Where less than
+a tenth of that is left they cancel each other."""
 
 _FAINT: Final = 1e-4
-"""Power of a channel against the loudest one, below which it is crosstalk, or noise."""
+"""Power relative to the loudest channel, below which a channel is crosstalk or noise."""
 
 _STEADY: Final = 0.3
-"""The standard deviation of a channel's levels against their mean: below it, it is a tone or noise.
-Speech, with its syllables and pauses, has 0.7 or more."""
+"""The standard deviation of a channel's levels over their mean, below which it is a tone or noise;
+speech, with its syllables and pauses, has 0.7 or more."""
 
 _SPOKEN: Final = 0.1
-"""A channel's level against its highest, below which nobody speaks: common pauses say nothing."""
+"""A level relative to the channel's highest, below which nobody speaks: pauses say nothing."""
 
 _APART: Final = 0.4
 """Two channels that correlate less hold different sounds. In RAVDESS, pairs of utterances spoken at
@@ -34,7 +34,7 @@ _TINY: Final = 1e-30
 
 
 def in_frames(samples: Float32, rate: int) -> Float32:
-    """Each 20 ms without its offset: float32 ``[frames, length, channels]``.
+    """Frames of 20 ms without their offset: float32 ``[frames, length, channels]``.
 
     Args:
         samples: float32 ``[n_samples, channels]``, ``n_samples`` at least 1.
@@ -77,20 +77,17 @@ def channel_correlation(powers: Float32) -> float:
 
 
 def loudest_if_cancelled(powers: Float32 | Float64, of_mean: float) -> int:
-    """The loudest channel, where the mean of all has lost what they hold.
+    """The loudest channel, from 0, if the mean of all cancels them; else -1.
 
     Args:
         powers: of the channels, ``[channels]``.
-        of_mean: of their mean.
-
-    Returns:
-        Counted from 0; -1 where the mean holds it.
+        of_mean: power of their mean.
     """
     cancelled = len(powers) * of_mean < CANCELLED * float(powers.mean())  # not where one is NaN
     return int(powers.argmax()) if cancelled else -1
 
 
 def channel_notes(channel_taken: int, channel_correlation: float) -> tuple[str, ...]:
-    """What a user should know of a recording's channels: codes of ``NOTES``."""
+    """Codes of ``core.types.NOTES`` on a recording's channels."""
     apart = channel_correlation < _APART
     return ("channels_cancel",) * (channel_taken >= 0) + ("channels_differ",) * apart

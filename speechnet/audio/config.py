@@ -1,4 +1,4 @@
-"""How recordings are read, and what they must be like."""
+"""How recordings are read, and their bounds (``data.audio``)."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ class AudioConfig:
     """How recordings are read.
 
     Attributes:
-        sample_rate: the rate in Hz that everything is resampled to; telephones use twice the least.
+        sample_rate: the rate in Hz that everything is resampled to.
         mono: how several channels become one: their mean, or one of the first two.
         remove_dc: subtract the mean of the samples.
         min_duration: shorter recordings, in seconds, are excluded.
         max_duration: longer recordings, in seconds, are excluded, for one label hardly holds for
-            all of them; ``predict`` takes them window by window; null keeps all.
-        trim_db: cut what lies before the first and after the last frame whose level is within so
-            many dB of the loudest frame (``librosa.effects.trim``); null keeps all.
-        silence_db: recordings whose peak is below, in dB of full scale, are excluded.
+            all of them; ``predict`` takes them window by window; null excludes none.
+        trim_db: cut what precedes the first and follows the last frame whose level is within so
+            many dB of the loudest frame (``librosa.effects.trim``); null cuts nothing.
+        silence_db: recordings with a lower peak, in dB of full scale, are excluded.
         min_rate: lowest plausible sample rate in a file's header, in Hz.
         max_rate: highest plausible sample rate in a file's header, in Hz.
-        max_samples: most samples (frames times channels, and once they are resampled) that are
-            decoded at once, from a file or a part of it; the default is 25 minutes of 44.1 kHz mono
-            and needs about 2 GB.
+        max_samples: most samples (frames times channels, before and after resampling) decoded at
+            once, from a file or a part of it; the default is 25 minutes of 44.1 kHz mono and needs
+            about 2 GB.
     """
 
     sample_rate: Annotated[int, Number(ge=4_000)] = 22_050

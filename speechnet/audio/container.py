@@ -1,7 +1,7 @@
-"""Whether a sound file is as long as it says, read from its own bytes.
+"""Whether a sound file is as long as its header says.
 
-libsndfile shortens a cut file of most formats without a word, so what the header promises is
-compared here with what the file holds. FLAC and MP3 files are checked as they are decoded.
+libsndfile silently shortens cut files of most formats, so the header is compared here with the
+bytes that follow. FLAC and MP3 files are checked as they are decoded.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from collections.abc import Iterator
 from typing import Any, Final, NamedTuple, Protocol
 
 _PLACEHOLDER_SPAN: Final = 2**20
-"""Bytes. A size so near 2^31 or 2^32 is none: writers that stream can't go back to fill in the true
-one, and leave the largest number there is, less a header, rounded down to a block and the like."""
+"""Bytes. A size so near 2^31 or 2^32 is a placeholder: writers that stream can't go back to fill in
+the true one, and leave the largest number, less a header, or rounded down to a block."""
 
 _NO_SIZE: Final = 2**32 - 1
-"""What stands in place of a size that 32 bits can't hold (EBU Tech 3306)."""
+"""Stands for a size that 32 bits can't hold (EBU Tech 3306)."""
 
 _MOST_CHUNKS: Final = 1_000
-"""No recording has so many; a file of zeros behind a header would be one of nothing else."""
+"""More than any recording has; a file of zeros behind a header would consist of chunks."""
 
 _OGG_TAIL: Final = 65_307
-"""The largest possible Ogg page in bytes: the last page begins within so many of the end."""
+"""Bytes of the largest possible Ogg page: the last one begins within so many of the end."""
 
 _OGG_HEADER: Final = 27
 """Bytes of a page's header before its segment table (RFC 3533, section 6)."""
@@ -43,8 +43,8 @@ class Ending(NamedTuple):
 
     Attributes:
         missing: what is missing, in words; None for a whole file, and where the format can't tell.
-        share: of what is there, how much more there should be; infinite where that isn't known.
-        open_size: where the four bytes of a size stand that is 0 although sound follows.
+        share: the missing bytes relative to those that are there; infinite if unknown.
+        open_size: the position of a four-byte size that is 0 although sound follows.
     """
 
     missing: str | None = None
@@ -53,20 +53,20 @@ class Ending(NamedTuple):
 
 
 class _Data(NamedTuple):
-    """The samples as the header has them: where they begin, and how many bytes there should be."""
+    """Where the samples begin, and how many bytes of them the header promises."""
 
     begin: int
     length: int
 
 
 class _Chunks(NamedTuple):
-    """How a container of chunks is laid out.
+    """The layout of a container of chunks.
 
     Attributes:
-        name: the format's.
-        header: of each chunk, for ``struct``: its name and its size in bytes.
+        name: the format.
+        header: the ``struct`` format of a chunk's name and size in bytes.
         first: where the first chunk begins.
-        data: the name of the one that holds the samples.
+        data: the name of the chunk of samples.
         multiple: chunks begin at multiples of so many bytes.
         inclusive: whether a chunk's size counts its header.
     """
@@ -109,7 +109,7 @@ def ending(file: _Seekable) -> Ending:
         name, data = "NIST", _nist_data(_at(file, 0, 1024))
     else:
         return Ending()
-    # Without a single byte of data nothing was cut: the file is empty, which libsndfile sees.
+    # Without a byte of data the file is empty, not cut, which libsndfile sees.
     if data is None or data.begin >= size:
         return Ending()
     there = size - data.begin
@@ -190,7 +190,7 @@ def _data_chunk(file: _Seekable, layout: _Chunks, size: int) -> _Data | None:
 
 
 def _are_chunks(file: _Seekable, layout: _Chunks, position: int, size: int) -> bool:
-    """Whether what follows is nothing but chunks, which end where the file does."""
+    """Whether nothing but chunks follows, up to the end of the file."""
     end = position
     for name, begin, length in _chunks(file, layout, position, size):
         if not (name.isascii() and name.decode().isprintable()):

@@ -1,6 +1,6 @@
-"""From a file to mono samples: probe, check against bounds, decode, prepare.
+"""From a file to mono samples: probe, check bounds, decode, prepare.
 
-Every file is either decoded or excluded with a reason code; never both, never silently.
+Every file is either decoded or excluded with a reason.
 """
 
 from __future__ import annotations
@@ -27,30 +27,30 @@ from speechnet.core.reading import open_unbuffered
 from speechnet.core.types import Float32
 
 _SLACK_S: Final = 0.01
-"""Seconds. A part may end so much behind the recording, for tables hold two or three decimals; and
-so much may be missing at the end, for some writers count a header or a padding byte as sound."""
+"""Seconds. A part may end so much after the recording, for tables round to two or three decimals,
+and so much may be missing at the end, for some writers count a header or padding as sound."""
 
 _MPEG_FRAME: Final = 1152
-"""Samples. Without a Xing or Info frame an MP3's length is a guess, good to one MPEG frame."""
+"""Samples. Without a Xing or Info frame an MP3's length is an estimate, good to one frame."""
 
 _MP3_LEAD: Final = 32 * _MPEG_FRAME
-"""Samples. An MP3 is decoded from so much before a part: its frames draw on earlier ones, 511 bytes
+"""Samples. Decoding an MP3 starts so much before a part: its frames use earlier ones, 511 bytes
 back (ISO/IEC 11172-3, ``main_data_begin``)."""
 
 _OPEN_LENGTH: Final = 2**62
-"""Frames. libsndfile names more than this for a FLAC whose header leaves its length open."""
+"""Frames. libsndfile reports more for a FLAC whose header leaves its length open."""
 
 _MOST_BYTES: Final = 2**38
-"""Of a file of which only parts are wanted: 400 hours of 48 kHz in 16 bits and stereo."""
+"""Of a file read in parts: 400 hours of 48 kHz, 16 bits, stereo."""
 
 _NO_RATE: Final = 24
-"""libsndfile's code for a header without a sample rate that can be."""
+"""libsndfile's code for a header with an impossible sample rate."""
 
 _UNKNOWN_FORMAT: Final = 1
-"""libsndfile's code for a beginning that is none of its formats'."""
+"""libsndfile's code for an unknown format."""
 
 _FLAC_BREAKS_OFF: Final = frozenset({39, 158})
-"""libsndfile's codes (a failed seek, a lost sync) for a FLAC that ends before its time."""
+"""libsndfile's codes (failed seek, lost sync) for a FLAC that ends early."""
 
 
 @dataclass(frozen=True)
@@ -77,14 +77,13 @@ def load(
         config: bounds, mono policy and rate.
         start: where the part begins, in seconds; NaN for the beginning.
         end: where the part ends, in seconds; NaN for the end.
-        channel: the only one to read, counted from 0, as if the file had no other; None for all,
-            mixed as ``config.mono`` says.
+        channel: the only channel to read, from 0; None for all, mixed as ``config.mono`` says.
 
     Returns:
         The clip: float32, mono, finite, at ``config.sample_rate``.
 
     Raises:
-        Excluded: the file can't be used; its reason is one of ``speechnet.core.types.REASONS``.
+        Excluded: the file can't be used.
     """
     samples, rate = _decode(path, config, start, end)
     if channel is not None:
@@ -95,12 +94,12 @@ def load(
 
 
 def probe(path: Path, config: AudioConfig, *, whole: bool) -> None:
-    """Refuse a recording that its header alone rules out, before anything else of it is read.
+    """Refuse a recording by its header alone.
 
     Args:
         path: the file.
         config: bounds.
-        whole: whether it is to be read at once, and not only parts of it.
+        whole: whether it will be read at once, not in parts.
 
     Raises:
         Excluded: it can't be used.
@@ -114,14 +113,14 @@ def probe(path: Path, config: AudioConfig, *, whole: bool) -> None:
 
 
 class Header(NamedTuple):
-    """What a recording's header says: seconds and channels; NaN and 1 where it can't be read."""
+    """A recording's header: seconds and channels; NaN and 1 where it can't be read."""
 
     duration: float = math.nan
     channels: int = 1
 
 
 def header(path: Path) -> Header:
-    """Read a recording's header, whatever it is worth."""
+    """Read a recording's header, unchecked."""
     try:
         with opened(path) as (sound, _):
             return Header(sound.frames / sound.samplerate, sound.channels)
@@ -130,9 +129,9 @@ def header(path: Path) -> Header:
 
 
 class _Onwards(soundfile.SoundFile):  # type: ignore[misc]  # it has no types
-    """A sound file that is read onwards unless told otherwise.
+    """A sound file that is read without seeking.
 
-    soundfile seeks to where it is after every read, and an MP3 then goes on with other last bits.
+    soundfile seeks to its position after every read, which changes the last bits of an MP3.
     """
 
     def __init__(self, file: int | io.FileIO) -> None:
@@ -140,11 +139,11 @@ class _Onwards(soundfile.SoundFile):  # type: ignore[misc]  # it has no types
             super().__init__(file, closefd=False)
 
     def seekable(self) -> bool:
-        """Whether to do so."""
+        """No."""
         return False
 
     def seek(self, frames: int, whence: int = os.SEEK_SET) -> int:
-        """As a sound file does."""
+        """Seek, without a word from C libraries."""
         with QUIET:
             return int(super().seek(frames, whence))
 
@@ -157,7 +156,7 @@ class _Onwards(soundfile.SoundFile):  # type: ignore[misc]  # it has no types
 
 @contextmanager
 def opened(path: Path) -> Iterator[tuple[soundfile.SoundFile, str | None]]:
-    """Open a recording; whatever libsndfile or the system finds wrong with it sets it aside.
+    """Open a recording; it is excluded for whatever libsndfile or the system finds wrong.
 
     Args:
         path: the file.
@@ -170,12 +169,11 @@ def opened(path: Path) -> Iterator[tuple[soundfile.SoundFile, str | None]]:
     """
     try:
         with open_unbuffered(path) as file:
-            # libsndfile says "Format not recognised" of an empty file; this says it plainer.
             if os.fstat(file.fileno()).st_size == 0:
                 raise Excluded("unreadable", "the file has 0 bytes")
             end = ending(file)
             file.seek(0)
-            # By its descriptor: libsndfile then never sees a name that is no UTF-8.
+            # By descriptor: libsndfile then never sees a name that isn't UTF-8.
             source = file.fileno() if end.open_size is None else Filled(file, end.open_size)
             try:
                 with _Onwards(source) as sound:
@@ -201,7 +199,7 @@ def _decode(path: Path, config: AudioConfig, start: float, end: float) -> tuple[
     with opened(path) as (sound, missing):
         check_header(sound, missing, config)
         first, count = _part(sound, start, end)
-        # Before its length is looked at: what was cut off may have left too little.
+        # Before the length is checked: a cut file may be too short.
         if missing and first + count == sound.frames:
             raise Excluded("truncated", missing)
         check_size(count, sound.channels, rate=sound.samplerate, config=config)
@@ -214,12 +212,7 @@ def _decode(path: Path, config: AudioConfig, start: float, end: float) -> tuple[
 
 
 def check_decoded(found: int, expected: int, sound: soundfile.SoundFile) -> None:
-    """Refuse a recording of which fewer frames could be decoded than its header promises.
-
-    Args:
-        found: frames that were decoded.
-        expected: frames that were asked for, none beyond the header's.
-        sound: where they came from.
+    """Refuse a recording of which fewer frames were decoded than its header promises.
 
     Raises:
         Excluded: some are missing.
@@ -230,16 +223,16 @@ def check_decoded(found: int, expected: int, sound: soundfile.SoundFile) -> None
 
 
 def _diagnosis(error: soundfile.LibsndfileError, file: io.FileIO, missing: str | None) -> Excluded:
-    """Which of the faults it is that libsndfile stumbled over."""
+    """What made libsndfile fail."""
     if missing:
         return Excluded("truncated", missing)
-    # A damaged FLAC loses sync too, but before the decoder has come to the end of the file.
+    # A damaged FLAC loses sync too, but before the end of the file.
     at_end = file.tell() >= os.fstat(file.fileno()).st_size
     file.seek(0)
     if found := what_it_is(file.read(LOOKED_AT) or b""):
         return Excluded("unreadable", found)
     if error.code == _NO_RATE:
-        return Excluded("bad_rate", "the header gives no sample rate that can be")
+        return Excluded("bad_rate", "the sample rate in the header is impossible")
     if error.code in _FLAC_BREAKS_OFF and at_end:
         return Excluded("truncated", "the file ends before the frames its header promises")
     if error.code == _UNKNOWN_FORMAT:
@@ -248,7 +241,7 @@ def _diagnosis(error: soundfile.LibsndfileError, file: io.FileIO, missing: str |
 
 
 def check_header(sound: soundfile.SoundFile, missing: str | None, config: AudioConfig) -> None:
-    """Refuse a file whose header can't be that of speech, however much of it is to be read.
+    """Refuse a file whose rate is out of bounds, or that has no samples or an open length.
 
     Args:
         sound: the open file.
@@ -256,7 +249,7 @@ def check_header(sound: soundfile.SoundFile, missing: str | None, config: AudioC
         config: bounds of the rate.
 
     Raises:
-        Excluded: its rate is out of bounds, or it has no samples or an open length.
+        Excluded: it is such a file.
     """
     if missing and sound.frames <= 0:
         raise Excluded("truncated", missing)

@@ -1,7 +1,7 @@
-"""From decoded samples to those that features are computed from: check, mix, resample, trim.
+"""Prepare decoded samples for the features: check, mix, resample, trim.
 
-soxr (``HQ``, librosa's own default) resamples, so that a clip equals what ``librosa.load`` returns
-as long as the DC offset is left in.
+soxr (``HQ``, librosa's default) resamples; with the DC offset left in, a clip equals what
+``librosa.load`` returns.
 """
 
 from __future__ import annotations
@@ -23,23 +23,22 @@ from speechnet.core.types import Float32
 from speechnet.core.wording import counted
 
 _LOUDEST: Final = 32.0
-"""Full scale is 1. What floats record beyond it is seldom over 15 dB, and 30 dB is this; speech of
-16 bits whose numbers were not scaled lies above it unless its peak is below -60 dB."""
+"""Full scale is 1. Floats seldom exceed it by more than 15 dB; this is 30 dB. Unscaled 16-bit
+speech lies above unless its peak is below -60 dB."""
 
 _MOST_CHANNELS: Final = 32
-"""Rows of an array that is taken for ``[channels, n]``."""
+"""Rows of an array that is read as ``[channels, n]``."""
 
 _MOST_BITS: Final = 32
-"""Of an integer sample; nothing records 64."""
+"""Of an integer sample."""
 
 
 class Mono(NamedTuple):
-    """A recording as features are computed from it.
+    """A prepared recording.
 
     Attributes:
         y: float32 mono ``[n_samples]``, finite.
-        channel: the one that was taken because the mean of all would cancel it, counted from 0; -1
-            where they were mixed, or one was asked for.
+        channel: see ``SignalStatistics.channel_taken``.
     """
 
     y: Float32
@@ -47,22 +46,21 @@ class Mono(NamedTuple):
 
 
 def prepare(samples: Float32, rate: int, config: AudioConfig) -> Mono:
-    """What becomes of decoded samples: mixed, freed of their offset, resampled and trimmed.
+    """Mix samples, remove their offset, resample and trim them.
 
     Args:
-        samples: float32 ``[n_frames, n_channels]``, at least one frame; left as they are.
-        rate: theirs, in Hz.
+        samples: float32 ``[n_frames, n_channels]``, at least one frame; not changed.
+        rate: in Hz.
         config: mono policy, rate, silence and trimming.
 
     Returns:
         Mono, at ``config.sample_rate``.
 
     Raises:
-        Excluded: they are not finite, not scaled or silent, or trimming leaves too few.
+        Excluded: the samples are not finite, not scaled or silent, or trimming leaves too few.
     """
     _check_scale(samples)
     y, channel = _to_mono(samples, config.mono)
-    # A constant offset is no sound: the level is what is left above it.
     centred = y - np.float32(y.mean(dtype=np.float64))
     _check_level(float(peak(centred)), config, offset=float(y[0]))
     kept = centred if config.remove_dc else y
@@ -85,14 +83,7 @@ def _check_scale(samples: Float32) -> None:
 
 
 def one_channel(samples: Float32, channel: int) -> Float32:
-    """One of several channels.
-
-    Args:
-        samples: float32 ``[n_frames, n_channels]``.
-        channel: which, counted from 0.
-
-    Returns:
-        float32 ``[n_frames, 1]``, contiguous.
+    """A channel, from 0, of float32 ``[n_frames, n_channels]``: ``[n_frames, 1]``, contiguous.
 
     Raises:
         Excluded: there is no such channel.
@@ -103,12 +94,11 @@ def one_channel(samples: Float32, channel: int) -> Float32:
 
 
 def as_samples(y: ArrayLike) -> Float32:
-    """Samples of any usual kind as soundfile would have read them.
+    """Convert samples of any usual kind to those that soundfile reads.
 
     Args:
-        y: ``[n]``, ``[n, channels]`` or, as torchaudio has it, ``[channels, n]``, an array, a
-            tensor or a list: floats, full scale 1, or integers of 8, 16 or 32 bits, full scale that
-            of their type (unsigned ones around its middle).
+        y: an array, tensor or list, ``[n]``, ``[n, channels]`` or, as in torchaudio,
+            ``[channels, n]``: floats, full scale 1, or integers of 8, 16 or 32 bits.
 
     Returns:
         float32 ``[n, channels]``, contiguous.
@@ -157,7 +147,7 @@ def _as_array(y: object) -> NDArray[Any]:
 
 
 def as_rate(sr: float | None) -> int:
-    """A sample rate in Hz as soundfile would have read it.
+    """Convert a sample rate in Hz.
 
     Raises:
         DataError: it isn't a whole number.
@@ -184,7 +174,7 @@ def check_rate(rate: int, config: AudioConfig) -> None:
 
 
 def check_size(frames: int, channels: int, *, rate: int, config: AudioConfig) -> None:
-    """Refuse what is shorter, longer or larger than the configuration allows.
+    """Refuse a recording that is shorter, longer or larger than the configuration allows.
 
     Raises:
         Excluded: it is.
@@ -217,7 +207,7 @@ def _check_level(level: float, config: AudioConfig, *, offset: float) -> None:
 
 
 def _to_mono(samples: Float32, policy: str) -> tuple[Float32, int]:
-    """Mono ``[n_frames]``, and the channel that was taken since the mean would cancel it."""
+    """Mono ``[n_frames]``, and the channel that was taken because the mean would cancel it."""
     if policy != "mean" and samples.shape[1] > 1:
         return np.ascontiguousarray(samples[:, 0 if policy == "left" else 1]), -1
     mean = mixed(samples)
@@ -227,7 +217,7 @@ def _to_mono(samples: Float32, policy: str) -> tuple[Float32, int]:
 
 def mixed(samples: Float32) -> Float32:
     """The mean of the channels, float32 ``[n_frames]``."""
-    if samples.shape[1] == 2:  # the same to the last bit, and thirty times as fast
+    if samples.shape[1] == 2:  # the same to the last bit, thirty times as fast
         return np.asarray((samples[:, 0] + samples[:, 1]) / np.float32(2))
     return np.asarray(samples.mean(axis=1), dtype=np.float32)
 
@@ -238,7 +228,7 @@ def _cancelled(samples: Float32, mean: Float32) -> int:
     if channels == 1:
         return -1
     left = channels * (_square(mean) - float(mean.mean(dtype=np.float64)) ** 2)
-    # The power with its offset is no less than without: for most recordings this is enough.
+    # Power with an offset is no less than without: this settles most recordings.
     if left >= CANCELLED * _square(samples.reshape(-1)):
         return -1
     return loudest_if_cancelled(
@@ -255,7 +245,7 @@ def _resample(y: Float32, rate: int, target: int) -> Float32:
     if rate == target:
         return y
     resampled = soxr.resample(y, rate, target, quality="HQ")
-    # In this order, rounding included: for a few rates the other one differs by a sample.
+    # In librosa's order: for a few rates the other one differs by a sample.
     length = math.ceil(len(y) * (target / rate))
     fitted = np.zeros(length, dtype=np.float32)
     fitted[: len(resampled)] = resampled[:length]

@@ -1,4 +1,4 @@
-"""What a recording is like before it is changed."""
+"""Statistics of a recording's samples as they were decoded."""
 
 from __future__ import annotations
 
@@ -13,40 +13,40 @@ from speechnet.audio.channels import channel_correlation, channel_notes, frame_p
 from speechnet.core.types import Float32
 
 _DIGITAL_SILENCE: Final = 1e-12
-"""Power, full scale squared, that no recorded frame falls below: a 24-bit step is 1.4e-14, but the
+"""Power, full scale squared, that every recorded frame exceeds: a 24-bit step is 1.4e-14, but the
 lowest bits of a converter are noise."""
 
 _FLOOR: Final = 0.05
-"""The quantile of the frames' power that is taken for the noise alone."""
+"""The quantile of the frames' power that stands for the noise."""
 
 _MOST_FRAMES: Final = 300
-"""Frames that a spectrum is the mean of: six seconds of them, spread over a longer recording."""
+"""Frames averaged into a spectrum: six seconds, spread over a longer recording."""
 
 _EDGES: Final = ((1 / 8, 15.0), (1 / 2, 30.0))
-"""Where a band ends: beyond a step of this share of the frequency, all is so many dB weaker. The
-first is a low-pass filter's edge, the second a gentle one's. The spectrum of speech itself falls
-less: of RAVDESS's 1,440 recordings 7 end below 14 kHz, of 360 copies at 16 kHz none below 8."""
+"""A band ends where everything beyond a step of this share of the frequency is so many dB weaker:
+behind a steep low-pass filter, or a gentle one. The spectrum of speech itself falls less: of
+RAVDESS's 1,440 recordings 7 end below 14 kHz, of 360 copies at 16 kHz none below 8."""
 
 _BEYOND: Final = 1e-4
 """Share of the power above ``_LOWEST_EDGE`` that lies beyond the end of a band without an edge."""
 
 _AT_ODDS: Final = math.sqrt(2)
-"""Factor by which an edge may lie above that end; else a gentle filter passes for no filter."""
+"""Factor by which an edge may lie above that end; beyond it a gentle filter is assumed."""
 
 _NOTHING: Final = 1e-10
-"""Share of the strongest power in a spectrum below which rounding decides."""
+"""Share of a spectrum's strongest power below which there is only rounding."""
 
 _LOWEST_EDGE: Final = 1_000.0
 _NARROWEST_STEP: Final = 200.0
-"""Hz. Below lie the harmonics of a voice, which are edges too."""
+"""Hz. Below, the harmonics of a voice make edges too."""
 
 _ANTI_ALIASING: Final = 7 / 8
-"""Share of half the rate from which on an edge is the one that every recorder and resampler has."""
+"""Share of half the rate above which an edge is that of any recorder or resampler."""
 
 
 @dataclass(frozen=True)
 class SignalStatistics:
-    """What a recording was like before it was changed.
+    """A recording as it was decoded.
 
     Attributes:
         duration: seconds.
@@ -55,25 +55,25 @@ class SignalStatistics:
         peak: largest absolute sample, full scale is 1.
         dc: mean of the samples.
         clipped: share of samples at 0.999 of full scale or above.
-        silence: share of frames of 20 ms that are no louder than ``AudioConfig.silence_db``, as
-            root mean square without their offset.
+        silence: share of frames of 20 ms whose root mean square without offset is at most
+            ``AudioConfig.silence_db``.
         snr: estimated signal-to-noise ratio in dB, 0 or more; NaN where nothing sounds. The noise
-            is the 5 % quantile of the frames' power (frames of digital silence left out), the
-            signal the mean of the frames twice as strong, less the noise. The idea is that speech
-            pauses (R. Martin, "Spectral subtraction based on minimum statistics", 1994): speech
-            without a pause seems noisier than it is, and noise that comes and goes is no noise.
-        bandwidth: the frequency in Hz that the recording ends at, half its rate unless something
-            has cut it off below: a telephone, a codec, an earlier resampling. It is the highest
-            frequency beyond which the mean spectrum is at least 15 dB weaker a step of one eighth
-            further up, or 30 dB a step of one half, and stays so; but where that is more than half
-            an octave above the frequency beyond which 0.01 % of the power above 1 kHz lies, the
-            latter. NaN where nothing sounds. Of what was cut off sharply it is right within a
-            tenth. A gentle filter is found above its nominal frequency: of 80 recordings behind
-            Butterworth's at 3.4 kHz half are found above 4.8 kHz (48 dB an octave), 5.6 kHz (30)
-            and 6 kHz (24), one in twenty above 6.3, 7.9 and 9.9 kHz.
+            is the 5 % quantile of the frames' power (without digital silence), the signal the mean
+            of the frames twice as strong, less the noise. This relies on pauses (R. Martin,
+            "Spectral subtraction based on minimum statistics", 1994): speech without one seems
+            noisier than it is, and intermittent noise is missed.
+        bandwidth: the frequency in Hz above which there is nothing: half the rate, unless a
+            telephone, a codec or an earlier resampling cut it off. It is the highest frequency
+            beyond which the mean spectrum is at least 15 dB weaker a step of one eighth further up,
+            or 30 dB a step of one half, and stays so; but where that is more than half an octave
+            above the frequency beyond which 0.01 % of the power above 1 kHz lies, the latter. NaN
+            where nothing sounds. A sharp cut is found within a tenth, a gentle filter above its
+            nominal frequency: of 80 recordings behind Butterworth filters at 3.4 kHz half are found
+            above 4.8 kHz (48 dB an octave), 5.6 kHz (30) and 6 kHz (24), one in twenty above 6.3,
+            7.9 and 9.9 kHz.
         digest: 128-bit hash (hexadecimal) of the decoded samples, rate and channels.
-        channel_taken: the one that was taken because the mean of all would cancel it, counted from
-            0; -1 elsewhere.
+        channel_taken: the channel, from 0, that was taken because the mean of all would cancel it;
+            else -1.
         channel_correlation: how far the channels rise and fall together: Pearson's correlation of
             the levels of frames of 20 ms, of each channel with the loudest one, the lowest of them.
             Frames in which no channel speaks, channels 40 dB below the loudest and channels whose
@@ -95,7 +95,7 @@ class SignalStatistics:
     channel_correlation: float = 1.0
 
     def notes(self) -> tuple[str, ...]:
-        """What a user should know of its channels: codes of ``speechnet.core.types.NOTES``."""
+        """Codes of ``core.types.NOTES`` on the channels."""
         return channel_notes(self.channel_taken, self.channel_correlation)
 
 
@@ -107,7 +107,7 @@ def measure(
     Args:
         samples: float32 ``[n_samples, channels]``, finite, ``n_samples`` at least 1.
         rate: Hz.
-        silence_db: a frame that is no louder, in dB of full scale, is silence.
+        silence_db: the highest level, in dB of full scale, that is silence.
         channel_taken: see ``SignalStatistics``.
     """
     digest = hashlib.sha256(f"{rate} {samples.shape[1]} ".encode())

@@ -1,8 +1,8 @@
-"""Keeps what C libraries print while they decode from the terminal.
+"""Silence C libraries while they decode.
 
-libmpg123 prints about every damaged frame of an MP3, and has no switch that libsndfile would pass
-on; libsndfile itself prints about damaged ALAC, and into standard output, where a table may go.
-What is wrong with a file is found out and said otherwise.
+libmpg123 prints about every damaged frame of an MP3, and libsndfile passes no switch on; libsndfile
+itself prints about damaged ALAC, to standard output, where a table may go. What is wrong with a
+file is reported otherwise.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class _Streams(NamedTuple):
 
 @cache
 def _streams() -> _Streams | None:
-    """None where they can't be assigned to, as the GNU C library alone says it can be."""
+    """None where they can't be assigned to; only the GNU C library documents that they can."""
     try:
         libc = ctypes.CDLL(None)
         libc.gnu_get_libc_version  # noqa: B018 - whether it is that library
@@ -36,9 +36,9 @@ def _streams() -> _Streams | None:
 
 
 class _Quiet:
-    """A context in which C code prints nothing; of several threads the last ends it.
+    """A context in which C code prints nothing, until the last thread has left it.
 
-    Python's own ``sys.stdout`` and ``sys.stderr`` and the file descriptors stay as they are.
+    ``sys.stdout``, ``sys.stderr`` and the file descriptors stay as they are.
     """
 
     def __init__(self) -> None:
@@ -66,7 +66,7 @@ class _Quiet:
                     self._restore(streams)
 
     def after_fork(self) -> None:
-        """A forked process has none of the threads that were inside, and would never be told."""
+        """The threads that were inside don't exist in a forked process."""
         self._lock, self._inside = threading.Lock(), 0
         if self._before and (streams := _streams()) is not None:
             self._restore(streams)

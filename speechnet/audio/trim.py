@@ -1,4 +1,4 @@
-"""Where the sound in a clip begins and ends, as ``librosa.effects.trim`` has it, without numba."""
+"""Where sound begins and ends, as in ``librosa.effects.trim``, without numba."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from speechnet.core.types import Float32
 _FRAME: Final = 2048
 _HOP: Final = 512
 _LEAST: Final = 1e-10
-"""Of a frame's power, and of the loudest one's."""
+"""The lowest power that counts, of a frame and of the loudest one."""
 
 
 def sounding(y: Float32, top_db: float) -> tuple[int, int]:
@@ -27,7 +27,7 @@ def sounding(y: Float32, top_db: float) -> tuple[int, int]:
     """
     padded = np.pad(y, _FRAME // 2)
     frames = sliding_window_view(padded, _FRAME)[::_HOP].T  # [n_samples] -> [2048, n_frames]
-    # In this order and in float32, rounding included: a frame lies on the same side of the bound.
+    # In librosa's order and in float32: rounding must not put a frame on the other side.
     rms = np.sqrt(np.mean(np.square(frames), axis=0))
     loudest = np.square(rms.max())
     level = 10.0 * np.log10(np.maximum(_LEAST, np.square(rms)))

@@ -1,4 +1,4 @@
-"""What a file is that libsndfile can't decode, told by how it begins, and what to do about it."""
+"""Name files that libsndfile can't decode by their first bytes, and say what to do about them."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ _BEGINNINGS: Final[dict[bytes, tuple[str, str]]] = {
     b"\xff\xd8\xff": ("a picture", "leave it out"),
     b"\0\5\x16\7": ("what macOS keeps beside a file (AppleDouble)", "leave it out"),
 }
-"""By a file's first bytes: what it is, and what to do."""
+"""First bytes of a file: what it is, and what to do."""
 
 _BOXES: Final = {b"M4A ": "M4A (AAC in MP4)", b"M4B ": "M4A (AAC in MP4)", b"qt  ": "QuickTime"}
-"""By the major brand of an ISO base media file (ISO/IEC 14496-12, ``ftyp``)."""
+"""Names by the major brand of an ISO base media file (ISO/IEC 14496-12, ``ftyp``)."""
 
 _DECODED: Final = frozenset({0x01, 0x02, 0x03, 0x06, 0x07, 0x11, 0x14, 0x31, 0x55, 0x64, 0xFFFE})
-"""The codecs of a WAV (``wFormatTag``) that libsndfile decodes, or takes for one that it does."""
+"""WAV codecs (``wFormatTag``) that libsndfile decodes, or tries to."""
 
 _ORDER: Final[dict[bytes, Literal["little", "big"]]] = {b"RIFF": "little", b"RIFX": "big"}
 
@@ -55,13 +55,10 @@ LOOKED_AT: Final = 1024
 
 
 def what_it_is(beginning: bytes) -> str | None:
-    """Name what isn't sound, or sound that libsndfile can't decode.
+    """What a file is that libsndfile can't decode, and what to do, in words; None if unknown.
 
     Args:
-        beginning: the first ``LOOKED_AT`` bytes of a file, or all of a shorter one.
-
-    Returns:
-        What it is and what to do, in words; None where it can't be told.
+        beginning: the first ``LOOKED_AT`` bytes of the file.
     """
     found = _known(beginning)
     return None if found is None else "this is {}: {}".format(*found)
@@ -88,7 +85,7 @@ def _known(beginning: bytes) -> tuple[str, str] | None:
 
 
 def _wav_codec(beginning: bytes) -> int:
-    """The tag of its codec; 1, which is PCM, where it has none."""
+    """The codec's tag; 1 (PCM) where there is none."""
     place = beginning.find(b"fmt ") + 8
     if place < 8 or len(beginning) < place + 2:
         return 1

@@ -1,4 +1,4 @@
-"""What the configuration says about the corpus (``data.corpus``, ``data.synthetic``)."""
+"""Which corpus is read (``data.corpus``), and which one is synthesised (``data.synthetic``)."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ class CorpusConfig:
         name: a known corpus, or the path of a definition of one's own, ending in ``.yaml`` (see
             ``speechnet.corpus.definition``).
         root: the folder everything is read from; nothing outside it is.
-        table: for a corpus described by a table, the CSV's path relative to ``root``; by default
-            the one its definition names.
-        columns: for a corpus described by a table, our name for a column -> the CSV's name for it,
-            such as ``{speaker: SubjectID}``, or several in braces, such as
-            ``{file: 'dia{Dialogue_ID}_utt{Utterance_ID}'}``. Goes before the definition.
-        labels: per target, applied after the definition's own tables: label -> its new name, or
-            null to drop its rows, such as ``{emotion: {calm: neutral, bored: null}}``. NA, -, ''
-            and their like are missing labels, of speakers and genders Unknown too, unless they
-            are named here or in ``data.targets``.
+        table: for a corpus with a table, the CSV's path relative to ``root``; by default that of
+            the definition.
+        columns: for a corpus with a table, our name for a column -> the CSV's name for it, such as
+            ``{speaker: SubjectID}``, or several in braces, such as
+            ``{file: 'dia{Dialogue_ID}_utt{Utterance_ID}'}``. Overrides the definition.
+        labels: per target, applied after the definition: label -> its new name, or null to drop its
+            rows, such as ``{emotion: {calm: neutral, bored: null}}``. NA, -, '' and the like are
+            missing labels, as is Unknown for speakers and genders, unless they are named here or in
+            ``data.targets``.
     """
 
     name: CorpusName = "synthetic"

@@ -1,13 +1,13 @@
-"""Read a table as it stands, with the line each row comes from.
+"""Read a CSV with the line that each row stands on.
 
 Conventions:
     Line numbers are those of a text editor: the header is line 1, or 2 below Excel's ``sep=;``.
-    Cells are stripped; an empty one is missing. The delimiter is the comma, semicolon, tab or
+    Cells are stripped; an empty cell is missing. The delimiter is the comma, semicolon, tab or
     vertical bar that splits the header into most columns.
 
-    Between tabs a quote is a letter like any other, for the tables of corpora are written so; but
-    where each name of the header is in quotes, all cells are. Elsewhere a cell in quotes ends on
-    the line it begins on: of a lone quote nobody can tell how much it swallows.
+    In a tab-separated table quotes are letters, as corpora write them, unless each name of the
+    header is in quotes. Elsewhere a quoted cell must end on its own line: nobody can tell how much
+    a lone quote would swallow.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ MISSING: Final = frozenset(
         *("-", "--", "?", "''", '""'),
     ]
 )
-"""Cells, in lower case, that say nothing but that nothing is known."""
+"""Cells, in lower case, that mean that nothing is known."""
 
 LARGEST: Final = 2**30
-"""Bytes of a table or a list: a row for each of some ten million recordings."""
+"""Bytes of a table or a list: some ten million recordings."""
 
 _TIME: Final = re.compile(
     r"(?:(?P<days>\d+) days?,?\s*)?"
@@ -50,13 +50,13 @@ _DECIMAL: Final = re.compile(r"[+-]?(?:\d+[.,]?\d*|[.,]\d+)(?:[eE][+-]?\d+)?")
 
 @dataclass(frozen=True)
 class Sheet:
-    """A table as it stands.
+    """A table of text.
 
     Attributes:
         path: where it was read from, printable.
         columns: the header, without nameless columns.
         rows: column -> cell, None where it is empty.
-        lines: the line each row stands on.
+        lines: the line of each row.
     """
 
     path: str
@@ -65,21 +65,21 @@ class Sheet:
     lines: list[int]
 
     def refuse(self, wrong: Sequence[bool], why: str) -> None:
-        """Complain about some rows.
+        """Refuse rows, if any are wrong.
 
         Args:
             wrong: for each row, whether it is wrong.
-            why: what is wrong with them.
+            why: what is wrong.
 
         Raises:
-            DataError: any row is wrong; it names their lines.
+            DataError: it names the lines.
         """
         lines = [line for line, is_wrong in zip(self.lines, wrong, strict=True) if is_wrong]
         if lines:
             raise DataError(f"{self.path}, line {listing(lines)}: {why}")
 
     def parts(self, start: str | None, end: str | None) -> tuple[Float64, Float64]:
-        """Where the rows' parts of their recordings begin and end.
+        """Where each row's part of its recording begins and ends.
 
         Args:
             start: a column, if there is one.
@@ -97,29 +97,18 @@ class Sheet:
         return begins, ends
 
     def _seconds(self, column: str | None) -> Float64:
-        cells = [row.get(column) if column else None for row in self.rows]
-        known = [cell is not None and cell.casefold() not in MISSING for cell in cells]
-        values = [
-            seconds(str(cell)) if is_known else math.nan
-            for cell, is_known in zip(cells, known, strict=True)
-        ]
-        wrong = [
-            is_known and not math.isfinite(value)
-            for value, is_known in zip(values, known, strict=True)
-        ]
+        cells = [row.get(column or "") or "" for row in self.rows]
+        known = np.array([cell.casefold() not in MISSING for cell in cells], dtype=bool)
+        values = np.array([seconds(cell) for cell in cells], dtype=np.float64)
         self.refuse(
-            wrong,
+            (known & ~np.isfinite(values)).tolist(),
             f"{column} isn't a number of seconds, such as 1.25, nor a time, such as 00:01:02.5",
         )
-        return np.array(values, dtype=np.float64)
+        return np.where(known, values, np.nan)
 
 
 def seconds(cell: str) -> float:
-    """A time in seconds: ``1.6``, ``1,60``, ``02:01.6``, ``00:02:01.6``, ``0 days 00:02:01.6``.
-
-    Returns:
-        NaN if it is none.
-    """
+    """Seconds of ``1.6``, ``1,60``, ``02:01.6`` or ``0 days 00:02:01.6``; NaN for anything else."""
     if _DECIMAL.fullmatch(cell):
         return float(cell.replace(",", "."))
     found = _TIME.fullmatch(cell)
@@ -147,7 +136,7 @@ def fragment(start: float, end: float) -> str:
 
 
 def read_sheet(path: Path) -> Sheet:
-    """Read a table without interpreting its cells.
+    """Read a table of text.
 
     Raises:
         DataError: it isn't UTF-8 or no table, is too large, has no header or no rows, or a row is
@@ -195,10 +184,10 @@ def _text(path: Path, name: str) -> str:
 
 
 def _lines(text: str, name: str) -> Iterator[tuple[int, list[str]]]:
-    """Every line that isn't blank: its number and its stripped cells."""
-    told = re.match(r"sep=(.)[^\S\n]*\n", text)
-    header = text[told.end() if told else 0 :].lstrip(" \n").partition("\n")[0]
-    delimiter = told[1] if told else _delimiter(header)
+    """The number and the stripped cells of every line that isn't blank."""
+    named = re.match(r"sep=(.)[^\S\n]*\n", text)
+    header = text[named.end() if named else 0 :].lstrip(" \n").partition("\n")[0]
+    delimiter = named[1] if named else _delimiter(header)
     quoted = delimiter != "\t" or all(
         len(cell) > 1 and cell[0] == cell[-1] == '"' for cell in header.split("\t")
     )
@@ -208,7 +197,7 @@ def _lines(text: str, name: str) -> Iterator[tuple[int, list[str]]]:
         quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE,
         strict=True,
     )
-    if told:
+    if named:
         next(reader)
     begins = reader.line_num + 1
     try:

@@ -1,8 +1,8 @@
-"""What a corpus's files are called and what its codes mean: one YAML for each corpus.
+"""Definitions of corpora: how files are named and what codes mean, one YAML for each corpus.
 
-Its keys are those of ``Definition``, but for ``name``, which is the file's. A group of the pattern
-that no field uses, or that is named like a column every corpus has, is a field of its own. The
-example is tried whenever the file is loaded.
+The keys are those of ``Definition``; ``name`` is the file's. A group of the pattern that no field
+uses, or that is named like a column of every corpus, is a field of its own. The example is checked
+on every load.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Field:
         return _IN_BRACES.findall(self.column or "") or [self.column or ""]
 
     def cell(self, row: Mapping[str, str | None]) -> str | None:
-        """What a row of the CSV says; of several columns nothing unless each says something."""
+        """The cell of a row of the CSV; None if it is missing, or one of several columns is."""
         if not _IN_BRACES.search(self.column or ""):
             return row.get(self.column or "")
         cells = {name: row.get(name) for name in self.columns}
@@ -80,14 +80,11 @@ class Field:
         return _IN_BRACES.sub(lambda found: canonical(str(cells[found[1]])), self.column or "")
 
     def label(self, name: str, code: str | None) -> str | None:
-        """Translate one code.
+        """Translate the code in a file name or a row; None if there is none.
 
         Args:
             name: the field's own name.
-            code: what the name or the row holds; None or empty if nothing.
-
-        Returns:
-            The label, or None if there is none.
+            code: the code.
         """
         if self.value is not None:
             return self.value
@@ -98,7 +95,7 @@ class Field:
             return None
         if code in self.map:
             return self.map[code]
-        # Case is ignored where nothing else tells two codes apart; labels stand for themselves.
+        # Case is ignored unless two codes differ in nothing else; labels stand for themselves.
         known = {label: label for label in VOCABULARY.get(name, ())} | self.map
         near = {known[key] for key in known if key.casefold() == code.casefold()}
         return near.pop() if len(near) == 1 else code
@@ -124,7 +121,7 @@ class Definition:
         title: the corpus's full name.
         source: the citation, and where the naming rule is published.
         licence: the terms under which the recordings may be used.
-        example: what is checked whenever the definition is loaded.
+        example: what is checked on every load.
         name: what the corpus is called here.
         kind: ``files``: labels stand in the names; ``manifest``: labels stand in a CSV.
         fields: column of the corpus table -> where it comes from.
@@ -132,7 +129,7 @@ class Definition:
             ending (``files``).
         match: whether the pattern sees the bare name (``stem``) or the path relative to the root
             (``files``).
-        ignore_case: whether the pattern does (``files``).
+        ignore_case: whether the pattern ignores case (``files``).
         table: the CSV's path relative to the root (``manifest``).
     """
 
@@ -198,9 +195,6 @@ def load_definition(name: str) -> Definition:
 
     Args:
         name: a known corpus, or the path of a ``.yaml`` file.
-
-    Returns:
-        The definition; its example has been tried.
 
     Raises:
         ConfigError: there is no such definition, or something in it is wrong.

@@ -1,17 +1,17 @@
 """Find the audio files below a corpus's root, and nothing outside it.
 
 Conventions:
-    The *path* of a file is what the operating system needs to open it, relative to the root; it may
-    hold bytes that are no UTF-8 (as Python's surrogate escapes). Its *id* is the same text made
-    printable: always valid UTF-8 on one line, unique, and equal to the path for ordinary names.
+    The *path* of a file, relative to the root, is what the operating system opens; it may hold
+    bytes that aren't UTF-8 (as Python's surrogate escapes). Its *id* is the path made printable:
+    valid UTF-8 on one line, unique, and equal to the path for ordinary names.
 """
 
 from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -25,15 +25,15 @@ AUDIO_ENDINGS: Final = (
     *(".caf", ".sph", ".nist", ".w64", ".rf64", ".wave", ".bwf", ".voc", ".mp2", ".avr", ".ircam"),
     *(".paf", ".pvf", ".wve"),
 )
-"""What the decoder opens goes by one of these, whatever is in it; but for formats whose usual
-ending is that of something else (raw samples, MATLAB's, HTK's, the Amiga's and samplers' files)."""
+"""Endings of files that the decoder opens, without those that usually mean something else (raw
+samples, MATLAB, HTK, the Amiga, samplers)."""
 
 FOREIGN_ENDINGS: Final = (
     *(".m4a", ".mp4", ".aac", ".webm", ".amr", ".wma", ".3gp", ".3gpp", ".3g2", ".3ga", ".m4b"),
     *(".awb", ".mka", ".mkv", ".mov", ".m4v", ".avi", ".flv", ".wmv", ".weba", ".spx", ".ape"),
     *(".wv", ".ac3", ".dss", ".ra"),
 )
-"""Sound too, but nothing that the decoder opens: it says so of each, and what to do."""
+"""Endings of sound that the decoder can't open."""
 
 _SOUND: Final = frozenset([*AUDIO_ENDINGS, *FOREIGN_ENDINGS])
 
@@ -48,8 +48,8 @@ class Found:
     """What lies below a corpus's root.
 
     Attributes:
-        files: id -> path of every file that looks like sound, in the order of the ids.
-        excluded: links that can't be followed and what is no file, as ``(file, reason, detail)``.
+        files: id -> path of every file that looks like sound, sorted.
+        excluded: links that can't be followed, and things that aren't files.
         notes: what a user should know, in words.
     """
 
@@ -59,7 +59,7 @@ class Found:
 
 
 def without_ending(path: str) -> str:
-    """The path without the ending of a sound file; whole if it has none."""
+    """The path without the ending of a sound file, if it has one."""
     stem, ending = os.path.splitext(path)  # noqa: PTH122 - ids and surrogate escapes are plain text
     return stem if ending.lower() in _SOUND else path
 
@@ -70,14 +70,14 @@ def is_foreign(path: str) -> bool:
 
 
 def of_another_ending(path: str) -> str | None:
-    """The recording that lies beside a path, called the same but for its ending; None if none."""
+    """The recording beside a path that differs in nothing but its ending; None if there is none."""
     stem = without_ending(path)
     others = (f"{stem}{ending}" for ending in AUDIO_ENDINGS)
     return next((other for other in others if os.path.isfile(other)), None)  # noqa: PTH113
 
 
 def inside(root: Path, path: str) -> bool:
-    """Whether a path, all symbolic links resolved, is a resolved root or lies below it."""
+    """Whether a path, its links resolved, is a resolved root or lies below it."""
     return Path(os.path.realpath(root / path)).is_relative_to(root)
 
 
@@ -105,22 +105,28 @@ def resolve_root(root: str | None) -> Path:
 def discover(root: Path) -> Found:
     """Find every file below a resolved root that looks like sound.
 
-    What the decoder can't open is left out where it can open one beside it of the same name.
+    A file that the decoder can't open is left out beside one of the same name that it can open.
     Hidden files and folders (a name that begins with a dot) are left out. A link to a file counts
-    as that file while it stays below the root. Links to folders are never followed: what they show
-    is either found where it lies, or outside the root; so loops can't arise.
+    as that file while it stays below the root. Links to folders are never followed, so that loops
+    can't arise: their content lies elsewhere below the root, or outside it.
 
     Args:
         root: the folder, resolved.
-
-    Returns:
-        The files, what was excluded, and notes.
     """
-    walked = _Walked()
-    walked.walk(root)
-    paths, left_out = _apart(walked.paths)
+    paths: list[str] = []
+    folders: list[str] = []
+    excluded: list[SetAsideRow] = []
+    closed: list[str] = []
+    for path, is_folder in _walk(root, closed):
+        if refused := _refused(root, path):
+            excluded.append(refused)
+        elif not is_folder:
+            paths.append(path)
+        elif without_ending(path) != path:
+            folders.append(printable(path))
+    paths, left_out = _apart(paths)
     files = {printable(path): path for path in paths}
-    excluded = walked.excluded + _without_recordings(walked.folders, files)
+    excluded += _without_recordings(folders, files)
     notes = []
     if left_out:
         notes.append(
@@ -128,44 +134,27 @@ def discover(root: Path) -> Found:
             f"{printable(left_out[0])}: beside {plural(len(left_out), 'it', 'each')} lies one of "
             "the same name that can"
         )
-    if walked.closed:
-        notes.append(f"no permission to look into {listing(sorted(walked.closed), 3)}")
+    if closed:
+        notes.append(f"no permission to look into {listing(sorted(closed), 3)}")
     return Found(dict(sorted(files.items())), tuple(sorted(excluded)), tuple(notes))
 
 
-@dataclass
-class _Walked:
-    """What ``discover`` comes across; ``folders`` are those that are called like recordings."""
+def _walk(root: Path, closed: list[str]) -> Iterator[tuple[str, bool]]:
+    """Folders and files that look like sound, and which it is; ``closed`` gets closed folders."""
 
-    paths: list[str] = field(default_factory=list)
-    folders: list[str] = field(default_factory=list)
-    excluded: list[SetAsideRow] = field(default_factory=list)
-    closed: list[str] = field(default_factory=list)
+    def note(error: OSError) -> None:
+        closed.append(printable(os.path.relpath(error.filename, root)))
 
-    def walk(self, root: Path) -> None:
-        def note_closed(error: OSError) -> None:
-            self.closed.append(printable(os.path.relpath(error.filename, root)))
-
-        for folder, folders, names in os.walk(root, onerror=note_closed):
-            folders[:] = [name for name in folders if not name.startswith(".")]
-            here = os.path.relpath(folder, root)
-            for name in folders:
-                self.add(root, os.path.normpath(f"{here}/{name}"), is_folder=True)
-            for name in names:
-                if not name.startswith(".") and without_ending(name) != name:
-                    self.add(root, os.path.normpath(f"{here}/{name}"))
-
-    def add(self, root: Path, path: str, *, is_folder: bool = False) -> None:
-        if refused := _refused(root, path):
-            self.excluded.append(refused)
-        elif not is_folder:
-            self.paths.append(path)
-        elif without_ending(path) != path:
-            self.folders.append(printable(path))
+    for folder, folders, names in os.walk(root, onerror=note):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        here = os.path.relpath(folder, root)
+        sounds = [name for name in names if name[0] != "." and without_ending(name) != name]
+        yield from ((os.path.normpath(f"{here}/{name}"), True) for name in folders)
+        yield from ((os.path.normpath(f"{here}/{name}"), False) for name in sounds)
 
 
 def _refused(root: Path, path: str) -> SetAsideRow | None:
-    """Why a file or folder below the root can't be used, if it is a link that leads astray."""
+    """Why a file or folder below the root can't be used, if so."""
     if not inside(root, path):
         target = printable(os.path.realpath(root / path))
         return (
@@ -183,17 +172,17 @@ _FOLDER: Final = "a folder, not a recording"
 
 
 def _no_file(path: Path) -> str | None:
-    """What a path is that is no file; None if it may be one. Who opens a pipe may wait for ever."""
+    """What a path is if it isn't a file, such as a pipe, which may never answer; else None."""
     try:
         mode = os.stat(path).st_mode  # noqa: PTH116 - too long a name
-    except (OSError, ValueError):  # what isn't there is told by whoever opens it
+    except (OSError, ValueError):  # reported when it is opened
         return None
     kind = kind_of_no_file(mode)
     return _FOLDER if stat.S_ISDIR(mode) else f"{kind}, not a recording" if kind else None
 
 
 def _without_recordings(folders: Iterable[str], files: Iterable[str]) -> list[SetAsideRow]:
-    """Folders that are called like recordings, and hold none."""
+    """Folders that are named like recordings and hold none."""
     holding = {""}
     for file in files:
         folder = file.rpartition("/")[0]
@@ -204,7 +193,7 @@ def _without_recordings(folders: Iterable[str], files: Iterable[str]) -> list[Se
 
 
 def _apart(paths: list[str]) -> tuple[list[str], list[str]]:
-    """The paths without those that can't be read and have a twin that can; and these, sorted."""
+    """The paths to read; and, sorted, those that can't be read beside one that can."""
     readable = {without_ending(path) for path in paths if not is_foreign(path)}
     twins = {path for path in paths if is_foreign(path) and without_ending(path) in readable}
     return [path for path in paths if path not in twins], sorted(twins)

@@ -15,7 +15,7 @@ from speechnet.corpus.discovery import resolve_root
 
 
 def check_corpora(corpus: CorpusConfig, corpora: Sequence[CorpusConfig] = ()) -> None:
-    """Check names and folders as reading the corpora would, before anything is read.
+    """Check names and folders before anything is read.
 
     Args:
         corpus: the only one, unless there are ``corpora``; the synthetic one needs no folder.
@@ -40,7 +40,7 @@ def _check(corpus: CorpusConfig) -> None:
 
 @contextmanager
 def saying(key: str, about: str = "") -> Iterator[None]:
-    """Let messages name the key of this corpus, where one alone would be ``data.corpus``."""
+    """Put the key of one of several corpora in place of ``data.corpus`` in messages."""
     try:
         yield
     except (ConfigError, DataError) as error:

@@ -31,7 +31,7 @@ NOT_LISTED: Final = "not among the classes"
 """Why a row is dropped whose class ``data.targets`` doesn't list."""
 
 UNDECIDED: Final = {"emotion": frozenset({"another emotion", "no agreement"})}
-"""What definitions call labels that are no classes."""
+"""Labels of definitions that aren't classes."""
 
 _NO_LABELS: Final = frozenset({"file", "where", "path", "start", "end"})
 _PERSONAL: Final = frozenset({"speaker", "gender"})
@@ -42,7 +42,7 @@ _UNKNOWN: Final = frozenset(
         *("do_not_wish_to_say", "do not wish to say", "no data", "missing"),
     ]
 )
-"""What stands for a person, or a gender, that nobody knows; elsewhere it may be a class."""
+"""Labels that mean unknown for a speaker or a gender; elsewhere they may be classes."""
 _TO_FILL: Final = "..."
 _NUMBER: Final = re.compile(r"[+-]?\d+(\.\d+)?")
 _MANY_NUMBERS: Final = 20
@@ -58,13 +58,13 @@ def dropped_table(drops: Iterable[Drop]) -> pd.DataFrame:
 def without_placeholders(
     table: pd.DataFrame, *, labels: Labels, targets: Classes
 ) -> tuple[pd.DataFrame, list[str]]:
-    """Take away labels that only say that there is none, such as ``NA``, ``-`` and ``''``.
+    """Remove labels that mean that there is none, such as ``NA``, ``-`` and ``''``.
 
-    Of speakers and genders ``Unknown`` and its like are such too. What the configuration names, as
-    a class or as a label to be mapped, is a label.
+    For speakers and genders ``Unknown`` and the like are removed too. Labels that the configuration
+    names, as a class or to be mapped, stay.
 
     Returns:
-        The table, and what was taken away from speakers, genders and targets, in words.
+        The table, and what was removed from speakers, genders and targets, in words.
     """
     notes = []
     for column in _label_columns(table):
@@ -238,7 +238,7 @@ def _drop(
 
 
 def _check_vocabulary(table: pd.DataFrame, target: str, *, known: list[str]) -> None:
-    """Refuse labels that are neither in the closed vocabulary nor named in the configuration."""
+    """Refuse labels outside the vocabulary that the configuration doesn't name."""
     if target not in VOCABULARY:
         return
     allowed = dict.fromkeys([*VOCABULARY[target], *known])
@@ -259,7 +259,7 @@ def _check_vocabulary(table: pd.DataFrame, target: str, *, known: list[str]) -> 
 
 
 def _several(label: str) -> str:
-    """That a cell holds several labels, such as ``angry;happy`` or ``male_angry``, in brackets."""
+    """A remark in brackets if a cell holds several labels: ``angry;happy`` or ``male_angry``."""
     words = {word for known in VOCABULARY.values() for word in known}
     parts = dict.fromkeys(re.split(r"[^a-z]+", label.casefold()))
     found = [part for part in parts if part in words]
@@ -269,7 +269,7 @@ def _several(label: str) -> str:
 
 
 def _to_map(column: str, labels: Iterable[str], known: Iterable[str]) -> str:
-    """The setting that maps labels, to be filled in."""
+    """The setting that maps labels, for the user to fill in."""
     near = {
         label: [] if _several(label) else get_close_matches(label.casefold(), known, 1, cutoff=0.8)
         for label in labels
@@ -304,7 +304,7 @@ def _classes(table: pd.DataFrame, target: str, listed: list[str] | None) -> list
 
 
 def _check_are_classes(target: str, present: Mapping[str, int]) -> None:
-    """Refuse labels that are measures, or several in a cell, unless they are listed as classes."""
+    """Refuse numbers, and several labels in a cell, unless they are listed as classes."""
     if target in VOCABULARY:
         return
     numbers = sorted(float(label) for label in present if _NUMBER.fullmatch(label))
@@ -312,9 +312,9 @@ def _check_are_classes(target: str, present: Mapping[str, int]) -> None:
     if len(numbers) == len(present) and (fractions or len(numbers) > _MANY_NUMBERS):
         raise DataError(
             f"{target} holds {counted(len(numbers), 'different number')} from {numbers[0]:g} to "
-            f"{numbers[-1]:g}, which is a measure; speechnet tells classes apart. Write classes "
-            "such as low and high into a column of their own, or, if each number is a class, list "
-            f"them: --data.targets.{target} '[...]'"
+            f"{numbers[-1]:g}, which is a measure; the models here tell classes apart. Write "
+            "classes such as low and high into a column of their own, or, if each number is a "
+            f"class, list them: --data.targets.{target} '[...]'"
         )
     several = [
         label

@@ -45,8 +45,8 @@ class Corpus:
     """A corpus as the configuration wants it.
 
     Attributes:
-        name: its definition's name; of several corpora, all of them.
-        root: the folder all paths are relative to, links resolved.
+        name: the definition's name, or several.
+        root: the folder that all paths are relative to, links resolved.
         table: indexed by ``file``, a unique printable id: the path relative to the root, with
             ``#t=start,end`` where a row is a part of a recording. Columns ``CORPUS_COLUMNS``, then
             any further ones. ``path`` is what the operating system opens, relative to the root.
@@ -54,9 +54,8 @@ class Corpus:
             None where a label is missing.
         targets: every categorical target with its ordered classes.
         scales: every continuous target; its column of the table is float64, NaN where missing.
-        dropped: ``target, label, count, why`` of the rows dropped by the labels' mapping.
-        excluded: ``file, reason, detail`` of recordings that can't be used; reasons as in
-            ``speechnet.core.types.REASONS``.
+        dropped: ``target, label, count, why`` of dropped rows.
+        excluded: ``file, reason, detail`` of recordings that can't be used.
         notes: what a user should know, in words.
     """
 
@@ -78,8 +77,8 @@ def load_corpus(
     Args:
         config: which corpus, from where.
         targets: as ``data.targets`` has them.
-        complete: whether every target must be a column and every listed class must have rows; not
-            so for a corpus that is only scored.
+        complete: whether every target must be a column and every listed class must have rows; false
+            for a corpus that is only scored.
 
     Returns:
         The corpus; its table has at least one row.
@@ -98,13 +97,13 @@ def load_corpus(
 
 @dataclass(frozen=True)
 class Reading:
-    """A corpus as it stands, before its labels are mapped and its rows are chosen.
+    """A corpus as it was read, before its labels are mapped and its rows are chosen.
 
     Attributes:
         name: see ``Corpus``.
         root: see ``Corpus``.
-        table: that of ``Corpus``, with the columns ``file`` and ``where`` in front: the row's id,
-            and where it comes from, for messages.
+        table: that of ``Corpus``, with the columns ``file``, the row's id, and ``where`` it comes
+            from, for messages, in front.
         excluded: rows of ``Corpus.excluded``.
         notes: see ``Corpus``.
     """
@@ -161,7 +160,7 @@ class Reading:
         )
 
     def _aside(self) -> str:
-        """The end of a sentence on what may be missing from the table: files excluded, if any."""
+        """The end of a sentence: how many files are excluded."""
         if not self.excluded:
             return ""
         file, reason, detail = self.excluded[0]
@@ -172,7 +171,7 @@ class Reading:
 
 
 def read_rows(config: CorpusConfig) -> Reading:
-    """Find a corpus's recordings and read what their names or their table say.
+    """Find a corpus's recordings and read their names or their table.
 
     Raises:
         ConfigError: the configuration or the definition is wrong.
@@ -221,7 +220,7 @@ def _bare(file: str) -> str:
 
 
 def _in_order(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with every column of the contract, in its order, and the further ones behind."""
+    """The table with all ``CORPUS_COLUMNS``, in their order, and then the others."""
     further = [c for c in table.columns if c not in {*_HELPERS, *CORPUS_COLUMNS}]
     for column in CORPUS_COLUMNS:
         if column not in table:

@@ -1,4 +1,4 @@
-"""Where a table's recordings lie that was made on another machine."""
+"""Recordings of a table that was made on another machine."""
 
 from __future__ import annotations
 
@@ -11,23 +11,22 @@ from typing import Final
 from speechnet.core.safe_text import from_cell
 
 _LOOKED_AT: Final = 1_000
-"""Names that tell where the other machine had its folder."""
+"""Names that are looked at to find the other machine's folder."""
 
 
 class OtherMachine:
-    r"""What a table's paths are called here.
+    r"""Paths of another machine, translated to this one.
 
-    They may have backslashes, and begin with a folder of the machine that the table was made on,
-    such as ``C:\Users\me\data`` or ``/content/drive/MyDrive``. One folder is taken off all of
-    them, so that two recordings there never become one here. An apostrophe before what would be a
-    formula may be a spreadsheet's; see ``speechnet.core.safe_text``.
+    They may have backslashes and begin with a folder such as ``C:\Users\me\data`` or
+    ``/content/drive/MyDrive``. One folder is removed from all of them, so that two recordings there
+    never become one here. A spreadsheet may have put an apostrophe in front (``core.safe_text``).
 
     Args:
         names: the table's paths.
         there: whether a path, relative to the folder that is searched, leads to a recording.
 
     Attributes:
-        folder: the one that is taken off; empty if there is none.
+        folder: the folder that is removed; empty if there is none.
     """
 
     def __init__(self, names: Iterable[str], there: Callable[[str], bool]) -> None:
@@ -35,7 +34,7 @@ class OtherMachine:
         self.folder = _folder(list(islice(elsewhere, _LOOKED_AT)), there)
 
     def spellings(self, name: str) -> Iterator[str]:
-        """What a path that isn't there may be called instead."""
+        """Other spellings of a path that isn't there."""
         slashed = _slashed(name)
         if self.folder and _is_elsewhere(name) and slashed.startswith(f"{self.folder}/"):
             yield slashed[len(self.folder) + 1 :]
@@ -56,7 +55,7 @@ def _is_elsewhere(name: str) -> bool:
 
 
 def _folder(paths: Sequence[str], there: Callable[[str], bool]) -> str:
-    """The shortest folder that all paths begin with, and without which one of them is there."""
+    """The shortest common folder whose removal makes one of the paths exist here."""
     parts = [path.split("/") for path in paths]
     common = takewhile(
         lambda level: len(set(level)) == 1, zip(*(one[:-1] for one in parts), strict=False)

@@ -1,4 +1,4 @@
-"""Read a corpus whose labels stand in a table. Times are in seconds."""
+"""Read a corpus whose labels stand in a table."""
 
 from __future__ import annotations
 
@@ -32,15 +32,13 @@ def read_manifest(
 
     Args:
         definition: of kind ``manifest``.
-        config: its ``table`` and ``columns`` go before the definition's.
+        config: its ``table`` and ``columns`` override the definition's.
         root: the corpus's folder, resolved.
         found: the audio files below it.
 
     Returns:
-        The table, a row for each recording that exists: ``file`` (the row id), ``where`` (the line,
-        for messages), ``path``, ``start``, ``end`` (float64, NaN for the whole file), a column for
-        each field, and the CSV's further columns, text or None; the rows excluded; and what a user
-        should know, in words.
+        The table of ``Reading``, a row for each recording that exists; the excluded rows; and what
+        a user should know, in words.
 
     Raises:
         ConfigError: ``columns`` names a column the CSV doesn't have.
@@ -132,7 +130,7 @@ def _fields(definition: Definition, config: CorpusConfig, sheet: Sheet) -> dict[
 
 
 def _called_alike(column: str, columns: list[str]) -> str | None:
-    """The one column that differs in nothing but case, blanks and underscores."""
+    """The only column that differs in nothing but case, blanks and underscores."""
     alike = [other for other in columns if _letters(other) == _letters(column)]
     return alike[0] if len(alike) == 1 else None
 
@@ -142,12 +140,12 @@ def _letters(name: str) -> str:
 
 
 def _used(fields: dict[str, Field]) -> set[str]:
-    """The columns that are read as something of ours, but for those that make a text together."""
+    """The columns that are a field alone, not together with others."""
     return {field.column for field in fields.values() if field.column}
 
 
 def _unused_columns(table: pd.DataFrame, fields: dict[str, Field]) -> list[str]:
-    """A note on columns that look like something that the table seems to lack."""
+    """Notes on columns whose names hold that of a column that the table lacks."""
     lacking = [name for name in ("speaker", "gender", "emotion") if name not in fields]
     return [
         f"the table has no column {name!r}, but {near!r}: if that is what it holds, set "
@@ -181,7 +179,7 @@ def _segments(sheet: Sheet, fields: dict[str, Field]) -> tuple[Float64, Float64]
 
 
 def _names(sheet: Sheet, field: Field) -> list[str]:
-    """What the table calls each recording."""
+    """The name of each recording in the table."""
     names = [field.cell(row) or "" for row in sheet.rows]
     empty = [name.casefold() in MISSING for name in names]
     sheet.refuse(empty, f"{field.column} is empty; name the recording")
@@ -223,7 +221,7 @@ class _Finder:
         )
 
     def notes(self) -> list[str]:
-        """What a user should know of where the recordings were found, in words."""
+        """A note if the table's paths begin with a folder of another machine."""
         if not self.machine.folder:
             return []
         return [
@@ -260,7 +258,7 @@ class _Finder:
             return path
         bare = _composed(without_ending(path))
         candidates = self.by_path if "/" in name else self.by_stem
-        # A table may also hold ids, which differ from the names of files that aren't UTF-8.
+        # A table may hold ids too, which differ from names that aren't UTF-8.
         fits = candidates.get(printable(bare)) or candidates.get(bare) or []
         fits = [one for one in fits if not is_foreign(one)] or fits
         if there and not (fits and "/" in name):
@@ -278,5 +276,5 @@ class _Finder:
 
 
 def _composed(text: str) -> str:
-    """Letters and their accents as one character: archives from macOS hold them apart."""
+    """Join letters and their accents, which archives from macOS hold apart."""
     return unicodedata.normalize("NFC", text)

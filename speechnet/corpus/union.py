@@ -1,11 +1,10 @@
 """Several corpora as one table.
 
 Conventions:
-    A corpus goes by its definition's name; those of the same name are called ``<name>-1``,
-    ``<name>-2`` in the order they are listed. The column ``corpus`` holds it. Files, speakers and
-    sentences are called ``<corpus>/<own name>``, for speaker 03 of one corpus is not speaker 03 of
-    another; where two corpora do share speakers or sentences, nothing here knows of it. All other
-    columns keep their labels; what a corpus doesn't have is missing.
+    The column ``corpus`` holds the definition's name, or ``<name>-1``, ``<name>-2`` in the order of
+    the list where several have the same. Files, speakers and sentences are called
+    ``<corpus>/<own name>``, for speaker 03 of one corpus is not speaker 03 of another. All other
+    columns keep their labels, which are missing where a corpus doesn't have them.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from speechnet.corpus.labels import Drop
 from speechnet.corpus.reader import Corpus, Reading, read_rows
 
 CORPUS: Final = "corpus"
-"""The column that says which corpus a row is from."""
+"""The column of the corpus that a row is from."""
 
 _PREFIXED: Final = ("file", "speaker", "sentence")
 
@@ -43,7 +42,7 @@ def load_corpora(
     """Read several corpora and keep the rows that the targets can use.
 
     Args:
-        configs: which corpora, each from where; nothing outside its own root is read.
+        configs: which corpora; nothing outside their roots is read.
         targets: as ``data.targets`` has them; null takes the classes that occur in any corpus.
         complete: whether every listed class must have rows in some corpus.
 
@@ -70,7 +69,7 @@ def load_corpora(
 
 
 def check_left_out(table: pd.DataFrame, targets: Targets) -> None:
-    """Whether each corpus can be tested by what the others train.
+    """Refuse corpora that can't be tested by what the others train.
 
     Args:
         table: that of ``load_corpora``.
@@ -171,7 +170,7 @@ def _with_columns(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
 
 
 def _check_once(table: pd.DataFrame) -> None:
-    """As a table may list a recording once only, so may the corpora together."""
+    """Refuse recordings that two corpora hold."""
     twice = table[table.duplicated(["path", "start", "end"], keep=False)]
     if len(twice):
         first = twice[twice["path"] == twice["path"].iloc[0]]

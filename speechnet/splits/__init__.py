@@ -1,1 +1,4 @@
-"""Protocols that divide the recordings into train, dev and test, and the checks they must pass."""
+"""Folds: protocols that divide recordings into train, dev and test, and what they demand.
+
+Here goes all that decides who is trained on and who is tested; published folds are one YAML each.
+"""

@@ -1,4 +1,4 @@
-"""Whether a corpus fits a protocol, and what is wrong where it does not."""
+"""What is wrong with a corpus that doesn't fit a protocol."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _PART_OF: Final = {
 }
 
 MOST: Final = 60
-"""Names that an error lists."""
+"""Names in an error."""
 
 OneFault = tuple[int, str]
 """The number of a fold, and what is wrong with it."""
 
 
 def check_corpus(table: pd.DataFrame, config: SplitConfig) -> None:
-    """What a protocol that makes its own folds needs of the corpus.
+    """Refuse a corpus for which a protocol can't make folds.
 
     Raises:
         ConfigError: the settings don't fit any corpus of these speakers.
@@ -52,7 +52,7 @@ def check_corpus(table: pd.DataFrame, config: SplitConfig) -> None:
 
 
 def check_folds(table: pd.DataFrame, targets: Targets, folds: list[Fold]) -> None:
-    """Every class must have rows to train on in every fold, and something must be tested.
+    """Refuse folds that test nothing, or lack rows of a class to train on.
 
     Raises:
         DataError: with all that is wrong.
@@ -115,10 +115,10 @@ def one_speaker(name: str) -> str:
 
 
 def column_of(table: pd.DataFrame, config: SplitConfig) -> np.ndarray:
-    """What the column of the predefined protocol says of each row, as words ``[n]``.
+    """The column of the predefined protocol as words ``[n]``.
 
-    Where all of them are usual words for parts, such as Training and Validation, they are put as
-    train, dev and test.
+    Usual words for parts, such as Training and Validation, become train, dev and test if all words
+    of the column are such.
     """
     words = table[str(config.column)].astype(str).str.strip()
     part = {word: _PART_OF.get(word.casefold()) for word in words.unique()}
@@ -128,7 +128,7 @@ def column_of(table: pd.DataFrame, config: SplitConfig) -> np.ndarray:
 
 
 def names_parts(values: np.ndarray) -> bool:
-    """Whether a column says train, dev and test, rather than the names of folds."""
+    """Whether a column holds train, dev and test, not names of folds."""
     return set(values) <= set(PARTS)
 
 
@@ -161,7 +161,7 @@ def _check_column(table: pd.DataFrame, column: str, config: SplitConfig) -> np.n
 
 
 def _check_speakers(table: pd.DataFrame, config: SplitConfig) -> None:
-    """What a protocol that keeps speakers apart needs of the corpus."""
+    """Refuse a corpus whose speakers can't be kept apart."""
     known = sorted(set(table["speaker"].dropna()))
     wrong = _wrong_speakers(table, known, config)
     settings = _wrong_lists(known, config.speakers)

@@ -1,4 +1,4 @@
-"""What the configuration says about the folds (``data.split``)."""
+"""How recordings are divided (``data.split``)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if not TYPE_CHECKING:  # what there is depends on the files and on what is insta
 
 @dataclass
 class SplitConfig:
-    """Who is trained on and who is scored.
+    """Which recordings are trained on and which are scored.
 
     Attributes:
         protocol: ``speaker``: some speakers are held out; ``kfold``: each speaker is tested once;
@@ -29,8 +29,7 @@ class SplitConfig:
         dev: share of the remaining rows for early stopping and the choice between models. Kept
             apart by speaker, but for ``random`` and ``emobox-emodb-5``. 0 for none.
         column: predefined: a column of the corpus table that holds train, dev and test (or other
-            usual words for them, such as Validation), or the names of folds each of which is tested
-            once.
+            usual words for them, such as Validation), or names of folds, each tested once.
         speakers: predefined: for each fold its test speakers.
     """
 

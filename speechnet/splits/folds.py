@@ -1,4 +1,4 @@
-"""Make the folds that a protocol asks for."""
+"""Make the folds of a protocol."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from speechnet.splits.named import check_named, divide_named
 from speechnet.splits.strata import cross_validate, hold_out, shuffle, strata_of
 
 _Division = tuple[Int64, Int64, Int64 | None]
-"""Rows to train on, rows to test on, and a dev part where the protocol sets it."""
+"""Rows to train on, rows to test on, and the dev part if the protocol sets it."""
 
 
 def make_folds(
@@ -31,14 +31,11 @@ def make_folds(
 
     Args:
         table: the corpus table, ``n`` rows.
-        targets: what is predicted; their labels together are what is stratified by.
+        targets: what is predicted; folds are stratified by their labels together.
         config: the protocol.
         seed: of every shuffle.
-        corpus: ``data.corpus.name``, which a named protocol must be for; None to go by the
-            speakers alone.
-
-    Returns:
-        The folds; their numbers are positions in ``table``.
+        corpus: ``data.corpus.name``, which a named protocol must be for; None to check the speakers
+            only.
 
     Raises:
         ConfigError: the protocol's settings are wrong.
@@ -63,7 +60,7 @@ def make_folds(
 
 
 def shared_speakers(table: pd.DataFrame, folds: list[Fold]) -> list[str]:
-    """The speakers that some fold both trains on and tests, sorted."""
+    """The speakers that a fold both trains on and tests, sorted."""
     speakers = table["speaker"].to_numpy()
     shared: set[str] = set()
     for fold in folds:
@@ -114,7 +111,7 @@ def _predefined(table: pd.DataFrame, rows: Int64, config: SplitConfig) -> Iterat
 def _take_dev(
     table: pd.DataFrame, strata: Int64, rest: Int64, config: SplitConfig, *, seed: int
 ) -> tuple[Int64, Int64]:
-    """Set a dev part aside from what is not tested."""
+    """Divide the rows that aren't tested into train and dev."""
     if config.dev == 0:
         return rest, rest[:0]
     by_recording = config.named.dev == "recordings" if config.named else not config.grouped

@@ -19,12 +19,12 @@ def inner_folds(
 
     Args:
         labels: int64 ``[n, targets]``, -1 where there is no label.
-        speakers: ``[n]``, to be kept apart; None to shuffle without regard to them.
-        folds: how many; fewer where the speakers or a class do not suffice.
+        speakers: ``[n]``, to be kept apart; None to ignore them.
+        folds: how many at most; fewer if speakers or a class don't suffice.
         seed: of the shuffle.
 
     Returns:
-        Pairs of positions, int64: to fit on, to score on. The latter together are all rows.
+        Pairs of positions, int64: to fit on, to score on. Each row is scored once.
 
     Raises:
         DataError: not even two such folds exist.

@@ -1,4 +1,4 @@
-"""Named protocols: whether a corpus is the one they are for, and its division."""
+"""Folds of named protocols, and what is wrong with a corpus that they aren't for."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from speechnet.splits.protocol import Protocol
 def check_named(
     table: pd.DataFrame, targets: Targets, protocol: Protocol, *, corpus: str | None
 ) -> None:
-    """Refuse a corpus that a named protocol is not for.
+    """Refuse a corpus that a named protocol isn't for.
 
     Args:
         table: the corpus table.
         targets: what is predicted.
         protocol: the protocol.
-        corpus: ``data.corpus.name``; a table or a definition of one's own passes by its speakers.
+        corpus: ``data.corpus.name``; of a user's own corpus only the speakers are checked.
 
     Raises:
         DataError: with all that is wrong.
@@ -56,7 +56,7 @@ def check_named(
 
 
 def divide_named(table: pd.DataFrame, protocol: Protocol) -> Iterator[tuple[Int64, Int64]]:
-    """For each fold the rows that are not tested and those that are, int64 positions."""
+    """For each fold the rows to train on and those to test, int64 positions."""
     keys = _keys(table, protocol)
     for names in protocol.folds:
         test = keys.isin([name.casefold() for name in names]).to_numpy()
@@ -64,7 +64,7 @@ def divide_named(table: pd.DataFrame, protocol: Protocol) -> Iterator[tuple[Int6
 
 
 def _untested(test: pd.DataFrame, targets: Targets, protocol: Protocol, *, fold: int) -> list[str]:
-    """The emotions that a test part lacks though the whole corpus has them there, in words."""
+    """The emotions that a test part lacks, unless it does so in the whole corpus."""
     if "emotion" not in targets:
         return []
     expected = set(protocol.classes) - set(protocol.absent.get(fold, ()))
@@ -73,7 +73,7 @@ def _untested(test: pd.DataFrame, targets: Targets, protocol: Protocol, *, fold:
 
 
 def _keys(table: pd.DataFrame, protocol: Protocol) -> pd.Series:
-    """What each row is called in the folds, in lower case; NA for a row without a speaker."""
+    """The name of each row in the folds, in lower case; NA for a row without a speaker."""
     if protocol.unit == "speaker":
         return table["speaker"].map(lambda name: str(name).casefold(), na_action="ignore")
     stems = [PurePosixPath(str(file)).stem.casefold() for file in table.index]

@@ -1,4 +1,4 @@
-"""Strata, and holdouts that keep their mixture."""
+"""Stratified holdouts and folds."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from speechnet.core.types import Int64, Targets
 from speechnet.core.wording import counted
 
 _DRAWS: Final = 500
-"""Random sets of speakers that a holdout is chosen from."""
+"""Random sets of speakers, of which the best is held out."""
 
 
 def strata_of(table: pd.DataFrame, targets: Targets) -> Int64:
@@ -29,10 +29,10 @@ def strata_of(table: pd.DataFrame, targets: Targets) -> Int64:
 
 
 def shuffle(strata: Int64, share: float, *, seed: int) -> tuple[Int64, Int64]:
-    """Hold recordings out without regard to speakers.
+    """Hold out recordings, whoever speaks.
 
     Args:
-        strata: int64 ``[n]``, the mixture that is kept.
+        strata: int64 ``[n]``.
         share: of the rows.
         seed: of the shuffle.
 
@@ -43,7 +43,7 @@ def shuffle(strata: Int64, share: float, *, seed: int) -> tuple[Int64, Int64]:
         DataError: there are too few rows for that.
     """
     merged = merge_rare(strata, 2)
-    least = len(np.unique(merged))  # so many, for each side to have all of them
+    least = len(np.unique(merged))  # each side needs one row of each
     most_held = math.floor(share * len(strata))
     splitter = StratifiedShuffleSplit(1, test_size=share, random_state=seed)
     try:
@@ -61,11 +61,11 @@ def shuffle(strata: Int64, share: float, *, seed: int) -> tuple[Int64, Int64]:
 def hold_out(
     strata: Int64, speakers: np.ndarray, share: float, *, seed: int
 ) -> tuple[Int64, Int64]:
-    """Hold speakers out so that size and mix of classes come nearest to what was asked for.
+    """Hold out speakers, with a size and a mix of classes near those asked for.
 
-    scikit-learn has no stratified holdout by group: the best of many random ones is taken. It
-    takes away the fewest strata as a whole; of such ones, its counts of rows by stratum differ
-    least from ``share`` of each, in the sum of absolute differences.
+    scikit-learn has no stratified holdout by group, so this is the best of many random ones: it
+    holds out the fewest strata as a whole, and then differs least from ``share`` of each stratum,
+    in the sum of absolute differences.
 
     Args:
         strata: int64 ``[n]``.
@@ -99,7 +99,7 @@ def cross_validate(
 
     Args:
         strata: int64 ``[n]``.
-        speakers: ``[n]``, to be kept apart; None to shuffle without regard to them.
+        speakers: ``[n]``, to be kept apart; None to ignore them.
         folds: how many.
         seed: of the shuffle.
 
@@ -113,9 +113,9 @@ def cross_validate(
 
 
 def merge_rare(strata: Int64, least: int) -> Int64:
-    """Strata too small to be spread over the folds count as one, with the next larger if need be.
+    """Merge strata of fewer than ``least`` rows, with the next larger if they are too few.
 
-    The result has no stratum of fewer than ``least`` rows, if there are that many rows at all.
+    No stratum of the result is smaller, unless there are fewer rows than that.
     """
     _, codes, sizes = np.unique(strata, return_inverse=True, return_counts=True)
     order = np.argsort(sizes, kind="stable")
