@@ -14,13 +14,24 @@ from collections.abc import Mapping, Sequence
 from functools import reduce
 from itertools import combinations, product
 from pathlib import Path
+from typing import Final
 
 import pandas as pd
 
+from speechnet.comparison.figure import draw_runs
 from speechnet.comparison.inputs import check_given
 from speechnet.comparison.notes import notes_on
+from speechnet.comparison.page import compare_page
+from speechnet.comparison.result import (
+    SCORE_COLUMNS,
+    ComparedRun,
+    RunComparison,
+    in_sentences,
+    settings_in_words,
+)
 from speechnet.comparison.runs import OpenRun, open_runs
 from speechnet.comparison.settings import differing
+from speechnet.comparison.terminal import runs_table
 from speechnet.console.messages import output, say
 from speechnet.console.progress import working
 from speechnet.core.errors import DataError
@@ -29,18 +40,12 @@ from speechnet.core.metrics import shown
 from speechnet.core.types import Targets
 from speechnet.evaluation.run_significance import Match, compare_runs, match_runs
 from speechnet.experiment.run_tables import table_bytes
-from speechnet.report.figures.runs import draw_runs
-from speechnet.report.figures.style import save
-from speechnet.report.html.compare import compare_page
-from speechnet.report.tables import Score, models_of, scores_by_key
-from speechnet.report.terminal.comparison import (
-    ComparedRun,
-    RunComparison,
-    findings,
-    runs_table,
-    settings_in_words,
-)
-from speechnet.report.terminal.tables import printable
+from speechnet.report.drawing.style import save
+from speechnet.report.scores import Score, models_of, scores_by_key
+from speechnet.report.terminal import printable
+
+_SETTINGS: Final = 12
+"""How many keys are listed in the terminal."""
 
 
 def compare(paths: Sequence[Path], *, out: Path | None) -> RunComparison:
@@ -65,13 +70,13 @@ def compare(paths: Sequence[Path], *, out: Path | None) -> RunComparison:
     for run in comparison.runs:
         say(f"{run.name}  {printable(run.path)}", to=output)
         say(f"   {run.facts['best']}", to=output)
-    for line in settings_in_words(comparison):
-        say(line, to=output)
+    for line in settings_in_words(comparison, most=_SETTINGS):
+        say(printable(line).plain, to=output)
     output.print(runs_table(comparison))
     for note in comparison.notes:
-        say(note, to=output, style="yellow")
-    for sentence in findings(comparison):
-        say(sentence, to=output)
+        say(note.line, to=output, style="yellow")
+    for line in in_sentences(comparison):
+        say(line, to=output)
     if out is None:
         say("--out FOLDER writes all pairs as CSV, a figure, and a page for the browser.")
     else:
@@ -147,8 +152,7 @@ def _scores(name: str, run: OpenRun, targets: Targets) -> pd.DataFrame:
         score = found.get(key, Score(math.nan))
         best = run.scored.best == key[0]
         rows.append((name, *key, score.value, score.low, score.high, score.pooled, best))
-    columns = ["run", "model", "target", "part", "metric", "value", "low", "high", "pooled", "best"]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=[*SCORE_COLUMNS])
 
 
 def _described(runs: Mapping[str, OpenRun]) -> list[ComparedRun]:

@@ -92,4 +92,6 @@ def storage_errors(path: Path) -> Iterator[None]:
             raise StorageError(f"no space left to write {path}; free some") from error
         if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
             raise StorageError(f"no permission to write {path}") from error
+        if error.errno in {errno.EEXIST, errno.ENOTDIR}:
+            raise StorageError(f"no folder can be made at {path}: {error.strerror}") from error
         raise

@@ -23,11 +23,11 @@ import pandas as pd
 from speechnet.core.errors import DataError
 from speechnet.core.reading import PlainError, parse_json
 
-Severity = Literal["fault", "warning", "note"]
+Severity = Literal["fault", "warning", "note", "result"]
 
-SEVERITIES: Final[tuple[Severity, ...]] = ("fault", "warning", "note")
+SEVERITIES: Final[tuple[Severity, ...]] = ("fault", "warning", "note", "result")
 """A fault: the scores don't mean what they seem to. A warning: they may not, or recordings are
-lost. A note: nothing is wrong, but it is good to know."""
+lost. A note: nothing is wrong, but it is good to know. A result limits nothing."""
 
 MEANING: Final = (
     "synthetic",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from speechnet.console.messages import console, say
 from speechnet.data.datamodule import SpeechDataModule
-from speechnet.report.terminal.tables import counts_table, dropped_table
+from speechnet.report.terminal import counts_table, dropped_table
 
 
 def announce(data: SpeechDataModule) -> None:

@@ -25,8 +25,8 @@ from speechnet.experiment.run_folder import RunFolder
 from speechnet.experiment.run_location import check_writable, next_version
 from speechnet.experiment.run_tables import table_bytes
 from speechnet.features.functionals.backends import rehearse
-from speechnet.report.terminal.audit import findings_table
-from speechnet.report.terminal.conclusions import inflated
+from speechnet.report.findings import inflated
+from speechnet.report.terminal import findings_table
 
 _STYLES = {"fault": "red", "warning": "yellow", "note": ""}
 _TWO_LINES = 155

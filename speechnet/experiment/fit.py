@@ -33,21 +33,21 @@ from speechnet.experiment.mistakes import write_mistakes
 from speechnet.experiment.novelty import TABLE as NOVELTY_TABLE
 from speechnet.experiment.novelty import fit_novelty
 from speechnet.experiment.parallel import parallel
-from speechnet.experiment.report import draw_figures, read_report_data, write_report
+from speechnet.experiment.report import draw_figures, report_data, write_report
 from speechnet.experiment.run_folder import RunFolder
 from speechnet.experiment.run_location import check_writable
 from speechnet.experiment.tensorboard import log_figures
 from speechnet.features.functionals.backends import choose_device, rehearse
 from speechnet.models.model import Classifier
-from speechnet.report.findings import findings_of
-from speechnet.report.names import model_name
-from speechnet.report.terminal.conclusions import (
-    published,
+from speechnet.report.data import ReportData
+from speechnet.report.findings import limits
+from speechnet.report.results import in_words, results
+from speechnet.report.terminal import (
+    excluded_table,
     recalls_in_words,
-    verdicts,
+    scores_table,
     warnings_in_words,
 )
-from speechnet.report.terminal.tables import excluded_table, scores_table
 from speechnet.splits.config import describe
 from speechnet.splits.folds import shared_speakers
 
@@ -89,15 +89,16 @@ def fit(config: ExperimentConfig, config_text: str) -> Path:
                 best = run.best()
                 model = None if best is None else best.model
                 write_mistakes(config.report, data, run=run, predictions=predictions, model=model)
+        found = report_data(run)
         if config.evaluation.figures:
             with run.stage("figures"):
-                draw_figures(run)
-                log_figures(run.path)
+                drawn = draw_figures(run, found)
+                log_figures(run.path, [each.file for each in drawn if each.tensorboard])
         run.finish()
         if config.report.html:
             with stage("report"):  # after the checksums, which it lists
-                write_report(run)
-    _close(run, report=config.report.html)
+                write_report(run, found)
+    _close(run, found, report=config.report.html)
     return run.path
 
 
@@ -285,17 +286,14 @@ def _look_closer(
             run.write_table("cross.csv", table)
 
 
-def _close(run: RunFolder, *, report: bool) -> None:
+def _close(run: RunFolder, found: ReportData, *, report: bool) -> None:
     """The result on one screen; whatever else there is to say stands in the report."""
-    report_data = read_report_data(run)
-    tables = report_data.tables
     protocol = run.info["protocol"]
-    output.print(scores_table(tables.scores, tables.targets, protocol=protocol, unit=tables.unit))
-    if (best := report_data.best) is not None:
-        say(f"{model_name(best.model)} is {best.reason}", to=output)
-    for line in (*verdicts(tables.comparisons, tables.targets), *published(tables.references)):
+    output.print(scores_table(found.scores, found.targets, protocol=protocol, unit=found.unit))
+    told = ("best_model", "difference", "published")
+    for line in in_words(results(found), *told, details=False):
         say(line, to=output)
-    for line in warnings_in_words(foremost(findings_of(report_data))):
+    for line in warnings_in_words(foremost(limits(found))):
         say(line, style="yellow", to=output)
     say(f"Report: {run.path / 'report.html'}" if report else f"Run folder: {run.path}", to=output)
 

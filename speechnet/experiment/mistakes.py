@@ -34,7 +34,7 @@ from speechnet.data.datamodule import SpeechDataModule
 from speechnet.evaluation.mistakes import confident_mistakes
 from speechnet.experiment.run_folder import RunFolder
 from speechnet.report.config import ReportConfig
-from speechnet.report.figures.sound import draw_sound, svg_bytes
+from speechnet.report.drawing.sound import draw_sound, svg_bytes
 
 _FOLDER: Final = "mistakes"
 _COLUMNS: Final = (

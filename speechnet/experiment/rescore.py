@@ -37,7 +37,7 @@ from speechnet.experiment.parallel import parallel
 from speechnet.experiment.run_location import check_writable, next_version
 from speechnet.experiment.run_tables import table_bytes
 from speechnet.experiment.saved_run import SavedRun
-from speechnet.report.terminal.tables import excluded_table, scores_table
+from speechnet.report.terminal import excluded_table, scores_table
 
 
 def rescore(run_path: Path, *, corpus: Mapping[str, Any], out: Path | None) -> Path:

@@ -8,7 +8,7 @@ import os
 import platform
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -25,7 +25,7 @@ from speechnet.evaluation.selection import Choice, choose_model
 from speechnet.experiment.consistency import FORMAT, check_classes, check_info
 from speechnet.experiment.manifest import check_sums, read_sums, write_sums
 from speechnet.experiment.run_location import INCOMPLETE, next_version, read_info
-from speechnet.experiment.run_tables import read_table, table_bytes
+from speechnet.experiment.run_tables import as_read, read_table, table_bytes
 
 _PACKAGES: Final = (
     "torch",
@@ -56,6 +56,7 @@ class RunFolder:
         self.path = path
         self.info = info
         self.sums = sums
+        self._tables: dict[str, pd.DataFrame] = {}
 
     @classmethod
     def create(cls, out: Path, experiment: str, *, seed: int) -> RunFolder:
@@ -133,8 +134,13 @@ class RunFolder:
         self._write(name, text.encode())
 
     def write_table(self, name: str, table: pd.DataFrame) -> None:
-        """Write a table as CSV or Parquet, by the ending of ``name``, whole or not at all."""
-        self._write(name, table_bytes(table, parquet=name.endswith(".parquet")))
+        """Write a table as CSV or Parquet, by the ending of ``name``, whole or not at all.
+
+        It stays at hand, so that nothing is read that this process has written.
+        """
+        parquet = name.endswith(".parquet")
+        self._write(name, table_bytes(table, parquet=parquet))
+        self._tables[name] = table if parquet else as_read(table)
 
     def read_table(self, name: str) -> pd.DataFrame:
         """Read a CSV of the run; labels, ids and folds stay text.
@@ -145,9 +151,14 @@ class RunFolder:
         if self.sums is not None and name not in self.sums and (self.path / name).exists():
             raise DataError(f"{self.path / name} was added after the run: remove it")
         try:
-            return read_table(self.path / name)
+            return self._at_hand(name, lambda: read_table(self.path / name))
         except (OSError, ValueError) as error:
             raise DataError(f"{self.path / name} can't be read: {error}") from error
+
+    def _at_hand(self, name: str, read: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+        if name not in self._tables:
+            self._tables[name] = read()
+        return self._tables[name]
 
     def read_predictions(
         self, columns: list[str] | None = None, filters: list[tuple[str, str, str]] | None = None
@@ -158,9 +169,13 @@ class RunFolder:
             DataError: it is missing or damaged.
         """
         path = self.path / "predictions.parquet"
-        try:
+
+        def read() -> pd.DataFrame:
             with open_regular(path) as file:
                 return pd.read_parquet(file, columns=columns, filters=filters)
+
+        try:
+            return read() if columns or filters else self._at_hand(path.name, read)
         except (OSError, ValueError, KeyError) as error:
             raise DataError(f"{path} can't be read: {error}") from error
 

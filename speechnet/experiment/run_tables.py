@@ -6,6 +6,7 @@ import io
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
@@ -85,6 +86,19 @@ def read_table(path: Path) -> pd.DataFrame:
         if not is_numeric_dtype(column) and any(map(_is_marked, column))
     }
     return table.assign(**marked).rename(columns=from_cell)
+
+
+def as_read(table: pd.DataFrame) -> pd.DataFrame:
+    """A table as ``read_table`` gives it back once it is written."""
+    read = {}
+    for name, column in table.reset_index(drop=True).items():
+        values = column
+        if not is_numeric_dtype(column):
+            values = column.astype(object)
+            values = values.where(values.notna() & (values != ""), np.nan)
+        text = name in _TEXT
+        read[str(name)] = (values.map(str, na_action="ignore") if text else values).infer_objects()
+    return pd.DataFrame(read)
 
 
 def _from_cell(cell: object) -> object:

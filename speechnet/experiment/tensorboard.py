@@ -10,7 +10,7 @@ import re
 import struct
 import time
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -68,19 +68,21 @@ def _tag(name: str) -> str:
     return re.sub(r"^(train|dev)_(loss|uar)", r"\2/\g<0>", name)
 
 
-def log_figures(run: Path) -> None:
+def log_figures(run: Path, names: Iterable[str]) -> None:
     """Show a run's figures as images.
 
     Args:
         run: the run folder, with PNGs in ``figures/``.
+        names: the stems of those that are shown.
 
     Raises:
         StorageError: no space or no permission.
     """
     with storage_errors(run):
         writer = EventFileWriter(str(run / FIGURES))
-        for path in sorted((run / "figures").glob("*.png")):
-            value = Summary.Value(tag=f"figures/{path.stem}", image=_image(read_regular(path)))
+        for name in sorted(names):
+            png = read_regular(run / "figures" / f"{name}.png")
+            value = Summary.Value(tag=f"figures/{name}", image=_image(png))
             writer.add_event(Event(wall_time=time.time(), summary=Summary(value=[value])))
         writer.close()
 

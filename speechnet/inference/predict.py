@@ -32,7 +32,7 @@ from speechnet.inference.output import Results, columns_of, open_results, rows_o
 from speechnet.inference.prediction import Unlike, check_abstain
 from speechnet.inference.predictor import Predictor
 from speechnet.inference.timelines import Windowing, Windows
-from speechnet.report.terminal.tables import excluded_table
+from speechnet.report.terminal import excluded_table
 
 _SMALLEST: Final = 64
 _LARGEST: Final = 1024

@@ -107,8 +107,8 @@ def write_timeline(
         StorageError: no space or no permission.
     """
     # Imported here: matplotlib takes a second, which a run without timelines need not spend.
-    from speechnet.report.figures.style import save
-    from speechnet.report.figures.timeline import draw_timeline
+    from speechnet.report.drawing.style import save
+    from speechnet.report.drawing.timeline import draw_timeline
 
     stem = f"{number:04d}_{_harmless(name)}"
     written: dict[str, pd.Series] = {

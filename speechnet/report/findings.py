@@ -1,4 +1,8 @@
-"""All that limits the scores of a run: what its audit found, and what its scores tell."""
+"""What limits the scores of a run, as records; what came of it are ``speechnet.report.results``.
+
+Each sentence about a run is worded once, in one of the two. The terminal, the report and the
+captions of figures render the same records, and tests look at their numbers.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +15,9 @@ import pandas as pd
 
 from speechnet.core.findings import Finding, from_table, ranked
 from speechnet.core.wording import counted
-from speechnet.report.names import model_name, percent, percent_interval
-from speechnet.report.report_data import ReportData
-from speechnet.report.terminal.conclusions import inflated
+from speechnet.report.data import ReportData
+from speechnet.report.names import percent, percent_interval, points
+from speechnet.report.results import pooled_uar
 
 _FEW: Final = 10
 """Of fewer speakers than this a bootstrap over speakers says little."""
@@ -23,38 +27,37 @@ _MANY_BAD: Final = 0.05
 """From this share of recordings excluded on, it is remarked on."""
 _MANY_UNLIKE: Final = 0.05
 """Of unseen speakers of one corpus about a hundredth is unlike the training data."""
+_MUCH: Final = 0.05
+"""So much more, as a share, a random split has to report for a warning."""
 _SYNTHETIC: Final = "synthetic"
+_INFLATION: Final = ("random", "disjoint", "difference", "low", "high")
 
 
-def findings_of(report_data: ReportData) -> list[Finding]:
+def limits(data: ReportData) -> list[Finding]:
     """What limits the scores, in the order of ``speechnet.core.findings``."""
     return ranked(
         [
-            *_audited(report_data),
-            *_synthetic(report_data),
-            *_per_speaker(report_data),
-            *_inflation(report_data),
-            *_unlike(report_data),
-            *_chosen(report_data),
-            *_by_chance(report_data),
-            *_few_speakers(report_data),
-            *_uncertain(report_data),
-            *_excluded(report_data),
+            *audited(data),
+            *_synthetic(data),
+            *_per_speaker(data),
+            *_inflation(data),
+            *_unlike(data),
+            *_chosen(data),
+            *_by_chance(data),
+            *_few_speakers(data),
+            *_uncertain(data),
+            *_excluded(data),
         ]
     )
 
 
-def audited(finding: Finding, report_data: ReportData) -> bool:
-    """Whether the table of the audit's findings has it."""
-    return finding in _audited(report_data)
+def audited(data: ReportData) -> list[Finding]:
+    """What the audit of the run found."""
+    return from_table(data.table("audit"))
 
 
-def _audited(report_data: ReportData) -> list[Finding]:
-    return [] if report_data.audit is None else from_table(report_data.audit)
-
-
-def _synthetic(report_data: ReportData) -> Iterator[Finding]:
-    if _SYNTHETIC in str(report_data.info["corpus"].get("name", "")).split(" + "):
+def _synthetic(data: ReportData) -> Iterator[Finding]:
+    if _SYNTHETIC in str(data.info["corpus"].get("name", "")).split(" + "):
         yield Finding(
             "synthetic",
             "warning",
@@ -63,8 +66,8 @@ def _synthetic(report_data: ReportData) -> Iterator[Finding]:
         )
 
 
-def _per_speaker(report_data: ReportData) -> Iterator[Finding]:
-    if report_data.setting("data", "features", "per_speaker"):
+def _per_speaker(data: ReportData) -> Iterator[Finding]:
+    if data.setting("data", "features", "per_speaker"):
         yield Finding(
             "per_speaker",
             "warning",
@@ -75,24 +78,45 @@ def _per_speaker(report_data: ReportData) -> Iterator[Finding]:
         )
 
 
-def _inflation(report_data: ReportData) -> Iterator[Finding]:
-    table = report_data.tables.inflation
-    if table is None:
-        return
-    shared = any(each.check == "leakage_speaker" for each in _audited(report_data))
+def inflated(inflation: pd.DataFrame) -> list[Finding]:
+    """What a random split would have reported, a finding for each target.
+
+    Args:
+        inflation: ``target, random, disjoint, difference, low, high``.
+    """
+    findings = []
+    for row in inflation.to_dict("records"):
+        target, numbers = str(row["target"]), {name: float(row[name]) for name in _INFLATION}
+        random, disjoint = percent(numbers["random"]), percent(numbers["disjoint"])
+        by, low = numbers["difference"], numbers["low"]
+        if low > 0:
+            inflates = counted(round(100 * by), "point")
+            what = f"A random split inflates {target} by {inflates}: {random} % UAR, not {disjoint}"
+            what += " %"
+        else:
+            what = f"A random split is not shown to inflate {target}: {random} and {disjoint} % UAR"
+        severity = "warning" if low > 0 and by >= _MUCH else "note"
+        detail = "one SVM on random parts and on unseen speakers: "
+        detail += f"{points(by, low, numbers['high'])} points"
+        findings.append(Finding("inflation", severity, what, None, detail, target, numbers))  # type: ignore[arg-type] # of two
+    return findings
+
+
+def _inflation(data: ReportData) -> Iterator[Finding]:
+    shared = any(each.check == "leakage_speaker" for each in audited(data))
     why = (
         "the scores above are inflated likewise, as speakers are both trained on and tested"
         if shared
         else "results of random splits, as many report them, can't be compared with these scores"
     )
-    for finding in inflated(table):
+    for finding in inflated(data.table("inflation")):
         if finding.severity == "warning" or (shared and finding.numbers["low"] > 0):
             yield replace(finding, severity="warning", detail=f"{why}; {finding.detail}")
 
 
-def _unlike(report_data: ReportData) -> Iterator[Finding]:
+def _unlike(data: ReportData) -> Iterator[Finding]:
     """Whether what is tested is unlike what is trained on, as of another corpus."""
-    found = report_data.info.get("novelty")
+    found = data.info.get("novelty")
     if found and found["unlike"] > _MANY_UNLIKE * found["tested"]:
         share = found["unlike"] / found["tested"]
         yield Finding(
@@ -105,22 +129,22 @@ def _unlike(report_data: ReportData) -> Iterator[Finding]:
         )
 
 
-def _chosen(report_data: ReportData) -> Iterator[Finding]:
+def _chosen(data: ReportData) -> Iterator[Finding]:
     """How far the choice of the best model can be believed."""
-    best = report_data.best
+    best = data.best
     if best is None or best.basis in {"only", "search"}:
         return
     if best.basis == "test":
         yield Finding(
             "chosen_on_test",
             "warning",
-            f"No dev part: {model_name(best.model)} is the best on the test part itself",
+            f"No dev part: {data.label(best.model)} is the best on the test part itself",
             detail="the highest of several test scores is too high, and higher the more models "
             "there are; data.split.dev sets a dev part apart",
         )
         return
-    table = report_data.tables.confusion
-    rows = table[(table["part"] == "dev") & (table["model"] == best.model)]
+    table = data.table("confusion", part="dev")
+    rows = table[table["model"] == best.model]
     counted_on: dict[str, pd.Series] = {}
     for target in best.targets:
         counts = rows[rows["target"] == target].groupby("truth")["count"].sum()
@@ -155,26 +179,24 @@ def _subject(targets: Collection[str]) -> str:
     return next(iter(targets)) if len(targets) == 1 else ""
 
 
-def _by_chance(report_data: ReportData) -> Iterator[Finding]:
-    scores = report_data.tables.scores
-    pooled = scores[(scores["part"] == "test") & (scores["metric"] == "uar")]
-    best = pooled[pooled["fold"] == "all"].groupby("target")["value"].max()
-    for target, (low, high) in report_data.chance.items():
-        if target in best and best[target] <= high:
+def _by_chance(data: ReportData) -> Iterator[Finding]:
+    for target, (low, high) in data.chance.items():
+        defined = [value for value in pooled_uar(data, target).values() if not math.isnan(value)]
+        best = max(defined, default=math.nan)
+        if best <= high:
             yield Finding(
                 "chance",
                 "warning",
-                f"No model tells the {target} better than chance: UAR {percent(best[target])} % at "
-                "most",
+                f"No model tells the {target} better than chance: UAR {percent(best)} % at most",
                 detail=f"models that know nothing of it reach {percent(low)} to {percent(high)} %",
                 subject=target,
-                numbers={"uar": float(best[target]), "low": low, "high": high},
+                numbers={"uar": best, "low": low, "high": high},
             )
 
 
-def _few_speakers(report_data: ReportData) -> Iterator[Finding]:
-    speakers = report_data.info["corpus"].get("speakers", 0)
-    if report_data.tables.unit == "speaker" and 1 < speakers < _FEW:
+def _few_speakers(data: ReportData) -> Iterator[Finding]:
+    speakers = data.info["corpus"].get("speakers", 0)
+    if data.unit == "speaker" and 1 < speakers < _FEW:
         yield Finding(
             "few_speakers",
             "warning",
@@ -184,13 +206,10 @@ def _few_speakers(report_data: ReportData) -> Iterator[Finding]:
         )
 
 
-def _uncertain(report_data: ReportData) -> Iterator[Finding]:
-    if report_data.shown is None:
+def _uncertain(data: ReportData) -> Iterator[Finding]:
+    if data.shown is None:
         return
-    found = {
-        target: report_data.score(model=report_data.shown, target=target, part="test", metric="uar")
-        for target in report_data.tables.targets
-    }
+    found = {target: data.test_uar(data.shown, target) for target in data.targets}
     wide = {
         target: score
         for target, score in found.items()
@@ -207,7 +226,7 @@ def _uncertain(report_data: ReportData) -> Iterator[Finding]:
         "wide_interval",
         "warning",
         f"The scores are uncertain: UAR {reached}",
-        detail=f"with other {report_data.unit}s {model_name(report_data.shown)} could well "
+        detail=f"with other {data.unit or 'recording'}s {data.label(data.shown)} could well "
         "be at either end",
         subject=_subject(wide),
         numbers={
@@ -219,8 +238,8 @@ def _uncertain(report_data: ReportData) -> Iterator[Finding]:
     )
 
 
-def _excluded(report_data: ReportData) -> Iterator[Finding]:
-    corpus = report_data.info["corpus"]
+def _excluded(data: ReportData) -> Iterator[Finding]:
+    corpus = data.info["corpus"]
     bad, used = int(corpus.get("excluded", 0)), int(corpus.get("recordings", 0))
     if bad > _MANY_BAD * (bad + used):
         yield Finding(

@@ -20,8 +20,10 @@ _MODELS: Final = {
 
 _UNPRINTABLE: Final = "\N{REPLACEMENT CHARACTER}"  # a lone surrogate can't be written to an SVG
 
-_ABSOLUTE: Final = re.compile(r'(?:(?<=")|^)(?:[A-Za-z]:)?[\\/](?:[^"]*[\\/])?(?=[^"\\/])')
-"""All but the last part of a path, where a text or a quoted text begins with one."""
+_ABSOLUTE: Final = re.compile(
+    r"""(?m)(?:(?<=["'\[])|(?<=[:,-] )|^)(?:[A-Za-z]:)?[\\/](?:[^"\n]*[\\/])?(?=[^"\\/\n])"""
+)
+"""All but the last part of a path, where a value of a YAML or JSON text begins with one."""
 
 _METHODS: Final = {
     "kmeans": "K-means",
@@ -44,11 +46,11 @@ def readable(name: object, *, width: int = 18) -> str:
     return textwrap.fill(text.replace("_", " "), width=width)
 
 
-def without_place(text: str) -> str:
+def without_places(text: str) -> str:
     """A text of which absolute paths are shown without the folders of the machine they are on.
 
     Args:
-        text: a path or a setting, as YAML or JSON have it in one line.
+        text: a path, a setting or a whole configuration, as YAML or JSON have it.
     """
     return _ABSOLUTE.sub("…/", text)
 
@@ -119,3 +121,8 @@ def interval_words(unit: str | None) -> str:
     """
     over = f" over {unit}s" if unit else ""
     return f"95 % bootstrap interval{over}"
+
+
+def sentence(text: str) -> str:
+    """A finding as a whole sentence: a capital first, a full stop last."""
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}." if text else ""

@@ -33,8 +33,8 @@ from speechnet.inference.prediction import Prediction, recognition
 from speechnet.inference.predictor import Predictor
 from speechnet.inference.sliding_windows import summarise, timeline_of_file
 from speechnet.inference.timelines import Windowing
-from speechnet.report.figures.sound import draw_sound, svg_bytes
-from speechnet.report.figures.timeline import draw_timeline
+from speechnet.report.drawing.sound import draw_sound, svg_bytes
+from speechnet.report.drawing.timeline import draw_timeline
 from speechnet.report.html.svg import inline_svg
 from speechnet.serve.limits import Limits
 

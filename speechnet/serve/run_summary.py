@@ -10,8 +10,8 @@ import pandas as pd
 from speechnet.core.wording import counted
 from speechnet.evaluation.selection import Choice
 from speechnet.experiment.saved_run import SavedRun
-from speechnet.report.names import interval_words, percent, percent_interval
-from speechnet.report.tables import find_score
+from speechnet.report.names import interval_words, percent
+from speechnet.report.scores import find_score
 
 _SYNTHETIC = "synthetic"
 
@@ -79,10 +79,7 @@ def summarise_run(run: SavedRun, *, best: Choice) -> RunSummary:
 
 
 def _score(scores: pd.DataFrame, model: str, target: str) -> str:
-    score = find_score(scores, model=model, target=target, part="test", metric="uar")
-    if score.has_interval:
-        return percent_interval(score.value, score.low, score.high)
-    return score.text()
+    return find_score(scores, model=model, target=target, part="test", metric="uar").text()
 
 
 def _synthetic(run: SavedRun) -> Literal["all", "some", "none"]:

@@ -156,7 +156,10 @@ def test_a_copy_gives_the_same_answers(
     shown = capsys.readouterr().out
     assert "A and B are the same experiment again, and gave the same answers." in shown
     assert "No setting differs." in shown
-    assert "gender: the same answers throughout from KNN of A and of B; SVM of A and of B" in shown
+    assert (
+        "gender: the same answers throughout from KNN of A and KNN of B; SVM of A and SVM of B"
+        in shown
+    )
     assert "better" not in shown
     assert "no difference" not in shown
 

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import sklearn.metrics
 from speechnet.models.search import score
+from speechnet.report.terminal.tables import scores_table
 
 from speechnet.comparison.compare import compare
 from speechnet.config.experiment import read_experiment
@@ -21,7 +22,6 @@ from speechnet.experiment.evaluate import evaluate
 from speechnet.experiment.manifest import write_sums
 from speechnet.experiment.report import rebuild
 from speechnet.experiment.run_folder import RunFolder
-from speechnet.report.terminal.tables import scores_table
 
 
 def cohen(truth: Int64, predicted: Int64) -> float:

@@ -17,7 +17,7 @@ from speechnet.evaluation.selection import Choice
 from speechnet.experiment.export import export
 from speechnet.experiment.fit import _close
 from speechnet.experiment.manifest import write_sums
-from speechnet.experiment.report import read_report_data
+from speechnet.experiment.report import report_data
 from speechnet.experiment.run_folder import RunFolder
 from speechnet.experiment.saved_run import SavedRun
 from speechnet.inference.predict import recognise
@@ -63,9 +63,9 @@ def test_everybody_gives_one_answer(
     assert speechnet.load(run).models == [BEST]
     assert summarise_run(saved, best=saved.best()).best == BEST
     assert {each.best for each in open_runs([run]).values()} == {choice}
-    material = read_report_data(RunFolder.open(run))
-    assert material.best == choice
-    assert f"KNN, {choice.reason}" in overview(material).details
+    found = report_data(RunFolder.open(run))
+    assert found.best == choice
+    assert f"KNN is {choice.reason}" in overview(found).details
     noise = np.random.default_rng(0).normal(0, 0.1, 8_000)
     soundfile.write(tmp_path / "noise.wav", noise, 8_000)
     capsys.readouterr()
@@ -73,7 +73,7 @@ def test_everybody_gives_one_answer(
     assert pd.read_csv(tmp_path / "found.csv")["model"].tolist() == [BEST]
     said = " ".join(capsys.readouterr().err.split())
     assert f"Model: {BEST}, {choice.reason}" in said
-    _close(RunFolder.open(run), report=False)
+    _close(RunFolder.open(run), found, report=False)
     assert f"KNN is {choice.reason}" in " ".join(capsys.readouterr().out.split())
 
 

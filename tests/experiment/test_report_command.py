@@ -12,13 +12,12 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-import speechnet.experiment.report
 from speechnet.cli import main as cli
 from speechnet.core.errors import DataError
 from speechnet.experiment.manifest import write_sums
-from speechnet.experiment.report import draw_figures, read_report_data, write_report
+from speechnet.experiment.report import _attachments, report_data, write_report
 from speechnet.experiment.run_folder import RunFolder
-from speechnet.report.tables import Tables
+from speechnet.experiment.run_tables import as_read, read_table
 
 pytestmark = pytest.mark.slow
 
@@ -29,67 +28,62 @@ def run(tiny_run: Path, tmp_path: Path) -> RunFolder:
     return RunFolder.open(Path(shutil.copytree(tiny_run, tmp_path / "tiny" / "version_0")))
 
 
-@pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Tables]:
-    """The tables that would be drawn; nothing is."""
-    tables: list[Tables] = []
-
-    def keep(given: Tables, folder: Path) -> list[Path]:
-        del folder
-        tables.append(given)
-        return []
-
-    monkeypatch.setattr("speechnet.report.figures.draw.draw_all", keep)
-    return tables
-
-
-def test_tables(run: RunFolder, drawn: list[Tables]) -> None:
-    """Everything is read back, names as they were."""
-    draw_figures(run)
-    tables = drawn[0]
-    assert set(tables.scores["fold"]) == {"0", "1", "all", "mean", "sd"}
-    assert set(tables.roc) == {
-        (model, target) for model in run.info["models"] for target in run.info["targets"]
-    }
-    assert tables.corpus is not None
-    assert tables.corpus.index.name == "file"
-    assert all(isinstance(name, str) for name in tables.corpus["speaker"])
-    assert tables.majority == {"gender": 0.5, "emotion": 0.25}
-    assert tables.history is not None
-    assert tables.clusters is not None
-    assert tables.projection is not None
+def test_tables(run: RunFolder) -> None:
+    """Everything is read back, names as they were; what is missing has no rows."""
+    data = report_data(run)
+    assert set(data.scores["fold"]) == {"0", "1", "all", "mean", "sd"}
+    pairs = {(model, target) for model in run.info["models"] for target in run.info["targets"]}
+    assert set(data.roc) == pairs
+    assert all(isinstance(name, str) for name in data.table("corpus")["speaker"])
+    assert data.majority == {"gender": 0.5, "emotion": 0.25}
+    for name in ("history", "clusters", "projection", "audit", "search", "mistakes"):
+        assert len(data.table(name)), name
+    assert data.setting("experiment") == "tiny"
+    (run.path / "history.csv").unlink()
+    assert report_data(run).table("history").empty
 
 
-def test_curves_are_of_the_test_part(run: RunFolder, drawn: list[Tables]) -> None:
+def test_curves_are_of_the_test_part(run: RunFolder) -> None:
     """The areas are those scikit-learn finds in the test part, folds pooled."""
-    draw_figures(run)
     predictions = pd.read_parquet(run.path / "predictions.parquet")
     rows = predictions.query("model == 'svm' and target == 'emotion' and part == 'test'")
+    curves = report_data(run).roc["svm", "emotion"]
     for emotion in ("angry", "happy", "sad", "neutral"):
         area = roc_auc_score(rows["truth"] == emotion, rows[f"p_{emotion}"])
-        assert drawn[0].roc["svm", "emotion"][emotion].auc == pytest.approx(area)
+        assert curves[emotion].auc == pytest.approx(area)
 
 
-def test_what_is_missing_is_not_drawn(run: RunFolder, drawn: list[Tables]) -> None:
-    """Without network or clustering there are no such tables."""
-    for name in ("history.csv", "clusters.csv", "projection.csv"):
-        (run.path / name).unlink()
-    del run.info["clustering"]
-    draw_figures(run)
-    assert drawn[0].history is None
-    assert drawn[0].clusters is None
-    assert drawn[0].projection is None
-    assert drawn[0].variance is None
-
-
-def test_names_like_missing_values(run: RunFolder, drawn: list[Tables]) -> None:
+def test_names_like_missing_values(run: RunFolder) -> None:
     """A speaker called NA and one called 01 keep their names."""
     corpus = pd.read_csv(run.path / "corpus.csv")
     corpus["speaker"] = np.where(np.arange(len(corpus)) % 2, "NA", "01")
     corpus.to_csv(run.path / "corpus.csv", index=False)
-    draw_figures(run)
-    assert drawn[0].corpus is not None
-    assert set(drawn[0].corpus["speaker"]) == {"NA", "01"}
+    assert set(report_data(run).table("corpus")["speaker"]) == {"NA", "01"}
+
+
+def test_what_a_run_has_written_is_not_read(
+    run: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A table stays at hand as it would be read back, whatever its columns hold."""
+    table = pd.DataFrame(
+        {
+            "file": ["a", None, ""],
+            "fold": [0, 1, 2],
+            "value": [0.1, np.nan, 3],
+            "label": pd.Categorical(["x", None, "=1+1"]),
+            "certain": [True, False, True],
+            "count": np.array([1, None, 2], dtype=object),
+            "detail": ["", "", ""],
+        },
+        index=[5, 6, 7],
+    )
+    run.write_table("mine.csv", table)
+    pd.testing.assert_frame_equal(as_read(table), read_table(run.path / "mine.csv"))
+    monkeypatch.setattr("speechnet.experiment.run_folder.read_table", None)
+    run.sums = None
+    pd.testing.assert_frame_equal(run.read_table("mine.csv"), as_read(table))
+    with pytest.raises(TypeError):
+        run.read_table("corpus.csv")
 
 
 @pytest.fixture
@@ -128,45 +122,37 @@ def test_report_of_an_old_run_without_its_corpus(
     assert capsys.readouterr().out.split() == [str(report)]
     text = report.read_text(encoding="utf-8")
     assert text.count('role="img"') == len([*(old_run / "figures").glob("*.svg")]) == 7
-    assert "this run was made before runs were audited" in text
+    assert "No audit: this run has none" in text
 
 
 def test_report_of_fit_is_that_of_the_folder(run: RunFolder, tiny_run: Path) -> None:
     """What fit wrote is what the verb writes from the folder, wherever that lies."""
     first = (tiny_run / "report.html").read_text(encoding="utf-8")
-    assert write_report(run).read_text(encoding="utf-8") == first
+    assert write_report(run, report_data(run)).read_text(encoding="utf-8") == first
     assert str(tiny_run.parents[2]) not in first
 
 
-def test_material_has_what_the_folder_has(run: RunFolder) -> None:
-    """Tables, configuration, sums and the pieces of the mistakes are read."""
-    material = read_report_data(run)
-    assert material.settings["experiment"] == "tiny"
-    assert material.audit is not None
-    assert material.search is not None
-    assert "scores.csv" in material.checksums
-    assert material.mistakes is not None
-    for names, found in (("clip", material.clips), ("picture", material.pictures)):
-        assert {*material.mistakes[names].dropna()} == {*found}
+def test_what_can_be_heard_and_seen(run: RunFolder) -> None:
+    """The pieces of the mistakes that the folder has, and its sums."""
+    mistakes = run.read_table("mistakes.csv")
+    files = _attachments(run, report_data(run))
+    assert "scores.csv" in files.checksums
+    for names, found in (("clip", files.clips), ("picture", files.pictures)):
+        assert {*mistakes[names].dropna()} == {*found}
         assert found
-    name = material.mistakes["clip"].dropna().iloc[0]
-    assert material.clips[name] == (run.path / name).read_bytes()
+    name = mistakes["clip"].dropna().iloc[0]
+    assert files.clips[name] == (run.path / name).read_bytes()
+    (run.path / name).unlink()  # a page without its sound is better than none
+    assert name not in _attachments(run, report_data(run)).clips
 
 
 @pytest.mark.parametrize("name", ["../secret.mp3", "/etc/passwd", "mistakes/1.mp3/../../run.json"])
 def test_mistakes_name_nothing_else(run: RunFolder, name: str) -> None:
     """A table that names other files is refused: what it names would be copied into the page."""
-    mistakes = run.read_table("mistakes.csv").assign(clip=name)
+    mistakes = read_table(run.path / "mistakes.csv").assign(clip=name)
     mistakes.to_csv(run.path / "mistakes.csv", index=False)
     with pytest.raises(DataError, match=r"expected mistakes/<number>\.mp3"):
-        read_report_data(run)
-
-
-def test_a_clip_that_is_gone_is_left_out(run: RunFolder) -> None:
-    """A page without its sound is better than none."""
-    name = run.read_table("mistakes.csv")["clip"].dropna().iloc[0]
-    (run.path / name).unlink()
-    assert name not in read_report_data(run).clips
+        write_report(run, report_data(run))
 
 
 DAMAGE = {
@@ -221,15 +207,15 @@ def test_tables_that_make_no_sense(run: RunFolder, monkeypatch: pytest.MonkeyPat
     def fail(*_: object) -> None:
         raise TypeError("text less text")
 
-    monkeypatch.setattr(speechnet.experiment.report, "_tables", fail)
+    monkeypatch.setattr("speechnet.experiment.report.page", fail)
     with pytest.raises(DataError, match=r"its tables are damaged \(TypeError: text less text\)"):
-        read_report_data(run)
+        write_report(run, report_data(run))
 
 
 def test_mistakes_that_tie_are_counted(run: RunFolder) -> None:
     """All that are as confident as the last one shown, if one of them is not."""
     predictions = pd.read_parquet(run.path / "predictions.parquet")
-    mistakes = run.read_table("mistakes.csv")
+    mistakes = read_table(run.path / "mistakes.csv")
     target, model = mistakes.loc[0, ["target", "model"]]
     at = (predictions["target"] == target) & (predictions["model"] == model)
     at &= predictions["part"] == "test"
@@ -240,4 +226,4 @@ def test_mistakes_that_tie_are_counted(run: RunFolder) -> None:
     for name in names:
         predictions.loc[at & (predictions["predicted"] == name), f"p_{name}"] = 1.0
     predictions.to_parquet(run.path / "predictions.parquet", index=False)
-    assert read_report_data(run).tied[target] == predictions.loc[at, "file"].nunique()
+    assert report_data(run).tied_mistakes[target] == predictions.loc[at, "file"].nunique()

@@ -7,11 +7,11 @@ from string import ascii_uppercase
 import numpy as np
 import pandas as pd
 
+from speechnet.comparison.result import SCORE_COLUMNS, ComparedRun, RunComparison
+from speechnet.core.findings import Finding
 from speechnet.core.metrics import shown
-from speechnet.report.terminal.comparison import ComparedRun, RunComparison
 
 TARGETS = {"gender": ["female", "male"], "emotion": ["angry", "happy", "sad"]}
-COLUMNS = ["run", "model", "target", "part", "metric", "value", "low", "high", "pooled", "best"]
 
 
 def a_pair(
@@ -75,9 +75,9 @@ def make_comparison(
             ComparedRun(name, title, f"/runs/{title}", {"seed": "0"})
             for name, title in zip(names, titles, strict=True)
         ],
-        scores=pd.DataFrame(scores, columns=COLUMNS),
+        scores=pd.DataFrame(scores, columns=[*SCORE_COLUMNS]),
         pairs=pd.DataFrame(pairs, columns=list(a_pair())),
         settings=pd.DataFrame(rows, columns=["key", "run", "value"]),
-        notes=notes or [],
+        notes=[Finding("note", "note", note) for note in notes or []],
         unit="speaker",
     )

@@ -211,11 +211,10 @@ def make_clustering(targets: Targets, ks: tuple[int, ...] = (2, 4, 10)) -> pd.Da
 
 def make_evidence(
     targets: Targets, models: list[str], *, speakers: int, corpora: list[str]
-) -> dict[str, object]:
-    """All these tables by the names that ``Tables`` has for them."""
+) -> dict[str, pd.DataFrame]:
+    """All these tables by name."""
     groups, gaps = make_groups(targets, models)
     return {
-        "unit": "speaker",
         "references": make_references(),
         "comparisons": make_comparisons(targets, models),
         "inflation": make_inflation(targets),

@@ -1,6 +1,7 @@
-"""Which texts of a figure lie on top of each other, or leave the page."""
+"""The texts of a figure: which are seen, lie on top of each other, or leave the page."""
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from matplotlib.text import Text
@@ -44,3 +45,18 @@ def overlapping(boxes: np.ndarray) -> list[tuple[int, int]]:
     high = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
     shared = ((high - low) > 1).all(axis=2)
     return [(int(i), int(j)) for i, j in np.argwhere(np.triu(shared, k=1))]
+
+
+def visible_texts(figure: Figure) -> list[Text]:
+    """Every text that is drawn: tick labels count only where their tick is in view."""
+    figure.draw_without_rendering()
+    ticks, in_view = set(), []
+    for ax in figure.findobj(Axes):  # also those within another
+        for axis in (ax.xaxis, ax.yaxis):
+            low, high = sorted(axis.get_view_interval())
+            for tick in axis.get_major_ticks() + axis.get_minor_ticks():
+                ticks |= {tick.label1, tick.label2}
+                if low <= tick.get_loc() <= high and ax.axison:
+                    in_view += [tick.label1, tick.label2]
+    others = [text for text in figure.findobj(Text) if text not in ticks]
+    return [text for text in in_view + others if text.get_visible() and text.get_text().strip()]

@@ -7,32 +7,34 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pandas as pd
-from conftest import MODELS, build_tables, make_targets
 
 from helpers.evidence import make_evidence
+from helpers.results import MODELS, TARGETS, build_data, with_tables
 from speechnet.core.types import Targets
-from speechnet.report.html import ReportData
+from speechnet.report.data import ReportData
 
+HOSTILE = '<script>alert(1)</script>"><img src=x onerror=alert(2)>--><b>'
+SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 72 36">{}</svg>'
+SECTIONS = [
+    *("corpus", "models", "confusion", "learning", "people", "clusters", "parts"),
+    *("mistakes", "provenance"),
+]
 CONFIG = "experiment: made_up\nseed_everything: 7\n"
 
 
 def make_report_data(
     targets: Targets | None = None, *, whole: bool = True, **changes: Any
 ) -> ReportData:
-    """A run of two models: all tables, or only those that every run has; without figures."""
-    targets = targets or make_targets(2, 4)
-    tables = build_tables(targets, models=2, folds=3)
-    more: dict[str, Any] = {}
+    """A run of two models: all tables, or only those that every run has."""
+    targets = targets or TARGETS
+    data = build_data(targets, models=2, folds=3)
     if whole:
         evidence = make_evidence(targets, MODELS[:2], speakers=24, corpora=["one", "two"])
-        tables = replace(tables, **evidence)  # type: ignore[arg-type]
-        more = make_told(targets)
+        data = with_tables(data, **evidence | make_told(targets))
     else:
-        tables = replace(tables, history=None, clusters=None, projection=None, variance=None)
-    given = {"folder": "runs/made_up/version_0", "tables": tables, "info": make_info(targets)}
-    given |= {"config": CONFIG, "settings": {}, "figures": {}, "clips": {}, "pictures": {}}
-    given |= {"checksums": {}}
-    return ReportData(**(given | more | changes))
+        data = with_tables(data, history=None, clusters=None, projection=None)
+    given = {"folder": "runs/made_up/version_0", "info": make_info(targets), "config": CONFIG}
+    return replace(data, **(given | changes))
 
 
 def make_info(targets: Targets, *, corpus: str = "spoken") -> dict[str, Any]:
@@ -49,6 +51,7 @@ def make_info(targets: Targets, *, corpus: str = "spoken") -> dict[str, Any]:
         "versions": {"torch": "2.11.0"},
         "seconds": {"training": 12.5},
         "protocol": "3 folds, unseen speakers",
+        "unit": "speaker",
         "targets": targets,
         "features": ["mfcc_00_mean"],
         "recipe": {"versions": {"soxr": "1.1.0"}},

@@ -99,8 +99,8 @@ def test_no_figure_of_a_single_window(tmp_path: Path) -> None:
 def test_a_figure_for_each_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its name stands behind the recording's."""
     drawn = []
-    monkeypatch.setattr("speechnet.report.figures.timeline.draw_timeline", lambda *_, model: model)
-    monkeypatch.setattr("speechnet.report.figures.style.save", lambda *given: drawn.append(given))
+    monkeypatch.setattr("speechnet.report.drawing.timeline.draw_timeline", lambda *_, model: model)
+    monkeypatch.setattr("speechnet.report.drawing.style.save", lambda *given: drawn.append(given))
     write_timeline(tmp_path, _timeline("mlp", "svm"), TARGETS, name="a.wav", number=12345)
     assert drawn == [(model, tmp_path, f"12345_a_{model}") for model in ("mlp", "svm")]
     assert [path.name for path in tmp_path.iterdir()] == ["12345_a.csv"]
@@ -124,8 +124,8 @@ def test_no_name_leads_elsewhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, stem: str
 ) -> None:
     """Whatever a recording is called, its files lie in the folder, and any system can hold them."""
-    monkeypatch.setattr("speechnet.report.figures.timeline.draw_timeline", lambda *_, model: model)
-    monkeypatch.setattr("speechnet.report.figures.style.save", lambda *_: [])
+    monkeypatch.setattr("speechnet.report.drawing.timeline.draw_timeline", lambda *_, model: model)
+    monkeypatch.setattr("speechnet.report.drawing.style.save", lambda *_: [])
     write_timeline(tmp_path / "t", _timeline("mlp"), TARGETS, name=name, number=1)
     assert [path.name for path in tmp_path.iterdir()] == ["t"]
     assert [path.name for path in (tmp_path / "t").iterdir()] == [f"{stem}.csv"]

@@ -1,1 +1,1 @@
-"""The figures of a report, one module each."""
+"""The figures of a report: one file each, which registers itself. Nothing else belongs here."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -9,37 +11,52 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from speechnet.core.types import Float64, Int64
-from speechnet.report.figures.style import legend_below, marker_style, new_figure, set_title, styled
+from speechnet.core.types import Float64, Int64, Targets
+from speechnet.report.data import ReportData
+from speechnet.report.drawing.style import legend_below, marker_style, new_figure, set_title, styled
+from speechnet.report.figure import FIGURES, Drawing
 from speechnet.report.names import method_name, readable
-from speechnet.report.tables import require_columns
 
 _PANEL: Final = 2.2  # inches
 _LAYERS: Final = 8  # how often the groups take turns: none lies wholly on top of another
 _LEGEND: Final = 12  # more groups than this aren't listed
 
 
+@FIGURES.register("clusters")
+def clusters(data: ReportData) -> Iterator[Drawing]:
+    """A grid of scatter plots, methods by numbers of clusters, below a row of the true labels."""
+    tables = [data.table(name) for name in ("clusters", "projection", "corpus")]
+    found, projection, corpus = tables
+    explained = data.info.get("clustering", {}).get("explained")
+    if explained and all(map(len, tables)):
+        yield Drawing(
+            file="clusters",
+            section="clusters",
+            title="Clusters and true labels",
+            caption="Every recording in the first two principal components: above by its labels, "
+            "below by its cluster. Colours are given anew in each panel.",
+            draw=partial(_draw, found, projection, _labels(corpus, data.targets), explained),
+        )
+
+
+def _labels(corpus: pd.DataFrame, targets: Targets) -> pd.DataFrame:
+    """By file what clusters are held against by eye; a missing label isn't drawn."""
+    labels = corpus.set_index("file")
+    ordered = {
+        target: pd.Categorical(labels[target], categories=classes)
+        for target, classes in targets.items()
+    }
+    told = "sentence" in labels and labels["sentence"].notna().any()
+    return labels.assign(**ordered)[[*targets, *(["sentence"] if told else [])]]
+
+
 @styled
-def draw_clusters(
+def _draw(
     clusters: pd.DataFrame,
     projection: pd.DataFrame,
-    *,
-    variance: tuple[float, float],
     labels: pd.DataFrame,
+    explained: tuple[float, float],
 ) -> Figure:
-    """A grid of scatter plots, methods by numbers of clusters, below a row of the true labels.
-
-    Args:
-        clusters: columns ``file, method, k, cluster``.
-        projection: columns ``file, pc1, pc2``; ``pc2`` is NaN where there is no second one.
-        variance: the shares of variance that the two components explain, in [0, 1].
-        labels: indexed by file, a column for each true label to show; a missing one isn't drawn.
-
-    Raises:
-        DataError: a table lacks a column.
-    """
-    require_columns(clusters, ("file", "method", "k", "cluster"), name="clusters")
-    require_columns(projection, ("file", "pc1", "pc2"), name="the projection")
     points = projection.set_index("file")[["pc1", "pc2"]].fillna({"pc2": 0.0})
     methods = list(clusters["method"].unique())
     sizes = sorted(clusters["k"].unique())
@@ -55,7 +72,7 @@ def draw_clusters(
             found = clusters[(clusters["method"] == method) & (clusters["k"] == k)]
             _panel(ax, points, found.set_index("file")["cluster"], legend=False)
             ax.set_title(f"{method_name(str(method))}, k = {k}")
-    _finish(figure, grid, variance)
+    _finish(figure, grid, explained)
     return figure
 
 
@@ -90,12 +107,12 @@ def _scatter(ax: Axes, xy: Float64, codes: Int64, *, count: int) -> None:
             )
 
 
-def _finish(figure: Figure, grid: np.ndarray, variance: tuple[float, float]) -> None:
+def _finish(figure: Figure, grid: np.ndarray, explained: tuple[float, float]) -> None:
     for column in grid.T:
         shown = [ax for ax in column if ax.get_title()]
         shown[-1].tick_params(labelbottom=True)  # what is below it may be empty
         for ax in set(column) - set(shown):
             ax.set_axis_off()
-    figure.supxlabel(f"PC1 ({100 * variance[0]:.0f} % of variance)")
-    figure.supylabel(f"PC2 ({100 * variance[1]:.0f} % of variance)")
+    figure.supxlabel(f"PC1 ({100 * explained[0]:.0f} % of variance)")
+    figure.supylabel(f"PC2 ({100 * explained[1]:.0f} % of variance)")
     set_title(figure, "Clusters and true labels in the first two principal components")

@@ -1,7 +1,9 @@
-"""Confusion matrices of every model for one target."""
+"""Confusion matrices of every model, a figure for each target."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -10,45 +12,58 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from speechnet.core.types import Float64, Int64
-from speechnet.report.figures.style import (
+from speechnet.report.data import ReportData
+from speechnet.report.drawing.style import (
     draw_shares,
     ink_on,
     mark_undefined,
     panels,
     set_title,
+    share_bar,
     styled,
 )
-from speechnet.report.names import model_name, readable
-from speechnet.report.tables import models_of, require_columns
+from speechnet.report.figure import FIGURES, Drawing, file_name
+from speechnet.report.names import percent, readable
+from speechnet.report.scores import fold_count, models_of
 
-_COLUMNS: Final = ("model", "target", "part", "truth", "predicted", "count")
 _CELLS: Final = (0.62, 0.52)  # inches, for few classes and for many
 _CHARACTER: Final = 0.07  # inches, in a class name
 _LINE: Final = 12  # characters of a class name in one line
 
 
+@FIGURES.register("confusion")
+def confusion(data: ReportData) -> Iterator[Drawing]:
+    """Counts and shares of the true class on the test part, a panel per model."""
+    for target in data.targets_in("confusion", part="test"):
+        yield Drawing(
+            file=f"confusion_{file_name(target)}",
+            section="confusion",
+            title=f"Confusion: {target}",
+            caption=_caption(data, target),
+            draw=partial(_draw, data, target),
+            target=target,
+        )
+
+
+def _caption(data: ReportData, target: str) -> str:
+    said = "Rows are true classes, columns what the model said; shares are of the true class."
+    rows = data.table("confusion", target=target, part="test")
+    rows = rows[rows["model"] == data.shown]
+    share = rows["count"] / rows.groupby("truth")["count"].transform("sum")
+    share = share[(rows["truth"] != rows["predicted"]) & (rows["count"] > 0)]
+    if share.empty:
+        return said
+    worst = rows.loc[rows.index == share.idxmax()].iloc[0]
+    return (
+        f"{said} {data.label(data.shown)} most often takes {worst['truth']} for "
+        f"{worst['predicted']}: {percent(float(share.max()))} % of them."
+    )
+
+
 @styled
-def draw_confusion(
-    confusion: pd.DataFrame, *, target: str, classes: list[str], folds: int = 1
-) -> Figure:
-    """Confusion matrices on the test part: counts and shares of the true class, a panel per model.
-
-    The colour is the share of the true class. A class without a recording has no shares: its row
-    is hatched.
-
-    Args:
-        confusion: columns ``model, target, part, truth, predicted, count``; a pair that isn't
-            listed was never seen.
-        target: the target to show.
-        classes: its ordered classes.
-        folds: how many folds the counts are pooled over, for the title.
-
-    Raises:
-        DataError: the table lacks a column or has no test rows for the target.
-    """
-    require_columns(confusion, _COLUMNS, name="confusion counts")
-    rows = confusion[(confusion["target"] == target) & (confusion["part"] == "test")]
-    models = models_of(rows)
+def _draw(data: ReportData, target: str) -> Figure:
+    rows = data.table("confusion", target=target, part="test")
+    classes, folds, models = data.targets[target], fold_count(data.scores), models_of(rows)
     # Dozens of classes get small cells, and small print, rather than a page of a metre.
     side = min(max(1.7, _CELLS[len(classes) > 5] * len(classes)), 8.0)
     scale = min(1.0, side / len(classes) / _CELLS[1])
@@ -64,7 +79,7 @@ def draw_confusion(
     )
     for ax, model in zip(axes, models, strict=True):
         _panel(ax, count_matrix(rows[rows["model"] == model], classes), size=7.2 * scale)
-        ax.set_title(readable(model_name(model), width=24))
+        ax.set_title(readable(data.label(model), width=24))
         ax.set_xticks(range(len(names)), names, fontsize=8 * scale, rotation=90 if upright else 0)
         ax.set_yticks(range(len(names)), names, fontsize=8 * scale)
         ax.tick_params(length=0)
@@ -72,19 +87,16 @@ def draw_confusion(
     figure.supylabel("True class")
     pooled = f", pooled over {folds} folds" if folds > 1 else ""
     set_title(figure, f"Confusion on the test part{pooled}: {readable(target)}")
-    _colour_bar(figure, axes)
+    share_bar(figure, axes, "Share of the true class (%)")
     return figure
 
 
 def count_matrix(rows: pd.DataFrame, classes: list[str]) -> Int64:
-    """The counts of one model as a matrix, truth by prediction.
+    """The counts of one model as a matrix, truth by prediction: int64 ``[k, k]``.
 
     Args:
-        rows: columns ``truth, predicted, count``.
+        rows: columns ``truth, predicted, count``; a pair that isn't listed was never seen.
         classes: the ``k`` ordered classes.
-
-    Returns:
-        int64 ``[k, k]``.
     """
     counts = rows.groupby(["truth", "predicted"], observed=True)["count"].sum()
     pairs = pd.MultiIndex.from_product([classes, classes])
@@ -93,33 +105,17 @@ def count_matrix(rows: pd.DataFrame, classes: list[str]) -> Int64:
 
 
 def _panel(ax: Axes, counts: Int64, *, size: float) -> None:
+    """A class without a recording has no shares: its row is hatched."""
     totals = counts.sum(axis=1, keepdims=True)
     shares: Float64 = np.divide(counts, totals, out=np.zeros(counts.shape), where=totals > 0)
     draw_shares(ax, shares)
     ax.set_aspect("equal")
-    for truth, row in enumerate(counts):
-        if not totals[truth]:
-            mark_undefined(
-                ax, (-0.5, truth - 0.5), width=len(counts), height=1, text="no recordings"
-            )
-            continue
-        for predicted, count in enumerate(row):
-            share = shares[truth, predicted]
-            ax.text(
-                predicted,
-                truth,
-                f"{count}\n{100 * share:.0f} %",
-                ha="center",
-                va="center",
-                fontsize=size,
-                color=ink_on(share),
-            )
     ax.spines[:].set_visible(False)
-
-
-def _colour_bar(figure: Figure, axes: list[Axes]) -> None:
-    shrink = min(1, 2.4 / figure.get_figheight())
-    bar = figure.colorbar(axes[0].collections[0], ax=axes, shrink=shrink, aspect=16)
-    bar.set_label("Share of the true class (%)")
-    bar.set_ticks([0, 0.25, 0.5, 0.75, 1], labels=["0", "25", "50", "75", "100"])
-    bar.outline.set_visible(False)
+    for (truth, predicted), share in np.ndenumerate(shares):
+        if totals[truth]:
+            text = f"{counts[truth, predicted]}\n{100 * share:.0f} %"
+            color = ink_on(float(share))
+            ax.text(predicted, truth, text, ha="center", va="center", fontsize=size, color=color)
+    for truth in np.flatnonzero(totals == 0):
+        corner = (-0.5, float(truth) - 0.5)
+        mark_undefined(ax, corner, width=len(counts), height=1, text="no recordings")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -13,7 +14,8 @@ from matplotlib.ticker import MaxNLocator
 
 from speechnet.core.types import Targets
 from speechnet.core.wording import counted
-from speechnet.report.figures.style import (
+from speechnet.report.data import ReportData
+from speechnet.report.drawing.style import (
     BLACK,
     HATCHES,
     PALETTE,
@@ -24,26 +26,29 @@ from speechnet.report.figures.style import (
     set_title,
     styled,
 )
+from speechnet.report.figure import FIGURES, Drawing
 from speechnet.report.names import readable
-from speechnet.report.tables import require_columns
 
 _UNKNOWN: Final = "unknown"
 
 
+@FIGURES.register("corpus")
+def corpus(data: ReportData) -> Iterator[Drawing]:
+    """Classes by gender for each target, durations, and recordings per speaker."""
+    if len(table := data.table("corpus")):
+        yield Drawing(
+            file="corpus",
+            section="corpus",
+            title="The corpus at a glance",
+            caption="Recordings of each class by gender, how long they are, and how many each "
+            "speaker has.",
+            draw=partial(_draw, table, data.targets),
+        )
+
+
 @styled
-def draw_corpus(corpus: pd.DataFrame, statistics: pd.DataFrame, targets: Targets) -> Figure:
-    """Classes by gender for each target, durations, and recordings per speaker.
-
-    Args:
-        corpus: indexed by file, with columns ``speaker, gender`` and one for each target.
-        statistics: columns ``file, duration`` (seconds).
-        targets: the ordered classes of each target; gender itself is only drawn if it is alone.
-
-    Raises:
-        DataError: a table lacks a column.
-    """
-    require_columns(corpus, ("speaker", "gender", *targets), name="the corpus")
-    require_columns(statistics, ("file", "duration"), name="statistics")
+def _draw(corpus: pd.DataFrame, targets: Targets) -> Figure:
+    # Gender itself is only drawn if it is alone.
     shown = {target: classes for target, classes in targets.items() if target != "gender"}
     shown = shown or targets
     most = max(map(len, shown.values()))
@@ -56,7 +61,7 @@ def draw_corpus(corpus: pd.DataFrame, statistics: pd.DataFrame, targets: Targets
             _classes(ax, counts.sum(axis=1).to_frame("recordings"), title="Gender")
         else:
             _classes(ax, counts, title=f"{readable(target)} by gender".capitalize())
-    _durations(axes[-2], statistics["duration"].to_numpy(np.float64))
+    _durations(axes[-2], corpus["duration"].to_numpy(np.float64))
     _speakers(axes[-1], corpus["speaker"])
     speakers = corpus["speaker"].nunique()
     set_title(

@@ -1,16 +1,18 @@
-"""ROC curves of every model for one target."""
+"""ROC curves of every model, a figure for each target."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from speechnet.core.errors import DataError
-from speechnet.report.figures.style import (
+from speechnet.evaluation.roc import RocCurve
+from speechnet.report.data import ReportData
+from speechnet.report.drawing.style import (
     BLACK,
     GREY,
     legend_below,
@@ -19,8 +21,8 @@ from speechnet.report.figures.style import (
     set_title,
     styled,
 )
-from speechnet.report.names import model_name, readable
-from speechnet.report.tables import Curve, Curves
+from speechnet.report.figure import FIGURES, Drawing, file_name
+from speechnet.report.names import percent, readable
 
 _AVERAGES: Final[dict[str, dict[str, Any]]] = {
     "micro": {"color": BLACK, "linestyle": "--", "linewidth": 1.8},
@@ -28,22 +30,31 @@ _AVERAGES: Final[dict[str, dict[str, Any]]] = {
 }
 
 
+@FIGURES.register("roc")
+def roc(data: ReportData) -> Iterator[Drawing]:
+    """The test part's curves of each class against the rest, a panel per model."""
+    for target in data.targets:
+        if any(of == target for _, of in data.roc):
+            caption = "A curve for each class against the rest, and their averages."
+            if curves := data.roc.get((str(data.shown), target)):
+                area = curves["macro"].auc
+                caption += (
+                    f" {data.label(data.shown)}: macro AUC of all folds' rows pooled "
+                    f"{percent(area)} %, where 50 % is chance."
+                )
+            yield Drawing(
+                file=f"roc_{file_name(target)}",
+                section="confusion",
+                title=f"ROC curves: {target}",
+                caption=caption,
+                draw=partial(_draw, data, target),
+                target=target,
+            )
+
+
 @styled
-def draw_roc(roc: Mapping[tuple[str, str], Curves], *, target: str) -> Figure:
-    """ROC curves on the test part, a panel per model, the AUC of each curve in the legend.
-
-    A curve whose AUC is NaN isn't drawn; the legend calls it undefined.
-
-    Args:
-        roc: the curves by model and target.
-        target: the target to show.
-
-    Raises:
-        DataError: there are no curves for the target.
-    """
-    by_model = {model: curves for (model, name), curves in roc.items() if name == target}
-    if not by_model:
-        raise DataError(f"no ROC curves for the target {target!r}: found {sorted(roc)}")
+def _draw(data: ReportData, target: str) -> Figure:
+    by_model = {model: curves for (model, of), curves in data.roc.items() if of == target}
     names = {name for curves in by_model.values() for name in curves}
     lines = 1 + sum(_name(name).count("\n") + 1 for name in names)
     # Square axes, left to the layout: a fixed aspect would put the legend on the row below.
@@ -52,16 +63,17 @@ def draw_roc(roc: Mapping[tuple[str, str], Curves], *, target: str) -> Figure:
     )
     for ax, (model, curves) in zip(axes, by_model.items(), strict=True):
         _panel(ax, curves)
-        ax.set_title(readable(model_name(model), width=36))
+        ax.set_title(readable(data.label(model), width=36))
     set_title(figure, f"ROC curves on the test part: {readable(target)}")
     return figure
 
 
-def _panel(ax: Axes, curves: Curves) -> None:
+def _panel(ax: Axes, curves: Mapping[str, RocCurve]) -> None:
+    """A curve whose AUC is NaN isn't drawn; the legend calls it undefined."""
     ax.plot([0, 1], [0, 1], color=GREY, linewidth=0.8, label="chance (AUC 0.50)")
     for position, (name, curve) in enumerate(curves.items()):
         style = _AVERAGES.get(name) or {**line_style(position), "linewidth": 1.3}
-        if _defined(curve):
+        if np.isfinite(curve.auc):
             ax.plot(curve.fpr, curve.tpr, label=f"{_name(name)} (AUC {curve.auc:.2f})", **style)
         else:
             ax.plot([], [], label=f"{_name(name)} (undefined)", linestyle="none")
@@ -72,9 +84,3 @@ def _panel(ax: Axes, curves: Curves) -> None:
 
 def _name(name: str) -> str:
     return f"{name} average" if name in _AVERAGES else readable(name, width=15)
-
-
-def _defined(curve: Curve) -> bool:
-    return bool(
-        np.isfinite(curve.auc) and np.isfinite(curve.fpr).all() and np.isfinite(curve.tpr).all()
-    )

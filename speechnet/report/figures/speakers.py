@@ -1,7 +1,9 @@
-"""Who the models are worse for: the score of every speaker."""
+"""Who the models are worse for: the score of every speaker, a figure for each target."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -10,8 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from speechnet.core.types import Float64
-from speechnet.report.figures.forest import name_rows, percent_axis, wrapped, write_right
-from speechnet.report.figures.style import (
+from speechnet.report.data import ReportData
+from speechnet.report.drawing.forest import name_rows, percent_axis, wrapped, write_right
+from speechnet.report.drawing.style import (
     BLACK,
     GREY,
     MARKERS,
@@ -21,10 +24,10 @@ from speechnet.report.figures.style import (
     set_title,
     styled,
 )
-from speechnet.report.names import model_name, percent, readable
-from speechnet.report.tables import models_of, require_columns, rows_of
+from speechnet.report.figure import FIGURES, Drawing, file_name
+from speechnet.report.names import percent, readable
+from speechnet.report.scores import models_of
 
-_COLUMNS: Final = ("model", "target", "speaker", "gender", "classes", "uar")
 _UNKNOWN: Final = "unknown gender"
 _HARDEST: Final = 3
 _BIN: Final = 0.012  # of the axis: points closer than this are put one above the other
@@ -32,20 +35,27 @@ _STEP: Final = 0.11  # of a row, between two points above one another at most
 _STRIP: Final = 0.8  # of a row, that its points may take up
 
 
-@styled
-def draw_speakers(speakers: pd.DataFrame, *, target: str) -> Figure:
+@FIGURES.register("speakers")
+def speakers(data: ReportData) -> Iterator[Drawing]:
     """A point for each speaker's UAR, a row per model, the three hardest speakers named.
 
-    Args:
-        speakers: columns ``model, target, speaker, gender, classes, uar``; a speaker whose UAR is
-            NaN (of fewer than two classes) has no point.
-        target: the target to show.
-
-    Raises:
-        DataError: the table lacks a column or has no rows of the target.
+    A speaker whose UAR is NaN (of fewer than two classes) has no point.
     """
-    require_columns(speakers, _COLUMNS, name="speakers")
-    rows = rows_of(speakers, target=target)
+    for target in data.targets:
+        if data.table("speakers", target=target)["uar"].notna().any():
+            yield Drawing(
+                file=f"speakers_{file_name(target)}",
+                section="people",
+                title=f"Each speaker: {target}",
+                caption="Test UAR of each speaker and model.",
+                draw=partial(_draw, data, target),
+                target=target,
+            )
+
+
+@styled
+def _draw(data: ReportData, target: str) -> Figure:
+    rows = data.table("speakers", target=target)
     rows = rows.assign(gender=rows["gender"].astype(object).where(rows["gender"].notna(), _UNKNOWN))
     models = models_of(rows)
     genders = sorted(map(str, rows["gender"].unique()), key=lambda name: (name == _UNKNOWN, name))
@@ -60,7 +70,7 @@ def draw_speakers(speakers: pd.DataFrame, *, target: str) -> Figure:
     for place, (model, table, text) in enumerate(zip(models, named, texts, strict=True)):
         _strip(ax, place, rows[rows["model"] == model], genders=genders, ringed=table)
         write_right(ax, place, text)
-    name_rows(ax, [wrapped(model_name(model)) for model in models])
+    name_rows(ax, [wrapped(data.label(model)) for model in models])
     percent_axis(ax.xaxis)
     ax.set_xlabel("UAR of a speaker (%)")
     note = f"Ringed and listed: the {_HARDEST} hardest speakers. Bar: the median."

@@ -11,8 +11,7 @@ from typing import Final, NamedTuple
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from speechnet.report.html.parts import sentence
-from speechnet.report.names import model_name
+from speechnet.report.names import model_name, sentence
 
 _PACKAGE: Final = "speechnet.report.html"
 _TEMPLATES: Final = "templates"

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import base64
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import pandas as pd
 from markupsafe import Markup
 
 from speechnet.core.wording import counted, plural
+from speechnet.report.data import ReportData
 from speechnet.report.html.svg import inline_svg
-from speechnet.report.names import model_name, percent
-from speechnet.report.report_data import ReportData
+from speechnet.report.names import percent
 
 _UNKNOWN: Final = "unknown"
 _NOTHING_S: Final = 0.05
 """A part that leaves out less, in seconds, is the whole recording to a listener."""
+_Row = Mapping[Any, Any]
+"""A row of ``mistakes.csv``."""
 
 
 @dataclass(frozen=True)
@@ -43,17 +46,17 @@ class Mistake:
         title: what was taken for what.
         facts: file, speaker and the like, by heading.
         likelihoods: the probability of every class.
+        unavailable: why something is missing.
         sound: the clip as a ``data:`` address; empty where it can't be heard.
         picture: waveform and mel spectrogram; None where there is none.
-        unavailable: why something is missing.
     """
 
     title: str
     facts: dict[str, str]
     likelihoods: list[Likelihood]
-    sound: str
-    picture: Markup | None
     unavailable: str
+    sound: str = ""
+    picture: Markup | None = None
 
 
 @dataclass(frozen=True)
@@ -73,44 +76,58 @@ class Mistakes:
     note: str
 
 
-def mistakes(report_data: ReportData) -> list[Mistakes]:
-    """The most confident mistakes of each target that has any in the run folder."""
-    table = report_data.mistakes
-    if table is None:
-        return []
+def mistakes(
+    data: ReportData, clips: Mapping[str, bytes], pictures: Mapping[str, str]
+) -> list[Mistakes]:
+    """The most confident mistakes of each target that has any in the run folder.
+
+    Args:
+        data: the run.
+        clips: by the name that the table of mistakes has the bytes of each MP3.
+        pictures: likewise the SVG of each picture.
+    """
     found = []
+    durations = data.table("corpus").set_index("file")["duration"].to_dict()
+    table = data.table("mistakes")
     for (target, model), rows in table.groupby(["target", "model"], sort=False):
-        if str(target) in report_data.tables.targets:
-            shown = [_mistake(row, report_data) for _, row in rows.iterrows()]
-            note = _tied(report_data, str(target), float(rows["confidence"].iloc[-1]))
-            found.append(Mistakes(str(target), model_name(str(model)), shown, note))
+        classes = data.targets.get(str(target))
+        if classes is None:
+            continue
+        shown = [
+            replace(
+                _mistake(row, classes, durations),
+                sound=_address(clips[clip]) if (clip := _text(row["clip"])) in clips else "",
+                picture=_picture(row, pictures),
+            )
+            for row in rows.to_dict("records")
+        ]
+        note = _tied(data, str(target), float(rows["confidence"].iloc[-1]))
+        found.append(Mistakes(str(target), data.label(model), shown, note))
     return found
 
 
-def _tied(report_data: ReportData, target: str, confidence: float) -> str:
-    count = report_data.tied.get(target, 0)
+def _tied(data: ReportData, target: str, confidence: float) -> str:
+    count = data.tied_mistakes.get(target, 0)
     tie = f"{counted(count, 'mistake')} {plural(count, 'ties', 'tie')}"
     return f"{tie} at {percent(confidence)} %; not all of them are shown." if count else ""
 
 
-def heard(report_data: ReportData) -> str:
-    """What the clips are, in a sentence; empty where there are none."""
-    if not report_data.clips:
-        return ""
-    rate = report_data.setting("data", "audio", "sample_rate")
+def heard(data: ReportData) -> str:
+    """What the clips are, in a sentence."""
+    rate = data.setting("data", "audio", "sample_rate")
     resampled = f"resampled to {rate:,} Hz, " if rate else ""
-    trimmed = "trimmed, " if report_data.setting("data", "audio", "trim_db") is not None else ""
+    trimmed = "trimmed, " if data.setting("data", "audio", "trim_db") is not None else ""
     return (
         f"Clips are what the features begin with: mono, {resampled}{trimmed}not denoised, loudness "
         "unchanged; at most 6 s, as MP3."
     )
 
 
-def why_none(report_data: ReportData) -> str:
+def why_none(data: ReportData) -> str:
     """What keeps mistakes from being shown."""
-    if report_data.setting("report", "mistakes") == 0:
+    if data.setting("report", "mistakes") == 0:
         return "No mistakes are shown: report.mistakes is 0."
-    if report_data.mistakes is not None:
+    if "mistakes" in data.tables:
         return "No mistakes: every recording of the test part was recognised."
     return (
         "No mistakes were chosen in this run; report.mistakes says how many are, and report.audio "
@@ -118,50 +135,35 @@ def why_none(report_data: ReportData) -> str:
     )
 
 
-def _mistake(row: Any, report_data: ReportData) -> Mistake:
-    truth, predicted = str(row["truth"]), str(row["predicted"])
-    title = f"{truth} taken for {predicted}, {percent(float(row['confidence']))} % sure"
-    clip, image = _text(row["clip"]), _text(row["picture"])
-    drawn = None
-    if image in report_data.pictures:
-        drawn = inline_svg(
-            report_data.pictures[image],
-            name=f"Waveform and mel spectrogram of {_text(row['file'])}",
-            description=f"{row['target']}: {title}.",
-        )
-    return Mistake(
-        title=title,
-        facts=_facts(row, report_data),
-        likelihoods=_likelihoods(row, report_data.tables.targets[str(row["target"])]),
-        sound=_address(report_data.clips[clip]) if clip in report_data.clips else "",
-        picture=drawn,
-        unavailable=_text(row["unavailable"]),
-    )
-
-
-def _facts(row: Any, report_data: ReportData) -> dict[str, str]:
+def _mistake(row: _Row, classes: list[str], durations: Mapping[Any, float]) -> Mistake:
+    """A mistake without its sound and its picture."""
+    file, gender = _text(row["file"]), _text(row["gender"])
     speaker = _text(row["speaker"]) or _UNKNOWN
-    gender = _text(row["gender"])
     facts = {
-        "file": _text(row["file"]),
+        "file": file,
         "speaker": f"{speaker}, {gender}" if gender else speaker,
         "fold": _text(row["fold"]),
     }
-    if pd.notna(row["start"]) and pd.notna(row["end"]):
-        start, end = float(row["start"]), float(row["end"])
-        if start > _NOTHING_S or abs(end - _duration(report_data, facts["file"])) > _NOTHING_S:
-            facts["part"] = f"{start:.1f} to {end:.1f} s"
-    return facts
+    start, end = float(row["start"]), float(row["end"])
+    if start > _NOTHING_S or abs(end - durations.get(file, math.inf)) > _NOTHING_S:
+        facts["part"] = f"{start:.1f} to {end:.1f} s"  # never of NaN
+    return Mistake(_title(row), facts, _likelihoods(row, classes), _text(row["unavailable"]))
 
 
-def _duration(report_data: ReportData, file: str) -> float:
-    """Of a recording in seconds; infinite where it isn't known."""
-    known = report_data.tables.statistics
-    found = [] if known is None else known.loc[known["file"] == file, "duration"].to_list()
-    return float(found[0]) if found else math.inf
+def _title(row: _Row) -> str:
+    sure = percent(float(row["confidence"]))
+    return f"{row['truth']} taken for {row['predicted']}, {sure} % sure"
 
 
-def _likelihoods(row: Any, classes: list[str]) -> list[Likelihood]:
+def _picture(row: _Row, pictures: Mapping[str, str]) -> Markup | None:
+    svg = pictures.get(_text(row["picture"]))
+    if svg is None:
+        return None
+    name = f"Waveform and mel spectrogram of {_text(row['file'])}"
+    return inline_svg(svg, name=name, description=f"{row['target']}: {_title(row)}.")
+
+
+def _likelihoods(row: _Row, classes: list[str]) -> list[Likelihood]:
     marks = {str(row["predicted"]): "chosen", str(row["truth"]): "true"}
     return [
         Likelihood(label, 100 * float(row[f"p_{label}"]), marks.get(label, "bar"))

@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import ClassVar, Final, Literal, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final, Literal, NamedTuple
 
+import pandas as pd
 from markupsafe import Markup
 
-from speechnet.report.html.svg import inline_svg
-from speechnet.report.names import UNDEFINED, p_value
+from speechnet.report.names import UNDEFINED, p_value, percent, percent_interval, points
 
 Kind = Literal["t", "n", "long"]
 """Of a column: text, numbers, or text of several lines. The style sheet's class."""
 
 _MOST: Final = 300
 """More rows than this nobody reads on a page; all of them are in the run folder."""
-
-
-class Column(NamedTuple):
-    """A column's heading, and how its cells are set and sorted."""
-
-    name: str
-    kind: Kind = "t"
 
 
 class Cell(NamedTuple):
@@ -40,13 +33,79 @@ class Cell(NamedTuple):
     mark: str = ""
 
 
+class Column(NamedTuple):
+    """How a column's cells are made of a row, set and sorted."""
+
+    kind: Kind
+    cell: Callable[[Mapping[Any, Any]], Cell]
+
+
+def number(value: float, text: str, mark: str = "") -> Cell:
+    """A number as it is written, sorted by its value; NaN sorts last."""
+    return Cell(text, "" if math.isnan(value) else float(value), mark)
+
+
+def text(name: str, label: Callable[[Any], str] = str, *, kind: Kind = "t") -> Column:
+    """A column of text; what is missing is left empty."""
+    return Column(kind, lambda row: Cell("" if pd.isna(row[name]) else label(row[name])))
+
+
+def whole(name: str) -> Column:
+    """A column of whole numbers."""
+    return Column("n", lambda row: number(row[name], f"{row[name]:,.0f}"))
+
+
+def decimal(name: str, digits: int = 2) -> Column:
+    """A column of numbers."""
+    return Column("n", lambda row: number(row[name], plain(row[name], digits)))
+
+
+def plain(value: float, digits: int) -> str:
+    """A number, or the sign of what is undefined."""
+    return UNDEFINED if math.isnan(value) else f"{value:,.{digits}f}"
+
+
+def share(name: str) -> Column:
+    """A column of shares in per cent."""
+    return Column("n", lambda row: number(row[name], percent(row[name])))
+
+
+def interval(name: str) -> Column:
+    """A column of shares in per cent with the interval from ``low`` to ``high``."""
+
+    def cell(row: Mapping[Any, Any]) -> Cell:
+        return number(row[name], percent_interval(row[name], row["low"], row["high"]))
+
+    return Column("n", cell)
+
+
+def change(name: str) -> Column:
+    """A column of differences in percentage points, from ``low`` to ``high``."""
+    return Column("n", lambda row: number(row[name], points(row[name], row["low"], row["high"])))
+
+
+def p(name: str) -> Column:
+    """A column of p values, whose heading says what they are."""
+
+    def cell(row: Mapping[Any, Any]) -> Cell:
+        said = p_value(row[name]).removeprefix("p ").removeprefix("= ")
+        return number(row[name], said or UNDEFINED)
+
+    return Column("n", cell)
+
+
+def yes_no(holds: Callable[[Mapping[Any, Any]], bool]) -> Column:
+    """A column that says whether something holds, in bold where it does."""
+    return Column("t", lambda row: Cell("yes", mark="b") if holds(row) else Cell("no"))
+
+
 @dataclass(frozen=True)
 class Table:
     """A table that sorts by each column.
 
     Attributes:
         caption: what it shows.
-        columns: its headings.
+        columns: its headings with their kind.
         rows: a cell for each column.
         note: what a reader must know besides, below it.
         folded: whether it is opened by a click.
@@ -55,10 +114,40 @@ class Table:
     kind: ClassVar = "table"
 
     caption: str
-    columns: Sequence[Column]
+    columns: Mapping[str, Kind]
     rows: Sequence[Sequence[Cell]]
     note: str = ""
     folded: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        caption: str,
+        rows: pd.DataFrame,
+        columns: Mapping[str, Column],
+        *,
+        note: str = "",
+        folded: bool = False,
+        file: str = "",
+    ) -> Table:
+        """A table of a table, its first rows if it is too long for a page.
+
+        Args:
+            caption: what it shows.
+            rows: what it is made of.
+            columns: by heading what stands in each.
+            note: what a reader must know besides.
+            folded: whether it is opened by a click.
+            file: what it is called in the run folder, for where the rest is.
+        """
+        if len(rows) > _MOST:
+            cut = f"The first {_MOST} of {len(rows):,} rows; all of them are in {file}."
+            note, rows = f"{cut} {note}".rstrip(), rows.head(_MOST)
+        cells = [
+            [column.cell(row) for column in columns.values()] for row in rows.to_dict("records")
+        ]
+        kinds = {heading: column.kind for heading, column in columns.items()}
+        return cls(caption, kinds, cells, note, folded)
 
 
 @dataclass(frozen=True)
@@ -66,14 +155,12 @@ class Picture:
     """A figure.
 
     Attributes:
-        name: what it is.
         svg: the element.
         caption: what is seen in it, below it.
     """
 
     kind: ClassVar = "figure"
 
-    name: str
     svg: Markup
     caption: str
 
@@ -112,65 +199,3 @@ class Empty:
 
 
 Item = Table | Picture | Heading | Sentences | Empty
-
-
-@dataclass(frozen=True)
-class Section:
-    """One chapter of a page.
-
-    Attributes:
-        id: what links point to.
-        title: its heading.
-        short: the same in the row of links.
-        lead: what it is about, in a sentence.
-        items: its parts in order.
-    """
-
-    id: str
-    title: str
-    short: str
-    lead: str
-    items: Sequence[Item]
-
-
-def number(value: float, text: str, mark: str = "") -> Cell:
-    """A number as it is written, sorted by its value; NaN sorts last."""
-    return Cell(text, "" if math.isnan(value) else value, mark)
-
-
-def count(value: float) -> Cell:
-    """A whole number."""
-    return number(value, f"{value:,.0f}")
-
-
-def words(texts: Iterable[object]) -> list[Cell]:
-    """Cells of text."""
-    return [Cell(str(text)) for text in texts]
-
-
-def sentence(text: str) -> str:
-    """A finding, as the report's tables and words give it, as a whole sentence."""
-    return f"{text[:1].upper()}{text[1:].rstrip('.')}." if text else ""
-
-
-def p_cell(p: float) -> Cell:
-    """A p value in a column of its own, which says what it is."""
-    return number(p, p_value(p).removeprefix("p ").removeprefix("= ") or UNDEFINED)
-
-
-def picture(svg_text: str, *, name: str, caption: str) -> Picture:
-    """A figure with its caption, which is its text alternative too."""
-    return Picture(name, inline_svg(svg_text, name=name, description=caption), caption)
-
-
-def cut(table: Table, *, file: str) -> Table:
-    """The table's first rows, if it is too long for a page, with a note of where the rest is.
-
-    Args:
-        table: of any length.
-        file: the table's name in the run folder.
-    """
-    if len(table.rows) <= _MOST:
-        return table
-    note = f"The first {_MOST} of {len(table.rows):,} rows; all of them are in {file}. {table.note}"
-    return replace(table, rows=table.rows[:_MOST], note=note.rstrip())

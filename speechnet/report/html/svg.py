@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 from markupsafe import Markup
 
 from speechnet.core.errors import DataError
-from speechnet.report.figures.style import (
+from speechnet.report.drawing.style import (
     BLACK,
     BLUE,
     GREEN,

@@ -1,0 +1,81 @@
+"""The figures of a report: what one is, and where they are found.
+
+A figure is one file in ``speechnet/report/figures``, or in an installed package that names it among
+its entry points ``speechnet.figures``. Nothing else has to know of it: the figures of a run folder,
+its TensorBoard events and the report find it here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from speechnet.console.messages import say
+from speechnet.core.registry import Registry
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from speechnet.report.data import ReportData
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawing:
+    """One picture of a run.
+
+    Attributes:
+        file: its files' stem below ``figures/``.
+        section: where it stands in the report: the id of a section or of a heading, such as
+            ``models``; one that the report doesn't have puts it into the last section, "More".
+        title: what it is, in a few words; also its text alternative.
+        caption: what is to be seen in it, in sentences.
+        draw: draws it, when its files are written.
+        target: the target it is about; pictures of one target stand together.
+        tensorboard: whether TensorBoard shows it.
+    """
+
+    file: str
+    section: str
+    title: str
+    caption: str
+    draw: Callable[[], Figure]
+    target: str = ""
+    tensorboard: bool = True
+
+
+FIGURES: Final[Registry[Callable[[ReportData], Iterable[Drawing]]]] = Registry(
+    "figure",
+    group="speechnet.figures",
+    modules=("speechnet.report.figures",),
+    missing=lambda found: "" if callable(found) else "a function from ReportData to its drawings",
+)
+"""Each looks at a run's tables and yields its drawings; none where there is nothing to draw."""
+
+
+def drawings_of(data: ReportData) -> dict[str, list[Drawing]]:
+    """Every drawing that a run has tables for, by the name of its figure."""
+    found: dict[str, list[Drawing]] = {}
+    for name, figure in FIGURES.items():
+        with plugin_errors(name):
+            found[name] = list(figure(data))
+    return found
+
+
+@contextmanager
+def plugin_errors(name: str) -> Iterator[None]:
+    """Go on without a figure of another package that fails, and say so."""
+    try:
+        yield
+    except Exception as error:
+        if (package := FIGURES.package(name)) == __package__.partition(".")[0]:
+            raise
+        what = f"The figure {name!r} of the package {package} is left out"
+        say(f"{what}: {type(error).__name__}: {error}", style="yellow")
+
+
+def file_name(name: str) -> str:
+    """A target's or a model's name as it stands in the names of its figures."""
+    return re.sub(r"[^\w-]+", "_", name)

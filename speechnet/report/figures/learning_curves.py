@@ -1,0 +1,131 @@
+"""How the network learned, epoch by epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import Final
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from speechnet.report.data import ReportData
+from speechnet.report.drawing.style import (
+    BLACK,
+    legend_below,
+    line_style,
+    panels,
+    set_title,
+    styled,
+)
+from speechnet.report.figure import FIGURES, Drawing
+from speechnet.report.names import readable
+
+# The first that the log has carries the marks of the chosen epochs.
+_LOSSES: Final = {"dev_loss": "Development part", "train_loss": "Training part"}
+_UAR: Final = "dev_uar"
+_NETWORK: Final = ["fold", "member"]
+
+
+@FIGURES.register("learning_curves")
+def learning_curves(data: ReportData) -> Iterator[Drawing]:
+    """Loss and development UAR against the epoch, a thin line per network, chosen epochs marked."""
+    if len(history := data.table("history")):
+        yield Drawing(
+            file="learning_curves",
+            section="network",
+            title="Learning curves of the network",
+            caption=epochs_in_words(history),
+            draw=partial(_draw, history),
+        )
+
+
+def epochs_in_words(history: pd.DataFrame) -> str:
+    """When the networks stopped, in sentences.
+
+    Args:
+        history: columns ``epoch`` and perhaps ``chosen``.
+    """
+    said = "Loss and dev UAR by epoch, a line for each network trained."
+    epochs = history["epoch"]
+    ended = f"longest training ended with epoch {epochs.max():.0f}."
+    if "chosen" not in history or not history["chosen"].any():
+        return f"{said} The {ended}"
+    kept = epochs[history["chosen"].fillna(value=False).astype(bool)]
+    return (
+        f"{said} The weights kept are those of epoch {kept.min():.0f} to {kept.max():.0f}; the "
+        f"{ended}"
+    )
+
+
+@styled
+def _draw(history: pd.DataFrame) -> Figure:
+    # Any of these may be missing, and a NaN wasn't logged in that row: member (several networks a
+    # fold), train_loss, dev_loss, dev_uar, dev_uar_<target>, chosen.
+    history = history.assign(**{name: 0 for name in ("member",) if name not in history})
+    history = history.sort_values([*_NETWORK, "epoch"])
+    logged = set(history.columns[history.notna().any()])
+    losses = {column: label for column, label in _LOSSES.items() if column in logged}
+    recalls = {
+        column: readable(column.removeprefix(f"{_UAR}_")) if column != _UAR else "Mean of targets"
+        for column in sorted(history.columns, key=lambda name: name != _UAR)
+        if column in logged and (column == _UAR or column.startswith(f"{_UAR}_"))
+    }
+    figure, axes = panels(2 if recalls else 1, size=(4.2, 3.2), share=False)
+    _panel(axes[0], history, losses)
+    axes[0].set_ylabel("Loss")
+    if recalls:
+        _panel(axes[1], history, recalls)
+        axes[1].set_ylabel("UAR on the development part (%)")
+        axes[1].yaxis.set_major_formatter(PercentFormatter(1, symbol=""))
+    set_title(figure, "Learning curves" + _each_of(history))
+    return figure
+
+
+def _each_of(history: pd.DataFrame) -> str:
+    folds, members = history["fold"].nunique(), history["member"].nunique()
+    several = {"folds": folds, "networks": members}
+    counts = [f"{count} {what}" for what, count in several.items() if count > 1]
+    return f": a line for each of {' and '.join(counts)}" if counts else ""
+
+
+def _panel(ax: Axes, history: pd.DataFrame, columns: Mapping[str, str]) -> None:
+    several = history.groupby(_NETWORK).ngroups > 1
+    for position, (column, label) in enumerate(columns.items()):
+        style = line_style(position)
+        for number, (_, rows) in enumerate(history.groupby(_NETWORK)):
+            curve = rows.set_index("epoch")[column].dropna()
+            ax.plot(
+                curve.index,
+                curve.to_numpy(),
+                label=label if number == 0 else None,
+                linewidth=0.8 if several else 1.5,
+                alpha=0.8 if several else 1,
+                marker="." if len(curve) == 1 else None,
+                **style,
+            )
+    _mark(ax, history, list(columns))
+    ax.set_xlabel("Epoch")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    legend_below(ax)
+
+
+def _mark(ax: Axes, history: pd.DataFrame, columns: Sequence[str]) -> None:
+    """Mark the chosen epochs on the lines of the first column."""
+    if not columns or "chosen" not in history:
+        return
+    best = history[history["chosen"].astype(bool)].dropna(subset=[columns[0]])
+    if len(best):
+        ax.plot(
+            best["epoch"],
+            best[columns[0]],
+            linestyle="none",
+            marker="o",
+            markersize=5,
+            markerfacecolor="white",
+            markeredgecolor=BLACK,
+            label="Chosen epoch",
+            zorder=3,
+        )

@@ -1,0 +1,114 @@
+"""How far the models' probabilities can be trusted, a figure for each target."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from speechnet.report.data import ReportData
+from speechnet.report.drawing.forest import columns_of, percent_axis
+from speechnet.report.drawing.style import (
+    BLUE,
+    GREY,
+    SKY,
+    add_footer,
+    mark_undefined,
+    panel_below,
+    panels,
+    set_title,
+    styled,
+)
+from speechnet.report.figure import FIGURES, Drawing, file_name
+from speechnet.report.names import percent, readable
+from speechnet.report.scores import find_score, models_of
+
+_HISTOGRAM: Final = 0.65  # inches
+
+
+@FIGURES.register("reliability")
+def reliability(data: ReportData) -> Iterator[Drawing]:
+    """Accuracy against confidence on the test part, with a histogram, a panel per model."""
+    for target in data.targets_in("reliability", part="test"):
+        yield Drawing(
+            file=f"reliability_{file_name(target)}",
+            section="confusion",
+            title=f"Reliability: {target}",
+            caption=_caption(data, target),
+            draw=partial(_draw, data, target),
+            target=target,
+        )
+
+
+def _caption(data: ReportData, target: str) -> str:
+    said = "How often a model is right among recordings for which it claims so much; the diagonal "
+    said += "is honest."
+    if (model := data.shown) is None:
+        return said
+    pooled = data.scores[data.scores["fold"] == "all"]  # as the figure is
+    score = find_score(pooled, model=model, target=target, part="test", metric="ece")
+    return (
+        f"{said} {data.label(model)}: expected calibration error of all folds' rows pooled "
+        f"{percent(score.value)} points."
+    )
+
+
+@styled
+def _draw(data: ReportData, target: str) -> Figure:
+    rows = data.table("reliability", target=target, part="test")
+    models = models_of(rows)
+    figure, axes = panels(len(models), size=(2.9, 3.9), margin=(0.3, 0.8), share=False)
+    for ax, model in zip(axes, models, strict=True):
+        bins = rows[rows["model"] == model]
+        _panel(ax, bins)
+        error = percent(calibration_error(bins))
+        ax.set_title(f"{readable(data.label(model), width=30)}\nECE {error} points")
+    note = "ECE: the mean distance of the dots from the diagonal, weighted by the counts."
+    add_footer(figure, axes, note=note)
+    set_title(figure, f"Reliability on the test part: {readable(target, width=200)}")
+    return figure
+
+
+def calibration_error(bins: pd.DataFrame) -> float:
+    """The expected calibration error of one model's bins, in [0, 1]; NaN of no recordings.
+
+    ``sum(count * |accuracy - confidence|) / sum(count)`` over the bins that hold any.
+
+    Args:
+        bins: columns ``count, confidence, accuracy``.
+
+    References:
+        C. Guo, G. Pleiss, Y. Sun, K. Weinberger, "On Calibration of Modern Neural Networks",
+        ICML 2017.
+    """
+    held = bins[bins["count"] > 0]
+    count, confidence, accuracy = columns_of(held, "count", "confidence", "accuracy")
+    if not count.size:
+        return float("nan")
+    return float(count @ np.abs(accuracy - confidence) / count.sum())
+
+
+def _panel(ax: Axes, bins: pd.DataFrame) -> None:
+    names = ("low", "high", "count", "confidence", "accuracy")
+    low, high, count, confidence, accuracy = columns_of(bins, *names)
+    held = (count > 0) & np.isfinite(confidence) & np.isfinite(accuracy)
+    ax.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=0.9, label="perfectly calibrated")
+    if held.any():
+        ax.vlines(confidence[held], confidence[held], accuracy[held], color=SKY, linewidth=2.5)
+        ax.plot(confidence[held], accuracy[held], ".-", color=BLUE, linewidth=1, label="bin")
+    else:
+        mark_undefined(ax, (0, 0), width=1, height=1)
+    ax.set(xlim=(0, 1), ylim=(0, 1.02), ylabel="Accuracy (%)")
+    percent_axis(ax.yaxis)
+    below = panel_below(ax, gap=0.15, height=_HISTOGRAM)
+    below.bar(low, count, width=high - low, align="edge", color=SKY, edgecolor="white")
+    below.set(xlabel="Confidence (%)", ylabel="Count")
+    percent_axis(below.xaxis)
+    below.yaxis.set_major_locator(MaxNLocator(2, integer=True))
+    ax.tick_params(labelbottom=False)  # the histogram has them

@@ -1,0 +1,114 @@
+"""Where a run comes from, and how to repeat it."""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Final
+
+import pandas as pd
+
+from speechnet.core.wording import counted
+from speechnet.report.data import ReportData
+from speechnet.report.html.parts import Table, decimal, text
+from speechnet.report.names import without_places
+
+_UNNAMED: Final = "RUN"
+"""Stands for a run folder that can't be named without folders of the machine."""
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a run comes from, told without the folders of the machine it ran on.
+
+    Attributes:
+        facts: by heading.
+        commands: what repeats it, in a shell.
+        where: what stands for the run folder in them, in words; empty where it is named.
+        elsewhere: whether the corpus can be told to lie somewhere else.
+        config: ``config.yaml``, of absolute paths the last part only.
+        shortened: whether it has any.
+        tables: seconds, versions, checksums.
+    """
+
+    facts: dict[str, str]
+    commands: list[str]
+    where: str
+    elsewhere: bool
+    config: str
+    shortened: bool
+    tables: list[Table]
+
+
+def provenance(data: ReportData, checksums: Mapping[str, str]) -> Provenance:
+    """What is needed to make the same run again, and to see that it is the same.
+
+    Args:
+        data: the run.
+        checksums: the sum of each of its files; empty where it has none.
+    """
+    info = data.info
+    corpus, machine = info["corpus"], info.get("machine", {})
+    digest = hashlib.sha256(data.config.encode()).hexdigest()
+    shown = _from_here(data)
+    facts = {
+        "Run": "/".join(PurePath(data.folder).parts[-2:]) if shown == _UNNAMED else shown,
+        "Made": f"{info.get('started')} to {info.get('finished')}",
+        "speechnet": f"{info.get('speechnet')}, revision {info.get('git') or 'unknown'}",
+        "Python": f"{info.get('python')} on {machine.get('system')}, {machine.get('cores')} cores",
+        "Seed": str(info.get("seed")),
+        "Features": counted(len(info["features"]), "column"),
+        "Corpus, features and labels": f"fingerprint {corpus.get('fingerprint')}",
+        "config.yaml": f"sha256 {digest}",
+    }
+    if not checksums:
+        facts["Files"] = "not verified: this run has no checksums"
+    folder = shlex.quote(shown)
+    config = without_places(data.config)
+    return Provenance(
+        facts=facts,
+        commands=[
+            f"python -m speechnet fit --config {shlex.quote(shown + '/config.yaml')}",
+            f"python -m speechnet test --run {folder}",
+            f"python -m speechnet report --run {folder}",
+        ],
+        where="; RUN is this run's folder" if shown == _UNNAMED else "",
+        elsewhere=bool(data.setting("data", "corpus", "root")),
+        config=config,
+        shortened=config != data.config,
+        tables=list(_tables(data, checksums)),
+    )
+
+
+def _from_here(data: ReportData) -> str:
+    """The run folder as it is named from where ``fit`` was run, without folders of the machine."""
+    folder, out = PurePath(data.folder), PurePath(str(data.setting("out") or "/"))
+    if not folder.is_absolute():
+        return data.folder
+    named = out.joinpath(*folder.parts[-2:])  # which a run that was moved isn't any more
+    there = not out.is_absolute() and folder.parts[-len(named.parts) :] == named.parts
+    return str(named) if there else _UNNAMED
+
+
+def _tables(data: ReportData, checksums: Mapping[str, str]) -> Iterator[Table]:
+    info = data.info
+    packages = info.get("versions", {}) | info.get("recipe", {}).get("versions", {})
+    yield Table.of("Versions", _pairs(packages), {"package": text("key"), "version": text("value")})
+    seconds = {"stage": text("key"), "seconds": decimal("value", 1)}
+    yield Table.of("Time spent", _pairs(info.get("seconds", {})), seconds)
+    if checksums:
+        yield Table.of(
+            "Checksums",
+            _pairs(checksums),
+            {"file": text("key"), "sha256": text("value", kind="long")},
+            note="As in SHA256SUMS: sha256sum --check SHA256SUMS",
+            folded=True,
+            file="SHA256SUMS",
+        )
+
+
+def _pairs(found: Mapping[str, object]) -> pd.DataFrame:
+    return pd.DataFrame([*found.items()], columns=["key", "value"])

@@ -1,0 +1,224 @@
+"""What came out of a run, as records; what limits it are ``speechnet.report.findings``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import pandas as pd
+
+from speechnet.core.findings import Finding
+from speechnet.core.wording import all_of, counted
+from speechnet.evaluation.groups import UAR, worst_gap
+from speechnet.evaluation.significance import SIGNIFICANT
+from speechnet.report.data import ReportData
+from speechnet.report.names import p_value, percent, points
+
+_METRICS: Final = {"uar": "UAR", "accuracy": "accuracy"}
+"""Those that results are published in."""
+_PUBLISHED_FOR: Final = "emotion"
+_HARDEST: Final = 3
+"""How many of the hardest speakers are named."""
+_CLAUSES: Final = 4
+"""How many differences are told; the others stand in the tables."""
+
+
+def results(data: ReportData) -> list[Finding]:
+    """What came out: the best model, differences, published results, who it is worse for.
+
+    Their ``check`` is one of ``best_model, at_chance, difference, published, departures,
+    gender_gap, hardest_speakers``, in this order.
+    """
+    return [
+        *_best_model(data),
+        *_at_chance(data),
+        *_differences(data),
+        *_published(data),
+        *_worse_for(data),
+    ]
+
+
+def in_words(findings: Iterable[Finding], *checks: str, details: bool = True) -> list[str]:
+    """Results in sentences, without a full stop.
+
+    Args:
+        findings: as ``results`` gives them.
+        checks: which of them.
+        details: whether the numbers behind each are told too. Without them what is true of several
+            targets is said once.
+    """
+    lines: dict[str, list[str]] = {}
+    for each in findings:
+        if each.check in checks:
+            line = f"{each.line} ({each.detail})" if details and each.detail else each.line
+            lines.setdefault(line, []).extend([each.subject] if each.subject else [])
+    return [f"{all_of(who)}: {line}" if who else line for line, who in lines.items()]
+
+
+def _best_model(data: ReportData) -> Iterator[Finding]:
+    if (best := data.best) is not None:
+        what = f"{data.label(best.model)} is {best.reason}"
+        yield Finding("best_model", "result", what, numbers={"score": best.score})
+
+
+def _at_chance(data: ReportData) -> Iterator[Finding]:
+    """Which models recognise a target no better than one that knows nothing about it."""
+    for target, (low, high) in data.chance.items():
+        pooled = pooled_uar(data, target)
+        found = [model for model, value in pooled.items() if value <= high]
+        if found:
+            yield Finding(
+                "at_chance",
+                "result",
+                f"no better than chance: {all_of(map(data.label, found))}",
+                detail=f"models that know nothing of it reach {percent(low)} to {percent(high)} %",
+                subject=target,
+                numbers={"low": low, "high": high, "models": len(found)},
+            )
+
+
+def pooled_uar(data: ReportData, target: str) -> dict[str, float]:
+    """Each model's test UAR of all folds' rows together."""
+    rows = data.scores[(data.scores["part"] == "test") & (data.scores["metric"] == "uar")]
+    rows = rows[(rows["fold"] == "all") & (rows["target"] == target)]
+    return dict(zip(rows["model"].astype(str), rows["value"].astype(float), strict=True))
+
+
+def _differences(data: ReportData) -> Iterator[Finding]:
+    for target in data.targets:
+        rows = data.table("comparisons", target=target)
+        rows = rows[rows["p_holm"].notna()]
+        if len(rows):
+            names = {side: rows[side].map(data.label) for side in ("first", "second")}
+            yield difference(rows.assign(**names), subject=target)
+
+
+def difference(rows: pd.DataFrame, *, subject: str, family: int | None = None) -> Finding:
+    """Who is shown to be better than whom.
+
+    Args:
+        rows: pairs that were tested, columns ``first, second`` (names for readers), ``difference,
+            low, high, p_holm, units, unit``; the difference in UAR.
+        subject: the target.
+        family: how many pairs the p values are corrected for; by default as many as there are.
+    """
+    shown = rows[rows["p_holm"] <= SIGNIFICANT]
+    shown = shown.reindex(shown["difference"].abs().sort_values(ascending=False).index)
+    names = list(dict.fromkeys([*rows["first"], *rows["second"]]))
+    losers: dict[str, list[str]] = {}
+    for first, second, by in shown[["first", "second", "difference"]].itertuples(index=False):
+        winner, loser = (first, second) if by > 0 else (second, first)
+        losers.setdefault(winner, []).append(loser)
+    clauses = list(_won_alike(names, losers))
+    if len(clauses) > _CLAUSES:
+        clauses[_CLAUSES:] = ["others, too"]
+    if not clauses:
+        every = len(rows) == len(names) * (len(names) - 1) / 2
+        between = f"between the {len(names)} models" if every else f"in {len(rows)} pairs"
+        between = f"between {all_of(names)}" if len(names) == 2 else between
+        clauses = [f"no difference shown {between}"]
+    elif len(shown) < len(rows):
+        clauses.append("no other difference shown")
+    told = (rows if len(rows) == 1 else shown).head(_CLAUSES)
+    detail = [*map(_by_points, told.to_dict("records")), _tested(rows, family or len(rows))]
+    return Finding(
+        "difference",
+        "result",
+        "; ".join(clauses),
+        detail="; ".join(detail),
+        subject=subject,
+        numbers={"pairs": len(rows), "shown": len(shown), "p": float(rows["p_holm"].min())},
+    )
+
+
+def _won_alike(names: list[str], losers: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """One clause for all that are better than the same ones."""
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for winner, beaten in losers.items():
+        alike.setdefault(tuple(sorted(beaten, key=names.index)), []).append(winner)
+    for beaten, winners in alike.items():
+        rest = len(winners) > 1 and len(winners) + len(beaten) == len(names)
+        who = "all others" if rest else all_of(winners)
+        yield f"{who} {'are' if len(winners) > 1 else 'is'} better than {all_of(beaten)}"
+
+
+def _by_points(row: Mapping[Any, Any]) -> str:
+    """A pair with its numbers, the better one first."""
+    first, second = row["first"], row["second"]
+    by, low, high, p = (row[name] for name in ("difference", "low", "high", "p_holm"))
+    if by < 0:
+        first, second, by, low, high = second, first, -by, -high, -low
+    return f"{first} over {second} {points(by, low, high)} points, {p_value(p)}"
+
+
+def _tested(rows: pd.DataFrame, family: int) -> str:
+    """How it was tested, and whether anything could have come of it."""
+    units, unit = int(rows["units"].min()), str(rows["unit"].iloc[0])
+    words = f"paired permutation test over {counted(units, unit)}, Holm over "
+    words += counted(family, "pair")
+    least = min(1.0, 2.0 ** (1 - units) * family)  # all units favour the same of the two
+    if least > SIGNIFICANT:
+        words += f"; so few {unit}s can't show a difference: p is {least:.2g} at the very least"
+    return words
+
+
+def _published(data: ReportData) -> Iterator[Finding]:
+    """Published results of the protocol, beside the run's own."""
+    table = data.table("references")
+    for metric, name in _METRICS.items():
+        known = table[table["metric"] == metric]
+        if known.empty:
+            continue
+        own = [
+            f"{data.label(model)} "
+            f"{data.score(model=model, target=_PUBLISHED_FOR, part='test', metric=metric).text()}"
+            for model in data.models
+        ]
+        systems = zip(known["system"], known["value"], strict=True)
+        low, high = float(known["value"].min()), float(known["value"].max())
+        yield Finding(
+            "published",
+            "result",
+            f"published {name} of this protocol: {low:.1f} to {high:.1f} "
+            f"({counted(len(known), 'system')})",
+            detail=f"here {'; '.join(own)}. Published: "
+            + "; ".join(f"{system} {value:.1f}" for system, value in systems),
+            subject=_PUBLISHED_FOR,
+            numbers={"low": low, "high": high, "systems": len(known)},
+        )
+    if len(table) and (departures := data.info.get("departures")):
+        what = f"Not quite what the published systems were scored on: {'; '.join(departures)}"
+        yield Finding("departures", "result", what)
+
+
+def _worse_for(data: ReportData) -> Iterator[Finding]:
+    """Whom the best model is worse for: the largest gap between genders, the hardest speakers."""
+    if (best := data.shown) is None:
+        return
+    for target in data.targets:
+        gaps = data.table("gaps", target=target)
+        gap = worst_gap(gaps, best, target) if len(gaps) else None
+        if gap is not None:
+            what = "UAR" if gap.name == UAR else f"recall of {gap.name}"
+            judged = "more than chance gives" if gap.certain else "which may be chance"
+            yield Finding(
+                "gender_gap",
+                "result",
+                f"{what} of {gap.higher} speakers is above that of {gap.lower} ones by "
+                f"{points(gap.gap, gap.low, gap.high)} points, {judged}",
+                detail=f"{data.label(best)}, the largest of {(gaps['model'] == best).sum()} gaps",
+                subject=target,
+                numbers={"gap": gap.gap, "low": gap.low, "high": gap.high},
+            )
+    for target in data.targets:
+        rows = data.table("speakers", target=target)
+        rows = rows[rows["model"] == best].dropna(subset=["uar", "speaker"])
+        rows = rows.nsmallest(_HARDEST, "uar") if len(rows) else rows
+        if len(rows) == _HARDEST:
+            lowest = rows["uar"].to_numpy(float)
+            pairs = zip(rows["speaker"], lowest, strict=True)
+            named = ", ".join(f"{speaker} ({percent(uar)})" for speaker, uar in pairs)
+            numbers = {"uar": float(lowest[0])}
+            what = f"hardest speakers {named}"
+            label = data.label(best)
+            yield Finding("hardest_speakers", "result", what, None, label, target, numbers)

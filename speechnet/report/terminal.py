@@ -1,0 +1,324 @@
+"""What is printed: tables that fit 80 columns, and sentences below them."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from speechnet.core.findings import Finding
+from speechnet.core.metrics import METRICS
+from speechnet.core.metrics import shown as shown_in
+from speechnet.core.safe_text import visible
+from speechnet.core.types import Targets
+from speechnet.report.data import COLUMNS, require_columns
+from speechnet.report.names import (
+    UNDEFINED,
+    interval_words,
+    model_name,
+    percent,
+    readable,
+    sentence,
+)
+from speechnet.report.scores import POOLED_NOTE, Score, fold_count, models_of, scores_by_key
+
+_FITTED: Final = ("train", "accuracy")
+_CHOSEN_BY: Final = ("dev", "uar")
+_DECIDING: Final = ("test", "uar")
+_INTERVALS: Final = 2
+"""The most columns with an interval that fit 80 characters; all intervals stand in scores.csv."""
+_ROOM: Final = 3
+"""So many scores of the test part leave room for that many intervals; of more, one has its own."""
+_Key = tuple[str, str]
+"""Part and metric."""
+_BEST: Final = "▸"
+_NO_INTERVAL: Final = f"[{UNDEFINED}]"
+_UNKNOWN: Final = "unknown"
+_EXAMPLES: Final = 10
+"""Recordings that are named for each reason why some are excluded, one for each sentence."""
+_TWO_LINES: Final = 155
+_STYLES: Final = {"fault": "bold red", "warning": "yellow"}
+_MEASURE: Final = re.compile(r"\d+(?:[.,]\d+)*")
+
+
+def scores_table(
+    scores: pd.DataFrame, targets: Targets, *, protocol: str, unit: str | None = None
+) -> Table:
+    """Every model's scores in per cent, a section per target, the best test UAR marked.
+
+    Args:
+        scores: columns ``model, target, part, fold, metric, value``, values in [0, 1], and
+            ``low, high`` where there are intervals.
+        targets: the ordered classes of each target.
+        protocol: how training and test part were divided, in words.
+        unit: what the intervals' bootstrap draws, ``speaker`` or ``recording``.
+
+    Raises:
+        DataError: the table lacks a column or has no rows.
+    """
+    require_columns(scores, COLUMNS["scores"], name="scores")
+    table = plain_table(gap=0)  # two intervals leave no more
+    table.show_edge = False  # with what is said of it, it has to fit 24 lines
+    table.add_column("Scores in %")
+    scored, wide = _columns(set(scores["part"]))
+    for heading in scored.values():
+        table.add_column(heading, justify="right", no_wrap=True)
+    shown: list[Score] = []
+    lacking: list[Score] = []
+    marked = False
+    promised = "low" in scores
+    for target in targets:
+        rows = _score_rows(scores, target, keys=[*scored, _DECIDING])
+        best = np.nanmax([-math.inf, *(row[_DECIDING].value for row in rows.values())])
+        table.add_row(Text(target, style="bold cyan"))
+        for model, row in rows.items():
+            shown += [row[key] for key in scored]
+            lacking += [row[key] for key in wide if promised and _lacks(row[key])]
+            cells = {
+                key: Text(_cell(row[key], wide=key in wide, promised=promised)) for key in scored
+            }
+            if row[_DECIDING].value == best:
+                cells[_DECIDING] = Text(f"{_BEST}{cells[_DECIDING]}", "bold")
+                marked = True
+            table.add_row(model_name(model), *cells.values())
+    notes = [
+        protocol.rstrip("."),
+        *_spread_in_words(shown, folds=fold_count(scores), unit=unit),
+        *([POOLED_NOTE] if any(score.pooled for score in shown) else []),
+        *([f"{_BEST} the best test UAR"] if marked else []),
+        *([f"{_NO_INTERVAL}: no interval, as {_why_none(unit)}"] if lacking else []),
+        *([f"{UNDEFINED}: undefined"] if any(math.isnan(score.value) for score in shown) else []),
+        # Of a run that is scored once more it can't be known.
+        *(["Nothing was chosen on the test part"] if "train" in set(scores["part"]) else []),
+    ]
+    table.caption = Text(". ".join(notes) + ".", style="dim italic")
+    return table
+
+
+def _lacks(score: Score) -> bool:
+    """Whether a score is defined and its interval isn't."""
+    return not math.isnan(score.value) and not score.has_interval
+
+
+def _why_none(unit: str | None) -> str:
+    """When ``speechnet.evaluation.bootstrap.interval`` gives none, in short."""
+    return f"all or none are right, answers don't vary or a class has one {unit or 'recording'}"
+
+
+def _columns(parts: set[str]) -> tuple[dict[_Key, str], set[_Key]]:
+    """The headings by part and metric, and which of the columns have room for an interval."""
+    tested = [("test", each.name) for each in shown_in("terminal")]
+    keys = [key for key in (_FITTED, _CHOSEN_BY, *tested) if key[0] in parts]
+    with_one = [key for key in tested if METRICS[key[1]].interval]
+    with_one.sort(key=lambda key: key != _DECIDING)
+    wide = set(with_one[: _INTERVALS if len(tested) <= _ROOM else 1])
+    names = {key: METRICS[key[1]].label if key in wide else METRICS[key[1]].short for key in keys}
+    return {key: f"{key[0]}\n{name}" for key, name in names.items()}, wide
+
+
+def _cell(score: Score, *, wide: bool, promised: bool) -> str:
+    """A score with its interval, or else its deviation, in the columns that have room for one."""
+    if not wide:
+        return percent(score.value, pooled=score.pooled)
+    lacking = promised and _lacks(score)
+    return f"{score.text()} {_NO_INTERVAL}" if lacking else score.text()
+
+
+def _spread_in_words(shown: list[Score], *, folds: int, unit: str | None) -> list[str]:
+    mean = f"Mean over {folds} folds" if folds > 1 else ""
+    if any(score.has_interval for score in shown):
+        words = f"[{interval_words(unit)}]"
+        return [f"{mean} {words}" if mean else words]
+    return [f"{mean} ± standard deviation"] if mean else []
+
+
+def _score_rows(
+    scores: pd.DataFrame, target: str, *, keys: Sequence[_Key]
+) -> dict[str, dict[_Key, Score]]:
+    """The scores of each model on one target, by part and metric."""
+    found = scores_by_key(scores[scores["target"] == target])
+    return {
+        model: {key: found.get((model, target, *key), Score(math.nan)) for key in keys}
+        for model in models_of(scores)
+    }
+
+
+def counts_table(corpus: pd.DataFrame, targets: Targets) -> Table:
+    """Recordings of each class by gender, and how many speakers they come from.
+
+    Args:
+        corpus: indexed by file, with columns ``speaker, gender`` and one for each target; a row
+            without a target's label isn't counted there.
+        targets: the ordered classes of each target.
+
+    Raises:
+        DataError: the table lacks a column.
+    """
+    require_columns(corpus, ("speaker", "gender", *targets), name="the corpus")
+    gender = corpus["gender"].astype("object").where(corpus["gender"].notna(), _UNKNOWN)
+    genders = sorted(gender.unique(), key=lambda name: (name == _UNKNOWN, str(name)))
+    table = plain_table("Recordings")
+    for heading in ("", *map(readable, genders), "all", "speakers"):
+        table.add_column(heading, justify="right" if heading else "left", no_wrap=bool(heading))
+
+    def add(name: str, rows: pd.Series) -> None:
+        counts = [int((rows & (gender == each)).sum()) for each in genders]
+        speakers = corpus.loc[rows.to_numpy(), "speaker"].nunique()
+        table.add_row(Text(name), *map(str, (*counts, int(rows.sum()), speakers)))
+
+    for target, classes in targets.items():
+        if target == "gender":  # the columns say it already
+            continue
+        table.add_row(Text(target, style="bold cyan"))
+        for label in classes:
+            add(label, (corpus[target] == label).fillna(value=False).astype(bool))
+        table.add_section()
+    add("all recordings", pd.Series(data=True, index=corpus.index))
+    speakers = [
+        str(corpus.loc[(gender == each).to_numpy(), "speaker"].nunique()) for each in genders
+    ]
+    table.add_row("speakers", *speakers, str(corpus["speaker"].nunique()))
+    return table
+
+
+def dropped_table(dropped: pd.DataFrame) -> Table:
+    """The recordings that the configuration left out because of their labels.
+
+    Args:
+        dropped: columns ``target, label, count, why``.
+
+    Raises:
+        DataError: the table lacks a column.
+    """
+    require_columns(dropped, ("target", "label", "count", "why"), name="dropped recordings")
+    table = plain_table("Left out by the configuration")
+    for heading in ("target", "label", "why"):
+        table.add_column(heading)
+    table.add_column("recordings", justify="right", no_wrap=True)
+    for _, row in dropped.iterrows():
+        cells = [printable(row[name]) for name in ("target", "label", "why")]
+        table.add_row(*cells, str(row["count"]))
+    return table
+
+
+def excluded_table(excluded: pd.DataFrame) -> Table:
+    """How many recordings were excluded for each reason, with the first of each sentence.
+
+    Args:
+        excluded: columns ``file, reason, detail``.
+
+    Raises:
+        DataError: the table lacks a column.
+    """
+    require_columns(excluded, ("file", "reason", "detail"), name="recordings excluded")
+    table = plain_table("Excluded")
+    table.add_column("reason", no_wrap=True)
+    table.add_column("files", justify="right", no_wrap=True)
+    table.add_column("the first of them", overflow="fold")
+    for reason, rows in excluded.groupby("reason", sort=False):
+        alike = rows.groupby(rows["detail"].map(_without_measures), sort=False)
+        examples = [_example(same) for _, same in list(alike)[:_EXAMPLES]]
+        if len(alike) > _EXAMPLES:
+            examples.append(Text(f"and {len(alike) - _EXAMPLES} more", style="dim"))
+        table.add_row(str(reason), str(len(rows)), Text("\n").join(examples))
+    return table
+
+
+def _without_measures(detail: object) -> str:
+    """What sentences have in common that differ in what was measured: 0.1 s, 0.2 s."""
+    return _MEASURE.sub("0", str(detail))
+
+
+def _example(rows: pd.DataFrame) -> Text:
+    """The first of some recordings with what is wrong with it, and how many have the same."""
+    others = f" and {len(rows) - 1:,} more" if len(rows) > 1 else ""
+    first = printable(rows["file"].iloc[0]).append(others, style="dim")
+    return first.append(f"\n{_escaped(rows['detail'].iloc[0])}", style="dim")
+
+
+def plain_table(title: str | None = None, *, gap: int = 1) -> Table:
+    """An empty table in the style of all of them."""
+    return Table(
+        title=None if title is None else Text(title, style="bold"),
+        title_justify="left",
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,
+        padding=(0, gap, 0, 0),
+        pad_edge=False,
+    )
+
+
+def _escaped(value: object) -> str:
+    """Text that neither breaks a line nor a terminal: file names may hold any byte."""
+    return visible(str(value)).replace("\n", "\\n")
+
+
+def printable(value: object, style: str = "") -> Text:
+    """Any value as it may be shown: never markup, never what steers a terminal."""
+    return Text(_escaped(value), style)
+
+
+def findings_table(findings: pd.DataFrame) -> Table:
+    """One row for each finding, the worst first.
+
+    Args:
+        findings: columns ``severity, what, count, detail``.
+
+    Raises:
+        DataError: the table lacks a column.
+    """
+    require_columns(findings, ("severity", "what", "count", "detail"), name="findings")
+    table = plain_table("Audit")
+    table.add_column("", no_wrap=True)
+    table.add_column("", justify="right", no_wrap=True)
+    table.add_column("found", overflow="fold")
+    for _, row in findings.iterrows():
+        found = printable(row["what"])
+        if row["detail"]:
+            for line in str(row["detail"]).split("\n"):
+                found.append("\n").append_text(printable(line, style="dim"))
+        severity = str(row["severity"])
+        table.add_row(Text(severity, _STYLES.get(severity, "")), str(row["count"]), found)
+    if findings.empty:
+        table.add_row("", "", Text("nothing was found", style="dim"))
+    return table
+
+
+def warnings_in_words(findings: Sequence[Finding]) -> list[str]:
+    """The findings of a terminal's last lines.
+
+    Args:
+        findings: those that matter most, in order.
+
+    Returns:
+        A sentence for each. A single one has its reason too, if both fit into two lines.
+    """
+    sentences = [f"Warning: {each.line}." for each in findings]
+    if len(findings) == 1 and (detail := findings[0].detail):
+        whole = f"{sentences[0]} {sentence(detail)}"
+        return [whole] if len(whole) <= _TWO_LINES else sentences
+    return sentences
+
+
+def recalls_in_words(predictions: Mapping[str, pd.DataFrame], targets: Targets) -> str:
+    """What one model recognises of each part of one fold, as soon as that is known.
+
+    Args:
+        predictions: by part, ``target, truth, predicted``.
+        targets: each target with its ordered classes.
+    """
+    said = []
+    for part in sorted(set(predictions) - {"train"}, reverse=True):
+        rows = predictions[part]
+        hits = (rows["truth"] == rows["predicted"]).groupby([rows["target"], rows["truth"]]).mean()
+        uars = hits.groupby(level="target").mean()
+        named = (f"{target} {percent(uars[target])}" for target in targets if target in uars)
+        said.append(f"{part} UAR {', '.join(named)}")
+    return "; ".join(said)

@@ -1,1 +1,0 @@
-"""What is printed at the end of a command."""
