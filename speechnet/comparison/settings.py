@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import pandas as pd
 
-from speechnet.config.yaml_file import read_yaml
 from speechnet.core.errors import ConfigError, DataError
+from speechnet.core.reading import read_yaml
 
 SEED: Final = "seed_everything"
 

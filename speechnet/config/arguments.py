@@ -10,8 +10,8 @@ from typing import Any, Final, TypeVar
 from jsonargparse import ArgumentError, ArgumentParser, Namespace, set_parsing_settings
 
 from speechnet.config.schema import Schema, hints_of
-from speechnet.config.yaml_file import plain_value, read_yaml
 from speechnet.core.errors import ConfigError
+from speechnet.core.reading import plain_value, read_yaml
 
 Options = TypeVar("Options")
 

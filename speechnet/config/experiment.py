@@ -15,10 +15,10 @@ from speechnet.config.arguments import flags, given_anew, given_value, parse, ve
 from speechnet.config.data import DataConfig, check_names
 from speechnet.config.schema import Schema, hints_of
 from speechnet.config.trainer import DECIDED_HERE, TrainerConfig, check_accelerator, names_an_object
-from speechnet.config.yaml_file import plain_value
 from speechnet.core.bounds import Number
 from speechnet.core.errors import ConfigError
 from speechnet.core.files import absolute
+from speechnet.core.reading import plain_value
 from speechnet.evaluation.config import AblationConfig, ClusteringConfig
 from speechnet.models.classical.config import BaselinesConfig
 from speechnet.models.training.config import MLPConfig, network_candidates

@@ -14,8 +14,8 @@ from difflib import SequenceMatcher, get_close_matches
 from functools import cache
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin, get_type_hints
 
-from speechnet.config.yaml_file import plain_value
 from speechnet.core.errors import ConfigError
+from speechnet.core.reading import plain_value
 from speechnet.core.wording import listing
 
 _WORDS: Final[dict[Any, str]] = {

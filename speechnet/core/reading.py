@@ -17,10 +17,13 @@ import re
 import stat
 import sys
 from collections.abc import Callable, Iterator
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
+
+from speechnet.core.errors import ConfigError
 
 _LARGEST: Final = 2**20
 """Bytes of a configuration; PyYAML takes ten seconds for as much."""
@@ -40,7 +43,7 @@ def kind_of_no_file(mode: int) -> str | None:
 
 
 class PlainError(ValueError):
-    """A text is no YAML or JSON of plain values; says in words why."""
+    """A text is no YAML or JSON of plain values."""
 
 
 def open_regular(path: Path) -> io.BufferedReader:
@@ -90,8 +93,8 @@ def read_regular(path: Path, *, largest: int | None = None) -> bytes:
     return content
 
 
-def read_config_text(path: Path) -> str:
-    """Read a configuration's text, UTF-8 of a bounded size.
+def read_text(path: Path) -> str:
+    """Read a text in UTF-8, of a configuration's size at most.
 
     Raises:
         OSError: see ``read_regular``.
@@ -139,6 +142,47 @@ def parse_yaml(text: str) -> Any:
         if isinstance(error, PlainError):
             raise
         raise PlainError(_in_words(error)) from error
+
+
+def read_yaml(path: Path) -> dict[Any, Any]:
+    """Read a YAML file of keys and plain values.
+
+    Args:
+        path: a YAML whose top level is a mapping.
+
+    Returns:
+        The mapping, of plain types.
+
+    Raises:
+        ConfigError: there is no such file, or it isn't such a YAML.
+    """
+    try:
+        text = read_text(path)
+    except FileNotFoundError:
+        raise ConfigError(f"there is no file {path}{_near(path)}") from None
+    except IsADirectoryError:
+        raise ConfigError(f"{path} is a folder, expected a YAML file") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is no UTF-8 text (byte {error.start}), expected YAML") from None
+    except OSError as error:
+        raise ConfigError(f"{path} can't be read: {error.strerror}") from error
+    try:
+        settings = parse_yaml(text)
+    except PlainError as error:
+        raise ConfigError(f"{path} is no valid YAML: {error}") from error
+    if settings is None:
+        raise ConfigError(f"{path} is empty, expected keys with values")
+    if not isinstance(settings, dict):
+        raise ConfigError(f"{path} holds {str(settings)[:40]!r}, expected keys with values")
+    return settings
+
+
+def plain_value(text: str) -> Any:
+    """What a word of the command line means as YAML; the text itself where it is none."""
+    try:
+        return parse_yaml(text)
+    except PlainError:
+        return text
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -236,3 +280,11 @@ def _where(error: yaml.YAMLError) -> str:
         problem = "a tab stands where only spaces may"
     mark = error.problem_mark
     return problem if mark is None else f"line {mark.line + 1}, column {mark.column + 1}: {problem}"
+
+
+def _near(path: Path) -> str:
+    if not path.parent.is_dir():
+        return f" (nor a folder {path.parent})"
+    names = [other.name for other in path.parent.iterdir() if other.suffix in {".yaml", ".yml"}]
+    near = get_close_matches(path.name, names, n=1, cutoff=0.7)
+    return f"; did you mean {path.with_name(near[0])}?" if near else ""

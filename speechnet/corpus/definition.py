@@ -17,7 +17,7 @@ from typing import Any, Final, Literal, NoReturn
 from speechnet.core.columns import CORPUS_COLUMNS
 from speechnet.core.errors import ConfigError
 from speechnet.core.plain import decode
-from speechnet.core.reading import PlainError, parse_yaml, read_config_text
+from speechnet.core.reading import read_yaml
 from speechnet.core.registry import YamlRegistry
 from speechnet.core.targets import VOCABULARY
 from speechnet.core.wording import did_you_mean
@@ -200,13 +200,7 @@ def load_definition(name: str) -> Definition:
         ConfigError: there is no such definition, or something in it is wrong.
     """
     path = definition_path(name)
-    try:
-        raw = parse_yaml(read_config_text(path))
-    except OSError as error:
-        raise ConfigError(f"data.corpus.name: can't read {name!r}: {error.strerror}") from error
-    except (PlainError, UnicodeDecodeError) as error:
-        raise ConfigError(f"data.corpus.name: {name} isn't a YAML file: {error}") from error
-    return _Checker(f"corpus definition {name}").definition(path.stem, raw)
+    return _Checker(f"corpus definition {name}").definition(path.stem, read_yaml(path))
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,11 @@ from typing import Final
 
 import pandas as pd
 
-from speechnet.config.yaml_file import read_yaml
 from speechnet.console.messages import output, say
 from speechnet.console.progress import working
 from speechnet.core.errors import DataError
 from speechnet.core.files import storage_errors
-from speechnet.core.reading import read_config_text, read_regular
+from speechnet.core.reading import read_regular, read_text, read_yaml
 from speechnet.experiment import manifest
 from speechnet.experiment.run_folder import RunFolder
 from speechnet.experiment.run_location import check_writable
@@ -67,7 +66,7 @@ def report_data(run: RunFolder) -> ReportData:
         folder=str(run.path),
         info=run.info,
         tables=_Tables(run),
-        config=read_config_text(config),
+        config=read_text(config),
         settings=read_yaml(config),
     )
 

@@ -10,12 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
-from speechnet.core.errors import ConfigError
 from speechnet.core.metrics import METRICS
 from speechnet.core.plain import decode
-from speechnet.core.reading import PlainError, parse_yaml, read_config_text
+from speechnet.core.reading import read_yaml
 from speechnet.core.registry import YamlRegistry
 from speechnet.core.wording import counted
 
@@ -103,10 +102,7 @@ class Protocol:
 
 
 def _read(path: Path) -> Protocol:
-    try:
-        raw: Any = parse_yaml(read_config_text(path))
-    except (OSError, PlainError, UnicodeDecodeError) as error:
-        raise ConfigError(f"protocol {path}: can't be read: {error}") from error
+    raw = read_yaml(path)
     protocol = replace(decode(Protocol, raw, f"protocol {path.stem}"), name=path.stem)
     loso = tuple((speaker,) for speaker in protocol.speakers)
     return replace(protocol, folds=protocol.folds or loso)

@@ -148,7 +148,7 @@ def test_paths_become_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         (["--data.features.include", "{mfc: [mean]}"], "unknown feature 'mfc'.*'mfcc'"),
         (["--evaluation.clustering.k", "[1]"], r"evaluation\.clustering\.k"),
         (["--model.grid", "{lr: [1.0]}", "--data.split.dev", "0"], "needs a dev part"),
-        (["--config", "none.yaml"], r"no configuration file none\.yaml"),
+        (["--config", "none.yaml"], r"no file none\.yaml"),
         (["--config"], "--config needs a value"),
         (["--data.corpus.root", "--out", "x"], r"--data\.corpus\.root needs a value"),
         (["stray"], "unexpected 'stray'"),

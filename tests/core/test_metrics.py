@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn.metrics
-from speechnet.models.search import score
 from speechnet.report.terminal.tables import scores_table
 
 from speechnet.comparison.compare import compare
@@ -22,6 +21,7 @@ from speechnet.experiment.evaluate import evaluate
 from speechnet.experiment.manifest import write_sums
 from speechnet.experiment.report import rebuild
 from speechnet.experiment.run_folder import RunFolder
+from speechnet.models.tuning.search import score
 
 
 def cohen(truth: Int64, predicted: Int64) -> float:

@@ -6,9 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from speechnet.config.yaml_file import read_yaml
 from speechnet.core.errors import ConfigError, DataError
-from speechnet.core.reading import PlainError, open_regular, parse_json, parse_yaml, read_regular
+from speechnet.core.reading import (
+    PlainError,
+    open_regular,
+    parse_json,
+    parse_yaml,
+    read_regular,
+    read_yaml,
+)
 from speechnet.corpus.csv_table import read_sheet
 from speechnet.corpus.definition import load_definition
 

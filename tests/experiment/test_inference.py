@@ -81,7 +81,7 @@ def _damage_info(run: Path, **changes: object) -> None:
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda run: (run / "config.yaml").unlink(), "no configuration file"),
+        (lambda run: (run / "config.yaml").unlink(), "no file"),
         (lambda run: (run / "config.yaml").write_text("data: {n: 1}"), r"unknown key 'data\.n'"),
         (lambda run: (run / "run.json").unlink(), r"run\.json can't be read"),
         (lambda run: (run / "INCOMPLETE").touch(), "is incomplete"),

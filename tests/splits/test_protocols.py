@@ -92,7 +92,7 @@ def test_urdu_folds() -> None:
 
 def test_unknown_name() -> None:
     """The names there are are said."""
-    with pytest.raises(ConfigError, match=r"'ravdess'; known: .*did you mean 'ravdess-emobox-6'\?"):
+    with pytest.raises(ConfigError, match=r"'ravdess' .*did you mean 'ravdess-emobox-6'\?"):
         load_protocol("ravdess")
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from speechnet.config.yaml_file import plain_value, read_yaml
 from speechnet.core.errors import ConfigError
+from speechnet.core.reading import plain_value, read_yaml
 
 
 def _read(folder: Path, content: str | bytes) -> dict[str, object]:
@@ -69,7 +69,7 @@ def test_tags_are_not_executed(tmp_path: Path) -> None:
 def test_missing_file(tmp_path: Path) -> None:
     """A misspelt name brings the nearest one; a folder isn't a file."""
     (tmp_path / "ravdess.yaml").touch()
-    with pytest.raises(ConfigError, match=r"no configuration file .*did you mean .*ravdess\.yaml"):
+    with pytest.raises(ConfigError, match=r"no file .*did you mean .*ravdess\.yaml"):
         read_yaml(tmp_path / "ravdes.yaml")
     with pytest.raises(ConfigError, match="nor a folder"):
         read_yaml(tmp_path / "none" / "ravdess.yaml")
