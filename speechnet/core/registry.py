@@ -48,7 +48,7 @@ class Refusal:
 
 
 on_refusal: Final[list[Callable[[Refusal], None]]] = []
-"""Called with each plugin that is left out, when its registry is filled."""
+"""Called with each plugin that is left out, as its registry is filled or later in use."""
 
 
 class Registry(Mapping[str, T], Generic[T]):
@@ -133,6 +133,21 @@ class Registry(Mapping[str, T], Generic[T]):
         self._load()
         return list(self._refusals.values())
 
+    def refuse(self, name: str, package: str, error: Exception) -> None:
+        """Record that a plugin failed, at its import or in use, and tell once.
+
+        Args:
+            name: its name.
+            package: the package it comes with.
+            error: how it failed.
+        """
+        kind = "" if isinstance(error, SpeechnetError) else f"{type(error).__name__}: "
+        refusal = Refusal(self.kind, package, name, f"{kind}{error}")
+        if self._refusals.get(name) != refusal:
+            self._refusals[name] = refusal
+            for tell in on_refusal:
+                tell(refusal)
+
     def package(self, name: str) -> str:
         """The package that registered a name."""
         self._load()
@@ -164,11 +179,7 @@ class Registry(Mapping[str, T], Generic[T]):
                     found = ", ".join(sorted(set(self._things) - before)) or "nothing"
                     raise ValueError(f"{point.value} registers {found}, expected {point.name!r}")
             except Exception as error:  # whatever a stranger's module raises
-                kind = "" if isinstance(error, SpeechnetError) else f"{type(error).__name__}: "
-                refusal = Refusal(self.kind, package, point.name, f"{kind}{error}")
-                self._refusals[point.name] = refusal
-                for told in on_refusal:
-                    told(refusal)
+                self.refuse(point.name, package, error)
                 for name in set(self._things) - before:
                     del self._things[name], self._packages[name]
 

@@ -11,7 +11,7 @@ from typing import Final
 import pandas as pd
 
 from speechnet.console.messages import output, say
-from speechnet.console.progress import working
+from speechnet.console.progress import progress, working
 from speechnet.core.errors import DataError
 from speechnet.core.files import storage_errors
 from speechnet.core.reading import read_regular, read_text, read_yaml
@@ -19,7 +19,7 @@ from speechnet.experiment import manifest
 from speechnet.experiment.run_folder import RunFolder
 from speechnet.experiment.run_location import check_writable
 from speechnet.report.data import COLUMNS, ReportData
-from speechnet.report.figure import FIGURES, Drawing
+from speechnet.report.figure import Drawing, drawings_of
 from speechnet.report.html.page import Attachments, page
 
 _HEARD: Final = re.compile(r"mistakes/\d+\.(mp3|svg)")
@@ -85,12 +85,9 @@ def draw_figures(run: RunFolder, data: ReportData) -> list[Drawing]:
     from speechnet.report.drawing.draw import draw_all
 
     folder = run.path / "figures"
-    with storage_errors(folder):
-        drawn = draw_all(data, folder)
-    for refusal in FIGURES.refusals:
-        what = f"The figure {refusal.name!r} of the package {refusal.package}"
-        say(f"{what} is left out: {refusal.reason}", style="yellow")
-    return drawn
+    figures = drawings_of(data)
+    with storage_errors(folder), progress("drawing", sum(map(len, figures.values()))) as advance:
+        return draw_all(figures, folder, on_drawn=advance)
 
 
 def rebuild(path: Path, *, figures: bool = True) -> Path:

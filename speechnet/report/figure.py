@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from speechnet.console.messages import say
 from speechnet.core.registry import Registry
 
 if TYPE_CHECKING:
@@ -66,14 +65,13 @@ def drawings_of(data: ReportData) -> dict[str, list[Drawing]]:
 
 @contextmanager
 def plugin_errors(name: str) -> Iterator[None]:
-    """Go on without a figure of another package that fails, and say so."""
+    """Go on without a figure of another package that fails; it is refused."""
     try:
         yield
     except Exception as error:
         if (package := FIGURES.package(name)) == __package__.partition(".")[0]:
             raise
-        what = f"The figure {name!r} of the package {package} is left out"
-        say(f"{what}: {type(error).__name__}: {error}", style="yellow")
+        FIGURES.refuse(name, package, error)
 
 
 def file_name(name: str) -> str:

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn.metrics
-from speechnet.report.terminal.tables import scores_table
 
 from speechnet.comparison.compare import compare
 from speechnet.config.experiment import read_experiment
@@ -22,6 +21,7 @@ from speechnet.experiment.manifest import write_sums
 from speechnet.experiment.report import rebuild
 from speechnet.experiment.run_folder import RunFolder
 from speechnet.models.tuning.search import score
+from speechnet.report.terminal import scores_table
 
 
 def cohen(truth: Int64, predicted: Int64) -> float:

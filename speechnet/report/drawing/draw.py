@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from speechnet.console.progress import progress
-from speechnet.report.data import ReportData
 from speechnet.report.drawing.style import save
-from speechnet.report.figure import Drawing, drawings_of, plugin_errors
+from speechnet.report.figure import Drawing, plugin_errors
 
 
-def draw_all(data: ReportData, folder: Path) -> list[Drawing]:
-    """Draw every figure that there are tables for, as PNG and SVG.
+def draw_all(
+    figures: Mapping[str, Sequence[Drawing]],
+    folder: Path,
+    *,
+    on_drawn: Callable[[int], None] = lambda _: None,
+) -> list[Drawing]:
+    """Draw figures as PNG and SVG.
 
     Args:
-        data: what to draw.
+        figures: by name, as ``drawings_of`` finds them.
         folder: where to; made if there is none.
+        on_drawn: called with the number of pictures just drawn.
 
     Returns:
         What was drawn.
@@ -24,13 +29,11 @@ def draw_all(data: ReportData, folder: Path) -> list[Drawing]:
         DataError: a table lacks what a figure needs.
         StorageError: the folder can't be written to, or there is no space left.
     """
-    figures = drawings_of(data)
     drawn: list[Drawing] = []
-    with progress("drawing", sum(map(len, figures.values()))) as advance:
-        for name, drawings in figures.items():
-            with plugin_errors(name):
-                for drawing in drawings:
-                    save(drawing.draw(), folder, drawing.file)
-                    drawn.append(drawing)
-                    advance(1)
+    for name, drawings in figures.items():
+        with plugin_errors(name):
+            for drawing in drawings:
+                save(drawing.draw(), folder, drawing.file)
+                drawn.append(drawing)
+                on_drawn(1)
     return drawn

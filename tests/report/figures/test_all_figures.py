@@ -15,6 +15,7 @@ from helpers.results import build_data, draw, with_tables
 from matplotlib.figure import Figure
 
 from speechnet.core.errors import DataError
+from speechnet.core.registry import Registry
 from speechnet.report.data import ReportData
 from speechnet.report.drawing.draw import draw_all
 from speechnet.report.drawing.style import SVG_DPI
@@ -169,7 +170,7 @@ def test_what_is_drawn_is_written(tmp_path: Path) -> None:
     """As PNG and SVG; neither a date nor a path is in the file."""
     data = build_data({"gender": ["female", "male"]}, models=1, n=20)
     few = replace(data, tables={name: data.tables[name] for name in ("scores", "history")})
-    drawn = draw_all(few, tmp_path / "figures")
+    drawn = draw_all(drawings_of(few), tmp_path / "figures")
     names = {each.file for each in drawn}
     assert names == {"uar", "accuracy", "learning_curves"}
     written = {path.name for path in (tmp_path / "figures").iterdir()}
@@ -198,8 +199,6 @@ def test_an_unknown_gender_and_a_numbered_speaker_are_drawn() -> None:
 
 def test_figures_of_others_can_fail(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """One that fails is left out and named; all others are drawn."""
-    said: list[str] = []
-    monkeypatch.setattr("speechnet.report.figure.say", lambda text, **_: said.append(text))
 
     def failing(_: ReportData) -> list[Drawing]:
         raise ValueError("no such table")
@@ -210,21 +209,19 @@ def test_figures_of_others_can_fail(monkeypatch: pytest.MonkeyPatch, tmp_path: P
 
         return [Drawing(file="x", section="models", title="x", caption="x", draw=draw)]
 
-    names = ["scores", "failing", "unfit"]
-    theirs = {"scores": FIGURES["scores"], "failing": failing, "unfit": unfit}
-
-    class Some(dict):  # type: ignore[type-arg] # of figures
-        def package(self, name: str) -> str:
-            return "speechnet" if name == "scores" else "a-plugin"
-
-    monkeypatch.setattr("speechnet.report.figure.FIGURES", Some(theirs))
+    few: Registry[object] = Registry("figure", group="speechnet.none", modules=())
+    few.register("scores")(FIGURES["scores"])
+    with few._loading("a-plugin"):
+        few.register("failing")(failing)
+        few.register("unfit")(unfit)
+    monkeypatch.setattr("speechnet.report.figure.FIGURES", few)
     data = build_data({"gender": ["female", "male"]}, models=1, n=20)
-    drawn = draw_all(data, tmp_path)
+    drawn = draw_all(drawings_of(data), tmp_path)
     assert {each.file for each in drawn} == {"uar", "accuracy"}
-    assert [name for name in names if f"{name!r} of the package a-plugin" in "".join(said)] == [
-        "failing",
-        "unfit",
+    assert [str(refusal) for refusal in few.refusals] == [
+        "the figure 'failing' of the package a-plugin: ValueError: no such table",
+        "the figure 'unfit' of the package a-plugin: ValueError: can't be drawn",
     ]
     broken = pd.DataFrame({"model": ["a"]})
     with pytest.raises(DataError, match="scores has the columns model"):
-        draw_all(with_tables(data, scores=broken), tmp_path)
+        draw_all(drawings_of(with_tables(data, scores=broken)), tmp_path)
