@@ -21,9 +21,9 @@ from speechnet.corpus.reader import load_corpus
 from speechnet.features.extract import extract_features
 from speechnet.features.functionals.backends import make_backend
 from speechnet.features.workers import work_off
-from speechnet.models.training.config import MLPConfig
+from speechnet.models.neural.mlp import MLP
 from speechnet.models.training.joint_training import Member, Table, train_together
-from speechnet.models.training.lightning_module import MLP
+from speechnet.models.training.lightning_module import LightningNetwork
 
 SR = 22_050
 
@@ -89,12 +89,15 @@ def _end_to_end(root: Path, files: list[Path], folder: Path, *, device: str, nam
 def _networks(*, rounds: int, device: str, name: str) -> Measured:
     """64 networks trained at once, against one."""
     X, labels = table(4_000)
-    config = MLPConfig(schedule="none", patience=None)
+    config = MLP(schedule="none", patience=None)
     fit = np.arange(len(X))
     where = Table.of(X, labels, torch.device(device))
 
     def train(count: int) -> None:
-        members = [Member(MLP(X.shape[1], TARGETS, asdict(config)), fit) for _ in range(count)]
+        members = [
+            Member(LightningNetwork(X.shape[1], TARGETS, "mlp", asdict(config)), fit)
+            for _ in range(count)
+        ]
         train_together(members, where, dev=fit[:0], seed=0, epochs=3)
 
     seconds = in_turns(lambda: train(64), lambda: train(1), rounds=rounds)

@@ -18,13 +18,13 @@ from benchmarks.harness import Measured, gate, in_turns
 from speechnet.config.trainer_factory import TrainerFactory
 from speechnet.core.types import Float32, Int64, Targets
 from speechnet.data.batches import Batches
-from speechnet.models.training.config import MLPConfig
-from speechnet.models.training.fitted import NetworkClassifier
+from speechnet.models.neural.mlp import MLP
+from speechnet.models.training.fitted import FittedNetworks
 from speechnet.models.training.lightning_fit import quietly
 from speechnet.models.training.trainer import NetworkTrainer
 
 TARGETS: Targets = {"gender": ["female", "male"], "emotion": ["angry", "happy", "sad", "neutral"]}
-CONFIG = MLPConfig(schedule="none", class_weights="none", patience=None)
+CONFIG = MLP(schedule="none", class_weights="none", patience=None)
 ROWS = 11_810
 
 
@@ -118,12 +118,12 @@ def _epoch(
     accelerator: str,
 ) -> Measured:
     def ours(epochs: int) -> float:
-        config = MLPConfig(**vars(CONFIG) | {"batch_size": size})
+        config = MLP(**vars(CONFIG) | {"batch_size": size})
         make = TrainerFactory({"max_epochs": epochs, "accelerator": accelerator}, folder)
         trainer = NetworkTrainer(Rows(X, y), TARGETS, "standard", make)
         rows = np.arange(len(X))
         path, _ = trainer.fit(config, train=rows, dev=rows[:0], seed=0, folder=folder, name="m")
-        found = NetworkClassifier.from_checkpoints([path]).predict_proba(X_test)
+        found = FittedNetworks.from_checkpoints([path]).predict_proba(X_test)
         return _accuracy([found[target].argmax(1) for target in TARGETS], y_test)
 
     def theirs(epochs: int) -> float:

@@ -18,9 +18,7 @@ from speechnet.core.types import encode_all
 from speechnet.corpus.config import CorpusConfig
 from speechnet.corpus.reader import load_corpus
 from speechnet.features.extract import extract_features
-from speechnet.models.classical.config import candidates
-from speechnet.models.scikit.pipelines import FitAndScoreBaseline
-from speechnet.models.scikit.search import search_baseline
+from speechnet.models.scikit.estimators import FitAndScore, search_estimator
 from speechnet.models.tuning.search import Tried, best
 
 CONFIG: Final = Path(__file__).parents[1] / "configs" / "original.yaml"
@@ -47,23 +45,23 @@ def grids(root: Path, folder: Path, *, rows: int, full: bool) -> list[Measured]:
     measured = []
     for name in TARGETS:
         for column, target in enumerate(corpus.targets):
-            X, y, grid = found.matrix.X[chosen], labels[:, column], config.baselines.grids()[name]
-            one = _search(name, target, X, y, grid)
+            X, y, model = found.matrix.X[chosen], labels[:, column], config.models[name]
+            one = _search(name, target, X, y, model)
             aim = TARGETS[name]
             small = "" if aim is None else f"of 11,810 rows (--full): {aim:g}x"
             measured.append(one if full else replace(one, target=None, verdict=small))
     return measured
 
 
-def _search(name: str, target: str, X: np.ndarray, y: np.ndarray, grid: Any) -> Measured:
-    folds = list(StratifiedKFold(grid.folds, shuffle=True, random_state=0).split(X, y))
-    run = FitAndScoreBaseline(name, X, y, "minmax", "accuracy", 0)
+def _search(name: str, target: str, X: np.ndarray, y: np.ndarray, model: Any) -> Measured:
+    folds = list(StratifiedKFold(model.folds, shuffle=True, random_state=0).split(X, y))
+    run = FitAndScore(model, X, y, "minmax", "accuracy", 0)
     tried: list[Tried] = []
     plainly: list[Any] = []
 
     def ours() -> None:
         with joblib.parallel_config(backend="loky", n_jobs=2):
-            tried.extend(search_baseline(run, candidates(grid), folds))
+            tried.extend(search_estimator(run, model.candidates(), folds))
 
     def theirs() -> None:
         plainly.append(plain.search(name, X.astype(np.float64), y, folds=folds))

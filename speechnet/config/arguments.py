@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -18,16 +18,19 @@ Options = TypeVar("Options")
 _IMPORTABLE: Final = "lightning.pytorch"
 _WITHOUT_VALUE: Final = frozenset({"help", "print_config"})
 
-# A YAML may name Lightning's own callbacks, strategies and the like, and import nothing else;
-# the grids and the corpora are named by jsonargparse itself.
-set_parsing_settings(
-    import_path_denylist=["*"],
-    import_path_allowlist=[
-        _IMPORTABLE,
-        "speechnet.models.classical.config",
-        "speechnet.corpus.config",
-    ],
-)
+_allowed = {_IMPORTABLE, "speechnet.corpus.config"}
+
+
+def allow_imports(modules: Iterable[str] = ()) -> None:
+    """Let jsonargparse import modules whose dataclasses it names itself.
+
+    A YAML may name Lightning's own callbacks, strategies and the like, and import nothing else.
+    """
+    _allowed.update(modules)
+    set_parsing_settings(import_path_denylist=["*"], import_path_allowlist=sorted(_allowed))
+
+
+allow_imports()
 
 
 def verb_parser(verb: str, description: str) -> ArgumentParser:
@@ -155,7 +158,7 @@ def flags(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
         if word == "--":
             return
         key, equals, text = word.removeprefix("--").partition("=")
-        if not word.startswith("--") or key in _WITHOUT_VALUE:
+        if not word.startswith("--") or key in _WITHOUT_VALUE or key.endswith(".help"):
             continue
         if not equals:
             text = next(words, "--")

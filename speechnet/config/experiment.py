@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -13,16 +13,23 @@ from jsonargparse import ArgumentParser, Namespace
 from speechnet.audit.config import AuditConfig
 from speechnet.config.arguments import flags, given_anew, given_value, parse, verb_parser
 from speechnet.config.data import DataConfig, check_names
+from speechnet.config.mapping import chosen, mapping_class, only_named
 from speechnet.config.schema import Schema, hints_of
 from speechnet.config.trainer import DECIDED_HERE, TrainerConfig, check_accelerator, names_an_object
 from speechnet.core.bounds import Number
 from speechnet.core.errors import ConfigError
 from speechnet.core.files import absolute
+from speechnet.core.metrics import tuning_metric
 from speechnet.core.reading import plain_value
 from speechnet.evaluation.config import AblationConfig, ClusteringConfig
-from speechnet.models.classical.config import BaselinesConfig
-from speechnet.models.training.config import MLPConfig, network_candidates
+from speechnet.models.model import MODELS, Model, fitting_order
+from speechnet.models.training.model import NetworkModel
 from speechnet.report.config import ReportConfig
+
+DEFAULT_MODELS: Final = tuple(name for name, kind in MODELS.items() if kind.default)
+"""The models of an experiment that names none."""
+
+ModelsConfig: Any = mapping_class("ModelsConfig", MODELS, default=DEFAULT_MODELS)
 
 _MAX_SEED: Final = 2**32 - 10_000
 """NumPy's seeds end at 2^32; every fold and every member of the network takes one further on."""
@@ -34,6 +41,8 @@ class EvaluationConfig:
 
     Attributes:
         resamples: bootstrap samples for intervals, and permutations for comparisons.
+        tune_by: what the searches of hyper-parameters maximise on the inner folds: any registered
+            metric of predicted labels, such as ``uar``, ``accuracy`` and ``macro_f1``.
         calibrate: whether probabilities are calibrated on the dev part, by one temperature for
             each model, target and fold; no prediction changes.
         audit: from where on something about the corpus is worth a remark.
@@ -45,6 +54,7 @@ class EvaluationConfig:
     """
 
     resamples: Annotated[int, Number(ge=100)] = 10_000
+    tune_by: str = "uar"
     calibrate: bool = True
     audit: AuditConfig = field(default_factory=AuditConfig)
     ablate: AblationConfig = field(default_factory=AblationConfig)
@@ -75,9 +85,9 @@ class ExperimentConfig:
         out: where run folders are made.
         seed_everything: of every shuffle, every weight and every search.
         data: from recordings to folds.
-        model: the network.
+        models: by name, in the order in which they are fitted; those that a YAML names replace the
+            default.
         trainer: Lightning's Trainer, as plain settings.
-        baselines: the classical models.
         evaluation: clustering and figures.
         report: one page that holds all of it.
         parallel: processes.
@@ -87,9 +97,8 @@ class ExperimentConfig:
     out: str
     seed_everything: Annotated[int, Number(ge=0, le=_MAX_SEED)]
     data: DataConfig
-    model: MLPConfig
+    models: dict[str, Model]
     trainer: dict[str, Any]
-    baselines: BaselinesConfig
     evaluation: EvaluationConfig
     report: ReportConfig
     parallel: ParallelConfig
@@ -114,14 +123,13 @@ def fit_parser(
     parser.add_argument("--out", type=str, default="checkpoints", help=_help("out"))
     parser.add_argument("--seed_everything", type=int, default=0, help=_help("seed_everything"))
     parser.add_argument("--data", type=DataConfig, default=DataConfig())
-    parser.add_argument("--model", type=MLPConfig, default=MLPConfig())
+    parser.add_argument("--models", type=ModelsConfig, default=ModelsConfig())
     if any(names_an_object(key, value) for key, value in _said_of_trainer(arguments)):
         from speechnet.config.trainer_factory import add_trainer
 
         add_trainer(parser)
     else:
         parser.add_class_arguments(TrainerConfig, "trainer", instantiate=False)
-    parser.add_argument("--baselines", type=BaselinesConfig, default=BaselinesConfig())
     parser.add_argument("--evaluation", type=EvaluationConfig, default=EvaluationConfig())
     parser.add_argument("--report", type=ReportConfig, default=ReportConfig())
     parser.add_argument("--parallel", type=ParallelConfig, default=ParallelConfig())
@@ -132,7 +140,12 @@ def fit_schema() -> Schema:
     """Every key of an experiment, with what it may hold."""
     trainer = hints_of(TrainerConfig)
     return Schema(
-        {**hints_of(ExperimentConfig), "experiment": str | None, "trainer": trainer},
+        {
+            **hints_of(ExperimentConfig),
+            "experiment": str | None,
+            "models": ModelsConfig,
+            "trainer": trainer,
+        },
         refused={f"trainer.{key}": why for key, why in DECIDED_HERE.items()},
     )
 
@@ -153,7 +166,9 @@ def read_experiment(
         ConfigError: an unknown key, with the one that was meant, or a value out of place.
     """
     parser = parser or fit_parser(arguments=arguments)
-    parsed = parse(parser, given_anew(arguments, "data", "corpora"), fit_schema())
+    words = given_anew(arguments, "data", "corpora")
+    words = only_named(words, "models", DEFAULT_MODELS, by_flag=False)
+    parsed = parse(parser, words, fit_schema())
     if parsed.experiment is None:
         files = [Path(str(path)).stem for path in parsed.config or []]
         parsed.experiment = files[-1] if files else "experiment"
@@ -197,11 +212,15 @@ def _make_absolute(parsed: Namespace) -> None:
 
 def _experiment(parser: ArgumentParser, parsed: Namespace) -> tuple[ExperimentConfig, str]:
     parsed.pop("config", None)
-    text = parser.dump(parsed, skip_unset=False)
+    shown = parsed.clone()
+    for name, settings in vars(parsed.models).items():
+        if settings is None:  # its package need not be there where this is read back
+            del shown.models[name]
+    text = parser.dump(shown, skip_unset=False)
     trainer = parsed.trainer.as_dict()
     made = parser.instantiate(parsed)
     values = {name: getattr(made, name) for name in ExperimentConfig.__dataclass_fields__}
-    config = ExperimentConfig(**values | {"trainer": trainer})
+    config = ExperimentConfig(**values | {"models": chosen(made.models), "trainer": trainer})
     _check(config)
     return config, text
 
@@ -216,29 +235,25 @@ def _check(config: ExperimentConfig) -> None:
     if config.parallel.n_jobs == 0:
         raise ConfigError("parallel.n_jobs is 0, expected 1 or more, or -1 for one a core")
     check_names(config.data.targets)
+    tuning_metric(config.evaluation.tune_by, key="evaluation.tune_by")
     config.data.recipe.check()
     _check_models(config)
 
 
 def _check_models(config: ExperimentConfig) -> None:
-    model, grids = config.model, config.baselines.grids()
-    if not model.enabled and not grids:
-        raise ConfigError("no model is left: enable model or one of the baselines")
-    kinds = {name: list[kind] for name, kind in hints_of(MLPConfig).items()}  # type: ignore[valid-type]
-    Schema({"model": {"grid": kinds}}).check({"model": {"grid": model.grid}})
-    try:
-        network_candidates(model)
-    except ValueError as error:
-        raise ConfigError(f"model.grid: {error}") from error
-    for name, grid in grids.items():
-        if empty := [key for key, values in asdict(grid).items() if values == []]:
-            raise ConfigError(f"baselines.{name}.{empty[0]} is empty, expected at least one value")
-    if model.enabled:
-        _check_trainer(config.trainer)
-    if model.enabled and config.data.split.dev == 0 and model.grid:
-        raise ConfigError("model.grid needs a dev part to stop by: set data.split.dev")
-    weighed = Schema({"model": {"loss_weights": dict.fromkeys(config.data.targets, float)}})
-    weighed.check({"model": {"loss_weights": model.loss_weights}})
+    if not config.models:
+        raise ConfigError("no model is left: name one below models, such as models: {mlp: {}}")
+    config.models = {name: config.models[name] for name in fitting_order(config.models)}
+    for name, model in config.models.items():
+        if isinstance(model, NetworkModel):
+            kinds = {key: list[kind] for key, kind in hints_of(type(model)).items()}  # type: ignore[valid-type]
+            grid = {"models": {name: {"grid": model.grid}}}
+            Schema({"models": {name: {"grid": kinds}}}).check(grid)
+            _check_trainer(config.trainer)
+        try:
+            model.check(list(config.data.targets), dev=config.data.split.dev != 0)
+        except ConfigError as error:
+            raise ConfigError(f"models.{name}.{error}") from error
 
 
 def _check_trainer(settings: Mapping[str, Any]) -> None:
@@ -246,8 +261,8 @@ def _check_trainer(settings: Mapping[str, Any]) -> None:
     for key in ("max_epochs", "max_steps", "limit_train_batches", "limit_val_batches"):
         if settings.get(key) == 0:
             raise ConfigError(
-                f"trainer.{key} is 0, expected more; to leave the network out set "
-                "model.enabled: false, to train without a dev part data.split.dev: 0"
+                f"trainer.{key} is 0, expected more; to leave a network out set "
+                "it to null below models, to train without a dev part data.split.dev: 0"
             )
     check_accelerator(settings.get("accelerator"))
 

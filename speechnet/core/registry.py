@@ -165,6 +165,14 @@ class Registry(Mapping[str, T], Generic[T]):
     def _load_ours(self) -> None:
         for module in self._modules:
             _import_all(import_module(module))
+        # In one order, whichever of them was imported before.
+        self._things = dict(sorted(self._things.items(), key=self._place))
+
+    def _place(self, item: tuple[str, T]) -> tuple[int, str]:
+        """Which of our modules a thing stands in."""
+        module = getattr(item[1], "__module__", "")
+        inside = [f"{module}.".startswith(f"{one}.") for one in self._modules]
+        return (inside.index(True) if any(inside) else len(inside), module)
 
     def _load_point(self, point: EntryPoint) -> None:
         point.load()

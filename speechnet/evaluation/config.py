@@ -21,22 +21,16 @@ class AblationConfig:
         parts: ``denoise``: the other modes; ``features``: each group of features left out;
             ``speakers``: each speaker's recordings standardised by themselves, or no longer so;
             ``heads``: a network of its own for each target.
-        models: which of the experiment's models are asked; ``heads`` needs mlp.
+        models: which of the experiment's models are asked; ``heads`` needs a network. null for one,
+            svm if it is among them.
         importance: whether features are shuffled in the test parts, by group and one by one.
         repeats: how often each is shuffled.
     """
 
     parts: Annotated[list[Part], Values(0, once=True)] = field(default_factory=list)
-    models: Annotated[list[str], Values(once=True)] = field(default_factory=lambda: ["svm"])
+    models: Annotated[list[str], Values(once=True)] | None = None
     importance: bool = False
     repeats: Annotated[int, Number(ge=1)] = 10
-
-    def __post_init__(self) -> None:
-        if "heads" in self.parts and "mlp" not in self.models:
-            raise ConfigError(
-                "evaluation.ablate.parts: heads is about the network: add mlp to "
-                "evaluation.ablate.models"
-            )
 
 
 @dataclass

@@ -24,11 +24,12 @@ from speechnet.core.wording import counted
 from speechnet.data.datamodule import SpeechDataModule
 from speechnet.denoise import DenoiseConfig
 from speechnet.evaluation.ablation import Trial, ablation_table
-from speechnet.experiment.retrain import NETWORK, chosen_candidates, refit
+from speechnet.experiment.retrain import chosen_candidates, refit
 from speechnet.experiment.run_folder import RunFolder
 from speechnet.features.functionals.backends import rehearse
 from speechnet.features.functionals.config import FeaturesConfig, dimensions
 from speechnet.features.speaker_norm import standardise_by_speaker
+from speechnet.models.scikit.model import reference_model
 from speechnet.splits.checks import check_folds
 
 _KEPT: Final = ["file", "fold", "target", "truth", "predicted"]
@@ -63,6 +64,14 @@ def feature_groups(config: FeaturesConfig) -> dict[str, Int64]:
     }
 
 
+def asked_models(config: ExperimentConfig) -> list[str]:
+    """The models that ablation and importance are about."""
+    if config.evaluation.ablate.models is not None:
+        return config.evaluation.ablate.models
+    one = reference_model()
+    return [one if one in config.models else next(iter(config.models))]
+
+
 def check_ablation(config: ExperimentConfig, table: pd.DataFrame) -> None:
     """Refuse an ablation that can't be done, before anything is computed.
 
@@ -76,12 +85,16 @@ def check_ablation(config: ExperimentConfig, table: pd.DataFrame) -> None:
         DataError: speakers are unknown that the features would be standardised by.
     """
     asked = config.evaluation.ablate
-    there = [*([NETWORK] if config.model.enabled else []), *config.baselines.grids()]
-    absent = [name for name in asked.models if name not in there]
+    models = asked_models(config)
+    absent = [name for name in models if name not in config.models]
     if absent and (asked.parts or asked.importance):
         raise ConfigError(
             f"evaluation.ablate.models: {absent[0]} is not a model of this experiment, which has "
-            f"{', '.join(there)}"
+            f"{', '.join(config.models)}"
+        )
+    if "heads" in asked.parts and not any(config.models[name].joint for name in models):
+        raise ConfigError(
+            "evaluation.ablate.parts: heads is about networks: add one to evaluation.ablate.models"
         )
     if "heads" in asked.parts and len(config.data.targets) < 2:
         raise ConfigError("evaluation.ablate.parts: heads needs two targets, data.targets has one")
@@ -126,8 +139,8 @@ def ablate(
     work = [
         (variant, model)
         for variant in variants
-        for model in asked.models
-        if model == NETWORK or variant.part != "heads"
+        for model in asked_models(config)
+        if config.models[model].joint or variant.part != "heads"
     ]
     trials = []
     with progress("ablation", len(work)) as advance:

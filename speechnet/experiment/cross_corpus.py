@@ -14,7 +14,6 @@ Conventions:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -32,7 +31,8 @@ from speechnet.data.datamodule import SpeechDataModule
 from speechnet.evaluation.bootstrap import unit_codes
 from speechnet.evaluation.intervals import intervals
 from speechnet.evaluation.resamples import Sample
-from speechnet.models.scikit.pipelines import make_pipeline
+from speechnet.models.scikit.estimators import fit_untuned
+from speechnet.models.scikit.model import untuned_models
 from speechnet.splits.inner import inner_folds
 
 COLUMNS: Final = (
@@ -47,12 +47,6 @@ COLUMNS: Final = (
     "seen",
     "unit",
 )
-
-MODELS: Final[Mapping[str, Mapping[str, Any]]] = {
-    "svm": {"C": 5.0, "kernel": "rbf", "gamma": "scale", "class_weight": "balanced"},
-    "logreg": {"C": 0.1, "solver": "lbfgs", "class_weight": "balanced", "max_iter": 1000},
-}
-"""Fixed hyper-parameters: a search would need a dev part in the style of the test corpus."""
 
 _FOLDS: Final = 5
 
@@ -144,17 +138,21 @@ def _task(data: SpeechDataModule, column: int) -> _Task | None:
 
 def _predictions(task: _Task) -> dict[tuple[str, str], Int64]:
     """By model and training corpus the predicted class of each row, -1 where there is none."""
+    # Without a search, which would need a dev part in the style of the test corpus.
+    models = untuned_models()
     jobs = [
         (model, train, fit, held)
         for train in task.corpora
         for fit, held in _divisions(task, train)
-        for model in MODELS
+        for model in models
     ]
     done = joblib.Parallel()(
-        joblib.delayed(_predict)(model, task.X, task.y, fit, held, task.scaling, task.seed)
+        joblib.delayed(fit_untuned)(
+            models[model], task.X, task.y, fit, held, scaling=task.scaling, seed=task.seed
+        )
         for model, _, fit, held in jobs
     )
-    found = {(model, train): np.full(len(task.y), -1) for model in MODELS for train in task.corpora}
+    found = {(model, train): np.full(len(task.y), -1) for model in models for train in task.corpora}
     for (model, train, _, held), predicted in zip(jobs, done, strict=True):
         found[model, train][held] = predicted
     return found
@@ -178,14 +176,6 @@ def _divisions(task: _Task, train: str) -> list[tuple[Int64, Int64]]:
         style="yellow",
     )
     return [across]
-
-
-def _predict(
-    model: str, X: Float32, y: Int64, fit: Int64, held: Int64, scaling: str, seed: int
-) -> Int64:
-    pipeline = make_pipeline(model, dict(MODELS[model]), scaling=scaling, seed=seed)
-    pipeline.fit(X[fit].astype(np.float64), y[fit])
-    return np.asarray(pipeline.predict(X[held].astype(np.float64)), dtype=np.int64)
 
 
 def _score(task: _Task, predicted: Int64, test: str, resamples: int) -> dict[str, Any]:

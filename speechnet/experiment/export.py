@@ -22,13 +22,12 @@ from speechnet.core.types import Float32, Targets
 from speechnet.experiment.manifest import NAME as SUMS
 from speechnet.experiment.run_location import check_writable
 from speechnet.experiment.saved_run import SavedRun
-from speechnet.models.model import Classifier
+from speechnet.models.model import MODELS, Fitted
 from speechnet.models.training.onnx import INPUT, networks, to_onnx
 
 TOLERANCE: Final = 1e-5
 """How far a probability may lie from torch's."""
 
-_NETWORK: Final = "mlp"
 _BY_SPEAKER: Final = "Features are standardised by speaker, from several recordings of each"
 _PACKAGES: Final = ("onnx", "onnxruntime")
 _BATCHES: Final = (1, 7, 256)
@@ -55,24 +54,25 @@ def export(run_path: Path, *, out: Path | None = None, fold: int | Literal["all"
     """
     _check_packages()
     run = SavedRun(run_path)
+    name = _exportable(run)
     folds = _folds(run, fold)
     folder = run.folder.path / "export" if out is None else out
     check_writable(folder)
     with working("translating the network"):
-        classifiers = [run.classifier(_NETWORK, number) for number in folds]
-        model = to_onnx(classifiers, len(run.folder.info["features"]))
+        models = [run.fitted(name, number) for number in folds]
+        model = to_onnx(models, len(run.folder.info["features"]))
         for key, text in _about(run, folds).items():
             model.metadata_props.add(key=key, value=text)
         content = model.SerializeToString()
-        off = _largest_difference(content, classifiers, run.targets)
+        off = _largest_difference(content, models, run.targets)
     path = folder / ("model.onnx" if fold == "all" else f"model_fold_{fold}.onnx")
     with storage_errors(path):
         folder.mkdir(parents=True, exist_ok=True)
         write_whole(path, content)
     best = run.folder.best()
-    if best is not None and best.model != _NETWORK:
+    if best is not None and best.model != name:
         say(
-            f"The run's best model isn't the network but {best.model}, {best.reason}",
+            f"The run's best model isn't {name} but {best.model}, {best.reason}",
             style="yellow",
         )
     if run.config.data.features.per_speaker:
@@ -94,12 +94,19 @@ def _check_packages() -> None:
         )
 
 
+def _exportable(run: SavedRun) -> str:
+    """The model to export."""
+    able = [name for name, kind in MODELS.items() if kind.exportable]
+    for name in run.models:
+        if name in able:
+            return name
+    raise ConfigError(
+        f"{run.folder.path} has no model that can be exported: it has {', '.join(run.models)}, and "
+        f"{', '.join(able)} can be. Name one below models and run fit"
+    )
+
+
 def _folds(run: SavedRun, fold: int | Literal["all"]) -> list[int]:
-    if _NETWORK not in run.models:
-        raise ConfigError(
-            f"{run.folder.path} has no network, the only model that can be exported; it has "
-            f"{', '.join(run.models)}. Run fit with model.enabled: true"
-        )
     if INPUT in run.targets:
         raise ConfigError(f"a target is called {INPUT!r}, as the model's input is; rename it")
     folds = list(range(run.folder.info["folds"]))
@@ -150,13 +157,13 @@ def _recipe(run: SavedRun) -> dict[str, Any]:
     }
 
 
-def _inputs(classifiers: Sequence[Classifier]) -> Float32:
+def _inputs(models: Sequence[Fitted]) -> Float32:
     """Random rows, as far apart as those that each network's scaler was fitted on, and twice.
 
     The run folder keeps no features. Rows on another scale would drive the logits to where float32
     itself is coarser than the tolerance.
     """
-    members = [member for classifier in classifiers for member in networks(classifier)]
+    members = [member for one in models for member in networks(one)]
     size = max(_BATCHES) // len(members) + 1, len(members[0].centre)
     random = np.random.default_rng(0)
     rows = []
@@ -167,18 +174,16 @@ def _inputs(classifiers: Sequence[Classifier]) -> Float32:
     return random.permutation(np.concatenate(rows))
 
 
-def _largest_difference(
-    content: bytes, classifiers: Sequence[Classifier], targets: Targets
-) -> float:
-    """How far onnxruntime's probabilities lie from those of the classifiers, averaged.
+def _largest_difference(content: bytes, models: Sequence[Fitted], targets: Targets) -> float:
+    """How far onnxruntime's probabilities lie from those of the models, averaged.
 
     Raises:
         SpeechnetError: further than ``TOLERANCE``.
     """
     import onnxruntime
 
-    X = _inputs(classifiers)
-    every = [classifier.predict_proba(X) for classifier in classifiers]
+    X = _inputs(models)
+    every = [one.predict_proba(X) for one in models]
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     worst = 0.0
     for size in _BATCHES:

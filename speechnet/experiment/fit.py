@@ -38,7 +38,8 @@ from speechnet.experiment.run_folder import RunFolder
 from speechnet.experiment.run_location import check_writable
 from speechnet.experiment.tensorboard import log_figures
 from speechnet.features.functionals.backends import choose_device, rehearse
-from speechnet.models.model import Classifier
+from speechnet.models.model import Fitted
+from speechnet.models.training.model import NetworkModel
 from speechnet.report.data import ReportData
 from speechnet.report.findings import limits
 from speechnet.report.results import in_words, results
@@ -120,11 +121,11 @@ def protocol_in_words(config: ExperimentConfig, data: SpeechDataModule) -> str:
 
 
 def predict_rows(
-    data: SpeechDataModule, classifier: Classifier, rows: Int64, *, part: str, fold: int, model: str
+    data: SpeechDataModule, fitted: Fitted, rows: Int64, *, part: str, fold: int, model: str
 ) -> pd.DataFrame:
-    """A classifier's predictions for some rows of the corpus, beside the truth."""
+    """A fitted model's predictions for some rows of the corpus, beside the truth."""
     return predictions_table(
-        classifier.predict_proba(data.X[rows]),
+        fitted.predict_proba(data.X[rows]),
         data.labels[rows],
         [data.matrix.index[row] for row in rows],
         data.targets,
@@ -136,7 +137,7 @@ def predict_rows(
 
 def _check(config: ExperimentConfig) -> None:
     """What can be refused before anything is computed."""
-    if config.model.enabled:
+    if any(isinstance(model, NetworkModel) for model in config.models.values()):
         TrainerFactory(config.trainer, Path(config.out))([], [])  # a GPU that is not there
     choose_device(config.data.backend, config.data.device)
     rehearse(config.data.recipe)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-import joblib
 import numpy as np
 import pandas as pd
-from lightning.pytorch.loggers import CSVLogger, Logger
 
 from speechnet.config.experiment import ExperimentConfig
 from speechnet.config.trainer_factory import TrainerFactory
@@ -19,29 +17,13 @@ from speechnet.console.messages import tell
 from speechnet.console.progress import progress
 from speechnet.core.errors import DataError
 from speechnet.core.files import storage_errors
-from speechnet.core.scratch import temporary_folder
 from speechnet.core.types import Fold, Int64, Targets, encode_all
 from speechnet.data.datamodule import SpeechDataModule
-from speechnet.experiment.tensorboard import EpochCurves
 from speechnet.models.calibration import Calibrated, fit_temperatures
-from speechnet.models.classical.config import Grid, candidates
-from speechnet.models.model import Classifier
-from speechnet.models.scikit.pipelines import (
-    BaselineClassifier,
-    FitAndScoreBaseline,
-    fit_baseline,
-)
-from speechnet.models.scikit.search import search_baseline
-from speechnet.models.training.config import MLPConfig, network_candidates
-from speechnet.models.training.fitted import NetworkClassifier
-from speechnet.models.training.search import FitAndScoreNetwork, FitAndScoreTogether
-from speechnet.models.training.trainer import NetworkTrainer
-from speechnet.models.tuning.search import InnerFolds, Tried, best, search
+from speechnet.models.model import Context, Fitted, Rows
+from speechnet.models.tuning.search import InnerFolds, Tried, best
 from speechnet.report.names import model_name, percent
 from speechnet.splits.inner import inner_folds
-
-_EPOCHS: Final = 1000
-"""What Lightning's Trainer does when it isn't told; of a progress bar, when there is no end."""
 
 
 def check_searches(
@@ -58,15 +40,13 @@ def check_searches(
     Raises:
         DataError: some fold's training rows can't be divided; nothing has been trained yet.
     """
-    counts = {grid.folds for grid in config.baselines.grids().values()}
-    if config.model.enabled and config.model.grid:
-        counts.add(config.model.folds)
+    counts = {model.search_folds for model in config.models.values()} - {0}
     labels = encode_all(table, targets)
     for number, fold in enumerate(folds):
-        seed = config.seed_everything + number
+        divide = _divider(config, table, labels, fold.train, config.seed_everything + number)
         try:
             for count in sorted(counts):
-                _search_folds(config, table, labels, fold.train, folds=count, seed=seed)
+                divide(count)
         except DataError as error:
             grouped = config.data.split.grouped
             scarce = _scarce(table.iloc[fold.train], targets) if grouped else ""
@@ -84,22 +64,42 @@ def _scarce(rows: pd.DataFrame, targets: Targets) -> str:
     return f". Only one speaker is left for {', '.join(alone)}" if alone else ""
 
 
-def _search_folds(
-    config: ExperimentConfig,
-    table: pd.DataFrame,
-    labels: Int64,
-    rows: Int64,
-    *,
-    folds: int,
-    seed: int,
-) -> InnerFolds:
-    """Inner folds of some training rows, as positions in the corpus table."""
+def _divider(
+    config: ExperimentConfig, table: pd.DataFrame, labels: Int64, rows: Int64, seed: int
+) -> Callable[[int], InnerFolds]:
+    """Gives so many inner folds of some training rows, as positions among these."""
     speakers = table["speaker"].iloc[rows]
     grouped = config.data.split.grouped and speakers.notna().all()
-    pairs = inner_folds(
-        labels[rows], speakers.to_numpy() if grouped else None, folds=folds, seed=seed
+    return partial(_inner_folds, labels[rows], speakers.to_numpy() if grouped else None, seed=seed)
+
+
+def _inner_folds(labels: Int64, speakers: Any, folds: int, *, seed: int) -> InnerFolds:
+    return list(inner_folds(labels, speakers, folds=folds, seed=seed))
+
+
+def context_of(
+    config: ExperimentConfig, data: SpeechDataModule, number: int, **rest: Any
+) -> Context:
+    """What a model needs to be fitted on a fold; see ``Context`` for what else may be said.
+
+    Args:
+        config: the experiment.
+        data: features, labels and folds.
+        number: which fold.
+        rest: the other fields of ``Context``: its name, its folder and so on.
+    """
+    seed = config.seed_everything + number
+    return Context(
+        targets=data.targets,
+        scaling=config.data.features.scaling,
+        seed=seed,
+        metric=config.evaluation.tune_by,
+        inner_folds=_divider(config, data.table, data.labels, data.folds[number].train, seed),
+        make_trainer=TrainerFactory(config.trainer, rest["folder"]),
+        # Lightning works in the main thread of a process, or in none.
+        processes=config.parallel.backend != "threading",
+        **rest,
     )
-    return [(rows[fit], rows[held]) for fit, held in pairs]
 
 
 class FoldTraining:
@@ -113,7 +113,7 @@ class FoldTraining:
 
     Attributes:
         searched: records of all candidates tried so far, as ``search.csv`` has them.
-        history: the network's learning curves so far.
+        history: the networks' learning curves so far.
         temperatures: of the models so far, records of ``calibration.csv``.
     """
 
@@ -128,20 +128,18 @@ class FoldTraining:
         self.searched: list[pd.DataFrame] = []
         self.history: list[pd.DataFrame] = []
         self.temperatures: list[dict[str, Any]] = []
-        self._seed = config.seed_everything + number
-        self._inner_folds: dict[int, InnerFolds] = {}
 
-    def models(self) -> Iterator[tuple[str, Classifier]]:
-        """Fit one model after the other, the network first; each is saved once it is fitted.
+    def models(self) -> Iterator[tuple[str, Fitted]]:
+        """Fit one model after the other; each is saved once it is fitted.
 
         Raises:
             StorageError: no space or no permission to save it.
         """
+        fitted: dict[str, Fitted] = {}
         with storage_errors(self.folder):
-            if self.config.model.enabled:
-                yield "mlp", self._finished("mlp", self._network())
-            for name, grid in self.config.baselines.grids().items():
-                yield name, self._finished(name, self._baseline(name, grid))
+            for name in self.config.models:
+                fitted[name] = self._fit(name, fitted)
+                yield name, fitted[name]
 
     def named(self, model: str, target: str = "") -> str:
         """A model of this fold, in words."""
@@ -149,119 +147,37 @@ class FoldTraining:
         where = f"fold {self.number + 1} of {len(self.data.folds)}" if several else ""
         return ", ".join(word for word in (where, model_name(model), target) if word)
 
-    def _finished(self, name: str, classifier: Classifier) -> Classifier:
-        """The model calibrated on the dev part, where there is one, and saved."""
-        dev = self.fold.dev
+    def _fit(self, name: str, before: Mapping[str, Fitted]) -> Fitted:
+        """The model, calibrated on the dev part where there is one, and saved."""
+        context = context_of(
+            self.config,
+            self.data,
+            self.number,
+            name=name,
+            folder=self.folder,
+            fitted=before,
+            progress=progress,
+            loggers=partial(_loggers, self.folder, name),
+            searched=partial(self._keep, name),
+            trained=partial(self._keep_epochs, name),
+        )
+        train, dev = Rows(self.data, self.fold.train), Rows(self.data, self.fold.dev)
+        model = self.config.models[name].fit(train, dev, context)
         if self.config.evaluation.calibrate and len(dev):
             temperatures = fit_temperatures(
-                classifier.predict_proba(self.data.X[dev]), self.data.labels[dev], self.data.targets
+                model.predict_proba(dev.features), dev.labels, self.data.targets
             )
-            classifier = Calibrated(classifier, temperatures)
+            model = Calibrated(model, temperatures)
             self.temperatures += [
                 {"model": name, "target": target, "fold": self.number, "temperature": value}
                 for target, value in temperatures.items()
             ]
-        classifier.save(self.folder, name)
-        return classifier
+        model.save(self.folder, name)
+        return model
 
-    def _baseline(self, name: str, grid: Grid) -> BaselineClassifier:
-        estimators = {}
-        scaling = self.config.data.features.scaling
-        tries = candidates(grid)
-        for column, target in enumerate(self.data.targets):
-            rows = self.fold.train[self.data.labels[self.fold.train, column] >= 0]
-            X, y = self.data.X[rows], self.data.labels[rows, column]
-            folds = _within(rows, self._inner(grid.folds))
-            run = FitAndScoreBaseline(name, X, y, scaling, self.config.baselines.metric, self._seed)
-            with progress(f"{name}, {target}", len(tries)) as advance:
-                tried = search_baseline(run, tries, folds, on_done=advance)
-            self._keep(name, target, tried)
-            estimators[target] = fit_baseline(
-                name, best(tried).candidate, X, y, folds=folds, scaling=scaling, seed=self._seed
-            )
-        return BaselineClassifier(estimators, self.data.targets)
-
-    def _network(self) -> NetworkClassifier:
-        config = self.config.model
-        trainer = NetworkTrainer(
-            rows=self.data,
-            targets=self.data.targets,
-            scaling=self.config.data.features.scaling,
-            make_trainer=TrainerFactory(self.config.trainer, self.folder),
-        )
-        # Lightning works in the main thread of a process, or in none.
-        parallel = trainer.fits_beside_others() and self.config.parallel.backend != "threading"
-        if config.grid:
-            config = self._search_network(trainer, config, parallel=parallel)
-        paths = self._fit_members(trainer, config, parallel=parallel and config.members > 1)
-        return NetworkClassifier.from_checkpoints(paths)
-
-    def _fit_members(
-        self, trainer: NetworkTrainer, config: MLPConfig, *, parallel: bool
-    ) -> list[Path]:
-        epochs = self.config.trainer.get("max_epochs") or 0
-        epochs = epochs if epochs > 0 else _EPOCHS
-        paths = []
-        with progress("network", config.members * epochs) as advance:
-            fits = joblib.Parallel(n_jobs=None if parallel else 1, return_as="generator")(
-                joblib.delayed(trainer.fit)(
-                    config,
-                    train=self.fold.train,
-                    dev=self.fold.dev,
-                    seed=self._seed + 1000 * member,
-                    folder=self.folder,
-                    name=f"mlp_{member}",
-                    loggers=self._loggers(member),
-                    on_epoch=_unseen if parallel else advance,
-                )
-                for member in range(config.members)
-            )
-            for member, (path, records) in enumerate(fits):
-                advance(epochs if parallel else epochs - len(records))  # the rest: stopped early
-                paths.append(path)
-                self.history.append(pd.DataFrame(records).assign(fold=self.number, member=member))
-        return paths
-
-    def _search_network(
-        self, trainer: NetworkTrainer, config: MLPConfig, *, parallel: bool
-    ) -> MLPConfig:
-        choices = network_candidates(config)
-        folds = self._inner(config.folds)
-        metric = self.config.baselines.metric
-        with (
-            temporary_folder() as folder,
-            progress("network search", len(choices) * len(folds)) as advance,
-        ):
-            alone = FitAndScoreNetwork(
-                trainer, config, self.fold.dev, metric, self._seed, Path(folder)
-            )
-            if trainer.stackable():
-                together = FitAndScoreTogether(alone, choices, folds)
-                together.train(parallel=parallel, on_done=advance)
-                tried = search(together, choices, folds, parallel=False)
-            else:
-                tried = search(
-                    alone,
-                    choices,
-                    folds,
-                    parallel=parallel,
-                    on_done=lambda count: advance(count * len(folds)),
-                )
-        self._keep("mlp", "", tried)
-        return replace(config, **best(tried).candidate)
-
-    def _inner(self, folds: int) -> InnerFolds:
-        """Inner folds of the training rows, as positions in the corpus table."""
-        if folds not in self._inner_folds:
-            self._inner_folds[folds] = _search_folds(
-                self.config,
-                self.data.table,
-                self.data.labels,
-                self.fold.train,
-                folds=folds,
-                seed=self._seed,
-            )
-        return self._inner_folds[folds]
+    def _keep_epochs(self, model: str, member: int, records: list[dict[str, float]]) -> None:
+        table = pd.DataFrame(records).assign(fold=self.number, model=model, member=member)
+        self.history.append(table)
 
     def _keep(self, model: str, target: str, tried: list[Tried]) -> None:
         means = pd.Series([record.mean for record in tried])
@@ -269,7 +185,7 @@ class FoldTraining:
         choice = ", ".join(f"{key} {value}" for key, value in winner.candidate.items())
         tell(
             f"{self.named(model, target)}: {choice}, the best of {len(tried)}, "
-            f"{self.config.baselines.metric} {percent(winner.mean)} on the inner folds"
+            f"{self.config.evaluation.tune_by} {percent(winner.mean)} on the inner folds"
         )
         table = pd.DataFrame(
             {
@@ -288,20 +204,12 @@ class FoldTraining:
         scores = pd.DataFrame([record.scores for record in tried]).add_prefix("score_")
         self.searched.append(pd.concat([table, scores], axis=1))
 
-    def _loggers(self, member: int) -> list[Logger]:
-        return [
-            CSVLogger(self.folder, name="logs", version=f"csv_{member}"),
-            EpochCurves(self.folder, member),
-        ]
 
+def _loggers(folder: Path, name: str, member: int) -> list[Any]:
+    """What writes a network's curves."""
+    from lightning.pytorch.loggers import CSVLogger
 
-def _within(rows: Int64, folds: InnerFolds) -> InnerFolds:
-    """Turn positions in the corpus table into positions in the sorted ``rows``, without others."""
-    return [
-        (np.flatnonzero(np.isin(rows, fit)), np.flatnonzero(np.isin(rows, held)))
-        for fit, held in folds
-    ]
+    from speechnet.experiment.tensorboard import EpochCurves
 
-
-def _unseen(epochs: int) -> None:
-    """The progress of another process."""
+    version = f"{name}_{member}"
+    return [CSVLogger(folder, name="logs", version=f"csv_{version}"), EpochCurves(folder, version)]

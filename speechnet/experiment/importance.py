@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import partial
-from itertools import combinations
-from typing import Any, Final
+from typing import Final
 
 import joblib
 import numpy as np
 import pandas as pd
-from sklearn.svm import SVC
 from threadpoolctl import threadpool_limits
 
 from speechnet.config.experiment import ExperimentConfig
 from speechnet.console.progress import progress
-from speechnet.core.types import Float32, Float64, Int64
+from speechnet.core.types import Float64, Int64
 from speechnet.data.datamodule import SpeechDataModule
 from speechnet.evaluation.bootstrap import deal, unit_codes
 from speechnet.evaluation.importance import (
@@ -26,12 +23,9 @@ from speechnet.evaluation.importance import (
     drops,
     recognised,
 )
-from speechnet.experiment.ablation import feature_groups
+from speechnet.experiment.ablation import asked_models, feature_groups
 from speechnet.experiment.run_folder import RunFolder
-from speechnet.models.model import Classifier
-from speechnet.models.scikit.pipelines import BaselineClassifier
-from speechnet.models.training.fitted import NetworkClassifier
-from speechnet.models.tuning.shared_kernels import kernel_matrices
+from speechnet.models.model import load_fitted
 
 _AT_ONCE: Final = 8
 """Features a task: the model is sent to another process once for all of them."""
@@ -62,7 +56,7 @@ def importance(config: ExperimentConfig, data: SpeechDataModule, run: RunFolder)
     shuffled += [("feature", n, np.array([c])) for c, n in enumerate(data.matrix.names)]
     parts = list(_held_rows(data))
     rows = [sum(counts) for counts in zip(*(_all_rows(part) for part in parts), strict=True)]
-    asked, tables = config.evaluation.ablate.models, []
+    asked, tables = asked_models(config), []
     with progress("importance", len(asked) * len(parts) * (len(shuffled) + 1)) as advance:
         for model in asked:
             # The first is not shuffled.
@@ -119,18 +113,12 @@ def _counts(
     columns = [np.empty(0, np.int64), *(columns for _, _, columns in shuffled)]
     tasks = np.split(np.arange(len(columns)), np.arange(_AT_ONCE, len(columns), _AT_ONCE))
     for number, part in enumerate(parts):
-        classifier: Classifier
-        if model == "mlp":
-            classifier = NetworkClassifier.load(run.fold(number), model, data.targets)
-        else:
-            classifier = BaselineClassifier.load(run.fold(number), model, data.targets)
+        fitted = load_fitted(run.fold(number), model, data.targets)
         orders = draw_orders(
             len(part.X), config.evaluation.ablate.repeats, config.seed_everything + number
         )
         done = joblib.Parallel(return_as="generator")(
-            joblib.delayed(_count)(
-                partial(predict_classes, classifier), part, [columns[i] for i in at], orders
-            )
+            joblib.delayed(_count)(fitted.predict, part, [columns[i] for i in at], orders)
             for at in tasks
         )
         yield from zip(tasks, done, strict=True)
@@ -144,63 +132,3 @@ def _count(
     with threadpool_limits(limits=1):
         counts = [part.count(recognised(predict, part, some, orders)) for some in columns]
     return [np.stack(of_target) for of_target in zip(*counts, strict=True)]
-
-
-def predict_classes(classifier: Classifier, X: Float32) -> Int64:
-    """The likeliest class of each target.
-
-    Args:
-        classifier: a fitted model.
-        X: float32 ``[n, d]``, raw.
-
-    Returns:
-        int64 ``[n, targets]``; for an SVM by one product of matrices, where libsvm would take
-        pair by pair, ten times as long. No prediction has been seen to change by it.
-    """
-    columns = []
-    probabilities: dict[str, Float64] = {}
-    for target in classifier.targets:
-        if svm := _svm(classifier, target):
-            columns.append(_svm_classes(svm["model"], svm["scale"].transform(X.astype(np.float64))))
-        else:
-            probabilities = probabilities or classifier.predict_proba(X)
-            columns.append(probabilities[target].argmax(axis=1))
-    return np.stack(columns, axis=1)
-
-
-def _svm(classifier: Classifier, target: str) -> Any:
-    """The pipeline below an SVM's temperature, None for other models."""
-    if not isinstance(classifier, BaselineClassifier):
-        return None
-    calibrated = getattr(classifier.estimators[target], "calibrated_classifiers_", None)
-    return calibrated[0].estimator if calibrated else None
-
-
-def _svm_classes(model: SVC, X: Float64) -> Int64:
-    """Predictions of an SVM for scaled rows, as scikit-learn's with ``break_ties``.
-
-    Every two classes have a decision value: a vote for one of them, and a confidence. The most
-    votes win, of equal ones the larger sum of confidences.
-    """
-    _, kernel = kernel_matrices(model.support_vectors_, X, model.kernel, model._gamma)
-    classes, k = model.classes_, len(model.classes_)
-    if k == 2:
-        return np.asarray(
-            classes[(kernel @ model.dual_coef_[0] + model.intercept_ > 0).astype(int)]
-        )
-    ends = np.cumsum(model.n_support_)
-    of = [slice(end - size, end) for end, size in zip(ends, model.n_support_, strict=True)]
-    pairs = list(combinations(range(k), 2))
-    weights = np.zeros((len(model.support_vectors_), len(pairs)))
-    signs = np.zeros((len(pairs), k))
-    for pair, (i, j) in enumerate(pairs):
-        # Chang and Lin, "LIBSVM" (2011), section 7: where the coefficients of a pair stand.
-        weights[of[i], pair] = model.dual_coef_[j - 1, of[i]]
-        weights[of[j], pair] = model.dual_coef_[i, of[j]]
-        signs[pair, [i, j]] = 1, -1
-    values = kernel @ weights + model.intercept_
-    confidence = values @ signs
-    votes = (values >= 0) @ (signs > 0).astype(float) + (values < 0) @ (signs < 0).astype(float)
-    # A third of a vote is the most that all confidences together are worth.
-    best = votes + confidence / (3 * (np.abs(confidence) + 1))
-    return np.asarray(classes[best.argmax(axis=1)])

@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
-from speechnet.core.types import Float32, Int64
+from speechnet.core.types import Int64
 from speechnet.data.datamodule import SpeechDataModule
 from speechnet.evaluation.bootstrap import unit_codes
 from speechnet.evaluation.significance import paired_difference
-from speechnet.models.scikit.pipelines import make_pipeline
+from speechnet.models.scikit.estimators import fit_untuned
+from speechnet.models.scikit.model import reference_model, untuned_models
 
 COLUMNS: Final = (
     "model",
@@ -31,8 +32,6 @@ MOST: Final = 4_000
 """Recordings that are looked at. Of more, whole speakers are drawn at random."""
 
 _FOLDS: Final = 5
-_CANDIDATE: Final = {"C": 5.0, "kernel": "rbf", "gamma": "scale", "class_weight": "balanced"}
-"""One model for both protocols. It is not tuned: a search would be inflated as the scores are."""
 
 
 def measure_inflation(data: SpeechDataModule) -> pd.DataFrame:
@@ -59,7 +58,7 @@ def measure_inflation(data: SpeechDataModule) -> pd.DataFrame:
         for column, target in enumerate(data.targets):
             known = chosen[data.labels[chosen, column] >= 0]
             if row := _compare(data, known, column):
-                rows.append({"model": "svm", "target": target, **row})
+                rows.append({"model": reference_model(), "target": target, **row})
     return pd.DataFrame(rows, columns=[*COLUMNS])
 
 
@@ -93,9 +92,10 @@ def _compare(data: SpeechDataModule, rows: Int64, column: int) -> dict[str, floa
     divisions = [*random.split(X, labels), *grouped.split(X, labels, units)]
     if any(len(np.unique(labels[fit])) < 2 for fit, _ in divisions):
         return None
+    model = untuned_models()[reference_model()]
     # Threads: libsvm lets others compute meanwhile, and processes would first have to start.
     predicted = joblib.Parallel(backend="threading")(
-        joblib.delayed(_predict)(X, labels, fit, held, scaling, data.seed)
+        joblib.delayed(fit_untuned)(model, X, labels, fit, held, scaling=scaling, seed=data.seed)
         for fit, held in divisions
     )
     first, second = np.zeros_like(labels), np.zeros_like(labels)
@@ -112,9 +112,3 @@ def _compare(data: SpeechDataModule, rows: Int64, column: int) -> dict[str, floa
         "recordings": len(rows),
         "speakers": int(units.max()) + 1,
     }
-
-
-def _predict(X: Float32, y: Int64, fit: Int64, held: Int64, scaling: str, seed: int) -> Int64:
-    pipeline = make_pipeline("svm", dict(_CANDIDATE), scaling=scaling, seed=seed)
-    pipeline.fit(X[fit].astype(np.float64), y[fit])
-    return np.asarray(pipeline.predict(X[held].astype(np.float64)), dtype=np.int64)

@@ -133,8 +133,8 @@ def _score_own(run: SavedRun, data: SpeechDataModule, split: pd.DataFrame) -> li
         for fold in range(run.folder.info["folds"]):
             files = test.loc[test["fold"] == str(fold), "file"]
             rows = np.array([position[file] for file in files], dtype=np.int64)
-            classifier = run.classifier(model, fold)
-            tables.append(predict_rows(data, classifier, rows, part="test", fold=fold, model=model))
+            fitted = run.fitted(model, fold)
+            tables.append(predict_rows(data, fitted, rows, part="test", fold=fold, model=model))
     return tables
 
 

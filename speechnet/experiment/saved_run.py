@@ -14,8 +14,7 @@ from speechnet.core.errors import ConfigError, DataError
 from speechnet.core.types import Float32, Float64, Targets
 from speechnet.evaluation.selection import Choice
 from speechnet.experiment.run_folder import RunFolder
-from speechnet.models.calibration import Calibrated
-from speechnet.models.model import Classifier
+from speechnet.models.model import Fitted, load_fitted
 from speechnet.models.novelty import Novelties, Novelty, novelties
 
 BEST: Final = "best"
@@ -47,32 +46,19 @@ class SavedRun:
             raise DataError(f"{path} can't be used: {error}") from error
         self.targets: Targets = self.folder.info["targets"]
         self.models: list[str] = self.folder.info["models"]
-        self._classifiers: dict[tuple[str, int], Classifier] = {}
+        self._fitted: dict[tuple[str, int], Fitted] = {}
         self._check_recipe()
 
-    def classifier(self, model: str, fold: int) -> Classifier:
-        """One model's classifier of one fold, read once.
+    def fitted(self, model: str, fold: int) -> Fitted:
+        """One model of one fold, read once.
 
         Raises:
             DataError: it is missing or damaged.
         """
-        if (model, fold) not in self._classifiers:
-            self._classifiers[model, fold] = self._read(model, fold)
-        return self._classifiers[model, fold]
-
-    def _read(self, model: str, fold: int) -> Classifier:
-        folder = self.folder.fold(fold)
-        classifier: Classifier
-        # Each imported where it is read: the network needs no scikit-learn, the others no torch.
-        if model == "mlp":
-            from speechnet.models.training.fitted import NetworkClassifier
-
-            classifier = NetworkClassifier.load(folder, model, self.targets)
-        else:
-            from speechnet.models.scikit.pipelines import BaselineClassifier
-
-            classifier = BaselineClassifier.load(folder, model, self.targets)
-        return Calibrated.wrap_saved(classifier, folder, model)
+        if (model, fold) not in self._fitted:
+            folder = self.folder.fold(fold)
+            self._fitted[model, fold] = load_fitted(folder, model, self.targets)
+        return self._fitted[model, fold]
 
     def best(self) -> Choice:
         """The best model; see ``speechnet.evaluation.selection``.
@@ -105,7 +91,7 @@ class SavedRun:
         return [model]
 
     def predict_proba(self, model: str, X: Float32) -> dict[str, Float64]:
-        """Probabilities by target, averaged over the folds' classifiers.
+        """Probabilities by target, averaged over the folds' models.
 
         Args:
             model: one of ``models``.
@@ -115,7 +101,7 @@ class SavedRun:
             float64 ``[n, k]`` for each target, columns in the order of its classes.
         """
         folds = range(self.folder.info["folds"])
-        outputs = [self.classifier(model, fold).predict_proba(X) for fold in folds]
+        outputs = [self.fitted(model, fold).predict_proba(X) for fold in folds]
         means = {t: np.mean([out[t] for out in outputs], axis=0) for t in self.targets}
         for target, values in means.items():
             if not np.isfinite(values).all():

@@ -34,11 +34,11 @@ class EpochCurves(TensorBoardLogger):
 
     Args:
         folder: of a fold.
-        member: which of its networks.
+        network: which of its networks.
     """
 
-    def __init__(self, folder: Path, member: int) -> None:
-        super().__init__(folder, name="logs", version=f"network_{member}", default_hp_metric=False)
+    def __init__(self, folder: Path, network: str) -> None:
+        super().__init__(folder, name="logs", version=network, default_hp_metric=False)
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Each value at its epoch, as in ``history.csv``, losses and recalls in a group each."""

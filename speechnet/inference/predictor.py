@@ -57,7 +57,7 @@ class Predictor:
         self._backend = make_backend(recipe.backend, recipe.denoise, recipe.features)
         for name in self.models:
             for fold in range(run.folder.info["folds"]):
-                run.classifier(name, fold)
+                run.fitted(name, fold)
         with _ONE_AT_A_TIME:
             rehearse(recipe)  # so that the first sound need not wait for what is made once
 

@@ -27,8 +27,8 @@ import numpy as np
 from speechnet.core.errors import DataError
 from speechnet.core.files import write_whole
 from speechnet.core.reading import PlainError, parse_json, read_regular
-from speechnet.core.types import Float32, Float64, Int64, Targets
-from speechnet.models.model import Classifier
+from speechnet.core.types import Float64, Int64, Targets
+from speechnet.models.model import Fitted
 
 BOUNDS: Final = (0.05, 20.0)
 """The lowest and the highest temperature."""
@@ -99,52 +99,56 @@ def apply_temperature(probability: Float64, temperature: float) -> Float64:
     return np.asarray(ratios / ratios.sum(axis=1, keepdims=True), dtype=np.float64)
 
 
-class Calibrated:
-    """A classifier with a temperature for each target; itself a ``Classifier``.
+class Calibrated(Fitted):
+    """A fitted model with a temperature for each target.
 
     Args:
-        classifier: what makes the probabilities.
+        fitted: what makes the probabilities.
         temperatures: of each of its targets, within ``BOUNDS``.
 
     Raises:
         ValueError: a temperature is missing, beyond the bounds or of an unknown target.
     """
 
-    def __init__(self, classifier: Classifier, temperatures: Mapping[str, float]) -> None:
-        if fault := _fault(temperatures, classifier.targets):
+    def __init__(self, fitted: Fitted, temperatures: Mapping[str, float]) -> None:
+        if fault := _fault(temperatures, fitted.targets):
             raise ValueError(fault)
-        self.classifier = classifier
-        self.targets: Targets = classifier.targets
+        self.fitted = fitted
+        self.targets: Targets = fitted.targets
         self.temperatures = {target: float(temperatures[target]) for target in self.targets}
 
-    def predict_proba(self, X: Float32) -> dict[str, Float64]:
-        """See ``Classifier``."""
+    def predict_proba(self, features: Any) -> dict[str, Float64]:
+        """See ``Fitted``."""
         return {
             target: apply_temperature(values, self.temperatures[target])
-            for target, values in self.classifier.predict_proba(X).items()
+            for target, values in self.fitted.predict_proba(features).items()
         }
 
+    def predict(self, features: Any) -> Int64:
+        """See ``Fitted``: a temperature changes no prediction."""
+        return self.fitted.predict(features)
+
     def save(self, folder: Path, name: str) -> None:
-        """Write the classifier, and beside it ``<name>_temperature.json``.
+        """Write the model, and beside it ``<name>_temperature.json``.
 
         Raises:
             OSError: there is no space or no permission.
         """
-        self.classifier.save(folder, name)
+        self.fitted.save(folder, name)
         text = json.dumps(self.temperatures, indent=1, allow_nan=False)
         write_whole(_path(folder, name), f"{text}\n".encode())
 
     @classmethod
-    def wrap_saved(cls, classifier: Classifier, folder: Path, name: str) -> Classifier:
-        """Put the temperatures that ``save`` wrote around a classifier that was read back.
+    def wrap_saved(cls, fitted: Fitted, folder: Path, name: str) -> Fitted:
+        """Put the temperatures that ``save`` wrote around a model that was read back.
 
         Args:
-            classifier: what was read from ``folder`` under ``name``.
+            fitted: what was read from ``folder`` under ``name``.
             folder: where it lies.
             name: of the model.
 
         Returns:
-            The calibrated classifier; the classifier as it is where there are no temperatures, as
+            The calibrated model; the model as it is where there are no temperatures, as
             in runs made before there were any.
 
         Raises:
@@ -154,12 +158,12 @@ class Calibrated:
         try:
             temperatures = parse_json(read_regular(path, largest=_LARGEST_FILE))
         except FileNotFoundError:
-            return classifier
+            return fitted
         except (OSError, PlainError) as error:
             raise DataError(f"{path} can't be read ({type(error).__name__}: {error})") from error
-        if fault := _fault(temperatures, classifier.targets):
+        if fault := _fault(temperatures, fitted.targets):
             raise DataError(f"{path} can't be used: {fault}")
-        return cls(classifier, temperatures)
+        return cls(fitted, temperatures)
 
 
 def _fit(probability: Float64, truth: Int64) -> float:

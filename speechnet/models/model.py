@@ -1,15 +1,156 @@
-"""The one interface that neural and classical models share."""
+"""The contract of a model, and the registry of all of them.
+
+A model is a dataclass whose fields are its settings, registered under the name by which ``models``
+in the configuration asks for it. Fitted, it gives probabilities of classes::
+
+    @MODELS.register("nearest_mean")
+    @dataclass
+    class NearestMean(Model):
+        \"\"\"The class with the nearest mean.
+
+Attributes:
+            metric: the distance.
+        \"\"\"
+
+        label = "Nearest mean"
+        metric: Literal["euclidean", "manhattan"] = "euclidean"
+
+        def fit(self, train: Rows, dev: Rows, context: Context) -> Fitted: ...
+
+        @classmethod
+        def load(cls, folder: Path, name: str, targets: Targets) -> Fitted: ...
+
+Its module is imported whenever a command line is read, so it imports NumPy, scikit-learn, torch and
+the like in the functions that compute. An estimator of scikit-learn takes less: see
+``speechnet.models.scikit.model``; and a network: see ``speechnet.models.training.model``.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+from abc import ABCMeta, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Protocol
 
-from speechnet.core.types import Float32, Float64, Targets
+from speechnet.core.errors import ConfigError
+from speechnet.core.registry import Registry
+
+if TYPE_CHECKING:
+    from speechnet.core.types import Float32, Float64, Int64, Sequences, Targets
+    from speechnet.models.tuning.grid import Candidate
+    from speechnet.models.tuning.search import InnerFolds, Tried
+
+    Inputs = Float32 | Sequences | Mapping[str, Any]
+
+VECTOR: Final = "vector"
+"""What a model takes that takes the vector of each recording, of all vector extractors joined."""
 
 
-class Classifier(Protocol):
-    """A fitted model. It takes raw features: the scaler lives inside.
+class Source(Protocol):
+    """A table of features and labels, from which networks draw their batches."""
+
+    @property
+    def X(self) -> Any:  # noqa: N802 - the field's name for it
+        """float32 ``[n, d]``, raw, or ``Sequences`` of ``n`` recordings."""
+
+    @property
+    def labels(self) -> Int64:
+        """int64 ``[n, targets]``, -1 where there is no label."""
+
+    def loaders(self, *, train: Int64, dev: Int64, batch_size: int, seed: int) -> Any:
+        """A LightningDataModule of batches of those rows, in an order that the seed decides."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of a table that a model is fitted on, or stopped by.
+
+    Attributes:
+        source: the table.
+        positions: of these rows in it, int64 ``[n]``.
+    """
+
+    source: Source
+    positions: Int64
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    @cached_property
+    def features(self) -> Any:
+        """float32 ``[n, d]``, raw, or ``Sequences`` of ``n`` recordings."""
+        return take(self.source.X, self.positions)
+
+    @cached_property
+    def labels(self) -> Int64:
+        """int64 ``[n, targets]``, positions in the classes, -1 where there is no label."""
+        return self.source.labels[self.positions]
+
+
+def take(features: Any, rows: Int64) -> Any:
+    """Some rows of features of any kind: an array, ``Sequences``, or a mapping of these."""
+    if isinstance(features, Mapping):
+        return {name: take(one, rows) for name, one in features.items()}
+    return features.take(rows) if hasattr(features, "frames") else features[rows]
+
+
+@contextmanager
+def _silent(_what: str, _total: int) -> Iterator[Callable[[int], None]]:
+    yield lambda _count: None
+
+
+def _unheard(*_: Any) -> None:
+    """Nobody wants to know."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """All that a model needs to be fitted beside its rows.
+
+    Attributes:
+        targets: each target's ordered classes.
+        scaling: of the columns: ``minmax``, ``standard``, ``robust`` or ``none``.
+        seed: of whatever is random.
+        metric: what a search maximises.
+        inner_folds: so many inner folds of the training rows, as positions among these.
+        folder: where checkpoints and logs go; temporary files too.
+        name: of the model; files of its own begin with it.
+        make_trainer: makes a Lightning Trainer with callbacks and loggers beside the configured.
+        loggers: Lightning loggers for a member of a network.
+        processes: whether trainings may go on in several processes at once.
+        chosen: hyper-parameters by target, ``""`` for those that all targets share, as an earlier
+            search chose them; None to search.
+        probabilities: whether good probabilities are wanted, or ``Fitted.predict`` alone.
+        fitted: the models fitted before, calibrated, by name.
+        progress: ``with progress(what, total) as advance`` shows how far a search has come.
+        searched: told of the candidates tried for a target.
+        trained: told of the epochs of a member.
+    """
+
+    targets: Targets
+    scaling: str
+    seed: int
+    metric: str
+    inner_folds: Callable[[int], InnerFolds]
+    folder: Path
+    name: str
+    make_trainer: Callable[[list[Any], list[Any]], Any]
+    loggers: Callable[[int], list[Any]] = lambda _: []
+    processes: bool = True
+    chosen: Mapping[str, Candidate] | None = None
+    probabilities: bool = True
+    fitted: Mapping[str, Fitted] = field(default_factory=dict)
+    progress: Callable[[str, int], AbstractContextManager[Callable[[int], None]]] = _silent
+    searched: Callable[[str, list[Tried]], None] = _unheard
+    trained: Callable[[int, list[dict[str, float]]], None] = _unheard
+
+
+class Fitted:
+    """A fitted model. It takes raw features: the scaling is part of it.
 
     Attributes:
         targets: each target's ordered classes.
@@ -17,17 +158,166 @@ class Classifier(Protocol):
 
     targets: Targets
 
-    def predict_proba(self, X: Float32) -> dict[str, Float64]:
+    def predict_proba(self, features: Any) -> dict[str, Float64]:
         """Probabilities of every class of every target.
 
         Args:
-            X: float32 ``[n, d]``, unscaled.
+            features: float32 ``[n, d]``, unscaled, or ``Sequences`` of ``n`` recordings; by name
+                for a model that is made of others.
 
         Returns:
             For each target float64 ``[n, k]``, columns in the order of its classes, rows sum to 1.
         """
-        ...
+        raise NotImplementedError
+
+    def predict(self, features: Any) -> Int64:
+        """The likeliest class of each target: int64 ``[n, targets]``."""
+        import numpy as np
+
+        probabilities = self.predict_proba(features)
+        return np.stack([probabilities[name].argmax(axis=1) for name in self.targets], axis=1)
 
     def save(self, folder: Path, name: str) -> None:
-        """Write the model to files in ``folder`` whose names begin with ``name``."""
-        ...
+        """Write files to ``folder`` whose names begin with ``name``.
+
+        Raises:
+            OSError: there is no space or no permission.
+        """
+        raise NotImplementedError
+
+
+@dataclass
+class Model(metaclass=ABCMeta):  # not ABC: all bases must be dataclasses for jsonargparse
+    """A model and its settings; subclasses are dataclasses of settings that all have defaults.
+
+    Attributes:
+        label: what it is called in tables and figures.
+        default: whether it is fitted where a configuration names no models.
+        takes: ``vector``, one row a recording, or ``sequence``, one row a frame.
+        kinds: the kinds of target that it can learn.
+        joint: whether one model learns all targets, with a head for each.
+        exportable: whether it can be written as ONNX.
+    """
+
+    label: ClassVar[str]
+    default: ClassVar[bool] = False
+    takes: ClassVar[Literal["vector", "sequence"]] = "vector"
+    kinds: ClassVar[tuple[str, ...]] = ("categorical",)
+    joint: ClassVar[bool] = False
+    exportable: ClassVar[bool] = False
+
+    @property
+    def made_of(self) -> Sequence[str]:
+        """The models that it is made of; they are fitted before it."""
+        return ()
+
+    @property
+    def search_folds(self) -> int:
+        """How many inner folds its search takes; 0 where nothing is searched."""
+        return 0
+
+    def check(self, targets: Sequence[str], *, dev: bool) -> None:  # noqa: B027 - may have nothing to refuse
+        """Refuse settings that are wrong whatever the recordings are.
+
+        Args:
+            targets: their names.
+            dev: whether there is a dev part.
+
+        Raises:
+            ConfigError: which setting, what is expected. The message begins with the setting's
+                key below the model's: ``lr is -1, expected 0 or more``.
+        """
+
+    @abstractmethod
+    def fit(self, train: Rows, dev: Rows, context: Context) -> Fitted:
+        """Fit all targets.
+
+        Args:
+            train: rows to fit on.
+            dev: rows for early stopping and the choice between epochs; may be empty.
+            context: all else.
+
+        Raises:
+            SpeechnetError: it can't be fitted.
+        """
+
+    @classmethod
+    @abstractmethod
+    def load(cls, folder: Path, name: str, targets: Targets) -> Fitted:
+        """Read what ``Fitted.save`` wrote.
+
+        Raises:
+            DataError: a file is missing, damaged, or made for other classes.
+        """
+
+
+def _missing(thing: Any) -> str:
+    """What a class lacks of the contract; an empty text if nothing."""
+    if not (isinstance(thing, type) and issubclass(thing, Model)):
+        return "the base class speechnet.models.model.Model"
+    if absent := sorted(thing.__abstractmethods__):
+        return " and ".join(absent)
+    if not hasattr(thing, "label"):
+        return "a label"
+    if "__dataclass_fields__" not in vars(thing):
+        return "the decorator @dataclass"
+    required = [
+        each.name
+        for each in dataclasses.fields(thing)
+        if each.default is each.default_factory is dataclasses.MISSING
+    ]
+    return f"a default of {', '.join(required)}" if required else ""
+
+
+MODELS: Final[Registry[type[Model]]] = Registry(
+    "model",
+    group="speechnet.models",
+    modules=("speechnet.models.neural", "speechnet.models.classical"),
+    missing=_missing,
+)
+
+
+def load_fitted(folder: Path, name: str, targets: Targets) -> Fitted:
+    """Read a fitted model of any kind, with its calibration where it has one.
+
+    Args:
+        folder: of a fold of a run.
+        name: of the model.
+        targets: each target's ordered classes.
+
+    Raises:
+        DataError: a file is missing, damaged, or made for other classes.
+        ConfigError: no such model is registered.
+    """
+    from speechnet.models.calibration import Calibrated
+
+    return Calibrated.wrap_saved(MODELS[name].load(folder, name, targets), folder, name)
+
+
+def name_of(model: Model) -> str:
+    """The name that a model's class is registered under."""
+    return next(name for name, kind in MODELS.items() if kind is type(model))
+
+
+def fitting_order(models: Mapping[str, Model]) -> list[str]:
+    """The names of models, each behind those that it is made of.
+
+    Raises:
+        ConfigError: a model is made of one that is not there, or of itself.
+    """
+    order: list[str] = []
+    left = dict(models)
+    for name, model in models.items():
+        if absent := [one for one in model.made_of if one not in models]:
+            raise ConfigError(
+                f"models.{name} is made of {absent[0]}, which isn't among the models: "
+                f"{', '.join(models)}"
+            )
+    while left:
+        ready = [name for name, model in left.items() if set(model.made_of) <= set(order)]
+        if not ready:
+            raise ConfigError(f"models: {', '.join(left)} are made of each other")
+        order += ready
+        for name in ready:
+            del left[name]
+    return order

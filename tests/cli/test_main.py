@@ -26,7 +26,7 @@ from speechnet.experiment.fit import fit
 
 pytestmark = pytest.mark.slow
 
-ONE_MODEL = ["--model.enabled=false", "--baselines.svm=null", "--baselines.logreg=null"]
+ONE_MODEL = ["--models.mlp=null", "--models.svm=null", "--models.logreg=null"]
 NO_REPORT = ["--report.html=false", "--report.mistakes=0"]
 HEAVY = {"torch", "lightning", "sklearn", "librosa", "matplotlib"}
 
@@ -111,7 +111,7 @@ def test_help_of_each_verb(verb: str, capsys: pytest.CaptureFixture[str]) -> Non
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["fit", "--model.lr", "0.5"],
+        ["fit", "--models.mlp.lr", "0.5"],
         ["test", "--run", "r", "--data.corpus.name", "emodb"],
         ["predict", "--run", "r", "a.wav", "b.wav"],
         ["synth", "--out", "o", "--speakers", "3"],

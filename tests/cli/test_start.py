@@ -71,7 +71,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> str:
         (["audit", "--print_config"], 0),
         (["fit", "--trainer.max_epoch", "3"], 2),
         (["predict", "--run", "x", "--modle", "svm", "a.wav"], 2),
-        (["fit", "--model.lr", "fast"], 2),
+        (["fit", "--models.mlp.lr", "fast"], 2),
         (["fit", "--config", "none.yaml"], 2),
     ],
 )

@@ -31,8 +31,8 @@ Edit = Callable[..., Path]
 def fitted(tiny_config: Path) -> Callable[..., Path]:
     """Runs of the tiny experiment with other settings and two models fewer."""
     words = ["--config", str(tiny_config), "--out", str(tiny_config.parent / "compared")]
-    words += ["--model.enabled", "false", "--evaluation.clustering.enabled", "false"]
-    words += ["--baselines.logreg", "null", "--report.mistakes", "0", "--report.html", "false"]
+    words += ["--models.mlp", "null", "--evaluation.clustering.enabled", "false"]
+    words += ["--models.logreg", "null", "--report.mistakes", "0", "--report.html", "false"]
     return lambda *more: fit(*read_experiment([*words, *more]))
 
 
@@ -98,8 +98,8 @@ def test_same_folds_are_paired(
     assert row["low"] == pytest.approx(expected.low, abs=0.02)  # units are drawn in another order
     settings = read_table(tmp_path / "out" / "settings.csv")
     assert settings.query("key == 'data.features.n_mfcc'")["value"].tolist() == ["12", "3"]
-    assert set(settings["key"]) == {"data.features.n_mfcc", "model.enabled", "baselines.logreg"}
-    assert settings.query("key == 'baselines.logreg'")["value"].tolist() == ["(set)", "null"]
+    assert set(settings["key"]) == {"data.features.n_mfcc", "models.mlp", "models.logreg"}
+    assert settings.query("key == 'models.logreg'")["value"].tolist() == ["(set)", "null"]
     shown = capsys.readouterr().out
     assert "data.features.n_mfcc: 12 (A), 3 (B)" in shown
     assert "Only A has the model MLP (network)." in shown

@@ -31,7 +31,7 @@ def test_what_has_no_effect_is_left_out(tmp_path: Path) -> None:
         "data.corpus.name": "emodb",
         "data.corpora.0.name": "a",
         "data.corpora.1.name": "b",
-        "model.hidden": [8, 4],
+        "models.mlp.hidden": [8, 4],
     }
 
 
@@ -55,9 +55,9 @@ def test_only_what_differs() -> None:
 
 def test_the_same_experiment() -> None:
     """Another seed is the same experiment, anything else is not."""
-    base = {"seed_everything": 0, "model.lr": 0.1}
+    base = {"seed_everything": 0, "models.mlp.lr": 0.1}
     assert same_experiment(base, base | {"seed_everything": 5})
-    assert not same_experiment(base, base | {"model.lr": 0.2})
+    assert not same_experiment(base, base | {"models.mlp.lr": 0.2})
     assert not same_experiment(base, {"seed_everything": 0})
 
 

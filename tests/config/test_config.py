@@ -16,6 +16,7 @@ from lightning.pytorch.plugins.environments import LightningEnvironment, SLURMEn
 from speechnet.config.experiment import fit_schema, read_experiment
 from speechnet.config.trainer_factory import TrainerFactory, _never_requeued
 from speechnet.core.errors import ConfigError
+from speechnet.models.neural.mlp import MLP
 
 pytestmark = pytest.mark.slow
 
@@ -33,7 +34,7 @@ def test_defaults() -> None:
     config, text = read_experiment([])
     assert config.experiment == "experiment"
     assert config.data.corpus.name == "synthetic"
-    assert yaml.safe_load(text)["baselines"]["knn"]["weights"] == ["distance"]
+    assert yaml.safe_load(text)["models"]["knn"]["weights"] == ["distance"]
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
@@ -45,7 +46,7 @@ def test_shipped_configs(path: Path) -> None:
 
 def test_fed_back(tmp_path: Path) -> None:
     """The whole configuration as YAML, read again, is the same configuration and text."""
-    flags = ["--experiment", "x", "--baselines.svm", "null", "--model.grid", "{lr: [0.1, 0.01]}"]
+    flags = ["--experiment", "x", "--models.svm", "null", "--models.mlp.grid", "{lr: [0.1, 0.01]}"]
     flags += ["--trainer.callbacks", "LearningRateMonitor", "--data.split.speakers", "[['01']]"]
     first, text = read_experiment(flags)
     second, again = read_experiment(["--config", _yaml(tmp_path, text)])
@@ -58,9 +59,9 @@ def test_fed_back(tmp_path: Path) -> None:
     [
         (["--trainer.max_epochs", "3"], "trainer.max_epochs", 3),
         (["--trainer.max_epochs=3"], "trainer.max_epochs", 3),
-        (["--model.lr", "1e-2"], "model.lr", 0.01),
-        (["--model.hidden", "[8, 4]"], "model.hidden", [8, 4]),
-        (["--model.hidden+", "4"], "model.hidden", [7, 4]),
+        (["--models.mlp.lr", "1e-2"], "models.mlp.lr", 0.01),
+        (["--models.mlp.hidden", "[8, 4]"], "models.mlp.hidden", [8, 4]),
+        (["--models.mlp.hidden+", "4"], "models.mlp.hidden", [7, 4]),
         (["--data.corpus.root", "/a b"], "data.corpus.root", "/a b"),
         (
             ["--data.corpus.labels.emotion", "{calm: neutral, bored: null}"],
@@ -73,9 +74,8 @@ def test_fed_back(tmp_path: Path) -> None:
             {"gender": ["female"], "emotion": ["angry", "sad"]},
         ),
         (["--data.targets", "{age: null}"], "data.targets", {"age": None}),
-        (["--baselines.svm", "null"], "baselines.svm", None),
-        (["--baselines.svm.C", "[1,2]"], "baselines.svm.C", [1.0, 2.0]),
-        (["--baselines.sklearn_mlp", "{hidden: [5]}"], "baselines.sklearn_mlp.hidden", [5]),
+        (["--models.svm.C", "[1,2]"], "models.svm.C", [1.0, 2.0]),
+        (["--models.sklearn_mlp", "{hidden: [5]}"], "models.sklearn_mlp.hidden", [5]),
         (["--data.features.include.f0", "[mean]"], "data.features.include", {"f0": ["mean"]}),
         (["--data.split.speakers", '[["01", "02"]]'], "data.split.speakers", [["01", "02"]]),
         (["--data.audio.max_duration", "5.7"], "data.audio.max_duration", 5.7),
@@ -84,30 +84,52 @@ def test_fed_back(tmp_path: Path) -> None:
 )
 def test_flags_override(tmp_path: Path, flags: list[str], path: str, expected: Any) -> None:
     """A flag goes before the YAML, whatever its depth and kind, and leaves the rest alone."""
-    base = "model: {hidden: [7], dropout: 0.25}\ndata: {targets: {gender: [female]}}\n"
+    models = "models: {mlp: {hidden: [7], dropout: 0.25}, svm: {}}"
+    base = f"{models}\ndata: {{targets: {{gender: [female]}}}}\n"
     _, text = read_experiment(["--config", _yaml(tmp_path, base), *flags])
     settings: Any = yaml.safe_load(text)
-    assert settings["model"]["dropout"] == 0.25
+    assert settings["models"]["mlp"]["dropout"] == 0.25
     for key in path.split("."):
         settings = settings[key]
     assert settings == expected
 
 
+@pytest.mark.parametrize(
+    ("content", "flags", "expected"),
+    [
+        ("out: x", [], ["mlp", "knn", "logreg", "svm"]),
+        ("models: {svm: {}}", [], ["svm"]),
+        ("models: {svm: {}}", ["--models.knn.folds", "3"], ["knn", "svm"]),
+        ("models: {svm: {}, knn: {}}", ["--models.svm=null"], ["knn"]),
+        ("models: {mlp: null}", [], ["knn", "logreg", "svm"]),
+        ("out: x", ["--models", "{sklearn_mlp: {}}"], ["sklearn_mlp"]),
+        ("out: x", ["--models.sklearn_mlp", "{}"], ["mlp", "knn", "logreg", "sklearn_mlp", "svm"]),
+        ("out: x", ["--models.svm.C", "[1]"], ["mlp", "knn", "logreg", "svm"]),
+    ],
+)
+def test_which_models(tmp_path: Path, content: str, flags: list[str], expected: list[str]) -> None:
+    """Those that a YAML names replace the default; a flag adds one, changes it or takes it out."""
+    config, text = read_experiment(["--config", _yaml(tmp_path, content), *flags])
+    assert list(config.models) == expected
+    assert set(yaml.safe_load(text)["models"]) == set(expected)
+
+
 def test_later_files_go_before_earlier(tmp_path: Path) -> None:
     """Two files: sections merge, the later value counts, and the last names the experiment."""
-    first = _yaml(tmp_path, "model: {lr: 0.1, dropout: 0.1}\nout: a\n", "first.yaml")
-    second = _yaml(tmp_path, "model: {lr: 0.2}\nexperiment: null\n", "second.yaml")
+    first = _yaml(tmp_path, "models: {mlp: {lr: 0.1, dropout: 0.1}}\nout: a\n", "first.yaml")
+    second = _yaml(tmp_path, "models: {mlp: {lr: 0.2}}\nexperiment: null\n", "second.yaml")
     config, _ = read_experiment(["--config", first, "--config", second, "--out", "b"])
-    assert (config.model.lr, config.model.dropout, config.out) == (0.2, 0.1, "b")
+    assert config.models == {"mlp": MLP(lr=0.2, dropout=0.1)}
+    assert config.out == "b"
     assert config.experiment == "second"
 
 
 def test_a_section_from_a_file(tmp_path: Path) -> None:
     """One section may stand in a file of its own, which is checked like all else."""
-    config, _ = read_experiment(["--model", _yaml(tmp_path, "lr: 0.3\n")])
-    assert config.model.lr == 0.3
-    with pytest.raises(ConfigError, match=r"unknown key 'model\.lrr'"):
-        read_experiment(["--model", _yaml(tmp_path, "lrr: 0.3\n")])
+    config, _ = read_experiment(["--models", _yaml(tmp_path, "mlp: {lr: 0.3}\n")])
+    assert config.models == {"mlp": MLP(lr=0.3)}
+    with pytest.raises(ConfigError, match=r"unknown key 'models\.mlp\.lrr'"):
+        read_experiment(["--models", _yaml(tmp_path, "mlp: {lrr: 0.3}\n")])
 
 
 def test_paths_become_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,27 +149,36 @@ def test_paths_become_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     [
         (["--data.corpus.rot", "x"], r"unknown key 'data\.corpus\.rot'.*'data\.corpus\.root'"),
         (["--dta.corpus.root", "x"], r"unknown key 'dta\.corpus\.root'.*'data\.corpus\.root'"),
-        (["--baselines.svm.CC", "[1]"], r"unknown key 'baselines\.svm\.CC'.*'baselines\.svm\.C'"),
+        (["--models.svm.CC", "[1]"], r"unknown key 'models\.svm\.CC'.*'models\.svm\.C'"),
         (["--trainer.max_epoch", "1"], r"unknown key 'trainer\.max_epoch'.*'trainer\.max_epochs'"),
         (["--max_epochs", "1"], r"unknown key 'max_epochs'.*'trainer\.max_epochs'"),
-        (["--model.grid", "{drop_out: [0.1]}"], r"'model\.grid\.drop_out'.*'model\.grid\.dropout'"),
-        (["--model.grid", "{lr: [fast]}"], r"model\.grid\.lr\[0\] is 'fast', expected a number"),
-        (["--model.grid", "{lr: []}"], r"model\.grid.*lr"),
-        (["--model.loss_weights", "{emo: 2}"], r"'model\.loss_weights\.emo'.*weights\.emotion'"),
-        (["--model.lr", "fast"], r"model\.lr is 'fast', expected a number"),
+        (
+            ["--models.mlp.grid", "{drop_out: [0.1]}"],
+            r"'models\.mlp\.grid\.drop_out'.*'models\.mlp\.grid\.dropout'",
+        ),
+        (
+            ["--models.mlp.grid", "{lr: [fast]}"],
+            r"grid\.lr\[0\] is 'fast', expected a number",
+        ),
+        (["--models.mlp.grid", "{lr: []}"], r"models\.mlp\.grid.*lr"),
+        (
+            ["--models.mlp.loss_weights", "{emo: 2}"],
+            r"models\.mlp\.loss_weights\.emo: .*'emotion'",
+        ),
+        (["--models.mlp.lr", "fast"], r"models\.mlp\.lr is 'fast', expected a number"),
         (["--data.split.protocol", "speakr"], r"protocol is 'speakr', .*did you mean speaker\?"),
-        (["--baselines.svm.kernel", "[rbf, lin]"], r"kernel\[1\] is 'lin', .*did you mean linear"),
-        (["--baselines.svm.C", "[]"], r"baselines\.svm\.C is empty"),
+        (["--models.svm.kernel", "[rbf, lin]"], r"kernel\[1\] is 'lin', .*did you mean linear"),
+        (["--models.svm.C", "[]"], r"models\.svm\.C is \[\]"),
         (["--trainer.logger", "true"], r"trainer\.logger can't be set"),
         (["--trainer.fast_dev_run", "true"], r"trainer\.fast_dev_run can't be set"),
-        (["--trainer.max_epochs", "0"], r"trainer\.max_epochs is 0.*model\.enabled: false"),
+        (["--trainer.max_epochs", "0"], r"trainer\.max_epochs is 0.*null below models"),
         (["--seed_everything", "-1"], "seed_everything is -1, expected 0 to"),
         (["--parallel.n_jobs", "0"], r"parallel\.n_jobs is 0"),
         (["--experiment", "../x"], r"experiment is '\.\./x', expected letters"),
         (["--data.max_bad_share", "1.5"], r"data\.max_bad_share is 1\.5, expected 0 to 1"),
         (["--data.features.include", "{mfc: [mean]}"], "unknown feature 'mfc'.*'mfcc'"),
         (["--evaluation.clustering.k", "[1]"], r"evaluation\.clustering\.k"),
-        (["--model.grid", "{lr: [1.0]}", "--data.split.dev", "0"], "needs a dev part"),
+        (["--models.mlp.grid", "{lr: [1.0]}", "--data.split.dev", "0"], "needs a dev part"),
         (["--config", "none.yaml"], r"no file none\.yaml"),
         (["--config"], "--config needs a value"),
         (["--data.corpus.root", "--out", "x"], r"--data\.corpus\.root needs a value"),
@@ -169,7 +200,7 @@ def test_mistakes_in_files(tmp_path: Path) -> None:
     for content, message in [
         ("dat: {}", "unknown key 'dat'.*'data'"),
         ("data: {features: {n_mfc: 3}}", r"'data\.features\.n_mfc'.*n_mfcc'"),
-        ("baselines: {svm: {c: [1]}}", r"'baselines\.svm\.c'.*'baselines\.svm\.C'"),
+        ("models: {svm: {c: [1]}}", r"'models\.svm\.c'.*'models\.svm\.C'"),
         ("evaluation: {clustering: {kk: [2]}}", r"clustering\.kk'.*clustering\.k'"),
         ("trainer:", "trainer is null, expected keys with values"),
         ("data: 3", "data is 3, expected keys with values"),
@@ -181,9 +212,9 @@ def test_mistakes_in_files(tmp_path: Path) -> None:
 
 def test_no_model_is_left() -> None:
     """An experiment without any model is refused."""
-    none = [f"--baselines.{name}=null" for name in ("knn", "svm", "logreg")]
+    none = [f"--models.{name}=null" for name in ("knn", "svm", "logreg")]
     with pytest.raises(ConfigError, match="no model is left"):
-        read_experiment([*none, "--model.enabled", "false"])
+        read_experiment([*none, "--models.mlp", "null"])
 
 
 @pytest.mark.parametrize(
@@ -196,7 +227,7 @@ def test_no_model_is_left() -> None:
         "trainer: {profiler: {class_path: evil_module.Evil}}",
         "trainer: {callbacks: [{class_path: LambdaCallback, init_args: {on_fit_start: "
         "evil_module.run}}]}",
-        "baselines: {svm: {class_path: evil_module.Evil}}",
+        "models: {svm: {class_path: evil_module.Evil}}",
         "data: {class_path: evil_module.Evil}",
         "data: {corpus: {class_path: evil_module.Evil}}",
         "model: {class_path: evil_module.Evil}",

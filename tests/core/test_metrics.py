@@ -83,8 +83,8 @@ def test_a_metric_is_one_function(rescored: list[Path], tmp_path: Path) -> None:
 @pytest.mark.usefixtures("kappa")
 def test_a_search_can_maximise_it() -> None:
     """It is named in the configuration, and candidates are scored by it."""
-    config, _ = read_experiment(["--baselines.metric", "kappa"])
-    assert config.baselines.metric == "kappa"
+    config, _ = read_experiment(["--evaluation.tune_by", "kappa"])
+    assert config.evaluation.tune_by == "kappa"
     truth, predicted = np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1])
     assert score(truth, predicted, "kappa") == pytest.approx(cohen(truth, predicted))
 
@@ -93,14 +93,14 @@ def test_a_search_can_maximise_it() -> None:
     ("name", "message"),
     [
         ("uarr", "no metric 'uarr'.*did you mean 'uar'"),
-        ("ece", "baselines.metric is ece, which takes more than predicted labels.*accuracy, uar"),
-        ("recall", "baselines.metric is recall"),
+        ("ece", "evaluation.tune_by is ece, which takes more than predicted labels.*accuracy, uar"),
+        ("recall", "evaluation.tune_by is recall"),
     ],
 )
 def test_what_a_search_can_not_maximise(name: str, message: str) -> None:
     """An unknown name, a metric of probabilities, one of each class."""
     with pytest.raises(ConfigError, match=message):
-        tuning_metric(name, key="baselines.metric")
+        tuning_metric(name, key="evaluation.tune_by")
 
 
 @pytest.mark.parametrize(

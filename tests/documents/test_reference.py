@@ -79,7 +79,7 @@ def test_a_page_says_what_a_key_is(pages: Path) -> None:
     assert "`configs/quickstart.yaml`: `30`" in text
     block = text.partition("```yaml\n")[2].partition("```")[0]
     assert yaml.safe_load(block) == {"data": {"audio": {"trim_db": None}}}
-    nested = (pages / "keys" / "baselines.svm" / "baselines.svm.C.md").read_text()
+    nested = (pages / "keys" / "models.svm" / "models.svm.C.md").read_text()
     assert "list of: number" in nested
 
 

@@ -9,9 +9,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import balanced_accuracy_score
 
-from speechnet.core.errors import ConfigError
 from speechnet.evaluation.ablation import COLUMNS, Trial, ablation_table
-from speechnet.evaluation.config import AblationConfig
 from speechnet.evaluation.significance import paired_difference
 
 TARGETS = {"gender": ["female", "male"], "emotion": ["angry", "happy", "sad"]}
@@ -37,12 +35,6 @@ def _trials(baseline: pd.DataFrame, count: int, model: str = "svm") -> list[Tria
         Trial("features", f"without {n}", model, baseline, _predictions(0.2 + 0.2 * n, seed=n))
         for n in range(count)
     ]
-
-
-def test_heads_are_about_the_network() -> None:
-    """Where the network takes no part, it is said which key to change."""
-    with pytest.raises(ConfigError, match=r"heads .*: add mlp to evaluation\.ablate\.models"):
-        AblationConfig(parts=["heads"])
 
 
 def test_scores_by_scikit_learn() -> None:

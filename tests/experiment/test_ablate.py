@@ -29,7 +29,7 @@ from speechnet.features.extract import Extraction
 
 pytestmark = pytest.mark.slow
 
-MODELS = ["mlp", "knn", "svm", "logreg"]
+MODELS = ["mlp", "knn", "logreg", "svm"]
 
 
 @pytest.fixture
@@ -293,7 +293,7 @@ class TestRefused:
             (
                 {"parts": ["features"], "models": ["sklearn_mlp"]},
                 {},
-                "models: sklearn_mlp is not a model of this experiment, which has mlp, knn, svm",
+                "sklearn_mlp is not a model of this experiment, which has mlp, knn, logreg, svm",
             ),
             (
                 {"parts": ["heads"], "models": ["mlp"]},
@@ -301,6 +301,7 @@ class TestRefused:
                 "heads needs two targets",
             ),
             ({"importance": True, "models": ["nothing"]}, {}, "nothing is not a model"),
+            ({"parts": ["heads"]}, {}, r"heads .*: add one to evaluation\.ablate\.models"),
         ],
     )
     def test_settings(
@@ -347,5 +348,5 @@ class TestRefused:
 
     def test_nothing_asked_for(self, config: ExperimentConfig) -> None:
         """The default names a model that the experiment may do without."""
-        config.baselines.svm = None
+        del config.models["svm"]
         check_ablation(config, pd.DataFrame({"speaker": [None]}))

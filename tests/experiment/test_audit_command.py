@@ -21,9 +21,9 @@ from speechnet.inference.predict import recognise
 pytestmark = pytest.mark.slow
 
 ONE_MODEL = (
-    "--model.enabled=false",
-    "--baselines.knn=null",
-    "--baselines.svm=null",
+    "--models.mlp=null",
+    "--models.knn=null",
+    "--models.svm=null",
     "--evaluation.clustering.enabled=false",
 )
 

@@ -18,7 +18,8 @@ from speechnet.core.types import encode_all
 from speechnet.corpus.config import SynthConfig
 from speechnet.corpus.synthetic.corpus import write_corpus
 from speechnet.data.datamodule import SpeechDataModule
-from speechnet.experiment.cross_corpus import COLUMNS, MODELS, cross_matrix
+from speechnet.experiment.cross_corpus import COLUMNS, cross_matrix
+from speechnet.models.scikit.model import untuned_models
 
 pytestmark = pytest.mark.slow
 
@@ -52,7 +53,7 @@ def cell(table: pd.DataFrame, **key: str) -> pd.Series:
     return found.iloc[0]
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", untuned_models())
 def test_the_cells_are_those_of_scikit_learn(model: str) -> None:
     """All of one corpus on all of the other; within a corpus by folds that part speakers."""
     data = speech_data(two_corpora(), signal=0.8)

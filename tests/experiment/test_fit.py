@@ -26,7 +26,7 @@ from speechnet.splits.config import SplitConfig
 pytestmark = pytest.mark.slow
 
 CLASSES = {"gender": ["female", "male"], "emotion": ["angry", "happy", "sad", "neutral"]}
-MODELS = ["mlp", "knn", "svm", "logreg"]
+MODELS = ["mlp", "knn", "logreg", "svm"]
 
 
 def _fit(config: Path, out: Path, *flags: str) -> Path:
@@ -38,10 +38,10 @@ def _csv(run: Path, name: str) -> pd.DataFrame:
 
 
 QUICK = [
-    *("--baselines.svm=null", "--baselines.logreg=null", "--evaluation.clustering.enabled=false"),
+    *("--models.svm=null", "--models.logreg=null", "--evaluation.clustering.enabled=false"),
     *("--report.html=false", "--report.mistakes=0"),
 ]
-NO_NETWORK = [*QUICK, "--model.enabled=false"]
+NO_NETWORK = [*QUICK, "--models.mlp=null"]
 
 
 @pytest.mark.parametrize(
@@ -271,10 +271,10 @@ def test_nothing_is_left(own_corpus: Path, tiny_config: Path, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("flags", "models"),
     [
-        (["--data.split.dev=0", "--model.enabled=false"], ["knn"]),
+        (["--data.split.dev=0", "--models.mlp=null"], ["knn"]),
         (["--data.split.dev=0"], ["mlp", "knn"]),
-        (["--baselines.knn=null"], ["mlp"]),
-        (["--model.enabled=false"], ["knn"]),
+        (["--models.knn=null"], ["mlp"]),
+        (["--models.mlp=null"], ["knn"]),
     ],
 )
 def test_parts_left_out(

@@ -15,12 +15,12 @@ from speechnet.config.experiment import ExperimentConfig, read_experiment
 from speechnet.core.errors import DataError, StorageError
 from speechnet.core.types import Fold
 from speechnet.data.datamodule import SpeechDataModule
-from speechnet.experiment.fold import FoldTraining, check_searches
+from speechnet.experiment.fold import FoldTraining, check_searches, context_of
 from speechnet.experiment.parallel import parallel
 from speechnet.models.calibration import Calibrated, fit_temperatures
-from speechnet.models.model import Classifier
-from speechnet.models.scikit.pipelines import BaselineClassifier, FitAndScoreBaseline
-from speechnet.models.training.fitted import NetworkClassifier
+from speechnet.models.model import Fitted
+from speechnet.models.scikit.estimators import FitAndScore, FittedEstimators
+from speechnet.models.training.fitted import FittedNetworks
 from speechnet.models.training.trainer import NetworkTrainer
 from speechnet.splits.config import SplitConfig
 
@@ -29,20 +29,20 @@ pytestmark = pytest.mark.slow
 FAST = {
     "trainer.accelerator": "cpu",
     "trainer.max_epochs": "3",
-    "model.hidden": "[8]",
-    "baselines.knn.n_neighbors": "[1, 3]",
-    "baselines.svm.C": "[1.0, 100.0]",
-    "baselines.svm.folds": "3",
-    "baselines.logreg.C": "[0.1, 1.0]",
-    "baselines.logreg.folds": "3",
+    "models.mlp.hidden": "[8]",
+    "models.knn.n_neighbors": "[1, 3]",
+    "models.svm.C": "[1.0, 100.0]",
+    "models.svm.folds": "3",
+    "models.logreg.C": "[0.1, 1.0]",
+    "models.logreg.folds": "3",
     "parallel.n_jobs": "1",
 }
 
-NO_BASELINES = dict.fromkeys([f"baselines__{name}" for name in ("knn", "svm", "logreg")], "null")
+NO_BASELINES = dict.fromkeys([f"models__{name}" for name in ("knn", "svm", "logreg")], "null")
 
 
 def configuration(**settings: str) -> ExperimentConfig:
-    """``configuration(model__members="2")``: a small experiment, but for what is set."""
+    """``configuration(models__mlp__members="2")``: a small experiment, but for what is set."""
     chosen = FAST | {key.replace("__", "."): value for key, value in settings.items()}
     return read_experiment([word for key, text in chosen.items() for word in (f"--{key}", text)])[0]
 
@@ -55,12 +55,12 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.fixture
-def train(tmp_path: Path) -> Callable[..., tuple[FoldTraining, dict[str, Classifier]]]:
+def train(tmp_path: Path) -> Callable[..., tuple[FoldTraining, dict[str, Fitted]]]:
     """Fit all models of the first fold."""
 
     def run(
         data: SpeechDataModule, config: ExperimentConfig, name: str = "fold_0"
-    ) -> tuple[FoldTraining, dict[str, Classifier]]:
+    ) -> tuple[FoldTraining, dict[str, Fitted]]:
         (tmp_path / name).mkdir()
         training = FoldTraining(config, data, number=0, folder=tmp_path / name)
         with parallel(config.parallel):
@@ -69,17 +69,17 @@ def train(tmp_path: Path) -> Callable[..., tuple[FoldTraining, dict[str, Classif
     return run
 
 
-Train = Callable[..., tuple[FoldTraining, dict[str, Classifier]]]
+Train = Callable[..., tuple[FoldTraining, dict[str, Fitted]]]
 
 
 class TestModels:
     def test_all_are_fitted_and_saved(self, train: Train) -> None:
         """The network first; what is on disk is what was handed out."""
         data = speech_data()
-        training, models = train(data, configuration(model__members="2"))
-        assert list(models) == ["mlp", "knn", "svm", "logreg"]
+        training, models = train(data, configuration(models__mlp__members="2"))
+        assert list(models) == ["mlp", "knn", "logreg", "svm"]
         for name, model in models.items():
-            kind: Any = NetworkClassifier if name == "mlp" else BaselineClassifier
+            kind: Any = FittedNetworks if name == "mlp" else FittedEstimators
             loaded = kind.load(training.folder, name, TARGETS)
             again = Calibrated.wrap_saved(loaded, training.folder, name).predict_proba(data.X)
             for target, proba in model.predict_proba(data.X).items():
@@ -91,7 +91,7 @@ class TestModels:
 
     def test_left_out(self, train: Train) -> None:
         """Models that are not enabled are not fitted, and leave no trace."""
-        config = configuration(model__enabled="false", baselines__knn="null", baselines__svm="null")
+        config = configuration(models__mlp="null", models__knn="null", models__svm="null")
         training, models = train(speech_data(), config)
         assert list(models) == ["logreg"]
         assert training.history == []
@@ -100,26 +100,26 @@ class TestModels:
     def test_calibrated_on_the_dev_part(self, train: Train) -> None:
         """Each temperature is that of the dev rows; without it the model is as it was fitted."""
         data = speech_data()
-        training, models = train(data, configuration(model__enabled="false"))
+        training, models = train(data, configuration(models__mlp="null"))
         dev = data.folds[0].dev
         for record in training.temperatures:
             model = models[record["model"]]
             assert isinstance(model, Calibrated)
-            plain = model.classifier.predict_proba(data.X[dev])
+            plain = model.fitted.predict_proba(data.X[dev])
             fitted = fit_temperatures(plain, data.labels[dev], TARGETS)
             assert record["temperature"] == fitted[record["target"]]
         assert len(training.temperatures) == 3 * 2
 
     def test_not_calibrated_if_not_asked_to(self, train: Train) -> None:
         """No temperature is fitted, none is kept."""
-        settings = {"model__enabled": "false", "evaluation__calibrate": "false"}
+        settings = {"models__mlp": "null", "evaluation__calibrate": "false"}
         training, models = train(speech_data(), configuration(**settings))
         assert training.temperatures == []
-        assert all(isinstance(model, BaselineClassifier) for model in models.values())
+        assert all(isinstance(model, FittedEstimators) for model in models.values())
 
     def test_history(self, train: Train) -> None:
         """A row for each member and epoch."""
-        training, _ = train(speech_data(), configuration(model__members="2", **NO_BASELINES))
+        training, _ = train(speech_data(), configuration(models__mlp__members="2", **NO_BASELINES))
         history = pd.concat(training.history)
         assert history[["member", "epoch"]].to_numpy().tolist() == [
             [member, epoch] for member in (0, 1) for epoch in (0, 1, 2)
@@ -132,8 +132,8 @@ class TestModels:
         """The dev part ends the training."""
         config = configuration(
             trainer__max_epochs=epochs,
-            model__patience="1",
-            model__schedule="none",
+            models__mlp__patience="1",
+            models__mlp__schedule="none",
             **NO_BASELINES,
         )
         training, _ = train(speech_data(), config)
@@ -143,9 +143,9 @@ class TestModels:
         """Every member's curves as CSV and for TensorBoard."""
         training, _ = train(speech_data(), configuration(**NO_BASELINES))
         logs = training.folder / "logs"
-        metrics = pd.read_csv(logs / "csv_0" / "metrics.csv")
+        metrics = pd.read_csv(logs / "csv_mlp_0" / "metrics.csv")
         assert metrics["dev_uar"].notna().sum() == metrics["train_loss"].notna().sum() == 3
-        assert list((logs / "network_0").glob("events.*"))
+        assert list((logs / "mlp_0").glob("events.*"))
 
     def test_no_permission(self, train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
         """A folder that can't be written is said to be one."""
@@ -153,14 +153,18 @@ class TestModels:
         def refuse(*_: Any) -> None:
             raise PermissionError(13, "denied")
 
-        monkeypatch.setattr(BaselineClassifier, "save", refuse)
+        monkeypatch.setattr(FittedEstimators, "save", refuse)
         with pytest.raises(StorageError, match=r"no permission to write .*fold_0"):
-            train(speech_data(), configuration(model__enabled="false"))
+            train(speech_data(), configuration(models__mlp="null"))
 
     def test_parallel_is_serial(self, train: Train) -> None:
         """Processes change no probability and no record, for networks and baselines alike."""
         data = speech_data()
-        grid = {"model__members": "2", "model__grid": "{lr: [0.001, 0.01]}", "model__folds": "2"}
+        grid = {
+            "models__mlp__members": "2",
+            "models__mlp__grid": "{lr: [0.001, 0.01]}",
+            "models__mlp__folds": "2",
+        }
         runs = [
             train(data, configuration(**grid, parallel__n_jobs=jobs), f"fold_{jobs}")
             for jobs in ("1", "2")
@@ -176,7 +180,7 @@ class TestModels:
 class TestSearchRecords:
     def test_complete(self, train: Train) -> None:
         """Every candidate of every model and target, a score for each inner fold, one chosen."""
-        config = configuration(model__grid="{lr: [0.001, 0.01]}", model__folds="2")
+        config = configuration(models__mlp__grid="{lr: [0.001, 0.01]}", models__mlp__folds="2")
         training, _ = train(speech_data(), config)
         searched = pd.concat(training.searched, ignore_index=True)
         sizes = searched.groupby(["model", "target"]).size().to_dict()
@@ -191,7 +195,7 @@ class TestSearchRecords:
 
     def test_numbers(self, train: Train) -> None:
         """Mean, deviation and rank are those of the folds' scores; the chosen ranks first."""
-        training, _ = train(speech_data(signal=0.5), configuration(model__enabled="false"))
+        training, _ = train(speech_data(signal=0.5), configuration(models__mlp="null"))
         for table in training.searched:
             scores = table.filter(like="score_").to_numpy()
             np.testing.assert_allclose(table["mean"], scores.mean(axis=1))
@@ -203,10 +207,10 @@ class TestSearchRecords:
     def test_failures_stand_in_the_table(self, train: Train) -> None:
         """A candidate that can't be fitted has no mean, no rank, and a reason."""
         config = configuration(
-            model__enabled="false",
-            baselines__svm="null",
-            baselines__logreg="null",
-            baselines__knn__n_neighbors="[1000, 3]",
+            models__mlp="null",
+            models__svm="null",
+            models__logreg="null",
+            models__knn__n_neighbors="[1000, 3]",
         )
         training, _ = train(speech_data(), config)
         for table in training.searched:
@@ -217,13 +221,13 @@ class TestSearchRecords:
 
     def test_the_chosen_is_what_is_fitted(self, train: Train) -> None:
         """The model has the hyper-parameters that the table says were chosen."""
-        training, models = train(speech_data(), configuration(model__enabled="false"))
+        training, models = train(speech_data(), configuration(models__mlp="null"))
         for table, target in zip(training.searched, TARGETS, strict=False):
             chosen = json.loads(table.loc[table["chosen"], "candidate"].item())
             knn = models["knn"]
             assert isinstance(knn, Calibrated)
-            assert isinstance(knn.classifier, BaselineClassifier)
-            fitted = knn.classifier.estimators[target].named_steps["model"].get_params()
+            assert isinstance(knn.fitted, FittedEstimators)
+            fitted = knn.fitted.estimators[target].named_steps["model"].get_params()
             assert {name: fitted[name] for name in chosen} == chosen
 
 
@@ -241,16 +245,16 @@ class TestLeakage:
             assert set(parts["dev"]) <= set(data.folds[0].dev)
             return network(self, *args, **parts)
 
-        call = FitAndScoreBaseline.__call__
+        call = FitAndScore.__call__
 
-        def spy_baseline(self: FitAndScoreBaseline, candidate: Any, fit: Any, held: Any) -> float:
+        def spy_baseline(self: FitAndScore, candidate: Any, fit: Any, held: Any) -> float:
             seen.append(self.X)
             assert not set(fit) & set(held)
             return call(self, candidate, fit, held)
 
         monkeypatch.setattr(NetworkTrainer, "fit", spy_network)
-        monkeypatch.setattr(FitAndScoreBaseline, "__call__", spy_baseline)
-        train(data, configuration(model__grid="{lr: [0.01]}", model__folds="2"))
+        monkeypatch.setattr(FitAndScore, "__call__", spy_baseline)
+        train(data, configuration(models__mlp__grid="{lr: [0.01]}", models__mlp__folds="2"))
         for X in seen:
             np.testing.assert_array_equal(X, data.X[data.folds[0].train])
 
@@ -307,25 +311,25 @@ class TestInnerFolds:
         for protocol, apart in (("speaker", True), ("random", False)):
             config = configuration(data__split__protocol=protocol, data__split__folds="1")
             data = speech_data(split=config.data.split)
-            training = FoldTraining(config, data, number=0, folder=tmp_path)
-            speakers = data.table["speaker"].to_numpy()
+            train = data.folds[0].train
+            speakers = data.table["speaker"].to_numpy()[train]
             held = []
-            for fit, scored in training._inner(3):
+            for fit, scored in context_of(config, data, 0, name="", folder=tmp_path).inner_folds(3):
                 assert bool(set(speakers[fit]) & set(speakers[scored])) != apart
-                assert set(fit) | set(scored) == set(data.folds[0].train)
+                assert sorted({*fit, *scored}) == [*range(len(train))]
                 held.append(scored)
-            assert sorted(np.concatenate(held)) == data.folds[0].train.tolist()
+            assert sorted(np.concatenate(held)) == [*range(len(train))]
 
     def test_rows_without_a_label(self, train: Train) -> None:
         """They train the other target; for their own they are left out of fits and folds."""
         table = corpus_table(8, 8)
         table.loc[table.index[::5], "emotion"] = None
         data = speech_data(table)
-        training, models = train(data, configuration(baselines__svm__folds="2"))
+        training, models = train(data, configuration(models__svm__folds="2"))
         calibrated = models["svm"]
         assert isinstance(calibrated, Calibrated)
-        svm = calibrated.classifier
-        assert isinstance(svm, BaselineClassifier)
+        svm = calibrated.fitted
+        assert isinstance(svm, FittedEstimators)
         rows = data.folds[0].train
         for column, target in enumerate(TARGETS):
             known = int((data.labels[rows, column] >= 0).sum())

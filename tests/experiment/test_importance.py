@@ -20,10 +20,11 @@ from speechnet.data.datamodule import SpeechDataModule
 from speechnet.evaluation import importance as pure
 from speechnet.evaluation.config import AblationConfig
 from speechnet.evaluation.importance import COLUMNS, HeldRows, draw_orders, drops, recognised
-from speechnet.experiment.importance import importance, predict_classes
+from speechnet.experiment.importance import importance
 from speechnet.experiment.parallel import parallel
 from speechnet.experiment.run_folder import RunFolder
-from speechnet.models.scikit.pipelines import BaselineClassifier, fit_baseline
+from speechnet.models.classical.svm import SVM
+from speechnet.models.scikit.estimators import FittedEstimators, fit_estimator
 
 pytestmark = pytest.mark.slow
 
@@ -170,11 +171,11 @@ class TestSVM:
         X[np.arange(400), y] += 1
         inner = [(np.arange(40, 80), np.arange(40)), (np.arange(40), np.arange(40, 80))]
         candidate = {"C": 1.0, "kernel": kernel, "gamma": "scale", "class_weight": None}
-        svm = fit_baseline(
-            "svm", candidate, X[:80], y[:80], folds=inner, scaling="standard", seed=0
+        svm = fit_estimator(
+            SVM(), candidate, X[:80], y[:80], folds=inner, scaling="standard", seed=0
         )
-        classifier = BaselineClassifier({"one": svm}, {"one": [str(c) for c in range(k)]})
-        found = predict_classes(classifier, X)
+        classifier = FittedEstimators({"one": svm}, {"one": [str(c) for c in range(k)]})
+        found = classifier.predict(X)
         np.testing.assert_array_equal(found[:, 0], svm.predict(X.astype(float)))
 
     def test_a_class_without_training_rows(self) -> None:
@@ -185,9 +186,9 @@ class TestSVM:
         X[np.arange(60), y] += 3
         inner = [(np.arange(30, 60), np.arange(30)), (np.arange(30), np.arange(30, 60))]
         candidate = {"C": 1.0, "kernel": "rbf", "gamma": "scale", "class_weight": None}
-        svm = fit_baseline("svm", candidate, X, y, folds=inner, scaling="standard", seed=0)
-        classifier = BaselineClassifier({"one": svm}, {"one": ["a", "b", "c", "d"]})
-        found = predict_classes(classifier, X)[:, 0]
+        svm = fit_estimator(SVM(), candidate, X, y, folds=inner, scaling="standard", seed=0)
+        classifier = FittedEstimators({"one": svm}, {"one": ["a", "b", "c", "d"]})
+        found = classifier.predict(X)[:, 0]
         assert set(found) == {0, 2, 3}
         np.testing.assert_array_equal(found, classifier.predict_proba(X)["one"].argmax(axis=1))
 
@@ -240,7 +241,7 @@ def test_drop_by_libsvm(tiny_run: Path, asked: tuple[ExperimentConfig, SpeechDat
             if repeat is not None:
                 order = draw_orders(len(X), 3, config.seed_everything + number)[repeat]
                 X[:, :24] = X[order, :24]
-            svm = BaselineClassifier.load(run.fold(number), "svm", data.targets)
+            svm = FittedEstimators.load(run.fold(number), "svm", data.targets)
             called.append(svm.predict_proba(X)["emotion"].argmax(axis=1))
             truth.append(data.labels[fold.test, 1])
         scores.append(balanced_accuracy_score(np.concatenate(truth), np.concatenate(called)))

@@ -14,7 +14,7 @@ import pytest
 from speechnet.core.errors import ConfigError, DataError
 from speechnet.experiment.manifest import write_sums
 from speechnet.experiment.saved_run import SavedRun
-from speechnet.models.scikit.pipelines import BaselineClassifier
+from speechnet.models.scikit.estimators import FittedEstimators
 
 pytestmark = pytest.mark.slow
 
@@ -28,12 +28,12 @@ def run_copy(tiny_run: Path, tmp_path: Path) -> Path:
 def test_what_it_knows(tiny_run: Path) -> None:
     """Targets, models and configuration are those of the run."""
     run = SavedRun(tiny_run)
-    assert run.models == ["mlp", "knn", "svm", "logreg"]
+    assert run.models == ["mlp", "knn", "logreg", "svm"]
     assert run.targets["emotion"] == ["angry", "happy", "sad", "neutral"]
     assert run.config.data.split.folds == 2
     assert run.choose("all") == run.models
     assert run.choose("svm") == ["svm"]
-    with pytest.raises(ConfigError, match="--model svn: the run has mlp, knn, svm, logreg"):
+    with pytest.raises(ConfigError, match="--model svn: the run has mlp, knn, logreg, svm"):
         run.choose("svn")
 
 
@@ -42,7 +42,7 @@ def test_folds_are_averaged(tiny_run: Path) -> None:
     run = SavedRun(tiny_run)
     X = np.random.default_rng(0).normal(size=(5, 25)).astype(np.float32)
     singles = [
-        BaselineClassifier.load(tiny_run / f"fold_{fold}", "logreg", run.targets).predict_proba(X)
+        FittedEstimators.load(tiny_run / f"fold_{fold}", "logreg", run.targets).predict_proba(X)
         for fold in (0, 1)
     ]
     together = run.predict_proba("logreg", X)
@@ -68,7 +68,7 @@ def test_best_without_a_dev_part(run_copy: Path) -> None:
     run = SavedRun(run_copy)
     assert run.best().model == "knn"
     (run_copy / "search.csv").unlink()
-    with pytest.raises(ConfigError, match="give --model, one of mlp, knn, svm, logreg, or all"):
+    with pytest.raises(ConfigError, match="give --model, one of mlp, knn, logreg, svm, or all"):
         run.best()
 
 

@@ -26,7 +26,7 @@ from speechnet.data.datamodule import SpeechDataModule
 from speechnet.evaluation.chance import chance_interval
 from speechnet.experiment.fit import parallel
 from speechnet.experiment.fold import FoldTraining
-from speechnet.models.model import Classifier
+from speechnet.models.model import Fitted
 from speechnet.splits.config import SplitConfig
 
 pytestmark = pytest.mark.slow
@@ -36,27 +36,27 @@ WIDTH = 12
 
 EMOTIONS = ["angry", "happy", "sad"]
 
-MODELS = ["mlp", "knn", "svm", "logreg", "sklearn_mlp"]
+MODELS = ["mlp", "knn", "logreg", "sklearn_mlp", "svm"]
 
 SETTINGS = {
     "trainer.accelerator": "cpu",
     "trainer.max_epochs": "4",
-    "model.hidden": "[8]",
-    "model.batch_size": "16",
-    "model.lr": "0.01",
-    "model.grid": "{dropout: [0.0, 0.5]}",
-    "model.folds": "2",
-    "baselines.knn": "{n_neighbors: [1, 5], metric: [euclidean], folds: 2}",
-    "baselines.svm": "{C: [1.0, 10.0], folds: 2}",
-    "baselines.logreg": "{C: [0.1, 1.0], folds: 2}",
-    "baselines.sklearn_mlp": "{hidden: [4, 8], max_iter: [10], folds: 2}",
+    "models.mlp.hidden": "[8]",
+    "models.mlp.batch_size": "16",
+    "models.mlp.lr": "0.01",
+    "models.mlp.grid": "{dropout: [0.0, 0.5]}",
+    "models.mlp.folds": "2",
+    "models.knn": "{n_neighbors: [1, 5], metric: [euclidean], folds: 2}",
+    "models.svm": "{C: [1.0, 10.0], folds: 2}",
+    "models.logreg": "{C: [0.1, 1.0], folds: 2}",
+    "models.sklearn_mlp": "{hidden: [4, 8], max_iter: [10], folds: 2}",
     "parallel.n_jobs": "1",
 }
 
 LONGER = {
     "trainer.max_epochs": "30",
-    "model.hidden": "[32]",
-    "baselines.sklearn_mlp": "{hidden: [8], solver: [lbfgs], max_iter: [200], folds: 2}",
+    "models.mlp.hidden": "[32]",
+    "models.sklearn_mlp": "{hidden: [8], solver: [lbfgs], max_iter: [200], folds: 2}",
 }
 """With which networks learn all that there is to learn."""
 
@@ -101,7 +101,7 @@ def config() -> ExperimentConfig:
 @pytest.fixture(scope="module")
 def shorter() -> ExperimentConfig:
     """Without the network's search, which takes as long as most of the rest."""
-    return configuration(**{"model.grid": "{}"})
+    return configuration(**{"models.mlp.grid": "{}"})
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +152,7 @@ def corpus(
 
 def train(
     config: ExperimentConfig, data: SpeechDataModule, folder: Path, *, number: int = 0
-) -> tuple[FoldTraining, dict[str, Classifier]]:
+) -> tuple[FoldTraining, dict[str, Fitted]]:
     """Search and fit all models of one fold, as a run does."""
     folder.mkdir()
     training = FoldTraining(config, data, number=number, folder=folder)
@@ -313,7 +313,7 @@ def numbers(part: Any) -> dict[str, str]:
     return found
 
 
-def fitted(training: FoldTraining, models: dict[str, Classifier]) -> dict[str, str]:
+def fitted(training: FoldTraining, models: dict[str, Fitted]) -> dict[str, str]:
     """Hashes of all that one fold has fitted, chosen or recorded."""
     tables = {
         "search": pd.concat(training.searched).to_csv(),

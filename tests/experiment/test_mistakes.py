@@ -383,7 +383,7 @@ class TestUnavailable:
 
 class TestInARun:
     QUICK = (
-        *("--model.enabled=false", "--baselines.knn=null", "--baselines.svm=null"),
+        *("--models.mlp=null", "--models.knn=null", "--models.svm=null"),
         *("--evaluation.clustering.enabled=false", "--evaluation.resamples=100"),
     )
 

@@ -139,8 +139,8 @@ def test_no_class_in_common(tiny_run: Path, tmp_path: Path) -> None:
 def test_a_run_of_several_corpora(tiny_config: Path, other: Path, tmp_path: Path) -> None:
     """It tests its own parts again, and any one corpus; which one it has to be told."""
     lists = [{"name": "synthetic"}, {"name": "synthetic", "root": str(other)}]
-    flags = ["--config", str(tiny_config), "--out", str(tmp_path / "runs"), "--model.enabled=false"]
-    flags += ["--baselines.svm=null", "--baselines.knn=null", "--data.corpora", json.dumps(lists)]
+    flags = ["--config", str(tiny_config), "--out", str(tmp_path / "runs"), "--models.mlp=null"]
+    flags += ["--models.svm=null", "--models.knn=null", "--data.corpora", json.dumps(lists)]
     flags += ["--data.split", '{"protocol": "predefined", "column": "corpus", "dev": 0}']
     run = fit(*read_experiment(flags))
     scores = read_table(run / "scores.csv").query("part == 'test'").reset_index(drop=True)

@@ -199,7 +199,7 @@ def test_weights_that_are_no_numbers(
     spoil(run)
     write_sums(run)
     with pytest.raises(DataError, match=rf"{where} is damaged: \S+ holds NaN or infinite"):
-        SavedRun(run).classifier(model, 0)
+        SavedRun(run).fitted(model, 0)
 
 
 def test_sha256sum_agrees(tiny_run: Path) -> None:

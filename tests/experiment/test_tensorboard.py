@@ -25,7 +25,7 @@ def read(folder: Path) -> EventAccumulator:
 def test_curves_are_the_history(tiny_run: Path, fold: int) -> None:
     """Losses and dev UARs of the network and of each head, at each epoch as in history.csv."""
     history = pd.read_csv(tiny_run / "history.csv").query("fold == @fold")
-    events = read(tiny_run / f"fold_{fold}" / "logs" / "network_0")
+    events = read(tiny_run / f"fold_{fold}" / "logs" / "mlp_0")
     names = [
         f"{part}_{kind}" for part, kind in (("train", "loss"), ("dev", "loss"), ("dev", "uar"))
     ]
@@ -40,7 +40,7 @@ def test_curves_are_the_history(tiny_run: Path, fold: int) -> None:
 
 def test_settings(tiny_run: Path) -> None:
     """The network's hyper-parameters, and the metric they are to be judged by."""
-    summary = read(tiny_run / "fold_0" / "logs" / "network_0").summary_metadata
+    summary = read(tiny_run / "fold_0" / "logs" / "mlp_0").summary_metadata
     content = {
         tag: one.plugin_data.content
         for tag, one in summary.items()

@@ -5,20 +5,18 @@ from collections.abc import Sequence
 import numpy as np
 from sklearn.model_selection import GridSearchCV
 
-from speechnet.models.scikit.pipelines import FitAndScoreBaseline, make_pipeline
+from speechnet.models.scikit.estimators import FitAndScore, make_pipeline
 from speechnet.models.tuning.grid import Candidate
 from speechnet.models.tuning.search import InnerFolds, Tried, best
 
 SCORING = {"accuracy": "accuracy", "uar": "balanced_accuracy"}
 
 
-def assert_as_grid_search(
-    tried: Sequence[Tried], plain: FitAndScoreBaseline, folds: InnerFolds
-) -> None:
+def assert_as_grid_search(tried: Sequence[Tried], plain: FitAndScore, folds: InnerFolds) -> None:
     """The same score of every candidate on every fold as GridSearchCV, and the same winner."""
     grid = [record.candidate for record in tried]
     oracle = GridSearchCV(
-        make_pipeline(plain.name, grid[0], scaling=plain.scaling, seed=plain.seed),
+        make_pipeline(plain.model, grid[0], scaling=plain.scaling, seed=plain.seed),
         [{f"model__{key}": [value] for key, value in one.items()} for one in grid],
         scoring=SCORING[plain.metric],
         cv=folds,

@@ -52,7 +52,7 @@ def speech_data(
     table = corpus_table() if table is None else table
     data = SpeechDataModule(DataConfig(split=split or SplitConfig(test=0.25, dev=0.25)), seed=0)
     none = pd.DataFrame(columns=["file", "reason", "detail"])
-    data.corpus = SimpleNamespace(table=table, targets=TARGETS, excluded=none)
+    data.corpus = SimpleNamespace(table=table, targets=TARGETS, excluded=none, scales={})
     if X is None:
         codes = [encode(table[target], classes) for target, classes in TARGETS.items()]
         X = features(np.stack(codes, axis=1), width, signal=signal)

@@ -15,12 +15,12 @@ data:
     n_fft: 512
     hop_length: 256
   split: {protocol: kfold, folds: 2, dev: 0.34}
-model: {hidden: [16], batch_size: 8, patience: 3}
-trainer: {max_epochs: 4, accelerator: cpu}
-baselines:
+models:
+  mlp: {hidden: [16], batch_size: 8, patience: 3}
   knn: {n_neighbors: [1, 3], metric: [euclidean], folds: 2}
   svm: {C: [1.0], folds: 2}
   logreg: {C: [1.0], folds: 2}
+trainer: {max_epochs: 4, accelerator: cpu}
 evaluation: {resamples: 500, figures: false, clustering: {k: [2], pca: 3}}
 report: {mistakes: 2}
 parallel: {backend: threading, n_jobs: 1}

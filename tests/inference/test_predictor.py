@@ -24,9 +24,9 @@ from speechnet.core.errors import ConfigError, DataError, Excluded
 from speechnet.corpus.synthetic.synthesis import synthesise
 from speechnet.experiment.saved_run import SavedRun
 from speechnet.inference.predictor import Prediction, Predictor
+from speechnet.models.scikit.estimators import FittedEstimators
 from speechnet.models.scikit.files import TRUSTED
-from speechnet.models.scikit.pipelines import BaselineClassifier
-from speechnet.models.training.fitted import NetworkClassifier
+from speechnet.models.training.fitted import FittedNetworks
 
 pytestmark = pytest.mark.slow
 
@@ -109,7 +109,7 @@ def test_the_sum_written_out(tiny_run: Path, recogniser: Predictor) -> None:
 
 def test_an_svm_needs_no_wrappers(tiny_run: Path) -> None:
     """Step by step its probabilities are those of scikit-learn's whole estimator, to the bit."""
-    classifier = BaselineClassifier.load(tiny_run / "fold_0", "svm", SavedRun(tiny_run).targets)
+    classifier = FittedEstimators.load(tiny_run / "fold_0", "svm", SavedRun(tiny_run).targets)
     X = np.random.default_rng(0).normal(size=(50, 25)).astype(np.float32)
     for target, found in classifier.predict_proba(X).items():
         expected = classifier.estimators[target].predict_proba(X.astype(np.float64))
@@ -236,7 +236,7 @@ def test_abstaining(recogniser: Predictor) -> None:
 
 def test_models(tiny_run: Path, recogniser: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first that was loaded unless told; one row of features serves all."""
-    assert recogniser.models == ["mlp", "knn", "svm", "logreg"]
+    assert recogniser.models == ["mlp", "knn", "logreg", "svm"]
     assert recogniser.sample_rate == 8_000
     rows: list[int] = []
     backend = recogniser._backend
@@ -257,7 +257,7 @@ def test_models(tiny_run: Path, recogniser: Predictor, monkeypatch: pytest.Monke
     assert only.predict(voice(), 8_000) == found["svm"]
     with pytest.raises(ConfigError, match=r"model mlp is not among those loaded \(svm\)"):
         only.predict(voice(), 8_000, model="mlp")
-    with pytest.raises(ConfigError, match="the run has mlp, knn, svm, logreg"):
+    with pytest.raises(ConfigError, match="the run has mlp, knn, logreg, svm"):
         speechnet.load(tiny_run, model="gmm")
     with pytest.raises(DataError, match="there is no run folder"):
         speechnet.load(tiny_run / "none")
@@ -281,8 +281,8 @@ def test_classifiers_are_read_once(tiny_run: Path, monkeypatch: pytest.MonkeyPat
     def again(*_: object) -> object:
         raise AssertionError("read a second time")
 
-    monkeypatch.setattr(BaselineClassifier, "load", again)
-    monkeypatch.setattr(NetworkClassifier, "load", again)
+    monkeypatch.setattr(FittedEstimators, "load", again)
+    monkeypatch.setattr(FittedNetworks, "load", again)
     assert len(loaded.predict_all(voice(), 8_000)) == 4
 
 

@@ -199,8 +199,7 @@ data:
   audio: {{trim_db: 30}}
   denoise: {{method: none}}
   split: {{protocol: kfold, folds: 2, dev: 0.0}}
-model: {{enabled: false}}
-baselines: {{knn: null, logreg: null, svm: {{C: [1.0], folds: 2}}}}
+models: {{svm: {{C: [1.0], folds: 2}}}}
 evaluation: {{resamples: 200, figures: false, clustering: {{enabled: false}}}}
 report: {{html: false, mistakes: 0}}
 """

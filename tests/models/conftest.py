@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from speechnet.config.trainer_factory import TrainerFactory
 from speechnet.data.datamodule import SpeechDataModule
-from speechnet.models.training.config import MLPConfig
+from speechnet.models.neural.mlp import MLP
 from speechnet.models.training.trainer import NetworkTrainer
 
 SETTINGS = {
@@ -49,11 +49,11 @@ def trainer_of(tmp_path: Path) -> Callable[..., NetworkTrainer]:
 
 @pytest.fixture
 def fit(tmp_path: Path, trainer_of: Callable[..., NetworkTrainer]) -> Callable[..., Any]:
-    """``fit(data, MLPConfig(...), max_epochs=5)``: the checkpoint and the epochs' records."""
+    """``fit(data, MLP(...), max_epochs=5)``: the checkpoint and the epochs' records."""
 
     def run(
         data: SpeechDataModule,
-        config: MLPConfig | None = None,
+        config: MLP | None = None,
         *,
         seed: int = 0,
         name: str = "mlp_0",
@@ -61,7 +61,7 @@ def fit(tmp_path: Path, trainer_of: Callable[..., NetworkTrainer]) -> Callable[.
     ) -> tuple[Path, list[dict[str, float]]]:
         fold = data.folds[0]
         return trainer_of(data, **settings).fit(
-            config or MLPConfig(hidden=[8], dropout=0.1),
+            config or MLP(hidden=[8], dropout=0.1),
             train=fold.train,
             dev=fold.dev,
             seed=seed,

@@ -19,7 +19,7 @@ from speechnet.models.calibration import (
     apply_temperature,
     fit_temperatures,
 )
-from speechnet.models.model import Classifier
+from speechnet.models.model import Fitted
 
 EMOTION = {"emotion": ["angry", "happy", "sad", "neutral"]}
 TARGETS = {"gender": ["female", "male"], **EMOTION}
@@ -203,8 +203,8 @@ X = np.random.default_rng(0).normal(size=(20, 2)).astype(np.float32)
 class TestCalibrated:
     def test_is_a_classifier_of_its_own_temperatures(self) -> None:
         """Each target's probabilities get that target's temperature."""
-        inner: Classifier = Fixed()
-        calibrated: Classifier = Calibrated(inner, {"emotion": 2.0, "gender": 0.5})
+        inner: Fitted = Fixed()
+        calibrated: Fitted = Calibrated(inner, {"emotion": 2.0, "gender": 0.5})
         assert calibrated.targets == TARGETS
         proba, before = calibrated.predict_proba(X), inner.predict_proba(X)
         assert list(proba) == list(TARGETS)

@@ -1,4 +1,4 @@
-"""Scaling: the network's affine map is the baselines' scaler."""
+"""Scaling: the network's affine map is scikit-learn's."""
 
 import numpy as np
 import pytest

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -93,15 +93,19 @@ def dump_sklearn(estimator: Any, path: Path) -> None:
     write_whole(path, own_skops().dumps(estimator))
 
 
-def load_sklearn(path: Path) -> Any:
+def load_sklearn(path: Path, trusted: Iterable[str] = ()) -> Any:
     """Read a fitted estimator.
+
+    Args:
+        path: what ``dump_sklearn`` wrote.
+        trusted: types that may be made beside those that every model may need.
 
     Raises:
         DataError: the file is missing, damaged, or would make something that is not listed.
     """
     skops = own_skops()
     try:
-        estimator = skops.loads(read_regular(path), trusted=list(TRUSTED))
+        estimator = skops.loads(read_regular(path), trusted=[*TRUSTED, *trusted])
     except FileNotFoundError:
         raise DataError(f"{path} is missing from the run folder") from None
     except skops.exceptions.UntrustedTypesFoundException as error:

@@ -1,4 +1,4 @@
-"""Trained networks behind the common interface, read from checkpoints without Lightning."""
+"""Trained networks, read from checkpoints without Lightning."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from torch import Tensor
 from speechnet.core.errors import DataError
 from speechnet.core.reading import open_regular
 from speechnet.core.types import Float32, Float64, Targets
+from speechnet.models.model import Fitted
 from speechnet.models.training.network import Network
 
 _ROWS: Final = 65_536
 """Rows that a network is applied to at once."""
 
 
-class NetworkClassifier:
-    """One network, or several whose probabilities are averaged, behind the common interface."""
+class FittedNetworks(Fitted):
+    """One network, or several whose probabilities are averaged."""
 
     def __init__(self, networks: Sequence[Network], paths: Sequence[Path]) -> None:
         self.networks = [network.eval() for network in networks]
@@ -28,7 +29,7 @@ class NetworkClassifier:
         self.targets: Targets = networks[0].targets
 
     @classmethod
-    def from_checkpoints(cls, paths: Sequence[Path]) -> NetworkClassifier:
+    def from_checkpoints(cls, paths: Sequence[Path]) -> FittedNetworks:
         """Read checkpoints, weights only; nothing in them is executed.
 
         Raises:
@@ -37,9 +38,9 @@ class NetworkClassifier:
         return cls([_read(path) for path in paths], paths)
 
     @torch.inference_mode()
-    def predict_proba(self, X: Float32) -> dict[str, Float64]:
-        """See ``Classifier``."""
-        x = torch.from_numpy(np.array(X, dtype=np.float32))
+    def predict_proba(self, features: Float32) -> dict[str, Float64]:
+        """See ``Fitted``."""
+        x = torch.from_numpy(np.array(features, dtype=np.float32))
         means = [self._mean(rows) for rows in torch.split(x, _ROWS)]
         return {t: torch.cat([mean[t] for mean in means]).numpy() for t in self.targets}
 
@@ -60,13 +61,13 @@ class NetworkClassifier:
                 raise ValueError(f"checkpoint {path} is not {folder / name}_<member>.ckpt")
 
     @classmethod
-    def load(cls, folder: Path, name: str, targets: Targets) -> NetworkClassifier:
+    def load(cls, folder: Path, name: str, targets: Targets) -> FittedNetworks:
         """Read what training wrote, and compare its classes with those expected.
 
         Raises:
             DataError: no checkpoint, or one made for other classes.
         """
-        paths = sorted(folder.glob(f"{name}_*.ckpt"))
+        paths = sorted(folder.glob(f"{name}_[0-9]*.ckpt"))
         if not paths:
             raise DataError(f"{folder} holds no {name}_<member>.ckpt")
         classifier = cls.from_checkpoints(paths)

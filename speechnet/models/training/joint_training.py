@@ -12,7 +12,7 @@ from torch import Tensor
 
 from speechnet.core.types import Float32, Int64
 from speechnet.models.training.layers import epoch_seed
-from speechnet.models.training.lightning_module import MLP
+from speechnet.models.training.lightning_module import LightningNetwork
 from speechnet.models.training.rates import MemberRates
 from speechnet.models.training.recall import count_hits, recall
 from speechnet.models.training.stacked import Batch, Rates, Stack
@@ -29,7 +29,7 @@ class Member:
         diverged: the epoch in which its loss became NaN or infinite, if it did.
     """
 
-    network: MLP
+    network: LightningNetwork
     fit: Int64
     epoch: int = -1
     diverged: int | None = None

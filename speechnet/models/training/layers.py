@@ -16,7 +16,7 @@ _ACTIVATIONS: Final[dict[str, Callable[[], nn.Module]]] = {
 }
 
 
-def trunk(
+def dense(
     width: int, hidden: Sequence[int], *, norm: str, activation: str, dropout: float, rows: int
 ) -> nn.Sequential:
     """Linear layers, each normalised, bent and thinned out.

@@ -86,7 +86,7 @@ def is_plain(trainer: Trainer) -> bool:
 def diverged(epoch: int) -> str:
     """What is said of a network whose loss became NaN or infinite."""
     return (
-        f"the network's loss is not finite in epoch {epoch}: training diverged. Lower model.lr, or "
+        f"the network's loss is not finite in epoch {epoch}: training diverged. Lower lr, or "
         "set trainer.gradient_clip_val"
     )
 
@@ -182,7 +182,7 @@ def _check_end(trainer: Trainer) -> None:
     ends = any(isinstance(callback, EarlyStopping | Timer) for callback in callbacks)
     if trainer.max_epochs == -1 and trainer.max_steps == -1 and not ends:
         raise ConfigError(
-            "training would never end: set trainer.max_epochs, or model.patience and a dev part "
+            "training would never end: set trainer.max_epochs, or patience and a dev part "
             "(data.split.dev)"
         )
 

@@ -18,7 +18,7 @@ from speechnet.models.training.optimizers import make_optimizer, make_schedule
 from speechnet.models.training.recall import count_hits, recall
 
 
-class MLP(Network, LightningModule):
+class LightningNetwork(Network, LightningModule):
     """The network as Lightning trains it.
 
     Hyper-parameters are plain types, so that its checkpoint loads with ``weights_only=True``, and
@@ -30,15 +30,16 @@ class MLP(Network, LightningModule):
     Args:
         width: number of features, ``d``.
         targets: each target's ordered classes.
-        config: an ``MLPConfig`` as a dict of plain types.
+        model: the name of a ``NetworkModel``.
+        config: its settings, as a dict of plain types.
 
     Attributes:
         automatic_optimization: false where a batch of the trainer's is many steps at once: most
             of a small step is what Lightning does around it.
     """
 
-    def __init__(self, width: int, targets: Targets, config: dict[str, Any]) -> None:
-        super().__init__(width, targets, config)
+    def __init__(self, width: int, targets: Targets, model: str, config: dict[str, Any]) -> None:
+        super().__init__(width, targets, model, config)
         self.save_hyperparameters()
         self._losses: list[Tensor] = []  # [1 + targets] a step: the sum, and each head's
         self._counts: list[tuple[Tensor, Tensor]] = []
@@ -179,8 +180,8 @@ class MLP(Network, LightningModule):
         trainer = self.trainer
         if trainer.max_epochs == -1 and trainer.max_steps == -1:
             raise ConfigError(
-                f"model.schedule: {self.config.schedule} needs to know when training ends: set "
-                "trainer.max_epochs or trainer.max_steps, or model.schedule: none"
+                f"schedule: {self.config.schedule} needs to know when training ends: set "
+                "trainer.max_epochs or trainer.max_steps, or schedule: none"
             )
         if self.automatic_optimization or trainer.max_epochs is None:
             return int(trainer.estimated_stepping_batches)

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from speechnet.core.types import Targets
-from speechnet.models.training.config import MLPConfig
-from speechnet.models.training.layers import trunk
+from speechnet.models.model import MODELS
+from speechnet.models.training.model import NetworkModel
 
 
 class Network(nn.Module):
@@ -20,30 +20,30 @@ class Network(nn.Module):
     Args:
         width: number of features, ``d``.
         targets: each target's ordered classes.
-        config: an ``MLPConfig`` as a dict of plain types.
+        model: the name of a ``NetworkModel``.
+        config: its settings, as a dict of plain types.
+
+    Attributes:
+        config: the model with its settings.
     """
 
     centre: Tensor
     scale: Tensor
+    trunk: Any  # each model's own
 
-    def __init__(self, width: int, targets: Targets, config: dict[str, Any]) -> None:
+    def __init__(self, width: int, targets: Targets, model: str, config: dict[str, Any]) -> None:
         super().__init__()
         self.targets = targets
-        self.config = MLPConfig(**config)
+        made = MODELS[model](**config)
+        if not isinstance(made, NetworkModel):
+            raise TypeError(f"the model {model!r} is no network")
+        self.config = made
         self.register_buffer("centre", torch.zeros(width))
         self.register_buffer("scale", torch.ones(width))
         # By position: a target's name may be one that a module already uses, such as "type".
         for column, classes in enumerate(targets.values()):
             self.register_buffer(f"class_weights_{column}", torch.ones(len(classes)))
-        self.trunk = trunk(
-            width,
-            self.config.hidden,
-            norm=self.config.norm,
-            activation=self.config.activation,
-            dropout=self.config.dropout,
-            rows=self.config.batch_size,
-        )
-        out = self.config.hidden[-1] if self.config.hidden else width
+        self.trunk, out = made.trunk(width)
         self.heads = nn.ModuleList(nn.Linear(out, len(classes)) for classes in targets.values())
 
     def set_scaling(self, centre: Tensor, scale: Tensor) -> None:

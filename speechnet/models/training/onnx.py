@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 from torch import Tensor, nn
 
 from speechnet.models.calibration import Calibrated
-from speechnet.models.model import Classifier
-from speechnet.models.training.fitted import NetworkClassifier
+from speechnet.models.model import Fitted
+from speechnet.models.training.fitted import FittedNetworks
 from speechnet.models.training.layers import Dropout
 from speechnet.models.training.network import Network
 
@@ -30,7 +30,7 @@ _PLAIN: Final = {nn.ReLU: "Relu", nn.Tanh: "Tanh", nn.GELU: "Gelu"}
 """Layers without parameters that ONNX has under a name of its own."""
 
 
-def to_onnx(classifiers: Sequence[Classifier], width: int) -> onnx.ModelProto:
+def to_onnx(models: Sequence[Fitted], width: int) -> onnx.ModelProto:
     """Translate the networks of some folds: what ``predict`` makes of them, for any batch size.
 
     For each target ``p = mean_f softmax(log(sum_m softmax(z_fm)) / T_f)`` over the folds ``f`` and
@@ -39,7 +39,7 @@ def to_onnx(classifiers: Sequence[Classifier], width: int) -> onnx.ModelProto:
     row lie more than 700 apart, and float64 rounds a probability to 0, do the two differ.
 
     Args:
-        classifiers: one of each fold, of the same targets.
+        models: one of each fold, of the same targets.
         width: number of features, ``d``.
 
     Returns:
@@ -48,13 +48,13 @@ def to_onnx(classifiers: Sequence[Classifier], width: int) -> onnx.ModelProto:
 
     Raises:
         ImportError: onnx is not installed.
-        TypeError: a classifier is no network, or has a layer that is not known here.
+        TypeError: a fitted is no network, or has a layer that is not known here.
     """
     from onnx import TensorProto, helper
 
     graph = _Graph()
-    targets = classifiers[0].targets
-    folds = [_fold(graph, one) for one in classifiers]
+    targets = models[0].targets
+    folds = [_fold(graph, one) for one in models]
     for target in targets:
         graph.add("Mean", *(fold[target] for fold in folds), output=target)
     made = helper.make_graph(
@@ -74,14 +74,14 @@ def to_onnx(classifiers: Sequence[Classifier], width: int) -> onnx.ModelProto:
     )
 
 
-def networks(classifier: Classifier) -> list[Network]:
-    """The networks that a classifier averages.
+def networks(fitted: Fitted) -> list[Network]:
+    """The networks that a fitted averages.
 
     Raises:
         TypeError: it has none.
     """
-    inner = classifier.classifier if isinstance(classifier, Calibrated) else classifier
-    if not isinstance(inner, NetworkClassifier):
+    inner = fitted.fitted if isinstance(fitted, Calibrated) else fitted
+    if not isinstance(inner, FittedNetworks):
         raise TypeError(f"{type(inner).__name__} is no network")
     return inner.networks
 
@@ -116,12 +116,12 @@ class _Graph:
         return name
 
 
-def _fold(graph: _Graph, classifier: Classifier) -> dict[str, str]:
+def _fold(graph: _Graph, fitted: Fitted) -> dict[str, str]:
     """Adds a fold's networks; returns the name of each target's probabilities."""
-    logits = [_network(graph, network) for network in networks(classifier)]
-    temperatures = classifier.temperatures if isinstance(classifier, Calibrated) else {}
+    logits = [_network(graph, network) for network in networks(fitted)]
+    temperatures = fitted.temperatures if isinstance(fitted, Calibrated) else {}
     probabilities = {}
-    for target in classifier.targets:
+    for target in fitted.targets:
         summed = _log_sum(graph, [member[target] for member in logits])
         divided = graph.add("Div", summed, Tensor([temperatures.get(target, 1.0)]))
         probabilities[target] = graph.add("Softmax", divided, attributes={"axis": 1})

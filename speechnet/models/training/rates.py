@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from speechnet.core.types import Float64
-from speechnet.models.training.config import MLPConfig
+from speechnet.models.training.model import NetworkModel
 from speechnet.models.training.optimizers import make_optimizer, make_schedule
 
 
@@ -26,7 +26,7 @@ class MemberRates:
         epochs: of the whole training.
     """
 
-    def __init__(self, configs: Sequence[MLPConfig], steps: Sequence[int], epochs: int) -> None:
+    def __init__(self, configs: Sequence[NetworkModel], steps: Sequence[int], epochs: int) -> None:
         self._plateau = configs[0].schedule == "plateau"
         self._steps: list[int] = []
         self._optimizers: list[torch.optim.Optimizer] = []
@@ -40,7 +40,7 @@ class MemberRates:
                 self._add(config, count, epochs)
             self._of.append(known[key])
 
-    def _add(self, config: MLPConfig, steps: int, epochs: int) -> None:
+    def _add(self, config: NetworkModel, steps: int, epochs: int) -> None:
         optimizer = make_optimizer(
             config.optimizer,
             [torch.nn.Parameter(torch.zeros(1))],

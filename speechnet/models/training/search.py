@@ -8,19 +8,19 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import joblib
 import numpy as np
 import torch
 from lightning.pytorch import seed_everything
 
-from speechnet.core.errors import ConfigError, SpeechnetError
+from speechnet.core.errors import SpeechnetError
 from speechnet.core.types import Int64
-from speechnet.models.training.config import MLPConfig
-from speechnet.models.training.fitted import NetworkClassifier
+from speechnet.models.training.fitted import FittedNetworks
 from speechnet.models.training.joint_training import Member, Table, train_together
 from speechnet.models.training.lightning_fit import diverged, quietly, threads
+from speechnet.models.training.model import NetworkModel
 from speechnet.models.training.trainer import NetworkTrainer
 from speechnet.models.tuning.grid import Candidate
 from speechnet.models.tuning.search import InnerFolds, score
@@ -42,7 +42,7 @@ class FitAndScoreNetwork:
     """
 
     trainer: NetworkTrainer
-    base: MLPConfig
+    base: NetworkModel
     dev: Int64
     metric: str
     seed: int
@@ -55,11 +55,11 @@ class FitAndScoreNetwork:
         path, _ = self.trainer.fit(
             config, train=fit, dev=self.dev, seed=self.seed, folder=self.folder, name=name
         )
-        network = NetworkClassifier.from_checkpoints([path])
+        network = FittedNetworks.from_checkpoints([path])
         path.unlink()
         return self.score(network, held)
 
-    def score(self, network: NetworkClassifier, held: Int64) -> float:
+    def score(self, network: FittedNetworks, held: Int64) -> float:
         """The score of a trained candidate on some rows."""
         probabilities = network.predict_proba(self.trainer.rows.X[held])
         scores = []
@@ -77,7 +77,7 @@ class _Task:
 
     candidate: int
     fold: int
-    config: MLPConfig
+    config: NetworkModel
 
 
 @dataclass(frozen=True)
@@ -138,10 +138,7 @@ class FitAndScoreTogether:
         groups: dict[str, list[_Task]] = {}
         has_dev = bool((self.alone.trainer.rows.labels[self.alone.dev] >= 0).any())
         for number, candidate in enumerate(self.candidates):
-            try:
-                config = replace(self.alone.base, **candidate)
-            except ConfigError:
-                continue  # which is said where it is trained alone
+            config = replace(self.alone.base, **candidate)
             if config.schedule == "plateau" and not has_dev:
                 continue
             groups.setdefault(_shape(config), []).extend(
@@ -155,18 +152,18 @@ class FitAndScoreTogether:
             yield from (tasks[start : start + size] for start in range(0, len(tasks), size))
 
 
-def _shape(config: MLPConfig) -> str:
+def _shape(config: Any) -> str:
     """What networks of one stack have in common."""
     alike = (config.hidden, config.activation, config.norm, config.optimizer, config.schedule)
     return repr((*alike, config.batch_size, config.noise > 0, config.dropout > 0))
 
 
-def _members_at_once(config: MLPConfig, width: int, device: torch.device) -> int:
+def _members_at_once(config: Any, width: int, device: torch.device) -> int:
     """How many networks fill the cache of a processor, or a good part of a GPU."""
-    widths = [width, *config.hidden]
+    widths: list[int] = [width, *config.hidden]
     parameters = sum(before * after for before, after in pairwise(widths))
     # Weights, gradient, two moments, what is kept, and what is in between; a batch likewise.
-    member = 4 * 8 * (parameters + config.batch_size * sum(widths))
+    member: int = 4 * 8 * (parameters + config.batch_size * sum(widths))
     if device.type != "cuda":
         return max(1, _CPU_BYTES // member)
     return max(1, int(_GPU_SHARE * torch.cuda.get_device_properties(device).total_memory) // member)
@@ -221,6 +218,6 @@ def _score(alone: FitAndScoreNetwork, member: Member, held: Int64) -> float | st
     if member.diverged is not None:
         return diverged(member.diverged)
     try:
-        return alone.score(NetworkClassifier([member.network], []), held)
+        return alone.score(FittedNetworks([member.network], []), held)
     except (ValueError, ArithmeticError, SpeechnetError) as error:
         return f"{type(error).__name__}: {error}"

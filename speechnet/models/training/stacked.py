@@ -14,7 +14,7 @@ from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from speechnet.core.types import Float64, Int64
 from speechnet.models.training.layers import BatchNorm, Dropout, dropped_below, random_bits
-from speechnet.models.training.lightning_module import MLP
+from speechnet.models.training.lightning_module import LightningNetwork
 
 _SETTINGS = ("dropout", "noise", "label_smoothing", "weight_decay")
 
@@ -104,7 +104,7 @@ class Stack:
             two ``moments``, the networks' buffers and the settings.
     """
 
-    def __init__(self, networks: Sequence[MLP], device: torch.device) -> None:
+    def __init__(self, networks: Sequence[LightningNetwork], device: torch.device) -> None:
         self.like = networks[0]
         config = self.like.config
         self._optimizer = config.optimizer
@@ -137,7 +137,7 @@ class Stack:
         names = ["parameters", *(name for name in self.members if "running" in name)]
         return {name: self.members[name] for name in names}
 
-    def write(self, network: MLP, weights: dict[str, Tensor], member: int) -> None:
+    def write(self, network: LightningNetwork, weights: dict[str, Tensor], member: int) -> None:
         """Put a member's weights into a network of its own."""
         vector_to_parameters(weights["parameters"][member].cpu(), _learnt(network))
         for name, one in weights.items():
@@ -230,7 +230,7 @@ class Stack:
         return x * ((bits >= self.members["dropped_below"]).to(x.dtype) / (1 - share))
 
     def _losses(self, logits: Sequence[Tensor], labels: Tensor) -> Tensor:
-        """``MLP.loss`` of every member, ``[m]``."""
+        """``LightningNetwork.loss`` of every member, ``[m]``."""
         total = labels.new_zeros(self.size, dtype=torch.float32)
         smoothing = self.members["label_smoothing"]
         for column, (target, scores) in enumerate(zip(self.like.targets, logits, strict=True)):
@@ -271,7 +271,7 @@ class Stack:
         flat.addcdiv_(moment, torch.addcmul(_EPS * by, square.sqrt(), scale))
 
 
-def _learnt(network: MLP) -> list[nn.Parameter]:
+def _learnt(network: LightningNetwork) -> list[nn.Parameter]:
     return [one for one in network.parameters() if one.requires_grad]
 
 

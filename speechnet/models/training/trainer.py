@@ -6,49 +6,30 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
 import numpy as np
 import torch
-from lightning.pytorch import Callback, LightningDataModule, Trainer, seed_everything
+from lightning.pytorch import Callback, Trainer, seed_everything
 from lightning.pytorch.accelerators import CPUAccelerator
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import Logger
 from torch import Tensor
 
 from speechnet.core.errors import ConfigError, DataError
-from speechnet.core.types import Float32, Int64, Targets
+from speechnet.core.types import Int64, Targets
 from speechnet.core.wording import counted
+from speechnet.models.model import Source, name_of
 from speechnet.models.scaling import affine
-from speechnet.models.training.config import MLPConfig
 from speechnet.models.training.lightning_fit import History, is_plain, quietly, run
-from speechnet.models.training.lightning_module import MLP
+from speechnet.models.training.lightning_module import LightningNetwork
+from speechnet.models.training.model import NetworkModel
+
+_EPOCHS: Final = 1000
+"""Lightning's own limit where none is given."""
 
 _STEPS: Final = 256
 """Steps that the trainer is given at once: an epoch of most corpora, a few MB of features."""
-
-
-class Rows(Protocol):
-    """What the network is trained from: a table of features and labels.
-
-    Attributes:
-        X: float32 ``[n, d]``, raw.
-        labels: int64 ``[n, targets]``, -1 where there is no label.
-    """
-
-    @property
-    def X(self) -> Float32:  # noqa: N802 - the field's name for it
-        """See above."""
-
-    @property
-    def labels(self) -> Int64:
-        """See above."""
-
-    def loaders(
-        self, *, train: Int64, dev: Int64, batch_size: int, seed: int
-    ) -> LightningDataModule:
-        """Batches of ``(X, labels)`` of those rows, in an order that the seed decides."""
-        ...
 
 
 TrainerFactory = Callable[[list[Callback], list[Logger]], Trainer]
@@ -56,8 +37,9 @@ TrainerFactory = Callable[[list[Callback], list[Logger]], Trainer]
 
 
 class _Settled(NamedTuple):
-    """What is known of every trainer before one is used."""
+    """Properties of the trainer, resolved before training."""
 
+    epochs: int
     beside_others: bool
     stackable: tuple[int, torch.device] | None
 
@@ -73,14 +55,14 @@ class NetworkTrainer:
         make_trainer: see ``TrainerFactory``.
     """
 
-    rows: Rows
+    rows: Source
     targets: Targets
     scaling: str
     make_trainer: TrainerFactory
 
     def fit(
         self,
-        config: MLPConfig,
+        config: NetworkModel,
         *,
         train: Int64,
         dev: Int64,
@@ -116,7 +98,7 @@ class NetworkTrainer:
         if not (self.rows.labels[dev] >= 0).any():
             dev = dev[:0]
         if config.schedule == "plateau" and not len(dev):
-            raise ConfigError("model.schedule: plateau needs a dev part: set data.split.dev")
+            raise ConfigError("schedule: plateau needs a dev part: set data.split.dev")
         history = History(folder / f"{name}.json", on_epoch)
         with quietly():
             seed_everything(seed, workers=True, verbose=False)
@@ -160,22 +142,29 @@ class NetworkTrainer:
         """
         return self._settled.stackable
 
+    @property
+    def epochs(self) -> int:
+        """After which a training ends; Lightning's default where there is no such limit."""
+        return self._settled.epochs
+
     @cached_property
     def _settled(self) -> _Settled:
         with quietly():
             trainer = self.make_trainer([], [])
-        epochs = 1000 if trainer.max_epochs is None else trainer.max_epochs  # as Lightning has it
+        epochs = _EPOCHS if trainer.max_epochs is None else trainer.max_epochs
         counts = epochs >= 1 and is_plain(trainer)
         return _Settled(
+            epochs if epochs >= 1 else _EPOCHS,
             isinstance(trainer.accelerator, CPUAccelerator) and trainer.num_devices == 1,
             (epochs, trainer.strategy.root_device) if counts else None,
         )
 
-    def network(self, config: MLPConfig, train: Int64) -> MLP:
+    def network(self, config: NetworkModel, train: Int64) -> LightningNetwork:
         """An untrained network, with the scaling and the class weights of its training rows."""
         X, labels = self.rows.X[train], self.rows.labels[train]
         plain = asdict(replace(config, grid={}))
-        network = MLP(X.shape[1], {t: list(c) for t, c in self.targets.items()}, plain)
+        targets = {target: list(classes) for target, classes in self.targets.items()}
+        network = LightningNetwork(X.shape[1], targets, name_of(config), plain)
         centre, scale = affine(self.scaling, X)
         network.set_scaling(torch.from_numpy(centre), torch.from_numpy(scale))
         if config.class_weights == "balanced":

@@ -24,7 +24,7 @@ def combinations(values: Mapping[str, Sequence[Any]]) -> list[Candidate]:
         ValueError: a hyper-parameter has no values.
     """
     if empty := [name for name, choices in values.items() if not choices]:
-        raise ValueError(f"{empty[0]} has no values, expected at least one")
+        raise ValueError(f"{empty[0]} is empty, expected at least one value")
     names = sorted(values)
     found = (
         dict(zip(names, chosen, strict=True))

@@ -16,15 +16,20 @@ import logging
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from itertools import combinations
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import sklearn
 
 from speechnet.core.types import Float64, Int64
-from speechnet.models.scikit.pipelines import FitAndScoreBaseline, make_pipeline
 from speechnet.models.tuning.grid import Candidate
 from speechnet.models.tuning.search import Scorer
+
+if TYPE_CHECKING:
+    from sklearn.svm import SVC
+
+    from speechnet.models.scikit.estimators import FitAndScore
 
 _LOG = logging.getLogger(__name__)
 
@@ -53,7 +58,7 @@ class SVMSearch:
         plain: fits and scores a candidate by itself.
     """
 
-    plain: FitAndScoreBaseline
+    plain: FitAndScore
 
     def groups(self, candidates: Sequence[Candidate]) -> list[list[int]]:
         """See ``Sharing``: candidates of one kernel and gamma share.
@@ -113,7 +118,7 @@ class _Solution:
 class _OneFold:
     """Scores candidates of one kernel and gamma on one inner fold."""
 
-    def __init__(self, plain: FitAndScoreBaseline, fit: Int64, held: Int64) -> None:
+    def __init__(self, plain: FitAndScore, fit: Int64, held: Int64) -> None:
         self._plain = plain
         self._fit = fit
         self._held = held
@@ -138,9 +143,8 @@ class _OneFold:
                 *self._plain.scaled(self._fit, self._held), candidate["kernel"], candidate["gamma"]
             )
         among, across = self._matrices
-        model = make_pipeline("svm", candidate, scaling=self._plain.scaling, seed=self._plain.seed)[
-            "model"
-        ].set_params(kernel="precomputed", cache_size=_CACHE)
+        model = self._plain.model.estimator(candidate, self._plain.seed)
+        model.set_params(kernel="precomputed", cache_size=_CACHE)
         with sklearn.config_context(assume_finite=True):  # a plain fit doesn't look at its kernel
             model.fit(among, self._plain.y[self._fit])
             score = self._plain.score(self._held, model.predict(across))
@@ -203,3 +207,40 @@ def _apply(kernel: str, gamma: float, dots: Float64, *, squares: tuple[Float64, 
             np.subtract(np.add.outer(*squares), dots, out=dots)
             dots *= -gamma
             np.exp(dots, out=dots)
+
+
+def predict_svm(model: SVC, X: Float64) -> Int64:
+    """Predictions of an SVM for scaled rows, as scikit-learn's with ``break_ties``.
+
+    Every two classes have a decision value: a vote for one of them, and a confidence. The most
+    votes win, of equal ones the larger sum of confidences.
+
+    Args:
+        model: fitted, with ``break_ties``.
+        X: float64 ``[n, d]``.
+
+    Returns:
+        int64 ``[n]``, of its classes.
+    """
+    _, kernel = kernel_matrices(model.support_vectors_, X, model.kernel, model._gamma)
+    classes, k = model.classes_, len(model.classes_)
+    if k == 2:
+        return np.asarray(
+            classes[(kernel @ model.dual_coef_[0] + model.intercept_ > 0).astype(int)]
+        )
+    ends = np.cumsum(model.n_support_)
+    of = [slice(end - size, end) for end, size in zip(ends, model.n_support_, strict=True)]
+    pairs = list(combinations(range(k), 2))
+    weights = np.zeros((len(model.support_vectors_), len(pairs)))
+    signs = np.zeros((len(pairs), k))
+    for pair, (i, j) in enumerate(pairs):
+        # Chang and Lin, "LIBSVM" (2011), section 7: where the coefficients of a pair stand.
+        weights[of[i], pair] = model.dual_coef_[j - 1, of[i]]
+        weights[of[j], pair] = model.dual_coef_[i, of[j]]
+        signs[pair, [i, j]] = 1, -1
+    values = kernel @ weights + model.intercept_
+    confidence = values @ signs
+    votes = (values >= 0) @ (signs > 0).astype(float) + (values < 0) @ (signs < 0).astype(float)
+    # A third of a vote is the most that all confidences together are worth.
+    best = votes + confidence / (3 * (np.abs(confidence) + 1))
+    return np.asarray(classes[best.argmax(axis=1)])

@@ -16,14 +16,17 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
 from speechnet.core.types import Float64, Int64
-from speechnet.models.scikit.pipelines import FitAndScoreBaseline
 from speechnet.models.tuning.grid import Candidate
 from speechnet.models.tuning.search import Scorer
+
+if TYPE_CHECKING:
+    from speechnet.models.scikit.estimators import FitAndScore
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ class KNNSearch:
         plain: fits and scores a candidate by itself.
     """
 
-    plain: FitAndScoreBaseline
+    plain: FitAndScore
 
     def groups(self, candidates: Sequence[Candidate]) -> list[list[int]]:
         """See ``Sharing``: candidates of one metric share."""
@@ -52,7 +55,7 @@ class _OneFold:
     """Scores candidates of one metric on one inner fold."""
 
     def __init__(
-        self, plain: FitAndScoreBaseline, group: Sequence[Candidate], *, fit: Int64, held: Int64
+        self, plain: FitAndScore, group: Sequence[Candidate], *, fit: Int64, held: Int64
     ) -> None:
         self._plain = plain
         self._fit = fit

@@ -26,7 +26,7 @@ from speechnet.report.names import readable
 # The first that the log has carries the marks of the chosen epochs.
 _LOSSES: Final = {"dev_loss": "Development part", "train_loss": "Training part"}
 _UAR: Final = "dev_uar"
-_NETWORK: Final = ["fold", "member"]
+_NETWORK: Final = ["fold", "model", "member"]
 
 
 @FIGURES.register("learning_curves")
@@ -64,7 +64,7 @@ def epochs_in_words(history: pd.DataFrame) -> str:
 def _draw(history: pd.DataFrame) -> Figure:
     # Any of these may be missing, and a NaN wasn't logged in that row: member (several networks a
     # fold), train_loss, dev_loss, dev_uar, dev_uar_<target>, chosen.
-    history = history.assign(**{name: 0 for name in ("member",) if name not in history})
+    history = history.assign(**{name: 0 for name in ("model", "member") if name not in history})
     history = history.sort_values([*_NETWORK, "epoch"])
     logged = set(history.columns[history.notna().any()])
     losses = {column: label for column, label in _LOSSES.items() if column in logged}
@@ -85,7 +85,7 @@ def _draw(history: pd.DataFrame) -> Figure:
 
 
 def _each_of(history: pd.DataFrame) -> str:
-    folds, members = history["fold"].nunique(), history["member"].nunique()
+    folds, members = history["fold"].nunique(), history.groupby(_NETWORK[1:]).ngroups
     several = {"folds": folds, "networks": members}
     counts = [f"{count} {what}" for what, count in several.items() if count > 1]
     return f": a line for each of {' and '.join(counts)}" if counts else ""

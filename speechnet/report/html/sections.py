@@ -219,10 +219,7 @@ def _models(data: ReportData, pictures: Pictures) -> Iterator[Item]:
     yield Sentences(told)
     yield from pictures("models")
     if (pairs := data.table("comparisons")).empty:
-        yield Empty(
-            "The models aren't compared in pairs: it takes two models, enabled below model and "
-            "baselines."
-        )
+        yield Empty("The models aren't compared in pairs: it takes two models.")
         return
     yield from pictures("pairs")
     notes = filter(None, ["p: permutation test, after Holm", pairs_note(data.scores)])
@@ -241,7 +238,7 @@ def _network(data: ReportData, pictures: Pictures) -> Iterator[Item]:
     drawn = pictures("network")
     history = data.table("history")
     if history.empty:
-        yield Empty("No learning curves: no network was trained; model.enabled: true adds one.")
+        yield Empty("No learning curves: no network was trained; models: {mlp: {}} adds one.")
     elif not drawn:
         yield Sentences([epochs_in_words(history)])
     yield from drawn
@@ -252,7 +249,7 @@ def _searches(data: ReportData) -> Item:
     search = data.table("search")
     if search.empty:
         return Empty(
-            "No searches: they take several values for a key below baselines, or model.grid."
+            "No searches: they take several values for a key of a model, or a network's grid."
         )
     of = search.groupby(["fold", "model", "target"])["candidate"].transform("size")
     chosen = search.assign(of=of)[search["chosen"].astype(bool)]

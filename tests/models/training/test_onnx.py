@@ -14,21 +14,23 @@ from torch import nn
 
 from speechnet.core.types import Float32, Float64, Targets
 from speechnet.models.calibration import Calibrated
-from speechnet.models.model import Classifier
-from speechnet.models.scikit.pipelines import BaselineClassifier
-from speechnet.models.training.config import MLPConfig
-from speechnet.models.training.fitted import NetworkClassifier
-from speechnet.models.training.lightning_module import MLP
+from speechnet.models.model import Fitted
+from speechnet.models.neural.mlp import MLP
+from speechnet.models.scikit.estimators import FittedEstimators
+from speechnet.models.training.fitted import FittedNetworks
+from speechnet.models.training.lightning_module import LightningNetwork
 from speechnet.models.training.onnx import to_onnx
 
 TARGETS: Targets = {"gender": ["female", "male"], "emotion": ["angry", "happy", "sad", "calm"]}
 WIDTH = 11
 
 
-def _network(seed: int, *, targets: Targets = TARGETS, spread: float = 1.0, **config: Any) -> MLP:
+def _network(
+    seed: int, *, targets: Targets = TARGETS, spread: float = 1.0, **config: Any
+) -> LightningNetwork:
     """A network whose every number is drawn, the statistics of its batches too; one scaling."""
     torch.manual_seed(seed)
-    network = MLP(WIDTH, targets, asdict(MLPConfig(**config)))
+    network = LightningNetwork(WIDTH, targets, "mlp", asdict(MLP(**config)))
     network.set_scaling(torch.linspace(-1e3, 1e3, WIDTH), 10 ** torch.linspace(-3, 3, WIDTH))
     with torch.no_grad():
         for parameter in network.parameters():
@@ -42,12 +44,12 @@ def _network(seed: int, *, targets: Targets = TARGETS, spread: float = 1.0, **co
     return network
 
 
-def _rows(network: MLP, n: int) -> Float32:
+def _rows(network: LightningNetwork, n: int) -> Float32:
     drawn = torch.randn(n, WIDTH, generator=torch.Generator().manual_seed(1))
     return (network.centre + network.scale * drawn).numpy()
 
 
-def _run(classifiers: list[Classifier], X: Float32) -> dict[str, Float32]:
+def _run(classifiers: list[Fitted], X: Float32) -> dict[str, Float32]:
     model = to_onnx(classifiers, WIDTH)
     onnx.checker.check_model(model, full_check=True)
     options = onnxruntime.SessionOptions()
@@ -59,7 +61,7 @@ def _run(classifiers: list[Classifier], X: Float32) -> dict[str, Float32]:
     return dict(zip(names, session.run(None, {"features": X}), strict=True))
 
 
-def _mean(classifiers: list[Classifier], X: Float32) -> dict[str, Float64]:
+def _mean(classifiers: list[Fitted], X: Float32) -> dict[str, Float64]:
     every = [classifier.predict_proba(X) for classifier in classifiers]
     return {target: np.mean([one[target] for one in every], axis=0) for target in every[0]}
 
@@ -70,7 +72,7 @@ def _mean(classifiers: list[Classifier], X: Float32) -> dict[str, Float64]:
 def test_every_network(norm: str, activation: str, hidden: list[int]) -> None:
     """Whatever the configuration can ask for comes out as torch has it."""
     network = _network(0, norm=norm, activation=activation, hidden=hidden)
-    classifier = NetworkClassifier([network], [])
+    classifier = FittedNetworks([network], [])
     X = _rows(network, 50)
     found, expected = _run([classifier], X), classifier.predict_proba(X)
     for target in TARGETS:
@@ -83,11 +85,11 @@ def test_every_network(norm: str, activation: str, hidden: list[int]) -> None:
 def test_folds_and_members(n: int) -> None:
     """Members are averaged, calibrated, then the folds averaged, in batches of any size."""
     temperatures = ({"gender": 0.3, "emotion": 1.0}, {"gender": 2.0, "emotion": 5.0})
-    classifiers: list[Classifier] = [
-        Calibrated(NetworkClassifier([_network(10 * fold + i) for i in range(3)], []), values)
+    classifiers: list[Fitted] = [
+        Calibrated(FittedNetworks([_network(10 * fold + i) for i in range(3)], []), values)
         for fold, values in enumerate(temperatures)
     ]
-    classifiers.append(NetworkClassifier([_network(7, hidden=[32])], []))
+    classifiers.append(FittedNetworks([_network(7, hidden=[32])], []))
     X = _rows(_network(0), n)
     found, expected = _run(classifiers, X), _mean(classifiers, X)
     for target in TARGETS:
@@ -105,13 +107,13 @@ def test_probabilities_that_float32_rounds_to_nothing() -> None:
     X = X[(spread > 110) & (spread < 600)]
     assert len(X) > 20
     temperatures = {"gender": 20.0, "emotion": 20.0}
-    classifiers: list[Classifier] = [
-        Calibrated(NetworkClassifier(members, []), temperatures)
+    classifiers: list[Fitted] = [
+        Calibrated(FittedNetworks(members, []), temperatures)
         for members in ([network], [network, other])
     ]
     for one in classifiers:
         found, expected = _run([one], X)["emotion"], one.predict_proba(X)["emotion"]
-        fine = (NetworkClassifier([network], []).predict_proba(X)["emotion"] > 0).all(axis=1)
+        fine = (FittedNetworks([network], []).predict_proba(X)["emotion"] > 0).all(axis=1)
         np.testing.assert_allclose(found[fine], expected[fine], atol=1e-5)
 
 
@@ -124,7 +126,7 @@ def test_names_of_targets() -> None:
         "Mean": ["1"],
     }
     network = _network(0, targets=targets)
-    classifier = NetworkClassifier([network], [])
+    classifier = FittedNetworks([network], [])
     X = _rows(network, 3)
     for target, values in _run([classifier], X).items():
         np.testing.assert_allclose(values, classifier.predict_proba(X)[target], atol=1e-6)
@@ -132,7 +134,7 @@ def test_names_of_targets() -> None:
 
 def test_nothing_of_this_machine() -> None:
     """The file names no path and no source line."""
-    content = to_onnx([NetworkClassifier([_network(0)], [])], WIDTH).SerializeToString()
+    content = to_onnx([FittedNetworks([_network(0)], [])], WIDTH).SerializeToString()
     for trace in (b".py", b"/home", b"/root", b"site-packages", b"torch"):
         assert trace not in content
 
@@ -142,6 +144,6 @@ def test_what_can_not_be_translated() -> None:
     network = _network(0)
     network.trunk.append(nn.Softplus())
     with pytest.raises(TypeError, match="a layer of the kind Softplus can't be exported"):
-        to_onnx([NetworkClassifier([network], [])], WIDTH)
-    with pytest.raises(TypeError, match="BaselineClassifier is no network"):
-        to_onnx([BaselineClassifier({}, TARGETS)], WIDTH)
+        to_onnx([FittedNetworks([network], [])], WIDTH)
+    with pytest.raises(TypeError, match="FittedEstimators is no network"):
+        to_onnx([FittedEstimators({}, TARGETS)], WIDTH)

@@ -13,9 +13,9 @@ from lightning.pytorch import seed_everything
 
 from speechnet.core.types import Int64
 from speechnet.data.datamodule import SpeechDataModule
-from speechnet.models.training.config import MLPConfig
+from speechnet.models.neural.mlp import MLP
 from speechnet.models.training.joint_training import Member, Table, train_together
-from speechnet.models.training.lightning_module import MLP
+from speechnet.models.training.lightning_module import LightningNetwork
 from speechnet.models.training.optimizers import make_optimizer, make_schedule
 from speechnet.models.training.rates import MemberRates
 from speechnet.models.training.stacked import Batch, Rates, Stack
@@ -24,7 +24,7 @@ from speechnet.models.training.trainer import NetworkTrainer
 pytestmark = pytest.mark.slow
 
 CPU = torch.device("cpu")
-BASE = MLPConfig(hidden=[8], dropout=0.0, lr=0.02, batch_size=11)
+BASE = MLP(hidden=[8], dropout=0.0, lr=0.02, batch_size=11)
 
 
 @pytest.fixture
@@ -33,9 +33,9 @@ def hard() -> SpeechDataModule:
     return speech_data(signal=0.5)
 
 
-def made(config: MLPConfig) -> MLP:
+def made(config: MLP) -> LightningNetwork:
     torch.manual_seed(0)
-    return MLP(5, TARGETS, asdict(config))
+    return LightningNetwork(5, TARGETS, "mlp", asdict(config))
 
 
 def drawn(rows: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -212,7 +212,7 @@ class TestTogether:
         assert member.epoch == 4
 
 
-def make(network: MLP, config: MLPConfig | None = None) -> torch.optim.Optimizer:
+def make(network: LightningNetwork, config: MLP | None = None) -> torch.optim.Optimizer:
     config = config or network.config
     return make_optimizer(
         config.optimizer,
@@ -236,12 +236,12 @@ def rates_of(
     return rates
 
 
-def member_of(trainer: NetworkTrainer, config: MLPConfig, fit: Int64) -> Member:
+def member_of(trainer: NetworkTrainer, config: MLP, fit: Int64) -> Member:
     seed_everything(0, verbose=False)
     return Member(trainer.network(config, fit), fit)
 
 
-def assert_same(stack: Stack, member: int, network: MLP) -> None:
+def assert_same(stack: Stack, member: int, network: LightningNetwork) -> None:
     copy = made(network.config)
     stack.write(copy, stack.weights(), member)
     for name, value in copy.state_dict().items():

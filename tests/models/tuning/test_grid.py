@@ -23,5 +23,5 @@ def test_combinations_are_those_of_scikit_learn(values: dict[str, list[Any]]) ->
 
 def test_no_value() -> None:
     """A hyper-parameter without values is named."""
-    with pytest.raises(ValueError, match="lr has no values"):
+    with pytest.raises(ValueError, match="lr is empty"):
         combinations({"gamma": [1], "lr": []})

@@ -14,15 +14,11 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from speechnet.core.errors import SpeechnetError
 from speechnet.core.types import Float32, Int64
-from speechnet.models.classical.config import (
-    Grid,
-    KNNGrid,
-    LogisticRegressionGrid,
-    SVMGrid,
-    candidates,
-)
-from speechnet.models.scikit.pipelines import FitAndScoreBaseline
-from speechnet.models.scikit.search import search_baseline
+from speechnet.models.classical.knn import KNN
+from speechnet.models.classical.logreg import LogReg
+from speechnet.models.classical.svm import SVM
+from speechnet.models.scikit.estimators import FitAndScore, search_estimator
+from speechnet.models.scikit.model import ScikitModel
 from speechnet.models.tuning.grid import Candidate
 from speechnet.models.tuning.search import (
     Scorer,
@@ -36,10 +32,10 @@ from speechnet.models.tuning.search import (
 
 pytestmark = pytest.mark.slow
 
-GRIDS: dict[str, Grid] = {
-    "knn": KNNGrid(n_neighbors=[1, 3, 7, 15], weights=["uniform", "distance"]),
-    "svm": SVMGrid(C=[0.1, 1.0, 10.0], kernel=["rbf", "linear"], class_weight=["balanced", None]),
-    "logreg": LogisticRegressionGrid(C=[0.001, 0.1, 10.0], class_weight=["balanced", None]),
+GRIDS: dict[str, ScikitModel] = {
+    "knn": KNN(n_neighbors=[1, 3, 7, 15], weights=["uniform", "distance"]),
+    "svm": SVM(C=[0.1, 1.0, 10.0], kernel=["rbf", "linear"], class_weight=["balanced", None]),
+    "logreg": LogReg(C=[0.001, 0.1, 10.0], class_weight=["balanced", None]),
 }
 FOLDS = [(np.arange(4), np.arange(4, 6)), (np.arange(2, 6), np.arange(2))]
 
@@ -60,8 +56,8 @@ def problem() -> tuple[Float32, Int64, list[tuple[Int64, Int64]]]:
 def test_as_scikit_learn(name: str, metric: str, problem: tuple) -> None:
     """Fitted one by one, the scores and the winner of GridSearchCV."""
     X, y, folds = problem
-    plain = FitAndScoreBaseline(name, X, y, "standard", metric, 0)
-    assert_as_grid_search(search(plain, candidates(GRIDS[name]), folds), plain, folds)
+    plain = FitAndScore(GRIDS[name], X, y, "standard", metric, 0)
+    assert_as_grid_search(search(plain, GRIDS[name].candidates(), folds), plain, folds)
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "uar"])
@@ -134,8 +130,8 @@ def test_all_failed() -> None:
 def test_a_grid_of_impossible_neighbours() -> None:
     """More neighbours than rows to fit on fail alone."""
     X, y = np.eye(6, dtype=np.float32), np.array([0, 1, 0, 1, 0, 1])
-    run = FitAndScoreBaseline("knn", X, y, "none", "accuracy", 0)
-    tried = search(run, candidates(KNNGrid(n_neighbors=[5, 1], metric=["euclidean"])), FOLDS)
+    run = FitAndScore(KNN(), X, y, "none", "accuracy", 0)
+    tried = search(run, KNN(n_neighbors=[5, 1], metric=["euclidean"]).candidates(), FOLDS)
     assert "n_neighbors" in tried[0].error
     assert best(tried).candidate["n_neighbors"] == 1
 
@@ -178,8 +174,8 @@ def test_unconverged_fits_are_counted(
 def test_unconverged_fits_are_counted_in_threads(problem: tuple) -> None:
     """As many as in processes, which have their warnings to themselves; nothing escapes."""
     X, y, folds = problem
-    one = FitAndScoreBaseline("logreg", X, y, "standard", "uar", 0)
-    grid = candidates(LogisticRegressionGrid(C=[1.0, 2.0, 3.0], max_iter=[1, 1000]))
+    one = FitAndScore(LogReg(), X, y, "standard", "uar", 0)
+    grid = LogReg(C=[1.0, 2.0, 3.0], max_iter=[1, 1000]).candidates()
     expected = [len(folds) if candidate["max_iter"] == 1 else 0 for candidate in grid]
     for _ in range(5):
         with joblib.parallel_config(backend="threading", n_jobs=4):
@@ -198,10 +194,8 @@ def test_unconverged_passes_without_a_word() -> None:
 def test_real_solvers_that_stop_early(problem: tuple) -> None:
     """A single iteration converges nowhere, and every fit is counted."""
     X, y, folds = problem
-    grid = LogisticRegressionGrid(C=[1.0], solver=["lbfgs", "newton-cg", "saga"], max_iter=[1])
-    tried = search(
-        FitAndScoreBaseline("logreg", X, y, "standard", "uar", 0), candidates(grid), folds
-    )
+    grid = LogReg(C=[1.0], solver=["lbfgs", "newton-cg", "saga"], max_iter=[1])
+    tried = search(FitAndScore(LogReg(), X, y, "standard", "uar", 0), grid.candidates(), folds)
     assert [one.unconverged for one in tried] == [4, 4, 4]
 
 
@@ -211,8 +205,8 @@ def test_parallel_is_serial(problem: tuple) -> None:
     told: list[int] = []
     with joblib.parallel_config(backend="loky", n_jobs=2):
         for name in GRIDS:
-            grid = candidates(GRIDS[name])
-            run = FitAndScoreBaseline(name, X, y, "minmax", "uar", 0)
-            serial = search_baseline(run, grid, folds, parallel=False)
-            assert search_baseline(run, grid, folds, on_done=told.append) == serial
-    assert told == [1] * sum(len(candidates(grid)) for grid in GRIDS.values())
+            grid = GRIDS[name].candidates()
+            run = FitAndScore(GRIDS[name], X, y, "minmax", "uar", 0)
+            serial = search_estimator(run, grid, folds, parallel=False)
+            assert search_estimator(run, grid, folds, on_done=told.append) == serial
+    assert told == [1] * sum(len(grid.candidates()) for grid in GRIDS.values())

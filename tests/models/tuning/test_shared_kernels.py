@@ -11,28 +11,25 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.svm import SVC
 
 from speechnet.core.types import Float64, Int64
-from speechnet.models.classical.config import SVMGrid, candidates
-from speechnet.models.scikit.pipelines import FitAndScoreBaseline
-from speechnet.models.scikit.search import search_baseline
+from speechnet.models.classical.svm import SVM
+from speechnet.models.scikit.estimators import FitAndScore, search_estimator
 from speechnet.models.tuning import shared_kernels as svm_search
 from speechnet.models.tuning.search import InnerFolds, search
 from speechnet.models.tuning.shared_kernels import SVMSearch, kernel_matrices
 
 pytestmark = pytest.mark.slow
 
-GRID = candidates(
-    SVMGrid(
-        C=[0.1, 1.0, 50.0],
-        kernel=["linear", "poly", "rbf", "sigmoid"],
-        gamma=["scale", "auto"],
-        class_weight=["balanced", None],
-    )
-)
+GRID = SVM(
+    C=[0.1, 1.0, 50.0],
+    kernel=["linear", "poly", "rbf", "sigmoid"],
+    gamma=["scale", "auto"],
+    class_weight=["balanced", None],
+).candidates()
 
 
 def problem(
     classes: int = 4, *, metric: str = "accuracy", scaling: str = "minmax", noise: float = 0.2
-) -> tuple[FitAndScoreBaseline, InnerFolds]:
+) -> tuple[FitAndScore, InnerFolds]:
     """150 rows of unequally frequent classes, some rows twice and under two labels, in 2 folds."""
     others = [0.6 / (classes - 1)] * (classes - 1)
     X, y = make_classification(
@@ -43,7 +40,7 @@ def problem(
         X[120:] = X[:30]
     X = np.append(X, np.ones((150, 1)), axis=1)  # a column that says nothing
     folds = list(StratifiedKFold(2, shuffle=True, random_state=0).split(X, y))
-    return FitAndScoreBaseline("svm", X.astype(np.float32), y, scaling, metric, 0), folds
+    return FitAndScore(SVM(), X.astype(np.float32), y, scaling, metric, 0), folds
 
 
 @pytest.fixture
@@ -66,14 +63,14 @@ def fits(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_as_grid_search(classes: int, scaling: str, metric: str) -> None:
     """The scores of GridSearchCV for every kernel, gamma, class weight and C."""
     plain, folds = problem(classes, metric=metric, scaling=scaling)
-    assert_as_grid_search(search_baseline(plain, GRID, folds, parallel=False), plain, folds)
+    assert_as_grid_search(search_estimator(plain, GRID, folds, parallel=False), plain, folds)
 
 
 def test_a_bound_that_is_never_met(fits: list[str]) -> None:
     """Classes that can be parted: from some C on nothing changes, and nothing is fitted again."""
     plain, folds = problem(2, noise=0.0)
-    grid = candidates(SVMGrid(C=[30.0, 100.0, 40.0, 60.0], kernel=["poly"], class_weight=[None]))
-    tried = search_baseline(plain, grid, folds, parallel=False)
+    grid = SVM(C=[30.0, 100.0, 40.0, 60.0], kernel=["poly"], class_weight=[None]).candidates()
+    tried = search_estimator(plain, grid, folds, parallel=False)
     assert fits == ["precomputed"] * 2 * len(folds)
     assert_as_grid_search(tried, plain, folds)
 
@@ -81,8 +78,8 @@ def test_a_bound_that_is_never_met(fits: list[str]) -> None:
 def test_every_other_c_is_fitted(fits: list[str]) -> None:
     """Where the bound is met, each C has a solution of its own; equal ones have one."""
     plain, folds = problem()
-    grid = candidates(SVMGrid(C=[1.0, 2.0, 1, 3.0], kernel=["sigmoid"]))
-    tried = search_baseline(plain, grid, folds, parallel=False)
+    grid = SVM(C=[1.0, 2.0, 1, 3.0], kernel=["sigmoid"]).candidates()
+    tried = search_estimator(plain, grid, folds, parallel=False)
     assert len(fits) == 3 * len(folds)
     assert tried[0].scores == tried[2].scores
 
@@ -90,14 +87,14 @@ def test_every_other_c_is_fitted(fits: list[str]) -> None:
 def test_matrices_beyond_the_bound(monkeypatch: pytest.MonkeyPatch, fits: list[str]) -> None:
     """Folds of a byte too much are fitted plainly, with the same scores."""
     plain, folds = problem()
-    grid = candidates(SVMGrid(kernel=["rbf", "poly"]))
+    grid = SVM(kernel=["rbf", "poly"]).candidates()
     size = max(8 * len(fit) * (len(fit) + len(held)) for fit, held in folds)
     monkeypatch.setattr(svm_search, "LARGEST", size)
-    shared = search_baseline(plain, grid, folds, parallel=False)
+    shared = search_estimator(plain, grid, folds, parallel=False)
     assert set(fits) == {"precomputed"}
     fits.clear()
     monkeypatch.setattr(svm_search, "LARGEST", size - 1)
-    alone = search_baseline(plain, grid, folds, parallel=False)
+    alone = search_estimator(plain, grid, folds, parallel=False)
     assert set(fits) == {"rbf", "poly"}
     assert alone == shared
 
@@ -106,9 +103,9 @@ def test_matrices_beyond_the_bound(monkeypatch: pytest.MonkeyPatch, fits: list[s
 def test_a_candidate_that_fails_fails_alone(wrong: dict[str, Any]) -> None:
     """In scikit-learn's own words; the others of its group have their scores."""
     plain, folds = problem()
-    good = candidates(SVMGrid(C=[1.0, 2.0]))
+    good = SVM(C=[1.0, 2.0]).candidates()
     grid = [good[0], good[0] | wrong, good[1]]
-    tried = search_baseline(plain, grid, folds, parallel=False)
+    tried = search_estimator(plain, grid, folds, parallel=False)
     expected = search(plain, grid, folds, parallel=False)
     assert [bool(one.error) for one in tried] == [False, True, False]
     assert tried[1].error == expected[1].error
@@ -150,7 +147,7 @@ def test_groups() -> None:
 def test_a_gamma_that_is_refused_is_refused_of_a_linear_kernel_too() -> None:
     """As plainly, though the kernel takes no notice of it."""
     plain, folds = problem()
-    tried = search_baseline(
+    tried = search_estimator(
         plain,
         [{"C": 1.0, "kernel": "linear", "gamma": gamma, "class_weight": None}
          for gamma in ("scale", "auto", -1.0)],

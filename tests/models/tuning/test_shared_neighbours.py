@@ -9,9 +9,8 @@ from sklearn.datasets import make_classification
 from sklearn.model_selection import StratifiedKFold
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 
-from speechnet.models.classical.config import KNNGrid, candidates
-from speechnet.models.scikit.pipelines import FitAndScoreBaseline
-from speechnet.models.scikit.search import search_baseline
+from speechnet.models.classical.knn import KNN
+from speechnet.models.scikit.estimators import FitAndScore, search_estimator
 from speechnet.models.tuning import shared_neighbours as knn_search
 from speechnet.models.tuning.grid import Candidate
 from speechnet.models.tuning.search import InnerFolds, search
@@ -19,19 +18,17 @@ from speechnet.models.tuning.shared_neighbours import Graph, KNNSearch, distance
 
 pytestmark = pytest.mark.slow
 
-GRID = candidates(
-    KNNGrid(
-        n_neighbors=[1, 2, 3, 9, 35],
-        weights=["uniform", "distance"],
-        metric=["manhattan", "euclidean"],
-        algorithm=["auto", "ball_tree", "kd_tree", "brute"],
-    )
-)
+GRID = KNN(
+    n_neighbors=[1, 2, 3, 9, 35],
+    weights=["uniform", "distance"],
+    metric=["manhattan", "euclidean"],
+    algorithm=["auto", "ball_tree", "kd_tree", "brute"],
+).candidates()
 
 
 def problem(
     kind: str = "continuous", *, width: int = 5, metric: str = "accuracy", scaling: str = "minmax"
-) -> tuple[FitAndScoreBaseline, InnerFolds]:
+) -> tuple[FitAndScore, InnerFolds]:
     """120 rows of 4 classes that overlap, and 2 folds."""
     X, y = make_classification(
         120, width, n_informative=4, n_redundant=0, n_classes=4, n_clusters_per_class=1,
@@ -45,20 +42,20 @@ def problem(
         case "far":  # from zero: products round where differences don't
             X[:, 0] = 8e6
     folds = list(StratifiedKFold(2, shuffle=True, random_state=0).split(X, y))
-    return FitAndScoreBaseline("knn", X.astype(np.float32), y, scaling, metric, 0), folds
+    return FitAndScore(KNN(), X.astype(np.float32), y, scaling, metric, 0), folds
 
 
 @pytest.fixture
 def plain_calls(monkeypatch: pytest.MonkeyPatch) -> list[Candidate]:
     """The candidates that were fitted by themselves."""
     calls: list[Candidate] = []
-    call = FitAndScoreBaseline.__call__
+    call = FitAndScore.__call__
 
-    def spy(self: FitAndScoreBaseline, candidate: Candidate, fit: Any, held: Any) -> float:
+    def spy(self: FitAndScore, candidate: Candidate, fit: Any, held: Any) -> float:
         calls.append(candidate)
         return call(self, candidate, fit, held)
 
-    monkeypatch.setattr(FitAndScoreBaseline, "__call__", spy)
+    monkeypatch.setattr(FitAndScore, "__call__", spy)
     return calls
 
 
@@ -75,7 +72,7 @@ def test_as_grid_search(kind: str, width: int, metric: str) -> None:
     """The scores of GridSearchCV, ties and all, for every distance, weighting and algorithm."""
     scaling = "none" if kind in ("integers", "far") else "standard"
     plain, folds = problem(kind, width=width, metric=metric, scaling=scaling)
-    assert_as_grid_search(search_baseline(plain, GRID, folds, parallel=False), plain, folds)
+    assert_as_grid_search(search_estimator(plain, GRID, folds, parallel=False), plain, folds)
 
 
 def test_what_is_shared(monkeypatch: pytest.MonkeyPatch, plain_calls: list[Candidate]) -> None:
@@ -89,7 +86,7 @@ def test_what_is_shared(monkeypatch: pytest.MonkeyPatch, plain_calls: list[Candi
 
     monkeypatch.setattr(knn_search, "Graph", Spy)
     plain, folds = problem()
-    search_baseline(plain, GRID, folds, parallel=False)
+    search_estimator(plain, GRID, folds, parallel=False)
     assert sorted(made) == ["euclidean"] * 2 + ["l2"] * 2 + ["manhattan"] * 2
     assert plain_calls == []
 
@@ -98,19 +95,19 @@ def test_ties_are_fitted_plainly(plain_calls: list[Candidate]) -> None:
     """Where rows as near as each other stand on both sides of k, or votes are equal."""
     fit, held = np.arange(4), np.array([4])
     X = np.array([[1], [-1], [2], [4], [0]], dtype=np.float32)
-    plain = FitAndScoreBaseline("knn", X, np.array([1, 0, 1, 0, 0]), "none", "accuracy", 0)
-    grid = KNNGrid(n_neighbors=[1, 2, 3], weights=["uniform", "distance"], metric=["manhattan"])
-    tried = search_baseline(plain, candidates(grid), [(fit, held)], parallel=False)
+    plain = FitAndScore(KNN(), X, np.array([1, 0, 1, 0, 0]), "none", "accuracy", 0)
+    grid = KNN(n_neighbors=[1, 2, 3], weights=["uniform", "distance"], metric=["manhattan"])
+    tried = search_estimator(plain, grid.candidates(), [(fit, held)], parallel=False)
     ambiguous = {(one["n_neighbors"], one["weights"]) for one in plain_calls}
     assert ambiguous == {(1, "uniform"), (1, "distance"), (2, "distance")}
-    assert tried == search(plain, candidates(grid), [(fit, held)], parallel=False)
+    assert tried == search(plain, grid.candidates(), [(fit, held)], parallel=False)
 
 
 def test_a_candidate_that_fails_fails_alone() -> None:
     """Too many neighbours, or none: scikit-learn's own words; the others have their scores."""
     plain, folds = problem()
     grid = [GRID[0] | {"n_neighbors": k, "weights": "distance"} for k in (0, 61, 60, 3)]
-    tried = search_baseline(plain, grid, folds, parallel=False)
+    tried = search_estimator(plain, grid, folds, parallel=False)
     assert [bool(one.error) for one in tried] == [True, True, False, False]
     expected = search(plain, grid, folds, parallel=False)
     assert [one.error for one in tried] == [one.error for one in expected]

@@ -15,10 +15,10 @@ from sklearn.utils.class_weight import compute_class_weight
 
 from speechnet.core.errors import ConfigError
 from speechnet.data.datamodule import SpeechDataModule
+from speechnet.models.neural.mlp import MLP
 from speechnet.models.scaling import affine
-from speechnet.models.training.config import MLPConfig, network_candidates
-from speechnet.models.training.fitted import NetworkClassifier
-from speechnet.models.training.lightning_module import MLP
+from speechnet.models.training.fitted import FittedNetworks
+from speechnet.models.training.lightning_module import LightningNetwork
 from speechnet.models.training.trainer import balanced_weights
 from speechnet.models.tuning.search import score
 from speechnet.splits.config import SplitConfig
@@ -26,7 +26,7 @@ from speechnet.splits.config import SplitConfig
 pytestmark = pytest.mark.slow
 
 Fit = Callable[..., tuple[Path, list[dict[str, float]]]]
-SMALL = MLPConfig(hidden=[8], dropout=0.1, lr=0.02, batch_size=16)
+SMALL = MLP(hidden=[8], dropout=0.1, lr=0.02, batch_size=16)
 
 
 def state_of(path: Path) -> dict[str, torch.Tensor]:
@@ -42,7 +42,7 @@ def by_target(*names: str) -> set[str]:
 
 def dev_uar(data: SpeechDataModule, path: Path) -> float:
     dev = data.folds[0].dev
-    proba = NetworkClassifier.from_checkpoints([path]).predict_proba(data.X[dev])
+    proba = FittedNetworks.from_checkpoints([path]).predict_proba(data.X[dev])
     uars = [
         score(data.labels[dev, column], proba[target].argmax(axis=1), "uar")
         for column, target in enumerate(TARGETS)
@@ -124,7 +124,7 @@ class TestWhatIsKept:
         config = replace(SMALL, batch_size=1000, dropout=0.0, class_weights="none")
         torch.manual_seed(0)
         path, records = fit(data, replace(config, lr=0.0), max_epochs=1)
-        net = MLP.load_from_checkpoint(path, weights_only=True).train()
+        net = LightningNetwork.load_from_checkpoint(path, weights_only=True).train()
         loss = net.loss(net(torch.tensor(data.X[rows])), torch.tensor(data.labels[rows]))
         assert records[0]["train_loss"] == pytest.approx(loss.item(), rel=1e-5)
 
@@ -134,7 +134,7 @@ class TestWhatIsKept:
         saved = torch.load(path, weights_only=True)["hyper_parameters"]
         assert json.loads(json.dumps(saved)) == saved
         assert saved["targets"] == TARGETS
-        assert MLPConfig(**saved["config"]) == replace(SMALL, loss_weights={"gender": 0.5})
+        assert MLP(**saved["config"]) == replace(SMALL, loss_weights={"gender": 0.5})
 
 
 class TestFittedOnTrainingRows:
@@ -206,10 +206,8 @@ class TestSeeds:
     def test_ensemble_is_the_mean(self, data: SpeechDataModule, fit: Fit, tmp_path: Path) -> None:
         """The probabilities of several members are averaged."""
         paths = [fit(data, SMALL, seed=n, name=f"mlp_{n}")[0] for n in range(3)]
-        single = [
-            NetworkClassifier.from_checkpoints([path]).predict_proba(data.X) for path in paths
-        ]
-        together = NetworkClassifier.load(tmp_path, "mlp", TARGETS).predict_proba(data.X)
+        single = [FittedNetworks.from_checkpoints([path]).predict_proba(data.X) for path in paths]
+        together = FittedNetworks.load(tmp_path, "mlp", TARGETS).predict_proba(data.X)
         for target, proba in together.items():
             mean = np.mean([one[target] for one in single], axis=0)
             np.testing.assert_allclose(proba, mean, rtol=1e-12)
@@ -217,9 +215,11 @@ class TestSeeds:
     def test_read_as_lightning_reads_it(self, data: SpeechDataModule, fit: Fit) -> None:
         """A checkpoint gives a plain module with the numbers that Lightning's own loader gives."""
         path, _ = fit(data)
-        (network,) = NetworkClassifier.from_checkpoints([path]).networks
-        theirs = MLP.load_from_checkpoint(path, map_location="cpu", weights_only=True).eval()
-        assert not isinstance(network, MLP)
+        (network,) = FittedNetworks.from_checkpoints([path]).networks
+        theirs = LightningNetwork.load_from_checkpoint(
+            path, map_location="cpu", weights_only=True
+        ).eval()
+        assert not isinstance(network, LightningNetwork)
         assert network.config == theirs.config
         assert network.targets == theirs.targets
         ours = network.state_dict()
@@ -233,7 +233,7 @@ class TestSeeds:
         self, data: SpeechDataModule, fit: Fit, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Long tables are worked through in pieces."""
-        classifier = NetworkClassifier.from_checkpoints([fit(data)[0]])
+        classifier = FittedNetworks.from_checkpoints([fit(data)[0]])
         whole = classifier.predict_proba(data.X)
         monkeypatch.setattr("speechnet.models.training.fitted._ROWS", 10)
         for target, proba in classifier.predict_proba(data.X).items():
@@ -246,7 +246,7 @@ class TestSettings:
         """Other precisions train too, and what is saved is applied in float32."""
         path, records = fit(data, replace(SMALL, label_smoothing=0.1), precision=precision)
         assert np.isfinite([record["train_loss"] for record in records]).all()
-        classifier = NetworkClassifier.from_checkpoints([path])
+        classifier = FittedNetworks.from_checkpoints([path])
         assert {p.dtype for p in classifier.networks[0].parameters()} == {torch.float32}
         for proba in classifier.predict_proba(data.X).values():
             np.testing.assert_allclose(proba.sum(axis=1), 1, rtol=1e-9)
@@ -295,11 +295,9 @@ class TestSettings:
 
 def test_candidates() -> None:
     """Every combination of the grid; only what shapes one network can be searched."""
-    config = MLPConfig(grid={"lr": [0.1, 0.2], "hidden": [[8], [8, 8]]})
-    assert len(network_candidates(config)) == 4
-    assert {"lr": 0.2, "hidden": [8, 8]} in network_candidates(config)
+    config = MLP(grid={"lr": [0.1, 0.2], "hidden": [[8], [8, 8]]})
+    assert len(config.candidates()) == 4
+    assert {"lr": 0.2, "hidden": [8, 8]} in config.candidates()
     for key in ("members", "enabled", "folds", "grid", "loss_weights", "depth"):
-        with pytest.raises(ValueError, match=rf"'{key}' can't be searched; known: activation"):
-            network_candidates(MLPConfig(grid={key: [1]}))
-    with pytest.raises(ConfigError, match=r"model\.dropout is 1\.5"):
-        network_candidates(MLPConfig(grid={"dropout": [0.5, 1.5]}))
+        with pytest.raises(ConfigError, match=rf"'{key}' can't be searched; known: activation"):
+            MLP(grid={key: [1]}).candidates()

@@ -15,25 +15,20 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
-from speechnet.core.errors import ConfigError
 from speechnet.core.types import Float32, Int64
-from speechnet.models.classical.config import (
-    BaselinesConfig,
-    Grid,
-    KNNGrid,
-    LogisticRegressionGrid,
-    SklearnMLPGrid,
-    SVMGrid,
-    candidates,
-)
+from speechnet.models.classical.knn import KNN
+from speechnet.models.classical.logreg import LogReg
+from speechnet.models.classical.sklearn_mlp import SklearnMLP
+from speechnet.models.classical.svm import SVM
 from speechnet.models.scikit import files as persistence
-from speechnet.models.scikit.files import TRUSTED, own_skops
-from speechnet.models.scikit.pipelines import (
-    BaselineClassifier,
-    FitAndScoreBaseline,
-    fit_baseline,
+from speechnet.models.scikit.estimators import (
+    FitAndScore,
+    FittedEstimators,
+    fit_estimator,
     make_pipeline,
 )
+from speechnet.models.scikit.files import TRUSTED, own_skops
+from speechnet.models.scikit.model import ScikitModel
 
 pytestmark = pytest.mark.slow
 
@@ -49,17 +44,18 @@ def choices(hint: object) -> list[object]:
     return [value for part in get_args(hint) for value in choices(part)]
 
 
-def every_value(grid: type) -> Grid:
+def every_value(grid: type[ScikitModel]) -> ScikitModel:
     """A grid of all values that its annotations name, and some of those they don't."""
-    named = {name: choices(hint) for name, hint in get_type_hints(grid).items()}
+    hints = get_type_hints(grid)
+    named = {each.name: choices(hints[each.name]) for each in fields(grid)}
     chosen = {name: values for name, values in named.items() if values}
     small: dict[type, dict[str, list[object]]] = {
-        KNNGrid: {"n_neighbors": [2]},
-        SVMGrid: {"C": [1.0], "gamma": ["scale", "auto", 0.1]},
-        LogisticRegressionGrid: {"C": [1.0], "max_iter": [20]},
-        SklearnMLPGrid: {"hidden": [3], "max_iter": [5]},
+        KNN: {"n_neighbors": [2]},
+        SVM: {"C": [1.0], "gamma": ["scale", "auto", 0.1]},
+        LogReg: {"C": [1.0], "max_iter": [20]},
+        SklearnMLP: {"hidden": [3], "max_iter": [5]},
     }
-    made: Grid = grid(**chosen | small[grid])
+    made: ScikitModel = grid(**chosen | small[grid])
     return made
 
 
@@ -77,16 +73,10 @@ def test_trusted_types_are_necessary_and_sufficient(problem: tuple) -> None:
     skops = own_skops()
     X, y, folds = problem
     found: set[str] = set()
-    names = {
-        "knn": KNNGrid,
-        "svm": SVMGrid,
-        "logreg": LogisticRegressionGrid,
-        "sklearn_mlp": SklearnMLPGrid,
-    }
-    for name, grid in names.items():
-        for number, candidate in enumerate(candidates(every_value(grid))):
-            estimator = fit_baseline(
-                name, candidate, X, y, folds=folds, scaling=SCALINGS[number % 4], seed=0
+    for kind in (KNN, SVM, LogReg, SklearnMLP):
+        for number, candidate in enumerate(every_value(kind).candidates()):
+            estimator = fit_estimator(
+                kind(), candidate, X, y, folds=folds, scaling=SCALINGS[number % 4], seed=0
             )
             found |= set(skops.get_untrusted_types(data=skops.dumps(estimator)))
     assert found == set(TRUSTED)
@@ -112,9 +102,9 @@ def test_threads_that_need_skops_at_once(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_every_value_is_every_value() -> None:
     """The oracle above: each choice that an annotation names is there."""
-    knn, svm = every_value(KNNGrid), every_value(SVMGrid)
-    assert isinstance(knn, KNNGrid)
-    assert isinstance(svm, SVMGrid)
+    knn, svm = every_value(KNN), every_value(SVM)
+    assert isinstance(knn, KNN)
+    assert isinstance(svm, SVM)
     assert knn.algorithm == ["auto", "ball_tree", "kd_tree", "brute"]
     assert knn.metric == ["manhattan", "euclidean"]
     assert svm.kernel == ["linear", "poly", "rbf", "sigmoid"]
@@ -128,8 +118,8 @@ def test_temperature(classes: int, problem: tuple) -> None:
     X, y = X[y < classes].astype(np.float64), y[y < classes]
     folds = list(StratifiedKFold(3, shuffle=True, random_state=0).split(X, y))
     candidate = {"C": 1.0, "kernel": "rbf", "gamma": "scale", "class_weight": None}
-    fitted = fit_baseline("svm", candidate, X, y, folds=folds, scaling="standard", seed=0)
-    pipeline = make_pipeline("svm", candidate, scaling="standard", seed=0)
+    fitted = fit_estimator(SVM(), candidate, X, y, folds=folds, scaling="standard", seed=0)
+    pipeline = make_pipeline(SVM(), candidate, scaling="standard", seed=0)
     held = cross_val_predict(pipeline, X, y, cv=folds, method="decision_function")
     values = np.stack([-held, held], axis=1) if classes == 2 else held
 
@@ -149,35 +139,20 @@ def test_temperature(classes: int, problem: tuple) -> None:
 def test_temperature_changes_no_prediction(problem: tuple) -> None:
     """A factor leaves the largest decision value the largest."""
     X, y, folds = problem
-    for candidate in candidates(every_value(SVMGrid)):
-        plain = make_pipeline("svm", candidate, scaling="minmax", seed=0)
+    for candidate in every_value(SVM).candidates():
+        plain = make_pipeline(SVM(), candidate, scaling="minmax", seed=0)
         plain.fit(X.astype(np.float64), y)
-        fitted = fit_baseline("svm", candidate, X, y, folds=folds, scaling="minmax", seed=0)
+        fitted = fit_estimator(SVM(), candidate, X, y, folds=folds, scaling="minmax", seed=0)
         likeliest = fitted.predict_proba(X.astype(np.float64)).argmax(axis=1)
         assert (likeliest == plain.predict(X.astype(np.float64))).all()
 
 
 def test_candidates_in_order() -> None:
     """Every combination once, as GridSearchCV has them: keys by name, the last varies fastest."""
-    grid = KNNGrid(n_neighbors=[3, 1], weights=["distance"], metric=["manhattan", "euclidean"])
-    chosen = [(one["metric"], one["n_neighbors"]) for one in candidates(grid)]
+    grid = KNN(n_neighbors=[3, 1], weights=["distance"], metric=["manhattan", "euclidean"])
+    chosen = [(one["metric"], one["n_neighbors"]) for one in grid.candidates()]
     assert chosen == [(metric, k) for metric in ("manhattan", "euclidean") for k in (3, 1)]
-    assert {f.name for f in fields(grid)} - set(candidates(grid)[0]) == {"folds"}
-
-
-def test_grids_that_take_part() -> None:
-    """A model that is null is left out."""
-    assert list(BaselinesConfig().grids()) == ["knn", "svm", "logreg"]
-    config = BaselinesConfig(knn=None, svm=None, sklearn_mlp=SklearnMLPGrid())
-    assert list(config.grids()) == ["logreg", "sklearn_mlp"]
-
-
-def test_refusals() -> None:
-    """A search on one fold is none; a name that is no baseline is a mistake of the program."""
-    with pytest.raises(ConfigError, match=r"baselines\.svm\.folds is 1, expected at least 2"):
-        BaselinesConfig(svm=SVMGrid(folds=1))
-    with pytest.raises(ValueError, match="unknown baseline 'tree'"):
-        make_pipeline("tree", {}, scaling="none", seed=0)
+    assert {f.name for f in fields(grid)} - set(grid.candidates()[0]) == {"folds"}
 
 
 @pytest.mark.parametrize("scaling", ["minmax", "robust", "standard"])
@@ -186,8 +161,8 @@ def test_columns_of_tiny_span_count(scaling: str) -> None:
     rng = np.random.default_rng(0)
     y = np.arange(80) % 2
     X = np.stack([1e-7 * (y + 0.1 * rng.normal(size=80)), rng.normal(size=80)], axis=1)
-    run = FitAndScoreBaseline("svm", X.astype(np.float32), y, scaling, "uar", 0)
-    assert run(candidates(SVMGrid(C=[1.0]))[0], np.arange(40), np.arange(40, 80)) > 0.95
+    run = FitAndScore(SVM(), X.astype(np.float32), y, scaling, "uar", 0)
+    assert run(SVM(C=[1.0]).candidates()[0], np.arange(40), np.arange(40, 80)) > 0.95
 
 
 @pytest.mark.parametrize("scaling", ["minmax", "robust", "standard"])
@@ -197,11 +172,10 @@ def test_scaler_knows_training_rows_only(scaling: str, problem: tuple) -> None:
     planted = X.copy()
     fit, held = folds[0]
     planted[held[0]] = 1e6
-    for name in ("knn", "svm", "logreg"):
-        grid = BaselinesConfig().grids()[name]
+    for model in (KNN(), SVM(), LogReg()):
         kept = held[1:]
         scores = [
-            FitAndScoreBaseline(name, table, y, scaling, "uar", 0)(candidates(grid)[0], fit, kept)
+            FitAndScore(model, table, y, scaling, "uar", 0)(model.candidates()[0], fit, kept)
             for table in (X, planted)
         ]
         assert scores[0] == scores[1]
@@ -211,9 +185,9 @@ def test_solvers_that_stop_early_say_nothing(problem: tuple) -> None:
     """Every solver, cut short, fits without a word on the terminal (warnings are errors here)."""
     X, y, folds = problem
     wide = np.repeat(X, 3, axis=1)
-    grid = every_value(LogisticRegressionGrid)
-    assert isinstance(grid, LogisticRegressionGrid)
+    grid = every_value(LogReg)
+    assert isinstance(grid, LogReg)
     grid.C, grid.max_iter = [1e6], [1]
-    for candidate in candidates(grid):
-        fitted = fit_baseline("logreg", candidate, wide, y, folds=folds, scaling="none", seed=0)
-        assert BaselineClassifier({"emotion": fitted}, {"emotion": TARGETS["emotion"]})
+    for candidate in grid.candidates():
+        fitted = fit_estimator(LogReg(), candidate, wide, y, folds=folds, scaling="none", seed=0)
+        assert FittedEstimators({"emotion": fitted}, {"emotion": TARGETS["emotion"]})
