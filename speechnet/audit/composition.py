@@ -22,7 +22,7 @@ COMPOSITION_COLUMNS: Final = ("target", "class", "gender", "speaker", "count")
 
 
 @dataclass(frozen=True)
-class Tells:
+class Association:
     """How well the speaker alone (or the sentence, or the corpus) predicts a target's class.
 
     Attributes:
@@ -97,7 +97,7 @@ def normalising_harms(table: pd.DataFrame, targets: Targets, *, share: float) ->
     return harmed
 
 
-def tells(table: pd.DataFrame, target: str, *, by: str = "speaker") -> Tells:
+def association(table: pd.DataFrame, target: str, *, by: str = "speaker") -> Association:
     """Measure how well the speaker, or another column ``by``, predicts the class.
 
     Returns:
@@ -107,8 +107,8 @@ def tells(table: pd.DataFrame, target: str, *, by: str = "speaker") -> Tells:
     counts = pd.crosstab(frame[by], frame["label"]).to_numpy(dtype=np.float64)
     n, classes = int(counts.sum()), counts.shape[1]
     if classes < 2:
-        return Tells(np.nan, np.nan, np.nan, recordings=n, groups=len(counts))
-    return Tells(
+        return Association(np.nan, np.nan, np.nan, recordings=n, groups=len(counts))
+    return Association(
         uar=_majority_uar(counts),
         chance=1 / classes,
         certainty=_certainty(counts),
@@ -124,7 +124,7 @@ def _of_several(table: pd.DataFrame, target: str, by: str = "speaker") -> pd.Dat
 
 
 def _majority_uar(counts: Float64) -> float:
-    """``Tells.uar`` of counts of recordings, float64 ``[speakers, classes]``."""
+    """``Association.uar`` of counts of recordings, float64 ``[speakers, classes]``."""
     recalls = []
     for label in range(counts.shape[1]):
         others = counts.copy()
@@ -136,7 +136,7 @@ def _majority_uar(counts: Float64) -> float:
 
 
 def _certainty(counts: Float64) -> float:
-    """``Tells.certainty``: Theil's uncertainty coefficient, corrected for chance.
+    """``Association.certainty``: Theil's uncertainty coefficient, corrected for chance.
 
     The correction is that of N. X. Vinh, J. Epps and J. Bailey, "Information theoretic measures
     for clusterings comparison" (JMLR 11, 2010).

@@ -27,8 +27,8 @@ class AuditConfig:
             share of either's distance to its tenth neighbour.
         near_duplicate_exact: up to so many recordings, all pairs are compared; of more, only
             neighbours, which misses about one pair in a hundred and is reported.
-        tells: speakers, sentences or corpora that take away at least this share of the uncertainty
-            about a class.
+        confounding: speakers, sentences, corpora or bandwidths that take away at least this share
+            of the uncertainty about a class.
         single_class: advise against speaker normalisation where at least this share of the speakers
             have one class only.
     """
@@ -43,5 +43,5 @@ class AuditConfig:
     near_duplicates: bool = True
     near_duplicate_ratio: Annotated[float, Number(gt=0, lt=1)] = 0.6
     near_duplicate_exact: Annotated[int, Number(ge=1_000)] = 20_000
-    tells: _Share = 0.1
+    confounding: _Share = 0.1
     single_class: _Share = 0.25

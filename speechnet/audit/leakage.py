@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
@@ -32,7 +31,6 @@ def leakage(
         the first copy that is trained on and the tested recording, joined by " = " or " ~ ".
     """
     files = table.index.to_numpy(dtype=object)
-    named = {kind: pd.factorize(table[kind]) for kind in ("speaker", "sentence")}
     hashes = None if digests is None else pd.factorize(digests.reindex(table.index))[0]
     pairs = np.stack(
         [table.index.get_indexer(pd.Index(near[side])) for side in ("first", "second")], axis=1
@@ -41,9 +39,11 @@ def leakage(
     leaks: list[tuple[int, str, str, int, int, str | None]] = []
     for number, fold in enumerate(folds):
         seen, test = np.concatenate([fold.train, fold.dev]), fold.test
-        for kind, (codes, names) in named.items():
-            for code, train, tested in _on_both_sides(codes, seen, test):
-                leaks.append((number, kind, str(names[code]), train, tested, None))
+        for kind in ("speaker", "sentence"):
+            parts = [table[kind].iloc[rows].value_counts() for rows in (seen, test)]
+            both = pd.concat(parts, axis=1, join="inner").reindex(table[kind].unique()).dropna()
+            for name, trained, tested in both.astype(int).itertuples(name=None):
+                leaks.append((number, kind, str(name), trained, tested, None))
         for kind, sign, copies in (
             ("duplicate", "=", _same(hashes, seen, test)),
             ("near_duplicate", "~", _across(pairs, seen, test)),
@@ -52,15 +52,6 @@ def leakage(
                 value = f"{files[heard[0]]} {sign} {files[asked]}"
                 leaks.append((number, kind, value, len(heard), 1, str(files[asked])))
     return pd.DataFrame(leaks, columns=list(LEAKAGE_COLUMNS))
-
-
-def _on_both_sides(codes: Int64, seen: Int64, test: Int64) -> Iterator[tuple[int, int, int]]:
-    """Codes that occur in both parts, and how often in each; -1 is no code."""
-    size = int(codes.max(initial=-1)) + 1
-    parts = (codes[rows] for rows in (seen, test))
-    counts = np.stack([np.bincount(part[part >= 0], minlength=size) for part in parts])
-    for code in np.flatnonzero(counts.min(axis=0)):
-        yield int(code), int(counts[0, code]), int(counts[1, code])
 
 
 def _same(codes: Int64 | None, seen: Int64, test: Int64) -> dict[int, list[int]]:

@@ -9,9 +9,9 @@ import pandas as pd
 
 from speechnet.audit.composition import (
     PERSONAL,
+    association,
     normalising_harms,
     single_class_speakers,
-    tells,
 )
 from speechnet.audit.config import AuditConfig
 from speechnet.audit.labels import originals
@@ -40,7 +40,7 @@ _LEAKS: Final[dict[str, tuple[Severity, str, str]]] = {
 BANDWIDTH: Final = "bandwidth"
 _OF_THE_RECORDING: Final = ("corpus", BANDWIDTH)
 
-_TELLTALES: Final = (
+_CONFOUNDERS: Final = (
     ("confounding", "speaker", "speakers", "their voices"),
     ("sentence_confounding", "sentence", "sentences", "their words"),
     ("corpus_confounding", "corpus", "corpora", "how each of them was recorded"),
@@ -134,8 +134,8 @@ def _copies(near: pd.DataFrame) -> Iterator[Finding]:
     if len(near):
         pair = plural(len(near), "pair")
         what = f"{pair} of likely near-copies: re-encoded, trimmed or rescaled"
-        pairs = (f"{a} ~ {b}" for a, b in zip(near["first"], near["second"], strict=True))
-        yield Finding("near_duplicates", "warning", what, len(near), listing(pairs, 5))
+        pairs = listing(near["first"] + " ~ " + near["second"], 5)
+        yield Finding("near_duplicates", "warning", what, len(near), pairs)
 
 
 def _cells(count: int, config: AuditConfig) -> Iterator[Finding]:
@@ -170,11 +170,10 @@ def _speakers(table: pd.DataFrame) -> Iterator[Finding]:
 
 def _genders(table: pd.DataFrame) -> Iterator[Finding]:
     counts = table[["speaker", "gender"]].dropna().value_counts().sort_index()
-    by_speaker = counts.reset_index().groupby("speaker", observed=True)
     several = {
-        str(speaker): ", ".join(f"{row['gender']} {row['count']}" for _, row in rows.iterrows())
-        for speaker, rows in by_speaker
-        if len(rows) > 1
+        str(speaker): ", ".join(f"{gender} {n}" for gender, n in of.droplevel(0).items())
+        for speaker, of in counts.groupby(level="speaker", observed=True)
+        if len(of) > 1
     }
     if several:
         what = f"{plural(len(several), 'speaker')} of more than one gender"
@@ -185,11 +184,11 @@ def _genders(table: pd.DataFrame) -> Iterator[Finding]:
 
 def _confounding(table: pd.DataFrame, targets: Targets, config: AuditConfig) -> Iterator[Finding]:
     harmed = normalising_harms(table, targets, share=config.single_class)
-    # Where a band tells the corpus, it is what one corpus knows of another.
+    # Where the bandwidth predicts the corpus, it is what a model knows one corpus by.
     if {"corpus", BANDWIDTH} <= set(table):
-        yield from _told(table, "corpus", config, telltales=_TELLTALES[-1:])
+        yield from _confounders(table, "corpus", config, among=_CONFOUNDERS[-1:])
     for target in targets:
-        yield from _told(table, target, config)
+        yield from _confounders(table, target, config)
         yield from _of_one(table, target, "speaker")
         if target not in PERSONAL:
             yield from _of_one(table, target, "gender")
@@ -210,28 +209,28 @@ def _single_class(table: pd.DataFrame, target: str, *, harmed: bool) -> Iterator
         yield Finding("speaker_normalisation", "warning", what, len(single), detail, target)
 
 
-def _told(
+def _confounders(
     table: pd.DataFrame,
     target: str,
     config: AuditConfig,
-    telltales: Iterable[tuple[str, str, str, str]] = _TELLTALES,
+    among: Iterable[tuple[str, str, str, str]] = _CONFOUNDERS,
 ) -> Iterator[Finding]:
-    """What gives a target's class away without being it."""
-    for check, by, nouns, learnt in telltales:
+    """What predicts a target's class without being it."""
+    for check, by, nouns, learnt in among:
         if by not in table or (by not in _OF_THE_RECORDING and target in PERSONAL):
-            continue  # a speaker tells it always, and a sentence that only one speaker says
-        told = tells(table, target, by=by)
-        if told.groups > 1 and told.certainty >= config.tells:
+            continue  # a speaker always does, and so does a sentence of only one speaker
+        found = association(table, target, by=by)
+        if found.groups > 1 and found.certainty >= config.confounding:
             what = (
-                f"{nouns} give the {target} away: {by} alone {100 * told.uar:.0f} % UAR, chance "
-                f"{100 * told.chance:.0f} %"
+                f"{nouns} give the {target} away: {by} alone {100 * found.uar:.0f} % UAR, chance "
+                f"{100 * found.chance:.0f} %"
             )
             detail = (
                 f"a model may learn {learnt} in place of the {target}; the {by} takes away "
-                f"{100 * told.certainty:.0f} % of the uncertainty beyond chance"
+                f"{100 * found.certainty:.0f} % of the uncertainty beyond chance"
             )
-            numbers = {"uar": told.uar, "chance": told.chance, "certainty": told.certainty}
-            yield Finding(check, "warning", what, told.groups, detail, target, numbers)
+            numbers = {"uar": found.uar, "chance": found.chance, "certainty": found.certainty}
+            yield Finding(check, "warning", what, found.groups, detail, target, numbers)
 
 
 def _of_one(table: pd.DataFrame, target: str, by: str) -> Iterator[Finding]:
@@ -250,12 +249,8 @@ def _recordings(files: pd.DataFrame) -> Iterator[Finding]:
     for fault, found in files.groupby("fault", sort=False):
         name = str(fault)
         severity: Severity = "note" if name in _HARMLESS else "warning"
-        are = _are(len(found), "recording")
-        what = (
-            f"{are} {FAULTS[name]}"
-            if name in FAULTS
-            else f"{are} excluded: {REASONS.get(name, name)}"
-        )
+        rest = FAULTS.get(name) or f"excluded: {REASONS.get(name, name)}"
+        what = f"{_are(len(found), 'recording')} {rest}"
         yield Finding(name, severity, what, len(found), listing(_named(found, name), 5))
 
 

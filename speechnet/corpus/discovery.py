@@ -39,7 +39,7 @@ _SOUND: Final = frozenset([*AUDIO_ENDINGS, *FOREIGN_ENDINGS])
 
 NO_AUDIO: Final = f"no audio files ({listing(AUDIO_ENDINGS, 6)})"
 
-SetAsideRow = tuple[str, str, str]
+ExcludedRow = tuple[str, str, str]
 """A row of ``Corpus.excluded``: file id, reason code, detail."""
 
 
@@ -54,7 +54,7 @@ class Found:
     """
 
     files: dict[str, str]
-    excluded: tuple[SetAsideRow, ...]
+    excluded: tuple[ExcludedRow, ...]
     notes: tuple[str, ...]
 
 
@@ -115,7 +115,7 @@ def discover(root: Path) -> Found:
     """
     paths: list[str] = []
     folders: list[str] = []
-    excluded: list[SetAsideRow] = []
+    excluded: list[ExcludedRow] = []
     closed: list[str] = []
     for path, is_folder in _walk(root, closed):
         if refused := _refused(root, path):
@@ -153,7 +153,7 @@ def _walk(root: Path, closed: list[str]) -> Iterator[tuple[str, bool]]:
         yield from ((os.path.normpath(f"{here}/{name}"), False) for name in sounds)
 
 
-def _refused(root: Path, path: str) -> SetAsideRow | None:
+def _refused(root: Path, path: str) -> ExcludedRow | None:
     """Why a file or folder below the root can't be used, if so."""
     if not inside(root, path):
         target = printable(os.path.realpath(root / path))
@@ -181,7 +181,7 @@ def _no_file(path: Path) -> str | None:
     return _FOLDER if stat.S_ISDIR(mode) else f"{kind}, not a recording" if kind else None
 
 
-def _without_recordings(folders: Iterable[str], files: Iterable[str]) -> list[SetAsideRow]:
+def _without_recordings(folders: Iterable[str], files: Iterable[str]) -> list[ExcludedRow]:
     """Folders that are named like recordings and hold none."""
     holding = {""}
     for file in files:

@@ -19,8 +19,8 @@ from speechnet.corpus.config import CorpusConfig
 from speechnet.corpus.definition import Definition, load_definition
 from speechnet.corpus.discovery import (
     NO_AUDIO,
+    ExcludedRow,
     Found,
-    SetAsideRow,
     discover,
     is_foreign,
     resolve_root,
@@ -111,7 +111,7 @@ class Reading:
     name: str
     root: Path
     table: pd.DataFrame
-    excluded: tuple[SetAsideRow, ...]
+    excluded: tuple[ExcludedRow, ...]
     notes: tuple[str, ...]
 
     def mapped(
@@ -252,7 +252,7 @@ def _left_over(definition: Definition, table: pd.DataFrame, found: Found) -> lis
 
 
 def _nothing_found(
-    definition: Definition, *, root: Path, found: Found, excluded: list[SetAsideRow]
+    definition: Definition, *, root: Path, found: Found, excluded: list[ExcludedRow]
 ) -> str:
     """Why the corpus came out empty, and what to do."""
     if excluded and not found.files:

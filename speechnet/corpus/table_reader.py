@@ -14,12 +14,11 @@ import pandas as pd
 from speechnet.core.columns import CORPUS_COLUMNS
 from speechnet.core.errors import ConfigError, DataError, Excluded
 from speechnet.core.safe_text import printable, visible
-from speechnet.core.types import Float64
 from speechnet.core.wording import did_you_mean, listing
 from speechnet.corpus.config import CorpusConfig
 from speechnet.corpus.csv_table import MISSING, Sheet, fragment, read_sheet
 from speechnet.corpus.definition import Definition, Field, canonical
-from speechnet.corpus.discovery import Found, SetAsideRow, inside, is_foreign, without_ending
+from speechnet.corpus.discovery import ExcludedRow, Found, inside, is_foreign, without_ending
 from speechnet.corpus.relocation import OtherMachine
 
 _NO_LABELS = ("file", "start", "end")
@@ -27,7 +26,7 @@ _NO_LABELS = ("file", "start", "end")
 
 def read_manifest(
     definition: Definition, config: CorpusConfig, *, root: Path, found: Found
-) -> tuple[pd.DataFrame, list[SetAsideRow], list[str]]:
+) -> tuple[pd.DataFrame, list[ExcludedRow], list[str]]:
     """Read a corpus's table and find the recordings it lists.
 
     Args:
@@ -47,31 +46,38 @@ def read_manifest(
     """
     sheet = read_sheet(_table_path(config.table or definition.table, root))
     fields = _fields(definition, config, sheet)
-    start, end = _segments(sheet, fields)
-    names = _names(sheet, fields["file"])
+    start, end = sheet.parts(*(fields.get(name, Field()).column for name in ("start", "end")))
+    names = [fields["file"].cell(row) or "" for row in sheet.rows]
+    sheet.refuse(
+        [name.casefold() in MISSING for name in names],
+        f"{fields['file'].column} is empty; name the recording",
+    )
     finder = _Finder(root, found, names)
-    paths, excluded = _find_all(sheet, names, finder)
-    files = [
-        None if path is None else printable(path) + fragment(*times)
-        for path, *times in zip(paths, start, end, strict=True)
-    ]
+    paths: list[str | None] = []
+    excluded: list[ExcludedRow] = []
+    for name, line in zip(names, sheet.lines, strict=True):
+        try:
+            paths.append(finder.path(name, f"{sheet.path}, line {line}"))
+        except Excluded as reason:
+            paths.append(None)
+            excluded.append((printable(name), reason.reason, reason.detail))
     table = pd.DataFrame(
         {
-            "file": pd.Series(files, dtype=object),
             "where": [f"line {line}" for line in sheet.lines],
             "path": pd.Series(paths, dtype=object),
-            "start": start,
+            "start": np.where(np.isnan(start) & ~np.isnan(end), 0.0, start),
             "end": end,
             **_label_columns(sheet, fields),
         }
     )
-    table = table[table["file"].notna()].reset_index(drop=True)
+    table = table[table["path"].notna()].reset_index(drop=True)
+    parts = zip(table["path"], table["start"], table["end"], strict=True)
+    files = [printable(path) + fragment(first, last) for path, first, last in parts]
+    table.insert(0, "file", pd.Series(files, dtype=object))
     twice = table[table["file"].duplicated(keep=False)].sort_values("file", kind="stable")
     if len(twice):
-        rows = [
-            f"{where} {file}" for where, file in zip(twice["where"], twice["file"], strict=True)
-        ]
-        raise DataError(f"{sheet.path} lists the same recording twice: {listing(rows)}")
+        rows = listing(twice["where"] + " " + twice["file"])
+        raise DataError(f"{sheet.path} lists the same recording twice: {rows}")
     return table, excluded, [*finder.notes(), *_unused_columns(table, fields)]
 
 
@@ -172,35 +178,6 @@ def _label_columns(sheet: Sheet, fields: dict[str, Field]) -> dict[str, pd.Serie
     }
 
 
-def _segments(sheet: Sheet, fields: dict[str, Field]) -> tuple[Float64, Float64]:
-    """Start and end of every row in seconds, NaN for the whole file."""
-    start, end = sheet.parts(*(fields.get(name, Field()).column for name in ("start", "end")))
-    return np.where(np.isnan(start) & ~np.isnan(end), 0.0, start), end
-
-
-def _names(sheet: Sheet, field: Field) -> list[str]:
-    """The name of each recording in the table."""
-    names = [field.cell(row) or "" for row in sheet.rows]
-    empty = [name.casefold() in MISSING for name in names]
-    sheet.refuse(empty, f"{field.column} is empty; name the recording")
-    return names
-
-
-def _find_all(
-    sheet: Sheet, names: list[str], finder: _Finder
-) -> tuple[list[str | None], list[SetAsideRow]]:
-    """The path of every listed recording, None where it is excluded."""
-    paths: list[str | None] = []
-    excluded: list[SetAsideRow] = []
-    for name, line in zip(names, sheet.lines, strict=True):
-        try:
-            paths.append(finder.path(name, f"{sheet.path}, line {line}"))
-        except Excluded as reason:
-            paths.append(None)
-            excluded.append((printable(name), reason.reason, reason.detail))
-    return paths, excluded
-
-
 class _Finder:
     """Finds a recording by what a table calls it: its path, or its bare name anywhere."""
 
@@ -212,7 +189,7 @@ class _Finder:
             bare = _composed(without_ending(file))
             self.by_path.setdefault(bare, []).append(path)
             self.by_stem.setdefault(bare.rsplit("/", 1)[-1], []).append(path)
-        self.refused: dict[str, SetAsideRow] = {}
+        self.refused: dict[str, ExcludedRow] = {}
         for row in found.excluded:
             bare = _composed(without_ending(row[0]))
             self.refused |= {bare: row, bare.rsplit("/", 1)[-1]: row}

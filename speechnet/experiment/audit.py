@@ -71,7 +71,7 @@ def audit(config: ExperimentConfig) -> Path:
     return folder
 
 
-def look_over(config: ExperimentConfig, data: SpeechDataModule, run: RunFolder) -> None:
+def audit_fit(config: ExperimentConfig, data: SpeechDataModule, run: RunFolder) -> None:
     """Audit what a run is about to be trained on: tables to its folder, the worst to the terminal.
 
     Args:

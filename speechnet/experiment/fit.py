@@ -23,7 +23,7 @@ from speechnet.evaluation.cluster_scores import cluster_findings
 from speechnet.evaluation.clustering import cluster_features
 from speechnet.experiment.ablation import ablate, check_ablation
 from speechnet.experiment.announce import announce
-from speechnet.experiment.audit import check_speaker_normalisation, look_over
+from speechnet.experiment.audit import audit_fit, check_speaker_normalisation
 from speechnet.experiment.cross_corpus import cross_matrix
 from speechnet.experiment.description import describe_data, describe_protocol, split_table
 from speechnet.experiment.evaluate import evaluate, write_evaluation
@@ -197,7 +197,7 @@ def _prepare(config: ExperimentConfig, data: SpeechDataModule, run: RunFolder) -
         check_searches(config, data.table, data.targets, data.folds)
     run.write_table("split.csv", split_table(data))
     _note_thin_dev(data)
-    look_over(config, data, run)
+    audit_fit(config, data, run)
 
 
 def _note_thin_dev(data: SpeechDataModule) -> None:

@@ -20,7 +20,7 @@ from speechnet.core.reading import read_regular
 from speechnet.core.safe_text import printable
 from speechnet.core.types import NOTES
 from speechnet.core.wording import counted, listing
-from speechnet.corpus.discovery import SetAsideRow
+from speechnet.corpus.discovery import ExcludedRow
 from speechnet.experiment.novelty import MEASURED, unlike_in_words
 from speechnet.experiment.parallel import parallel
 from speechnet.experiment.run_location import check_writable
@@ -148,7 +148,7 @@ class _Met:
         news: of the others novelty, what lies far and bandwidth.
     """
 
-    excluded: list[SetAsideRow] = field(default_factory=list)
+    excluded: list[ExcludedRow] = field(default_factory=list)
     averaged: int = 0
     remarks: dict[str, list[str]] = field(default_factory=dict)
     news: list[tuple[float, str, float]] = field(default_factory=list)

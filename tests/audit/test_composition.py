@@ -7,10 +7,10 @@ from helpers.tables import TARGETS, corpus_table
 from sklearn.metrics import mutual_info_score
 
 from speechnet.audit.composition import (
+    association,
     classes_by_gender_by_speaker,
     normalising_harms,
     single_class_speakers,
-    tells,
 )
 
 
@@ -77,10 +77,10 @@ def test_the_rule_of_the_speakers_other_recordings() -> None:
         counts = others.loc[others["speaker"] == speaker, "emotion"].value_counts()
         best = counts.index[counts == counts.max()]
         recalls.setdefault(emotion, []).append((emotion in best) / len(best))
-    told = tells(table, "emotion")
-    assert told.uar == pytest.approx(np.mean([np.mean(hits) for hits in recalls.values()]))
-    assert told.chance == pytest.approx(1 / 3)
-    assert (told.recordings, told.groups) == (len(known), 4)
+    found = association(table, "emotion")
+    assert found.uar == pytest.approx(np.mean([np.mean(hits) for hits in recalls.values()]))
+    assert found.chance == pytest.approx(1 / 3)
+    assert (found.recordings, found.groups) == (len(known), 4)
 
 
 def test_certainty_is_corrected_for_chance() -> None:
@@ -93,18 +93,18 @@ def test_certainty_is_corrected_for_chance() -> None:
     entropy = -(p * np.log(p)).sum()
     found = mutual_info_score(known["speaker"], emotion)
     expected = (found - np.mean(permuted)) / (entropy - np.mean(permuted))
-    assert tells(known, "emotion").certainty == pytest.approx(expected, abs=0.01)
-    by_chance = [tells(random_table(seed), "emotion").certainty for seed in range(20)]
+    assert association(known, "emotion").certainty == pytest.approx(expected, abs=0.01)
+    by_chance = [association(random_table(seed), "emotion").certainty for seed in range(20)]
     assert np.mean(by_chance) == pytest.approx(0, abs=0.015)
 
 
-def test_extremes_of_what_the_tells() -> None:
+def test_extremes() -> None:
     """All of it, less than nothing in a balanced corpus, undefined without a choice."""
     single = table_of([(name, label) for name, label in zip("aabb", "xxyy", strict=True)])
-    told = tells(single, "emotion")
-    assert (told.uar, told.certainty) == (1.0, pytest.approx(1.0))
-    balanced = tells(corpus_table(), "emotion")
+    found = association(single, "emotion")
+    assert (found.uar, found.certainty) == (1.0, pytest.approx(1.0))
+    balanced = association(corpus_table(), "emotion")
     assert balanced.uar < balanced.chance == 0.25
     assert balanced.certainty < 0
     for rows in ([("a", "x"), ("a", "x")], [("a", "x"), ("b", "y")], [(None, "x"), (None, "y")]):
-        assert np.isnan(tells(table_of(rows), "emotion").uar)
+        assert np.isnan(association(table_of(rows), "emotion").uar)
