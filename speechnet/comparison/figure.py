@@ -12,16 +12,7 @@ from matplotlib.figure import Figure
 
 from speechnet.comparison.result import RunComparison, difference_words, is_shown
 from speechnet.core.types import Float64
-from speechnet.report.drawing.forest import draw_intervals, percent_axis, wrapped
-from speechnet.report.drawing.style import (
-    BLACK,
-    GREY,
-    add_footer,
-    marker_style,
-    panels,
-    set_title,
-    styled,
-)
+from speechnet.report.drawing import forest, style
 from speechnet.report.names import interval_words, model_name, p_value, readable
 from speechnet.report.scores import Score
 from speechnet.report.terminal import printable
@@ -33,7 +24,7 @@ _TITLE: Final = 60  # characters of a run's path in the legend
 _Row = tuple[str, str]
 
 
-@styled
+@style.styled
 def draw_runs(comparison: RunComparison) -> Figure:
     """A forest plot: a panel for each target, a row for each model and run.
 
@@ -46,7 +37,7 @@ def draw_runs(comparison: RunComparison) -> Figure:
     rows = {target: comparison.rows(target) for target in comparison.targets}
     most = max(_places(of_target)[-1] for of_target in rows.values()) + 1
     legend = 0.25 * len(comparison.runs)
-    figure, axes = panels(
+    figure, axes = style.panels(
         len(rows),
         size=(8.6, 0.85 + _ROW * most),
         margin=(0, 0.8 + legend),
@@ -61,8 +52,8 @@ def draw_runs(comparison: RunComparison) -> Figure:
         f"dev part. Above {first}: difference in UAR in points, of the rows that both test, with p "
         "of a permutation test after Holm; grey: no difference shown."
     )
-    add_footer(figure, axes, note=note)
-    set_title(figure, "Runs side by side on the test part")
+    style.add_footer(figure, axes, note=note)
+    style.set_title(figure, "Runs side by side on the test part")
     return figure
 
 
@@ -71,37 +62,37 @@ def _panel(ax: Axes, comparison: RunComparison, target: str, rows: list[_Row]) -
     scores = [comparison.score(target, at, part="test", metric="uar") for at in rows]
     best = np.array([comparison.is_best(at) for at in rows])
     for number, run in enumerate(comparison.runs):
-        style = marker_style(number)
+        line = style.marker_style(number)
         mine = np.array([name == run.name for _, name in rows])
         for filled in (True, False):
             chosen = np.flatnonzero(mine & (best == filled))
-            _draw(ax, [scores[i] for i in chosen], y[chosen], style, filled)
+            _draw(ax, [scores[i] for i in chosen], y[chosen], line, filled)
         title = textwrap.shorten(printable(run.title).plain, _TITLE, placeholder="...")
-        ax.scatter([], [], s=26, **style, label=f"{run.name}: {title}")
+        ax.scatter([], [], s=26, **line, label=f"{run.name}: {title}")
     above = comparison.above_first(target)
     for at, place, score in zip(rows, y, scores, strict=True):
         _write(ax, place, 0, score._replace(pooled=False).text())
         if (difference := above.get(at)) is not None:
             words = f"{difference_words(difference)}  {p_value(difference['p_holm'])}".strip()
-            _write(ax, place, 1, words, color=BLACK if is_shown(difference) else GREY)
+            _write(ax, place, 1, words, color=style.BLACK if is_shown(difference) else style.GREY)
     head = -0.85
-    _write(ax, head, 0, "UAR in %", color=GREY)
-    _write(ax, head, 1, f"above {comparison.names[0]}", color=GREY)
+    _write(ax, head, 0, "UAR in %", color=style.GREY)
+    _write(ax, head, 1, f"above {comparison.names[0]}", color=style.GREY)
     _finish(ax, y, rows, chance=1 / len(comparison.targets[target]))
     ax.set_title(readable(target, width=40).capitalize())
 
 
-def _draw(ax: Axes, scores: list[Score], y: Float64, style: dict[str, str], filled: bool) -> None:
+def _draw(ax: Axes, scores: list[Score], y: Float64, line: dict[str, str], filled: bool) -> None:
     ends = [(score.value, score.low, score.high) for score in scores]
     x, low, high = np.array(ends, np.float64).reshape(-1, 3).T
-    draw_intervals(ax, x, y, low=low, high=high, filled=filled, **style)
+    forest.draw_intervals(ax, x, y, low=low, high=high, filled=filled, **line)
 
 
 def _finish(ax: Axes, y: Float64, rows: list[_Row], *, chance: float) -> None:
     """Names, limits and, where it is near, chance."""
     models = [model for model, _ in rows]
     labels = [
-        f"{wrapped(model_name(model))}   {run}" if models.index(model) == i else run
+        f"{forest.wrapped(model_name(model))}   {run}" if models.index(model) == i else run
         for i, (model, run) in enumerate(rows)
     ]
     ax.set_yticks(y, labels)
@@ -112,8 +103,10 @@ def _finish(ax: Axes, y: Float64, rows: list[_Row], *, chance: float) -> None:
     left, right = ax.get_xlim()
     ax.set_xlim(max(left, 0.0), min(right, 1.01))
     if chance >= left:
-        ax.axvline(chance, color=BLACK, linestyle="--", linewidth=1, zorder=0.9, label="chance")
-    percent_axis(ax.xaxis)
+        ax.axvline(
+            chance, color=style.BLACK, linestyle="--", linewidth=1, zorder=0.9, label="chance"
+        )
+    forest.percent_axis(ax.xaxis)
     ax.set_xlabel("UAR (%)")
 
 
@@ -124,7 +117,7 @@ def _places(rows: list[_Row]) -> Float64:
     return np.asarray(np.arange(len(rows)) + np.cumsum(changes), dtype=np.float64)
 
 
-def _write(ax: Axes, y: float, column: int, text: str, *, color: str = BLACK) -> None:
+def _write(ax: Axes, y: float, column: int, text: str, *, color: str = style.BLACK) -> None:
     """Write into a column to the right of a panel, at a row."""
     ax.annotate(
         text,

@@ -206,7 +206,7 @@ def _worse_for(data: ReportData) -> Iterator[Finding]:
                 "result",
                 f"{what} of {gap.higher} speakers is above that of {gap.lower} ones by "
                 f"{points(gap.gap, gap.low, gap.high)} points, {judged}",
-                detail=f"{data.label(best)}, the largest of {(gaps['model'] == best).sum()} gaps",
+                detail=f"the largest of {(gaps['model'] == best).sum()} gaps of {data.label(best)}",
                 subject=target,
                 numbers={"gap": gap.gap, "low": gap.low, "high": gap.high},
             )
@@ -219,6 +219,5 @@ def _worse_for(data: ReportData) -> Iterator[Finding]:
             pairs = zip(rows["speaker"], lowest, strict=True)
             named = ", ".join(f"{speaker} ({percent(uar)})" for speaker, uar in pairs)
             numbers = {"uar": float(lowest[0])}
-            what = f"hardest speakers {named}"
-            label = data.label(best)
-            yield Finding("hardest_speakers", "result", what, None, label, target, numbers)
+            what = f"hardest speakers for {data.label(best)}: {named}"
+            yield Finding("hardest_speakers", "result", what, None, "", target, numbers)

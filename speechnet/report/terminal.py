@@ -18,6 +18,7 @@ from speechnet.core.metrics import METRICS
 from speechnet.core.metrics import shown as shown_in
 from speechnet.core.safe_text import visible
 from speechnet.core.types import Targets
+from speechnet.report.counts import counts
 from speechnet.report.data import COLUMNS, require_columns
 from speechnet.report.names import (
     UNDEFINED,
@@ -40,7 +41,6 @@ _Key = tuple[str, str]
 """Part and metric."""
 _BEST: Final = "▸"
 _NO_INTERVAL: Final = f"[{UNDEFINED}]"
-_UNKNOWN: Final = "unknown"
 _EXAMPLES: Final = 10
 """Recordings that are named for each reason why some are excluded, one for each sentence."""
 _TWO_LINES: Final = 155
@@ -162,29 +162,23 @@ def counts_table(corpus: pd.DataFrame, targets: Targets) -> Table:
         DataError: the table lacks a column.
     """
     require_columns(corpus, ("speaker", "gender", *targets), name="the corpus")
-    gender = corpus["gender"].astype("object").where(corpus["gender"].notna(), _UNKNOWN)
-    genders = sorted(gender.unique(), key=lambda name: (name == _UNKNOWN, str(name)))
+    everything = {"": ["all recordings"]}
+    total = counts(corpus.assign(**{"": "all recordings"}), everything)[""]
+    genders = [name for name in total if name not in {"all", "speakers"}]
     table = plain_table("Recordings")
     for heading in ("", *map(readable, genders), "all", "speakers"):
         table.add_column(heading, justify="right" if heading else "left", no_wrap=bool(heading))
-
-    def add(name: str, rows: pd.Series) -> None:
-        counts = [int((rows & (gender == each)).sum()) for each in genders]
-        speakers = corpus.loc[rows.to_numpy(), "speaker"].nunique()
-        table.add_row(Text(name), *map(str, (*counts, int(rows.sum()), speakers)))
-
-    for target, classes in targets.items():
-        if target == "gender":  # the columns say it already
-            continue
+    of_targets = counts(corpus, targets) if [*targets] != ["gender"] else {}
+    for target, rows in of_targets.items():
         table.add_row(Text(target, style="bold cyan"))
-        for label in classes:
-            add(label, (corpus[target] == label).fillna(value=False).astype(bool))
+        numbers = rows.reindex(columns=total.columns, fill_value=0)
+        for label, *found in numbers.itertuples():
+            table.add_row(Text(str(label)), *map(str, found))
         table.add_section()
-    add("all recordings", pd.Series(data=True, index=corpus.index))
-    speakers = [
-        str(corpus.loc[(gender == each).to_numpy(), "speaker"].nunique()) for each in genders
-    ]
-    table.add_row("speakers", *speakers, str(corpus["speaker"].nunique()))
+    table.add_row("all recordings", *map(str, total.iloc[0]))
+    gender = corpus["gender"].astype(object).where(corpus["gender"].notna(), "unknown")
+    speakers = corpus.groupby(gender.to_numpy())["speaker"].nunique().reindex(genders)
+    table.add_row("speakers", *map(str, speakers), str(corpus["speaker"].nunique()))
     return table
 
 

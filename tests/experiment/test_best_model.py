@@ -65,7 +65,7 @@ def test_everybody_gives_one_answer(
     assert {each.best for each in open_runs([run]).values()} == {choice}
     found = report_data(RunFolder.open(run))
     assert found.best == choice
-    assert f"KNN is {choice.reason}" in overview(found).details
+    assert f"KNN is {choice.reason}" in overview(found)["details"]
     noise = np.random.default_rng(0).normal(0, 0.1, 8_000)
     soundfile.write(tmp_path / "noise.wav", noise, 8_000)
     capsys.readouterr()

@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import blended_transform_factory
 
 from speechnet.core.types import Float64
-from speechnet.report.drawing.style import BLACK, BLUE, GREY
+from speechnet.report.drawing import style
 from speechnet.report.names import p_value, points, readable
 
 _LINE: Final = 0.15  # inches, of text in a row
@@ -87,11 +87,11 @@ def draw_differences(
         shown: bool ``[n]``, whether there is a difference.
         texts: what is written to the right of each row.
     """
-    ax.axvline(0, color=BLACK, linewidth=0.8, zorder=0.9)
+    ax.axvline(0, color=style.BLACK, linewidth=0.8, zorder=0.9)
     x, low, high = columns_of(table, "difference", "low", "high")
     for chosen, color, label in (
-        (shown, BLUE, "difference shown"),
-        (~shown, GREY, "no difference shown"),
+        (shown, style.BLUE, "difference shown"),
+        (~shown, style.GREY, "no difference shown"),
     ):
         if (chosen & np.isfinite(x)).any():
             draw_intervals(
@@ -101,11 +101,11 @@ def draw_differences(
                 low=low[chosen],
                 high=high[chosen],
                 color=color,
-                filled=color != GREY,
+                filled=color != style.GREY,
                 label=label,
             )
     for place, text, strong in zip(y, texts, shown, strict=True):
-        write_right(ax, float(place), text, color=BLACK if strong else GREY)
+        write_right(ax, float(place), text, color=style.BLACK if strong else style.GREY)
     percent_axis(ax.xaxis)
 
 
@@ -119,7 +119,7 @@ def difference_texts(table: pd.DataFrame) -> list[str]:
     return [f"{points(*ends)}\n{p_value(p)}" for *ends, p in zip(*columns, strict=True)]
 
 
-def write_right(ax: Axes, y: float, text: str, *, color: str = BLACK) -> None:
+def write_right(ax: Axes, y: float, text: str, *, color: str = style.BLACK) -> None:
     """Write to the right of a panel, at a row."""
     across = blended_transform_factory(ax.transAxes, ax.transData)
     ax.text(1.02, y, text, transform=across, va="center", fontsize=7.5, color=color)

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
 from speechnet.core.types import Float32, Float64
-from speechnet.report.drawing.style import BLUE, SVG_DPI, VERMILION, styled
+from speechnet.report.drawing import style
 
 _COLUMNS: Final = 240
 """More than these can't be told apart at the usual width, and would only make the file larger."""
@@ -37,7 +37,7 @@ _PATH: Final = re.compile(rb' d="[^"]*"')
 _DECIMALS: Final = re.compile(rb"(\.\d\d)\d+")
 
 
-@styled
+@style.styled
 def draw_sound(
     y: Float32,
     sr: int,
@@ -98,14 +98,14 @@ def draw_sound(
     return figure
 
 
-@styled
+@style.styled
 def svg_bytes(figure: Figure) -> bytes:
     """A figure as an SVG file; equal figures give equal bytes.
 
     Paths are written to a hundredth of a point: a page holds many of these.
     """
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="svg", dpi=SVG_DPI, metadata=dict.fromkeys(_SAID))
+    figure.savefig(buffer, format="svg", dpi=style.SVG_DPI, metadata=dict.fromkeys(_SAID))
     return _PATH.sub(lambda path: _DECIMALS.sub(rb"\1", path[0]), buffer.getvalue())
 
 
@@ -127,7 +127,7 @@ def _starts(count: int) -> np.ndarray:
 def _waveform(ax: Axes, y: Float32, sr: int) -> None:
     starts = _starts(len(y))
     low, high = np.minimum.reduceat(y, starts), np.maximum.reduceat(y, starts)
-    ax.fill_between(starts / sr, low, high, color=BLUE, linewidth=0.4)
+    ax.fill_between(starts / sr, low, high, color=style.BLUE, linewidth=0.4)
     limit = _round_up(float(np.abs(y).max()))
     ax.set_ylim(-limit, limit)
     ax.set_yticks([-limit, 0, limit], [f"\N{MINUS SIGN}{limit:g}", "0", f"{limit:g}"])
@@ -163,7 +163,7 @@ def _mel(ax: Axes, mel_db: Float32, frequencies: Float64, frame_s: float) -> Axe
 
 def _pitch(ax: Axes, f0: Float64, frame_s: float) -> None:
     at = _starts(len(f0))
-    ax.plot(at * frame_s, f0[at], color=VERMILION, linewidth=1.2)
+    ax.plot(at * frame_s, f0[at], color=style.VERMILION, linewidth=1.2)
     if not np.isfinite(f0[at]).any():
         ax.set_yticks([])
         ax.text(0.5, 0.5, "no pitch found", transform=ax.transAxes, ha="center", va="center")

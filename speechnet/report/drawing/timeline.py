@@ -15,16 +15,7 @@ from numpy.typing import NDArray
 from speechnet.core.errors import DataError
 from speechnet.core.types import Float64, Int64, Targets
 from speechnet.report.data import require_columns
-from speechnet.report.drawing.style import (
-    BLACK,
-    GREY,
-    HATCHES,
-    PALETTE,
-    add_footer,
-    panels,
-    set_title,
-    styled,
-)
+from speechnet.report.drawing import style
 from speechnet.report.names import model_name, readable
 from speechnet.report.scores import models_of
 
@@ -48,15 +39,16 @@ _IN_A_ROW: Final = 5
 
 _SILENCE: Final = {"label": "Silence", "facecolor": "#D9D9D9"}
 _FAULT: Final = {
-    "label": "Can't be used", "facecolor": "none", "edgecolor": GREY, "hatch": "xxxx"
+    "label": "Can't be used", "facecolor": "none", "edgecolor": style.GREY, "hatch": "xxxx"
 }  # fmt: skip
 _UNLIKE: Final = {
-    "label": "Unlike the training data", "facecolor": "none", "edgecolor": BLACK, "hatch": "///"
+    "label": "Unlike the training data", "facecolor": "none", "hatch": "///",
+    "edgecolor": style.BLACK,
 }  # fmt: skip
-_UNSURE: Final = {"label": "No label: not sure enough", "facecolor": BLACK, "clip_on": False}
+_UNSURE: Final = {"label": "No label: not sure enough", "facecolor": style.BLACK, "clip_on": False}
 
 
-@styled
+@style.styled
 def draw_timeline(timeline: pd.DataFrame, targets: Targets, *, model: str | None = None) -> Figure:
     """Every class's probability over time, stacked, a panel per target.
 
@@ -79,15 +71,15 @@ def draw_timeline(timeline: pd.DataFrame, targets: Targets, *, model: str | None
     name = _one_model(timeline, model)
     windows = timeline[timeline["model"] == name]
     steps = _Steps.of(windows)
-    figure, axes = panels(len(targets), size=(9.0, 2.1), margin=(0.6, 1.1), max_width=9.6)
+    figure, axes = style.panels(len(targets), size=(9.0, 2.1), margin=(0.6, 1.1), max_width=9.6)
     for ax, (target, classes) in zip(axes, targets.items(), strict=True):
         _panel(ax, windows, steps, target=target, classes=classes)
     axes[-1].set_xlabel("Time (minutes:seconds)")
     together = int(steps.counts.max())
     note = "" if together == 1 else f"Each step is the mean of {together} neighbouring windows."
     if note or any(ax.get_legend_handles_labels()[0] for ax in axes):
-        add_footer(figure, axes, note=note)
-    set_title(figure, f"{model_name(name)}: probabilities over time")
+        style.add_footer(figure, axes, note=note)
+    style.set_title(figure, f"{model_name(name)}: probabilities over time")
     return figure
 
 
@@ -139,12 +131,12 @@ class _Steps:
         return np.bincount(self.step, weights=which) / self.counts
 
     def shade(
-        self, ax: Axes, which: NDArray[np.bool_], height: tuple[float, float], style: dict[str, Any]
+        self, ax: Axes, which: NDArray[np.bool_], height: tuple[float, float], line: dict[str, Any]
     ) -> None:
         """Fill some steps between two heights."""
         if which.any():
             tops = np.where(which, height[1], np.nan)
-            ax.stairs(tops, self.edges, baseline=height[0], fill=True, linewidth=0, **style)
+            ax.stairs(tops, self.edges, baseline=height[0], fill=True, linewidth=0, **line)
 
 
 def _panel(
@@ -166,9 +158,9 @@ def _panel(
                 steps.edges,
                 baseline=bottom,
                 fill=True,
-                facecolor=PALETTE[number % len(PALETTE)],
+                facecolor=style.PALETTE[number % len(style.PALETTE)],
                 edgecolor="white",
-                hatch=HATCHES[number // len(PALETTE) % len(HATCHES)],
+                hatch=style.HATCHES[number // len(style.PALETTE) % len(style.HATCHES)],
                 linewidth=0,
             )
         )

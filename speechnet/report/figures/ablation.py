@@ -11,15 +11,7 @@ from matplotlib.figure import Figure
 
 from speechnet.evaluation.significance import SIGNIFICANT
 from speechnet.report.data import ReportData
-from speechnet.report.drawing.forest import (
-    columns_of,
-    difference_texts,
-    draw_differences,
-    name_rows,
-    row_height,
-    wrapped,
-)
-from speechnet.report.drawing.style import add_footer, panels, set_title, styled
+from speechnet.report.drawing import forest, style
 from speechnet.report.figure import FIGURES, Drawing, file_name
 from speechnet.report.names import interval_words, percent, readable
 from speechnet.report.scores import models_of
@@ -43,35 +35,37 @@ def ablation(data: ReportData) -> Iterator[Drawing]:
         )
 
 
-@styled
+@style.styled
 def _draw(data: ReportData, target: str) -> Figure:
     rows = data.table("ablation", target=target)
     places = _places(rows)
-    labels = [wrapped(part if variant is None else variant) for part, variant in places]
+    labels = [forest.wrapped(part if variant is None else variant) for part, variant in places]
     models = models_of(rows)
-    figure, axes = panels(
-        len(models), size=(4.3, 0.7 + row_height(labels) * len(labels)), margin=(1.6, 1.0)
+    figure, axes = style.panels(
+        len(models), size=(4.3, 0.7 + forest.row_height(labels) * len(labels)), margin=(1.6, 1.0)
     )
     for ax, model in zip(axes, models, strict=True):
         table = rows[rows["model"] == model]
         keys = zip(table["part"].astype(str), table["variant"].astype(str), strict=True)
         y = np.array([places.index(key) for key in keys], np.float64)
         shown = table["p_holm"].to_numpy(np.float64) <= SIGNIFICANT
-        draw_differences(ax, table, y, shown=shown, texts=difference_texts(table))
-        name_rows(ax, labels)
+        forest.draw_differences(ax, table, y, shown=shown, texts=forest.difference_texts(table))
+        forest.name_rows(ax, labels)
         ax.set_title(f"{readable(data.label(model), width=44)}\n{_baseline(table)}")
         ax.set_xlabel("Change of UAR (percentage points)")
         # A panel within the grid has no labels of its own.
         for label, (_, variant) in zip(ax.get_yticklabels(), places, strict=False):
             if variant is None:
                 label.set_fontweight("bold")
-    add_footer(
+    style.add_footer(
         figure,
         axes,
         note=f"Whisker: {interval_words(data.unit)}. p: permutation test, after Holm. Left of zero "
         "the variant is worse than the configuration as it is.",
     )
-    set_title(figure, f"What each part brings on the test part: {readable(target, width=200)}")
+    style.set_title(
+        figure, f"What each part brings on the test part: {readable(target, width=200)}"
+    )
     return figure
 
 
@@ -86,7 +80,7 @@ def _places(rows: pd.DataFrame) -> list[tuple[str, str | None]]:
 
 def _baseline(table: pd.DataFrame) -> str:
     """Baselines differ where a variant excludes other recordings."""
-    (values,) = columns_of(table, "baseline")
+    (values,) = forest.columns_of(table, "baseline")
     values = values[np.isfinite(values)]
     if not values.size:
         return "as configured: UAR undefined"

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from speechnet.core.types import Float64, Int64, Targets
 from speechnet.report.data import ReportData
-from speechnet.report.drawing.style import legend_below, marker_style, new_figure, set_title, styled
+from speechnet.report.drawing import style
 from speechnet.report.figure import FIGURES, Drawing
 from speechnet.report.names import method_name, readable
 
@@ -50,7 +50,7 @@ def _labels(corpus: pd.DataFrame, targets: Targets) -> pd.DataFrame:
     return labels.assign(**ordered)[[*targets, *(["sentence"] if told else [])]]
 
 
-@styled
+@style.styled
 def _draw(
     clusters: pd.DataFrame,
     projection: pd.DataFrame,
@@ -62,7 +62,7 @@ def _draw(
     sizes = sorted(clusters["k"].unique())
     columns = max(len(sizes), labels.shape[1])
     rows = len(methods) + 1
-    figure = new_figure(0.5 + columns * _PANEL, 1.2 + rows * _PANEL)
+    figure = style.new_figure(0.5 + columns * _PANEL, 1.2 + rows * _PANEL)
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     for ax, label in zip(grid[0], labels.columns, strict=False):
         _panel(ax, points, labels[label], legend=True)
@@ -83,9 +83,9 @@ def _panel(ax: Axes, points: pd.DataFrame, groups: pd.Series, *, legend: bool) -
     _scatter(ax, points.to_numpy(np.float64), codes, count=len(names))
     if legend and len(names) <= _LEGEND:
         for position, name in enumerate(names):
-            style = marker_style(position)
-            ax.plot([], [], linestyle="none", markersize=4, label=readable(name, width=13), **style)
-        legend_below(ax, gap=20, size=7)
+            line = style.marker_style(position)
+            ax.plot([], [], linestyle="none", markersize=4, label=readable(name, width=13), **line)
+        style.legend_below(ax, gap=20, size=7)
 
 
 def _scatter(ax: Axes, xy: Float64, codes: Int64, *, count: int) -> None:
@@ -95,7 +95,7 @@ def _scatter(ax: Axes, xy: Float64, codes: Int64, *, count: int) -> None:
     for layer in np.array_split(order, _LAYERS):
         for group in range(count):
             x, y = xy[layer[codes[layer] == group]].T
-            style = marker_style(group)
+            line = style.marker_style(group)
             ax.plot(
                 x,
                 y,
@@ -103,7 +103,7 @@ def _scatter(ax: Axes, xy: Float64, codes: Int64, *, count: int) -> None:
                 markersize=size,
                 markeredgewidth=0,
                 rasterized=True,
-                **style,
+                **line,
             )
 
 
@@ -115,4 +115,4 @@ def _finish(figure: Figure, grid: np.ndarray, explained: tuple[float, float]) ->
             ax.set_axis_off()
     figure.supxlabel(f"PC1 ({100 * explained[0]:.0f} % of variance)")
     figure.supylabel(f"PC2 ({100 * explained[1]:.0f} % of variance)")
-    set_title(figure, "Clusters and true labels in the first two principal components")
+    style.set_title(figure, "Clusters and true labels in the first two principal components")

@@ -14,8 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from speechnet.core.errors import DataError
 from speechnet.report.data import ReportData
-from speechnet.report.drawing.forest import columns_of, name_rows
-from speechnet.report.drawing.style import BLACK, BLUE, GREY, add_footer, panels, set_title, styled
+from speechnet.report.drawing import forest, style
 from speechnet.report.figure import FIGURES, Drawing
 from speechnet.report.names import method_name, readable
 
@@ -44,7 +43,7 @@ def clusters_chance(data: ReportData) -> Iterator[Drawing]:
         )
 
 
-@styled
+@style.styled
 def _draw(clustering: pd.DataFrame) -> Figure:
     """Of the scores against labels the adjusted mutual information is shown.
 
@@ -68,13 +67,13 @@ def _draw(clustering: pd.DataFrame) -> Figure:
         raise DataError(f"the clustering scores hold {found}, expected any of {known}")
     places = list(dict.fromkeys(zip(table["method"], table["k"], strict=True)))
     labels = [f"{readable(method_name(str(method)))}, k = {k}" for method, k in places]
-    figure, axes = panels(
+    figure, axes = style.panels(
         len(shown), size=(2.6, 0.8 + 0.2 * len(labels)), margin=(1.8, 1.0), share=False
     )
     for ax, (title, rows) in zip(axes, shown.items(), strict=True):
         y = [places.index(place) for place in zip(rows["method"], rows["k"], strict=True)]
         _panel(ax, rows, np.array(y, np.float64))
-        name_rows(ax, labels)
+        forest.name_rows(ax, labels)
         ax.set_title(title)
         place = ax.get_subplotspec()
         ax.tick_params(labelleft=place is None or place.is_first_col())
@@ -83,8 +82,8 @@ def _draw(clustering: pd.DataFrame) -> Figure:
         "Chance, against labels: the labels shuffled; without labels: clouds of the same spread "
         f"that have no groups, clustered likewise. Band: mean ± {_BAND:.0f} standard deviations."
     )
-    add_footer(figure, axes, note=note)
-    set_title(figure, "Clusters against chance")
+    style.add_footer(figure, axes, note=note)
+    style.set_title(figure, "Clusters against chance")
     return figure
 
 
@@ -93,11 +92,11 @@ def _same_reach(axes: list[Axes]) -> None:
     ends = [end for ax in axes for end in ax.get_xlim()]
     for ax in axes:
         ax.set_xlim(min(ends), max(ends))
-        ax.axvline(0, color=BLACK, linewidth=0.8, zorder=0.9)
+        ax.axvline(0, color=style.BLACK, linewidth=0.8, zorder=0.9)
 
 
 def _panel(ax: Axes, rows: pd.DataFrame, y: np.ndarray) -> None:
-    value, mean, sd = columns_of(rows, "value", "null_mean", "null_sd")
+    value, mean, sd = forest.columns_of(rows, "value", "null_mean", "null_sd")
     known = np.isfinite(mean) & np.isfinite(sd)
     ax.barh(
         y[known],
@@ -105,10 +104,10 @@ def _panel(ax: Axes, rows: pd.DataFrame, y: np.ndarray) -> None:
         left=mean[known] - _BAND * sd[known],
         height=0.6,
         color="#D9D9D9",
-        edgecolor=GREY,
+        edgecolor=style.GREY,
         linewidth=0.6,
         label="chance",
     )
     there = np.isfinite(value)
-    ax.scatter(value[there], y[there], s=22, color=BLUE, zorder=3, label="clusters")
+    ax.scatter(value[there], y[there], s=22, color=style.BLUE, zorder=3, label="clusters")
     ax.xaxis.set_major_locator(MaxNLocator(4))

@@ -13,15 +13,7 @@ from matplotlib.figure import Figure
 
 from speechnet.core.types import Float64, Int64
 from speechnet.report.data import ReportData
-from speechnet.report.drawing.style import (
-    draw_shares,
-    ink_on,
-    mark_undefined,
-    panels,
-    set_title,
-    share_bar,
-    styled,
-)
+from speechnet.report.drawing import style
 from speechnet.report.figure import FIGURES, Drawing, file_name
 from speechnet.report.names import percent, readable
 from speechnet.report.scores import fold_count, models_of
@@ -60,7 +52,7 @@ def _caption(data: ReportData, target: str) -> str:
     )
 
 
-@styled
+@style.styled
 def _draw(data: ReportData, target: str) -> Figure:
     rows = data.table("confusion", target=target, part="test")
     classes, folds, models = data.targets[target], fold_count(data.scores), models_of(rows)
@@ -71,7 +63,7 @@ def _draw(data: ReportData, target: str) -> Figure:
     # Inches of the longest line of a name; where that is wider than a cell, names stand upright.
     longest = scale * _CHARACTER * max(len(line) for name in names for line in name.split("\n"))
     upright = longest > side / len(classes)
-    figure, axes = panels(
+    figure, axes = style.panels(
         len(models),
         size=(side + 0.15, side + 0.3),
         margin=(longest + 1.2, 0.6 + (longest if upright else 0.2)),
@@ -86,8 +78,8 @@ def _draw(data: ReportData, target: str) -> Figure:
     figure.supxlabel("Predicted class")
     figure.supylabel("True class")
     pooled = f", pooled over {folds} folds" if folds > 1 else ""
-    set_title(figure, f"Confusion on the test part{pooled}: {readable(target)}")
-    share_bar(figure, axes, "Share of the true class (%)")
+    style.set_title(figure, f"Confusion on the test part{pooled}: {readable(target)}")
+    style.share_bar(figure, axes, "Share of the true class (%)")
     return figure
 
 
@@ -108,14 +100,14 @@ def _panel(ax: Axes, counts: Int64, *, size: float) -> None:
     """A class without a recording has no shares: its row is hatched."""
     totals = counts.sum(axis=1, keepdims=True)
     shares: Float64 = np.divide(counts, totals, out=np.zeros(counts.shape), where=totals > 0)
-    draw_shares(ax, shares)
+    style.draw_shares(ax, shares)
     ax.set_aspect("equal")
     ax.spines[:].set_visible(False)
     for (truth, predicted), share in np.ndenumerate(shares):
         if totals[truth]:
             text = f"{counts[truth, predicted]}\n{100 * share:.0f} %"
-            color = ink_on(float(share))
+            color = style.ink_on(float(share))
             ax.text(predicted, truth, text, ha="center", va="center", fontsize=size, color=color)
     for truth in np.flatnonzero(totals == 0):
         corner = (-0.5, float(truth) - 0.5)
-        mark_undefined(ax, corner, width=len(counts), height=1, text="no recordings")
+        style.mark_undefined(ax, corner, width=len(counts), height=1, text="no recordings")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -14,22 +13,11 @@ from matplotlib.ticker import MaxNLocator
 
 from speechnet.core.types import Targets
 from speechnet.core.wording import counted
+from speechnet.report.counts import classes_by_gender
 from speechnet.report.data import ReportData
-from speechnet.report.drawing.style import (
-    BLACK,
-    HATCHES,
-    PALETTE,
-    SKY,
-    legend_below,
-    mark_undefined,
-    new_figure,
-    set_title,
-    styled,
-)
+from speechnet.report.drawing import style
 from speechnet.report.figure import FIGURES, Drawing
 from speechnet.report.names import readable
-
-_UNKNOWN: Final = "unknown"
 
 
 @FIGURES.register("corpus")
@@ -46,14 +34,14 @@ def corpus(data: ReportData) -> Iterator[Drawing]:
         )
 
 
-@styled
+@style.styled
 def _draw(corpus: pd.DataFrame, targets: Targets) -> Figure:
     # Gender itself is only drawn if it is alone.
     shown = {target: classes for target, classes in targets.items() if target != "gender"}
     shown = shown or targets
     most = max(map(len, shown.values()))
     width = 1.0 + 3.4 * (len(shown) + 2)
-    figure = new_figure(width, max(3.2, 1.3 + 0.36 * most))
+    figure = style.new_figure(width, max(3.2, 1.3 + 0.36 * most))
     axes = figure.subplots(1, len(shown) + 2, squeeze=False)[0]
     for ax, (target, classes) in zip(axes, shown.items(), strict=False):
         counts = classes_by_gender(corpus, target=target, classes=classes)
@@ -64,28 +52,10 @@ def _draw(corpus: pd.DataFrame, targets: Targets) -> Figure:
     _durations(axes[-2], corpus["duration"].to_numpy(np.float64))
     _speakers(axes[-1], corpus["speaker"])
     speakers = corpus["speaker"].nunique()
-    set_title(
+    style.set_title(
         figure, f"The corpus: {counted(len(corpus), 'recording')} of {counted(speakers, 'speaker')}"
     )
     return figure
-
-
-def classes_by_gender(corpus: pd.DataFrame, *, target: str, classes: list[str]) -> pd.DataFrame:
-    """Count the recordings of each class by gender.
-
-    Args:
-        corpus: with columns ``gender`` and ``target``; a row without the target's label isn't
-            counted, one without a gender counts as ``unknown``.
-        target: the target's column.
-        classes: its ordered classes.
-
-    Returns:
-        int64, a row per class, a column per gender in alphabetical order, ``unknown`` last.
-    """
-    gender = corpus["gender"].astype("object").where(corpus["gender"].notna(), _UNKNOWN)
-    counts = pd.crosstab(corpus[target].astype("object"), gender)
-    columns = sorted(counts.columns, key=lambda name: (name == _UNKNOWN, str(name)))
-    return counts.reindex(index=classes, columns=columns, fill_value=0)
 
 
 def _classes(ax: Axes, counts: pd.DataFrame, *, title: str) -> None:
@@ -96,8 +66,8 @@ def _classes(ax: Axes, counts: pd.DataFrame, *, title: str) -> None:
             np.arange(len(counts)) + offset,
             counts[gender],
             height=height,
-            color=PALETTE[position % len(PALETTE)],
-            hatch=HATCHES[position % len(HATCHES)],
+            color=style.PALETTE[position % len(style.PALETTE)],
+            hatch=style.HATCHES[position % len(style.HATCHES)],
             edgecolor="white",
             linewidth=0.5,
             label=readable(gender),
@@ -109,20 +79,25 @@ def _classes(ax: Axes, counts: pd.DataFrame, *, title: str) -> None:
     ax.margins(x=0.18)
     ax.set_xlabel("Recordings")
     ax.set_title(title)
-    legend_below(ax, columns=3)
+    style.legend_below(ax, columns=3)
 
 
 def _durations(ax: Axes, seconds: Sequence[float] | np.ndarray) -> None:
     seconds = np.asarray(seconds)[np.isfinite(seconds)]
     ax.set(title="Durations", xlabel="Duration (s)", ylabel="Recordings")
     if not seconds.size:
-        mark_undefined(ax, (0, 0), width=1, height=1)
+        style.mark_undefined(ax, (0, 0), width=1, height=1)
         return
-    ax.hist(seconds, bins=min(40, max(5, int(np.sqrt(seconds.size)))), color=SKY, edgecolor="white")
+    ax.hist(
+        seconds,
+        bins=min(40, max(5, int(np.sqrt(seconds.size)))),
+        color=style.SKY,
+        edgecolor="white",
+    )
     median = float(np.median(seconds))
-    ax.axvline(median, color=BLACK, linestyle="--", label=f"median {median:.1f} s")
+    ax.axvline(median, color=style.BLACK, linestyle="--", label=f"median {median:.1f} s")
     ax.yaxis.set_major_locator(MaxNLocator(integer=True))
-    legend_below(ax)
+    style.legend_below(ax)
 
 
 def _speakers(ax: Axes, speakers: pd.Series) -> None:
@@ -130,11 +105,16 @@ def _speakers(ax: Axes, speakers: pd.Series) -> None:
     ax.set(title="Recordings per speaker", ylabel="Recordings")
     ax.set_xlabel(f"The {len(counts)} speakers, most recordings first")
     if not counts.size:
-        mark_undefined(ax, (0, 0), width=1, height=1)
+        style.mark_undefined(ax, (0, 0), width=1, height=1)
         return
-    ax.bar(np.arange(1, len(counts) + 1), counts, width=0.9 if len(counts) < 100 else 1, color=SKY)
+    ax.bar(
+        np.arange(1, len(counts) + 1),
+        counts,
+        width=0.9 if len(counts) < 100 else 1,
+        color=style.SKY,
+    )
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_locator(MaxNLocator(integer=True))
     median = float(np.median(counts))
-    ax.axhline(median, color=BLACK, linestyle="--", label=f"median {median:g}")
-    legend_below(ax)
+    ax.axhline(median, color=style.BLACK, linestyle="--", label=f"median {median:g}")
+    style.legend_below(ax)

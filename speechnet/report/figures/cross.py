@@ -13,17 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from speechnet.report.data import ReportData
-from speechnet.report.drawing.style import (
-    BLACK,
-    add_footer,
-    draw_shares,
-    ink_on,
-    mark_undefined,
-    panels,
-    set_title,
-    share_bar,
-    styled,
-)
+from speechnet.report.drawing import style
 from speechnet.report.figure import FIGURES, Drawing, file_name
 from speechnet.report.names import interval_words, percent_interval, readable
 from speechnet.report.scores import models_of
@@ -45,7 +35,7 @@ def cross(data: ReportData) -> Iterator[Drawing]:
         )
 
 
-@styled
+@style.styled
 def _draw(data: ReportData, target: str) -> Figure:
     rows = data.table("cross", target=target)
     corpora = {side: [str(name) for name in rows[side].unique()] for side in ("train", "test")}
@@ -53,7 +43,7 @@ def _draw(data: ReportData, target: str) -> Figure:
     order = list(dict.fromkeys([*corpora["test"], *corpora["train"]]))
     corpora = {side: [name for name in order if name in names] for side, names in corpora.items()}
     models = models_of(rows)
-    figure, axes = panels(
+    figure, axes = style.panels(
         len(models),
         size=(_CELL[0] * len(corpora["test"]) + 0.2, _CELL[1] * len(corpora["train"]) + 0.5),
         margin=(2.0, 1.6),
@@ -65,9 +55,9 @@ def _draw(data: ReportData, target: str) -> Figure:
     note = f"UAR in per cent; in brackets its {interval_words(data.unit)}."
     if rows["seen"].astype(bool).any():
         note += " Framed: within one corpus, on unseen speakers."
-    add_footer(figure, axes, note=note)
-    share_bar(figure, axes, "UAR (%)")
-    set_title(figure, f"UAR across corpora: {readable(target, width=200)}")
+    style.add_footer(figure, axes, note=note)
+    style.share_bar(figure, axes, "UAR (%)")
+    style.set_title(figure, f"UAR across corpora: {readable(target, width=200)}")
     return figure
 
 
@@ -78,16 +68,16 @@ def _panel(ax: Axes, rows: pd.DataFrame, corpora: dict[str, list[str]]) -> None:
     found: dict[tuple[int, ...], Any] = dict(zip(places, rows.itertuples(), strict=True))
     for place, row in found.items():
         matrix[place] = row.uar
-    draw_shares(ax, np.nan_to_num(matrix))
+    style.draw_shares(ax, np.nan_to_num(matrix))
     for place, uar in np.ndenumerate(matrix):
         y, x = place
         if np.isnan(uar):
             text = "undefined" if place in found else "not tested"
-            mark_undefined(ax, (x - 0.5, y - 0.5), width=1, height=1, text=text)
+            style.mark_undefined(ax, (x - 0.5, y - 0.5), width=1, height=1, text=text)
         else:
             row = found[y, x]
             text = percent_interval(uar, float(row.low), float(row.high))
-            _cell(ax, (x, y), text, colour=ink_on(uar), seen=bool(row.seen))
+            _cell(ax, (x, y), text, colour=style.ink_on(uar), seen=bool(row.seen))
     ax.set_xticks(range(len(tested)), [readable(name, width=14) for name in tested])
     ax.set_yticks(range(len(trained)), [readable(name, width=14) for name in trained])
     ax.tick_params(length=0)
@@ -101,5 +91,7 @@ def _cell(ax: Axes, xy: tuple[int, int], text: str, *, colour: str, seen: bool) 
     ax.text(*xy, number, ha="center", va="bottom", fontsize=10, color=colour)
     ax.text(*xy, "\n".join(lines), ha="center", va="top", fontsize=6.5, color=colour)
     if seen:
-        frame = Rectangle((xy[0] - 0.48, xy[1] - 0.48), 0.96, 0.96, fill=False, edgecolor=BLACK)
+        frame = Rectangle(
+            (xy[0] - 0.48, xy[1] - 0.48), 0.96, 0.96, fill=False, edgecolor=style.BLACK
+        )
         ax.add_patch(frame)

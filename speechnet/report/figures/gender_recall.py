@@ -13,15 +13,7 @@ from matplotlib.figure import Figure
 
 from speechnet.evaluation.groups import UAR, Gap, worst_gap
 from speechnet.report.data import ReportData
-from speechnet.report.drawing.forest import (
-    columns_of,
-    draw_intervals,
-    name_rows,
-    percent_axis,
-    row_height,
-    wrapped,
-)
-from speechnet.report.drawing.style import MARKERS, PALETTE, add_footer, panels, set_title, styled
+from speechnet.report.drawing import forest, style
 from speechnet.report.figure import FIGURES, Drawing, file_name
 from speechnet.report.names import interval_words, percent_interval, readable, sentence
 from speechnet.report.results import in_words, results
@@ -47,7 +39,7 @@ def gender_recall(data: ReportData) -> Iterator[Drawing]:
         )
 
 
-@styled
+@style.styled
 def _draw(data: ReportData, target: str) -> Figure:
     """The panel's title names the largest gap, and its class's row is shaded.
 
@@ -56,10 +48,10 @@ def _draw(data: ReportData, target: str) -> Figure:
     rows, gaps = data.table("groups", target=target), data.table("gaps", target=target)
     classes = data.targets[target]
     models = _best(rows)
-    labels = [wrapped(name) for name in classes]
+    labels = [forest.wrapped(name) for name in classes]
     genders = sorted(map(str, rows["gender"].dropna().unique()))
-    figure, axes = panels(
-        len(models), size=(3.5, 1.0 + row_height(labels) * len(labels)), margin=(1.3, 1.0)
+    figure, axes = style.panels(
+        len(models), size=(3.5, 1.0 + forest.row_height(labels) * len(labels)), margin=(1.3, 1.0)
     )
     for ax, model in zip(axes, models, strict=True):
         _panel(ax, rows[rows["model"] == model], classes=classes, genders=genders)
@@ -72,8 +64,8 @@ def _draw(data: ReportData, target: str) -> Figure:
             ax.axhspan(place - 0.5, place + 0.5, color="#FFF3D6", zorder=0.1)
         ax.set_title(title, fontsize=8.5)
         ax.set_xlabel("Recall (%)")
-        name_rows(ax, labels)
-    add_footer(
+        forest.name_rows(ax, labels)
+    style.add_footer(
         figure,
         axes,
         note=f"Whisker: {interval_words(data.unit)}. Shaded: the largest gap; it counts as shown "
@@ -81,7 +73,9 @@ def _draw(data: ReportData, target: str) -> Figure:
     )
     left_out = rows["model"].nunique() - len(models)
     best = f", the best {_MOST} models" if left_out else ""
-    set_title(figure, f"Recall by gender on the test part{best}: {readable(target, width=200)}")
+    style.set_title(
+        figure, f"Recall by gender on the test part{best}: {readable(target, width=200)}"
+    )
     return figure
 
 
@@ -105,17 +99,19 @@ def _best(rows: pd.DataFrame) -> list[str]:
 def _panel(ax: Axes, rows: pd.DataFrame, *, classes: list[str], genders: list[str]) -> None:
     offsets = np.linspace(-_SPREAD / 2, _SPREAD / 2, len(genders)) if len(genders) > 1 else [0.0]
     ends = pd.DataFrame(np.nan, index=classes, columns=genders)
-    for gender, offset, colour, marker in zip(genders, offsets, PALETTE, MARKERS, strict=False):
+    for gender, offset, colour, marker in zip(
+        genders, offsets, style.PALETTE, style.MARKERS, strict=False
+    ):
         of_gender = rows[rows["gender"] == gender]
         table = of_gender.assign(**{"class": of_gender["class"].astype(str)}).set_index("class")
         table = table.reindex(classes)
-        recall, low, high = columns_of(table, "recall", "low", "high")
+        recall, low, high = forest.columns_of(table, "recall", "low", "high")
         y = np.arange(len(classes)) + offset
-        draw_intervals(
+        forest.draw_intervals(
             ax, recall, y, low=low, high=high, color=colour, marker=marker, label=readable(gender)
         )
         ends[gender] = recall
     # The bar between the genders, under their points.
     ax.hlines(range(len(classes)), ends.min(axis=1), ends.max(axis=1), color="#C0C0C0", zorder=0.9)
     ax.set_xlim(-0.02, 1.02)
-    percent_axis(ax.xaxis)
+    forest.percent_axis(ax.xaxis)

@@ -13,8 +13,7 @@ from matplotlib.figure import Figure
 
 from speechnet.core.types import Float64
 from speechnet.report.data import ReportData
-from speechnet.report.drawing.forest import columns_of, name_rows, percent_axis, row_height
-from speechnet.report.drawing.style import BLACK, BLUE, add_footer, panels, set_title, styled
+from speechnet.report.drawing import forest, style
 from speechnet.report.figure import FIGURES, Drawing, file_name
 from speechnet.report.names import interval_words, points, readable
 
@@ -49,7 +48,7 @@ def _caption(rows: pd.DataFrame, label: str) -> str:
     return f"{said} {label} loses most without {first['name']}: {lost} points."
 
 
-@styled
+@style.styled
 def _draw(data: ReportData, rows: pd.DataFrame, target: str, model: str) -> Figure:
     levels = {
         f"{title}: {_of(len(table), int((rows['level'] == level).sum()))}": table
@@ -58,9 +57,9 @@ def _draw(data: ReportData, rows: pd.DataFrame, target: str, model: str) -> Figu
     }
     count = max(map(len, levels.values()), default=1)
     labels = [_feature(name) for table in levels.values() for name in table["name"]]
-    figure, axes = panels(
+    figure, axes = style.panels(
         max(1, len(levels)),
-        size=(4.8, 0.6 + row_height(labels, lines=1) * count),
+        size=(4.8, 0.6 + forest.row_height(labels, lines=1) * count),
         margin=(0.6, 1.0),
         share=False,
     )
@@ -71,8 +70,8 @@ def _draw(data: ReportData, rows: pd.DataFrame, target: str, model: str) -> Figu
         f"Whisker: {interval_words(data.unit)}. Pale: it includes zero. Features that tell the "
         "same stand in for each other: each alone may lose little."
     )
-    add_footer(figure, axes, note=note)
-    set_title(
+    style.add_footer(figure, axes, note=note)
+    style.set_title(
         figure,
         f"UAR lost when features are shuffled: {readable(target, width=200)}, "
         f"{readable(data.label(model), width=200)}",
@@ -101,15 +100,15 @@ def _feature(name: object) -> str:
 
 
 def _bars(ax: Axes, table: pd.DataFrame, *, thickness: float) -> None:
-    drop, low, high = columns_of(table, "drop", "low", "high")
+    drop, low, high = forest.columns_of(table, "drop", "low", "high")
     y: Float64 = np.arange(len(table), dtype=np.float64)
     sure = (low > 0) | (high < 0)
-    ax.barh(y, drop, height=thickness, color=np.where(sure, BLUE, _PALE).tolist())
+    ax.barh(y, drop, height=thickness, color=np.where(sure, style.BLUE, _PALE).tolist())
     whole = np.isfinite(low) & np.isfinite(high)
     if whole.any():
-        ax.hlines(y[whole], low[whole], high[whole], color=BLACK, linewidth=1)
-    ax.axvline(0, color=BLACK, linewidth=0.8)
-    name_rows(ax, [_feature(name) for name in table["name"]])
+        ax.hlines(y[whole], low[whole], high[whole], color=style.BLACK, linewidth=1)
+    ax.axvline(0, color=style.BLACK, linewidth=0.8)
+    forest.name_rows(ax, [_feature(name) for name in table["name"]])
     ax.grid(visible=False)
-    percent_axis(ax.xaxis)
+    forest.percent_axis(ax.xaxis)
     ax.set_xlabel("Drop of UAR (percentage points)")

@@ -12,14 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from speechnet.report.data import ReportData
-from speechnet.report.drawing.style import (
-    BLACK,
-    legend_below,
-    line_style,
-    panels,
-    set_title,
-    styled,
-)
+from speechnet.report.drawing import style
 from speechnet.report.figure import FIGURES, Drawing
 from speechnet.report.names import readable
 
@@ -60,7 +53,7 @@ def epochs_in_words(history: pd.DataFrame) -> str:
     )
 
 
-@styled
+@style.styled
 def _draw(history: pd.DataFrame) -> Figure:
     # Any of these may be missing, and a NaN wasn't logged in that row: member (several networks a
     # fold), train_loss, dev_loss, dev_uar, dev_uar_<target>, chosen.
@@ -73,14 +66,14 @@ def _draw(history: pd.DataFrame) -> Figure:
         for column in sorted(history.columns, key=lambda name: name != _UAR)
         if column in logged and (column == _UAR or column.startswith(f"{_UAR}_"))
     }
-    figure, axes = panels(2 if recalls else 1, size=(4.2, 3.2), share=False)
+    figure, axes = style.panels(2 if recalls else 1, size=(4.2, 3.2), share=False)
     _panel(axes[0], history, losses)
     axes[0].set_ylabel("Loss")
     if recalls:
         _panel(axes[1], history, recalls)
         axes[1].set_ylabel("UAR on the development part (%)")
         axes[1].yaxis.set_major_formatter(PercentFormatter(1, symbol=""))
-    set_title(figure, "Learning curves" + _each_of(history))
+    style.set_title(figure, "Learning curves" + _each_of(history))
     return figure
 
 
@@ -94,7 +87,7 @@ def _each_of(history: pd.DataFrame) -> str:
 def _panel(ax: Axes, history: pd.DataFrame, columns: Mapping[str, str]) -> None:
     several = history.groupby(_NETWORK).ngroups > 1
     for position, (column, label) in enumerate(columns.items()):
-        style = line_style(position)
+        line = style.line_style(position)
         for number, (_, rows) in enumerate(history.groupby(_NETWORK)):
             curve = rows.set_index("epoch")[column].dropna()
             ax.plot(
@@ -104,12 +97,12 @@ def _panel(ax: Axes, history: pd.DataFrame, columns: Mapping[str, str]) -> None:
                 linewidth=0.8 if several else 1.5,
                 alpha=0.8 if several else 1,
                 marker="." if len(curve) == 1 else None,
-                **style,
+                **line,
             )
     _mark(ax, history, list(columns))
     ax.set_xlabel("Epoch")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    legend_below(ax)
+    style.legend_below(ax)
 
 
 def _mark(ax: Axes, history: pd.DataFrame, columns: Sequence[str]) -> None:
@@ -125,7 +118,7 @@ def _mark(ax: Axes, history: pd.DataFrame, columns: Sequence[str]) -> None:
             marker="o",
             markersize=5,
             markerfacecolor="white",
-            markeredgecolor=BLACK,
+            markeredgecolor=style.BLACK,
             label="Chosen epoch",
             zorder=3,
         )

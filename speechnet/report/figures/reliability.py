@@ -13,18 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from speechnet.report.data import ReportData
-from speechnet.report.drawing.forest import columns_of, percent_axis
-from speechnet.report.drawing.style import (
-    BLUE,
-    GREY,
-    SKY,
-    add_footer,
-    mark_undefined,
-    panel_below,
-    panels,
-    set_title,
-    styled,
-)
+from speechnet.report.drawing import forest, style
 from speechnet.report.figure import FIGURES, Drawing, file_name
 from speechnet.report.names import percent, readable
 from speechnet.report.scores import find_score, models_of
@@ -59,19 +48,19 @@ def _caption(data: ReportData, target: str) -> str:
     )
 
 
-@styled
+@style.styled
 def _draw(data: ReportData, target: str) -> Figure:
     rows = data.table("reliability", target=target, part="test")
     models = models_of(rows)
-    figure, axes = panels(len(models), size=(2.9, 3.9), margin=(0.3, 0.8), share=False)
+    figure, axes = style.panels(len(models), size=(2.9, 3.9), margin=(0.3, 0.8), share=False)
     for ax, model in zip(axes, models, strict=True):
         bins = rows[rows["model"] == model]
         _panel(ax, bins)
         error = percent(calibration_error(bins))
         ax.set_title(f"{readable(data.label(model), width=30)}\nECE {error} points")
     note = "ECE: the mean distance of the dots from the diagonal, weighted by the counts."
-    add_footer(figure, axes, note=note)
-    set_title(figure, f"Reliability on the test part: {readable(target, width=200)}")
+    style.add_footer(figure, axes, note=note)
+    style.set_title(figure, f"Reliability on the test part: {readable(target, width=200)}")
     return figure
 
 
@@ -88,7 +77,7 @@ def calibration_error(bins: pd.DataFrame) -> float:
         ICML 2017.
     """
     held = bins[bins["count"] > 0]
-    count, confidence, accuracy = columns_of(held, "count", "confidence", "accuracy")
+    count, confidence, accuracy = forest.columns_of(held, "count", "confidence", "accuracy")
     if not count.size:
         return float("nan")
     return float(count @ np.abs(accuracy - confidence) / count.sum())
@@ -96,19 +85,28 @@ def calibration_error(bins: pd.DataFrame) -> float:
 
 def _panel(ax: Axes, bins: pd.DataFrame) -> None:
     names = ("low", "high", "count", "confidence", "accuracy")
-    low, high, count, confidence, accuracy = columns_of(bins, *names)
+    low, high, count, confidence, accuracy = forest.columns_of(bins, *names)
     held = (count > 0) & np.isfinite(confidence) & np.isfinite(accuracy)
-    ax.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=0.9, label="perfectly calibrated")
+    ax.plot(
+        [0, 1],
+        [0, 1],
+        color=style.GREY,
+        linestyle="--",
+        linewidth=0.9,
+        label="perfectly calibrated",
+    )
     if held.any():
-        ax.vlines(confidence[held], confidence[held], accuracy[held], color=SKY, linewidth=2.5)
-        ax.plot(confidence[held], accuracy[held], ".-", color=BLUE, linewidth=1, label="bin")
+        ax.vlines(
+            confidence[held], confidence[held], accuracy[held], color=style.SKY, linewidth=2.5
+        )
+        ax.plot(confidence[held], accuracy[held], ".-", color=style.BLUE, linewidth=1, label="bin")
     else:
-        mark_undefined(ax, (0, 0), width=1, height=1)
+        style.mark_undefined(ax, (0, 0), width=1, height=1)
     ax.set(xlim=(0, 1), ylim=(0, 1.02), ylabel="Accuracy (%)")
-    percent_axis(ax.yaxis)
-    below = panel_below(ax, gap=0.15, height=_HISTOGRAM)
-    below.bar(low, count, width=high - low, align="edge", color=SKY, edgecolor="white")
+    forest.percent_axis(ax.yaxis)
+    below = style.panel_below(ax, gap=0.15, height=_HISTOGRAM)
+    below.bar(low, count, width=high - low, align="edge", color=style.SKY, edgecolor="white")
     below.set(xlabel="Confidence (%)", ylabel="Count")
-    percent_axis(below.xaxis)
+    forest.percent_axis(below.xaxis)
     below.yaxis.set_major_locator(MaxNLocator(2, integer=True))
     ax.tick_params(labelbottom=False)  # the histogram has them

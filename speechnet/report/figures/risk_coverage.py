@@ -9,8 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from speechnet.report.data import ReportData
-from speechnet.report.drawing.forest import columns_of, percent_axis
-from speechnet.report.drawing.style import add_footer, line_style, panels, set_title, styled
+from speechnet.report.drawing import forest, style
 from speechnet.report.figure import FIGURES, Drawing
 from speechnet.report.names import readable
 from speechnet.report.scores import models_of
@@ -32,30 +31,30 @@ def risk_coverage(data: ReportData) -> Iterator[Drawing]:
         )
 
 
-@styled
+@style.styled
 def _draw(data: ReportData, targets: list[str]) -> Figure:
     models = models_of(data.table("risk_coverage", part="test"))
-    figure, axes = panels(len(targets), size=(4.0, 3.1), margin=(0.3, 1.2), share=False)
+    figure, axes = style.panels(len(targets), size=(4.0, 3.1), margin=(0.3, 1.2), share=False)
     for ax, target in zip(axes, targets, strict=True):
         rows = data.table("risk_coverage", target=target, part="test")
         rows = rows.sort_values("coverage", kind="stable")
         for position, model in enumerate(models):
-            coverage, risk = columns_of(rows[rows["model"] == model], "coverage", "risk")
+            coverage, risk = forest.columns_of(rows[rows["model"] == model], "coverage", "risk")
             there = np.isfinite(coverage) & np.isfinite(risk)
             ax.plot(
                 coverage[there],
                 risk[there],
                 marker="." if there.sum() == 1 else None,
                 label=readable(data.label(model), width=24),
-                **line_style(position),
+                **style.line_style(position),
             )
         for axis in (ax.xaxis, ax.yaxis):
-            percent_axis(axis)
+            forest.percent_axis(axis)
         ax.set(xlabel="Coverage: predictions kept (%)", ylabel="Errors among them (%)")
         ax.set_xlim(0, 1.01)
         most = max(0.05, 1.05 * ax.dataLim.y1) if np.isfinite(ax.dataLim.y1) else 1.0
         ax.set_ylim(-0.015 * most, most)  # a risk of 0 stays in view
         ax.set_title(readable(target, width=40).capitalize())
-    add_footer(figure, axes, note="The most confident predictions are kept first.")
-    set_title(figure, "Risk against coverage on the test part")
+    style.add_footer(figure, axes, note="The most confident predictions are kept first.")
+    style.set_title(figure, "Risk against coverage on the test part")
     return figure

@@ -12,21 +12,13 @@ from matplotlib.figure import Figure
 
 from speechnet.evaluation.roc import RocCurve
 from speechnet.report.data import ReportData
-from speechnet.report.drawing.style import (
-    BLACK,
-    GREY,
-    legend_below,
-    line_style,
-    panels,
-    set_title,
-    styled,
-)
+from speechnet.report.drawing import style
 from speechnet.report.figure import FIGURES, Drawing, file_name
 from speechnet.report.names import percent, readable
 
 _AVERAGES: Final[dict[str, dict[str, Any]]] = {
-    "micro": {"color": BLACK, "linestyle": "--", "linewidth": 1.8},
-    "macro": {"color": BLACK, "linestyle": ":", "linewidth": 1.8},
+    "micro": {"color": style.BLACK, "linestyle": "--", "linewidth": 1.8},
+    "macro": {"color": style.BLACK, "linestyle": ":", "linewidth": 1.8},
 }
 
 
@@ -52,34 +44,34 @@ def roc(data: ReportData) -> Iterator[Drawing]:
             )
 
 
-@styled
+@style.styled
 def _draw(data: ReportData, target: str) -> Figure:
     by_model = {model: curves for (model, of), curves in data.roc.items() if of == target}
     names = {name for curves in by_model.values() for name in curves}
     lines = 1 + sum(_name(name).count("\n") + 1 for name in names)
     # Square axes, left to the layout: a fixed aspect would put the legend on the row below.
-    figure, axes = panels(
+    figure, axes = style.panels(
         len(by_model), size=(3.4, 3.7 + 0.065 * lines), margin=(0.1, 0.35), share=False
     )
     for ax, (model, curves) in zip(axes, by_model.items(), strict=True):
         _panel(ax, curves)
         ax.set_title(readable(data.label(model), width=36))
-    set_title(figure, f"ROC curves on the test part: {readable(target)}")
+    style.set_title(figure, f"ROC curves on the test part: {readable(target)}")
     return figure
 
 
 def _panel(ax: Axes, curves: Mapping[str, RocCurve]) -> None:
     """A curve whose AUC is NaN isn't drawn; the legend calls it undefined."""
-    ax.plot([0, 1], [0, 1], color=GREY, linewidth=0.8, label="chance (AUC 0.50)")
+    ax.plot([0, 1], [0, 1], color=style.GREY, linewidth=0.8, label="chance (AUC 0.50)")
     for position, (name, curve) in enumerate(curves.items()):
-        style = _AVERAGES.get(name) or {**line_style(position), "linewidth": 1.3}
+        line = _AVERAGES.get(name) or {**style.line_style(position), "linewidth": 1.3}
         if np.isfinite(curve.auc):
-            ax.plot(curve.fpr, curve.tpr, label=f"{_name(name)} (AUC {curve.auc:.2f})", **style)
+            ax.plot(curve.fpr, curve.tpr, label=f"{_name(name)} (AUC {curve.auc:.2f})", **line)
         else:
             ax.plot([], [], label=f"{_name(name)} (undefined)", linestyle="none")
     ax.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     ax.set(xlabel="False positive rate", ylabel="True positive rate")
-    legend_below(ax, size=7)  # inside, it would hide a curve that runs below chance
+    style.legend_below(ax, size=7)  # inside, it would hide a curve that runs below chance
 
 
 def _name(name: str) -> str:

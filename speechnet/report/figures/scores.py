@@ -13,29 +13,20 @@ from matplotlib.figure import Figure
 
 from speechnet.core.metrics import Metric, shown
 from speechnet.report.data import ReportData
+from speechnet.report.drawing import style
 from speechnet.report.drawing.references import (
     add_references,
     reference_height,
     reference_note,
     references_of,
 )
-from speechnet.report.drawing.style import (
-    BLACK,
-    BLUE,
-    SKY,
-    add_footer,
-    mark_undefined,
-    panels,
-    set_title,
-    styled,
-)
 from speechnet.report.figure import FIGURES, Drawing
 from speechnet.report.names import interval_words, percent, readable, sentence
 from speechnet.report.scores import POOLED_NOTE, Score, fold_count
 
 _PARTS: Final = {
-    "train": ("Training part", SKY, "///"),
-    "test": ("Test part", BLUE, ""),
+    "train": ("Training part", style.SKY, "///"),
+    "test": ("Test part", style.BLUE, ""),
 }
 _HEIGHT: Final = 0.36
 _REFERENCES_FOR: Final = "emotion"
@@ -44,7 +35,7 @@ _REFERENCES_FOR: Final = "emotion"
 @FIGURES.register("scores")
 def scores(data: ReportData) -> Iterator[Drawing]:
     """A score of every model, training beside test part, a panel per target; a figure each."""
-    for metric in shown("figure"):
+    for metric in sorted(shown("figure"), key=lambda each: each.name != "uar"):
         if (data.scores["metric"] == metric.name).any():
             best = filter(None, (_best(data, target, metric) for target in data.targets))
             beside = ", beside chance" if metric.chance else ""
@@ -72,7 +63,7 @@ def _best(data: ReportData, target: str, metric: Metric) -> str:
     return sentence(f"{target}: {which} {defined[best].text()} % by {data.label(best)}")
 
 
-@styled
+@style.styled
 def _draw(data: ReportData, metric: Metric) -> Figure:
     """With several folds a bar is the mean over them.
 
@@ -93,7 +84,7 @@ def _draw(data: ReportData, metric: Metric) -> Figure:
     if intervals:  # a whisker has one meaning in a figure
         found = {key: score._replace(sd=math.nan) for key, score in found.items()}
     height = 0.7 + 0.5 * len(models) + reference_height(others)
-    figure, axes = panels(len(targets), size=(4.2, height), margin=(1.3, 0.8), max_width=14)
+    figure, axes = style.panels(len(targets), size=(4.2, height), margin=(1.3, 0.8), max_width=14)
     for ax, (target, classes) in zip(axes, targets.items(), strict=True):
         for row in range(len(models)):
             for offset, part in zip((-_HEIGHT / 2, _HEIGHT / 2), _PARTS, strict=True):
@@ -111,14 +102,14 @@ def _draw(data: ReportData, metric: Metric) -> Figure:
     pooled = any(score.pooled for score in found.values())
     _title(figure, name, folds=fold_count(data.scores), intervals=intervals, pooled=pooled)
     whisker = f"Whisker: {interval_words(data.unit)}, also in brackets." if intervals else ""
-    add_footer(figure, axes, note=f"{whisker} {reference_note(others)}".strip())
+    style.add_footer(figure, axes, note=f"{whisker} {reference_note(others)}".strip())
     return figure
 
 
 def _title(figure: Figure, name: str, *, folds: int, intervals: bool, pooled: bool) -> None:
     over = f" ({'mean' if intervals else 'mean and sd'} over {folds} folds)" if folds > 1 else ""
     note = f". {POOLED_NOTE}" if pooled else ""
-    set_title(figure, f"{name} of every model{over}{note}")
+    style.set_title(figure, f"{name} of every model{over}{note}")
 
 
 def _end(score: Score) -> float:
@@ -137,7 +128,7 @@ def _start(score: Score) -> float:
 def _bar(ax: Axes, y: float, score: Score, *, part: str) -> None:
     label, colour, hatch = _PARTS[part]
     if math.isnan(score.value):
-        mark_undefined(ax, (0, y - _HEIGHT / 2), width=1, height=_HEIGHT)
+        style.mark_undefined(ax, (0, y - _HEIGHT / 2), width=1, height=_HEIGHT)
         return
     ax.barh(
         y,
@@ -153,13 +144,13 @@ def _bar(ax: Axes, y: float, score: Score, *, part: str) -> None:
     if not score.has_interval:
         ends = [score.value - score.sd, score.value + score.sd]
     if np.isfinite(ends).all():
-        ax.plot(ends, [y, y], color=BLACK, linewidth=1, marker="|", markersize=4)
+        ax.plot(ends, [y, y], color=style.BLACK, linewidth=1, marker="|", markersize=4)
     box = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
     ax.text(_end(score) + 0.015, y, score.text(), va="center", fontsize=7.5, bbox=box)
 
 
 def _chance(ax: Axes, level: float) -> None:
-    ax.axvline(level, color=BLACK, linestyle="--", linewidth=1, zorder=0.9, label="Chance")
+    ax.axvline(level, color=style.BLACK, linestyle="--", linewidth=1, zorder=0.9, label="Chance")
     ax.annotate(
         f"chance {percent(level)}",
         (level, 1),

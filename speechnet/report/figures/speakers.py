@@ -13,17 +13,7 @@ from matplotlib.figure import Figure
 
 from speechnet.core.types import Float64
 from speechnet.report.data import ReportData
-from speechnet.report.drawing.forest import name_rows, percent_axis, wrapped, write_right
-from speechnet.report.drawing.style import (
-    BLACK,
-    GREY,
-    MARKERS,
-    PALETTE,
-    add_footer,
-    new_figure,
-    set_title,
-    styled,
-)
+from speechnet.report.drawing import forest, style
 from speechnet.report.figure import FIGURES, Drawing, file_name
 from speechnet.report.names import percent, readable
 from speechnet.report.scores import models_of
@@ -53,7 +43,7 @@ def speakers(data: ReportData) -> Iterator[Drawing]:
             )
 
 
-@styled
+@style.styled
 def _draw(data: ReportData, target: str) -> Figure:
     rows = data.table("speakers", target=target)
     rows = rows.assign(gender=rows["gender"].astype(object).where(rows["gender"].notna(), _UNKNOWN))
@@ -62,24 +52,26 @@ def _draw(data: ReportData, target: str) -> Figure:
     named = [hardest(rows[rows["model"] == model]) for model in models]
     texts = [_list(table) for table in named]
     lines = max(2, *(text.count("\n") + 1 for text in texts))
-    figure = new_figure(8.2, 1.5 + len(models) * max(0.75, 0.14 * lines + 0.15))
+    figure = style.new_figure(8.2, 1.5 + len(models) * max(0.75, 0.14 * lines + 0.15))
     ax = figure.subplots()
     classes = rows.loc[rows["uar"].notna(), "classes"].unique()
     if len(classes) == 1:  # else it isn't the same for all
-        ax.axvline(1 / classes[0], color=GREY, linestyle=":", label="chance")
+        ax.axvline(1 / classes[0], color=style.GREY, linestyle=":", label="chance")
     for place, (model, table, text) in enumerate(zip(models, named, texts, strict=True)):
         _strip(ax, place, rows[rows["model"] == model], genders=genders, ringed=table)
-        write_right(ax, place, text)
-    name_rows(ax, [wrapped(data.label(model)) for model in models])
-    percent_axis(ax.xaxis)
+        forest.write_right(ax, place, text)
+    forest.name_rows(ax, [forest.wrapped(data.label(model)) for model in models])
+    forest.percent_axis(ax.xaxis)
     ax.set_xlabel("UAR of a speaker (%)")
     note = f"Ringed and listed: the {_HARDEST} hardest speakers. Bar: the median."
     missing = int(rows.groupby("speaker")["uar"].apply(lambda uar: uar.isna().all()).sum())
     if missing:
         note += f" Without a UAR, of a single class: {missing}."
-    add_footer(figure, [ax], note=note)
+    style.add_footer(figure, [ax], note=note)
     count = rows["speaker"].nunique()
-    set_title(figure, f"Each of {count} speakers on the test part: {readable(target, width=200)}")
+    style.set_title(
+        figure, f"Each of {count} speakers on the test part: {readable(target, width=200)}"
+    )
     return figure
 
 
@@ -111,16 +103,20 @@ def _strip(
             uar[chosen],
             y[chosen],
             s=18 if len(uar) < 100 else 10,
-            color=PALETTE[position % len(PALETTE)],
-            marker=MARKERS[position % len(MARKERS)],
+            color=style.PALETTE[position % len(style.PALETTE)],
+            marker=style.MARKERS[position % len(style.MARKERS)],
             linewidths=0,
             alpha=0.8,
             label=readable(gender) if place == 0 else None,
         )
     rings = rows.index.isin(ringed.index)
-    ax.scatter(uar[rings], y[rings], s=48, facecolors="none", edgecolors=BLACK, linewidths=0.9)
+    ax.scatter(
+        uar[rings], y[rings], s=48, facecolors="none", edgecolors=style.BLACK, linewidths=0.9
+    )
     if uar.size:
-        ax.vlines(np.median(uar), place - _STRIP / 2, place + _STRIP / 2, color=BLACK, zorder=0.9)
+        ax.vlines(
+            np.median(uar), place - _STRIP / 2, place + _STRIP / 2, color=style.BLACK, zorder=0.9
+        )
 
 
 def stacked(values: Float64) -> Float64:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import pandas as pd
@@ -23,68 +22,18 @@ _Row = Mapping[Any, Any]
 """A row of ``mistakes.csv``."""
 
 
-@dataclass(frozen=True)
-class Likelihood:
-    """What a model held of one class.
-
-    Attributes:
-        label: the class.
-        share: its probability in per cent.
-        mark: ``true`` for the right one, ``chosen`` for the one it said, else ``bar``.
-    """
-
-    label: str
-    share: float
-    mark: str
-
-
-@dataclass(frozen=True)
-class Mistake:
-    """One recording that was taken for something else.
-
-    Attributes:
-        title: what was taken for what.
-        facts: file, speaker and the like, by heading.
-        likelihoods: the probability of every class.
-        unavailable: why something is missing.
-        sound: the clip as a ``data:`` address; empty where it can't be heard.
-        picture: waveform and mel spectrogram; None where there is none.
-    """
-
-    title: str
-    facts: dict[str, str]
-    likelihoods: list[Likelihood]
-    unavailable: str
-    sound: str = ""
-    picture: Markup | None = None
-
-
-@dataclass(frozen=True)
-class Mistakes:
-    """Those of one target.
-
-    Attributes:
-        target: its name.
-        model: whose mistakes they are.
-        shown: the mistakes.
-        note: that others could stand in their place; empty where none could.
-    """
-
-    target: str
-    model: str
-    shown: list[Mistake]
-    note: str
-
-
 def mistakes(
     data: ReportData, clips: Mapping[str, bytes], pictures: Mapping[str, str]
-) -> list[Mistakes]:
+) -> list[dict[str, Any]]:
     """The most confident mistakes of each target that has any in the run folder.
 
     Args:
         data: the run.
         clips: by the name that the table of mistakes has the bytes of each MP3.
         pictures: likewise the SVG of each picture.
+
+    Returns:
+        What the template shows.
     """
     found = []
     durations = data.table("corpus").set_index("file")["duration"].to_dict()
@@ -94,15 +43,18 @@ def mistakes(
         if classes is None:
             continue
         shown = [
-            replace(
-                _mistake(row, classes, durations),
-                sound=_address(clips[clip]) if (clip := _text(row["clip"])) in clips else "",
-                picture=_picture(row, pictures),
-            )
+            {
+                "title": _title(row),
+                "facts": _facts(row, durations),
+                "likelihoods": _likelihoods(row, classes),
+                "unavailable": _text(row["unavailable"]),
+                "sound": _address(clips.get(_text(row["clip"]))),
+                "picture": _picture(row, pictures),
+            }
             for row in rows.to_dict("records")
         ]
         note = _tied(data, str(target), float(rows["confidence"].iloc[-1]))
-        found.append(Mistakes(str(target), data.label(model), shown, note))
+        found.append({"target": target, "model": data.label(model), "shown": shown, "note": note})
     return found
 
 
@@ -135,8 +87,7 @@ def why_none(data: ReportData) -> str:
     )
 
 
-def _mistake(row: _Row, classes: list[str], durations: Mapping[Any, float]) -> Mistake:
-    """A mistake without its sound and its picture."""
+def _facts(row: _Row, durations: Mapping[Any, float]) -> dict[str, str]:
     file, gender = _text(row["file"]), _text(row["gender"])
     speaker = _text(row["speaker"]) or _UNKNOWN
     facts = {
@@ -147,7 +98,7 @@ def _mistake(row: _Row, classes: list[str], durations: Mapping[Any, float]) -> M
     start, end = float(row["start"]), float(row["end"])
     if start > _NOTHING_S or abs(end - durations.get(file, math.inf)) > _NOTHING_S:
         facts["part"] = f"{start:.1f} to {end:.1f} s"  # never of NaN
-    return Mistake(_title(row), facts, _likelihoods(row, classes), _text(row["unavailable"]))
+    return facts
 
 
 def _title(row: _Row) -> str:
@@ -163,17 +114,18 @@ def _picture(row: _Row, pictures: Mapping[str, str]) -> Markup | None:
     return inline_svg(svg, name=name, description=f"{row['target']}: {_title(row)}.")
 
 
-def _likelihoods(row: _Row, classes: list[str]) -> list[Likelihood]:
+def _likelihoods(row: _Row, classes: list[str]) -> list[tuple[str, float, str]]:
+    """Each class with its probability in per cent, and whether it is the true or the chosen one."""
     marks = {str(row["predicted"]): "chosen", str(row["truth"]): "true"}
     return [
-        Likelihood(label, 100 * float(row[f"p_{label}"]), marks.get(label, "bar"))
+        (label, 100 * float(row[f"p_{label}"]), marks.get(label, "bar"))
         for label in classes
-        if f"p_{label}" in row and pd.notna(row[f"p_{label}"])
+        if pd.notna(row.get(f"p_{label}"))
     ]
 
 
-def _address(clip: bytes) -> str:
-    return f"data:audio/mpeg;base64,{base64.b64encode(clip).decode()}"
+def _address(clip: bytes | None) -> str:
+    return f"data:audio/mpeg;base64,{base64.b64encode(clip).decode()}" if clip else ""
 
 
 def _text(value: object) -> str:

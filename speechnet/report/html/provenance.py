@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Final
+from typing import Any, Final
 
 import pandas as pd
 
@@ -20,35 +19,15 @@ _UNNAMED: Final = "RUN"
 """Stands for a run folder that can't be named without folders of the machine."""
 
 
-@dataclass(frozen=True)
-class Provenance:
-    """Where a run comes from, told without the folders of the machine it ran on.
-
-    Attributes:
-        facts: by heading.
-        commands: what repeats it, in a shell.
-        where: what stands for the run folder in them, in words; empty where it is named.
-        elsewhere: whether the corpus can be told to lie somewhere else.
-        config: ``config.yaml``, of absolute paths the last part only.
-        shortened: whether it has any.
-        tables: seconds, versions, checksums.
-    """
-
-    facts: dict[str, str]
-    commands: list[str]
-    where: str
-    elsewhere: bool
-    config: str
-    shortened: bool
-    tables: list[Table]
-
-
-def provenance(data: ReportData, checksums: Mapping[str, str]) -> Provenance:
+def provenance(data: ReportData, checksums: Mapping[str, str]) -> dict[str, Any]:
     """What is needed to make the same run again, and to see that it is the same.
 
     Args:
         data: the run.
         checksums: the sum of each of its files; empty where it has none.
+
+    Returns:
+        What the template shows, without the folders of the machine the run was made on.
     """
     info = data.info
     corpus, machine = info["corpus"], info.get("machine", {})
@@ -68,19 +47,19 @@ def provenance(data: ReportData, checksums: Mapping[str, str]) -> Provenance:
         facts["Files"] = "not verified: this run has no checksums"
     folder = shlex.quote(shown)
     config = without_places(data.config)
-    return Provenance(
-        facts=facts,
-        commands=[
+    return {
+        "facts": facts,
+        "commands": [
             f"python -m speechnet fit --config {shlex.quote(shown + '/config.yaml')}",
             f"python -m speechnet test --run {folder}",
             f"python -m speechnet report --run {folder}",
         ],
-        where="; RUN is this run's folder" if shown == _UNNAMED else "",
-        elsewhere=bool(data.setting("data", "corpus", "root")),
-        config=config,
-        shortened=config != data.config,
-        tables=list(_tables(data, checksums)),
-    )
+        "where": "; RUN is this run's folder" if shown == _UNNAMED else "",
+        "elsewhere": bool(data.setting("data", "corpus", "root")),
+        "config": config,
+        "shortened": config != data.config,
+        "tables": list(_tables(data, checksums)),
+    }
 
 
 def _from_here(data: ReportData) -> str:

@@ -11,8 +11,8 @@ import pandas as pd
 
 from speechnet.core.findings import Finding
 from speechnet.evaluation.significance import SIGNIFICANT
+from speechnet.report.counts import counts
 from speechnet.report.data import ReportData
-from speechnet.report.figures.corpus import classes_by_gender
 from speechnet.report.figures.learning_curves import epochs_in_words
 from speechnet.report.findings import audited, inflated, limits
 from speechnet.report.html.parts import (
@@ -106,7 +106,7 @@ def sections(data: ReportData, pictures: Pictures) -> list[Section]:
             "people",
             "Who it is worse for",
             "Who it is worse for",
-            "Prediction that is good on average may be bad for some.",
+            "A model that is good on average may be bad for some.",
             list(_people(data, pictures)),
         ),
         Section(
@@ -179,19 +179,12 @@ def _corpus(data: ReportData, pictures: Pictures) -> Iterator[Item]:
 
 
 def _counts(data: ReportData, corpus: pd.DataFrame) -> Table:
-    """Recordings of each class by gender, and how many speakers they come from."""
-    tables = []
-    for target, classes in data.targets.items():
-        if target != "gender" or len(data.targets) == 1:
-            counts = classes_by_gender(corpus, target=target, classes=classes)
-            speakers = corpus.groupby(target)["speaker"].nunique().reindex(classes, fill_value=0)
-            more = {"all": counts.sum(axis=1), "speakers": speakers}
-            tables.append(counts.assign(**more, target=target, label=classes))
-    rows = pd.concat(tables)
-    numbers = [name for name in rows if name not in {"target", "label"}]
+    tables = counts(corpus, data.targets)
+    rows = pd.concat([each.rename_axis("label").reset_index() for each in tables.values()])
+    target = [name for name, each in tables.items() for _ in each.index]
     columns = {"target": text("target"), "class": text("label")}
-    columns |= {readable(name): whole(str(name)) for name in numbers}
-    return Table.of("Recordings of each class", rows.fillna(0), columns)
+    columns |= {readable(name): whole(str(name)) for name in rows if name != "label"}
+    return Table.of("Recordings of each class", rows.fillna(0).assign(target=target), columns)
 
 
 def _audit(found: Sequence[Finding]) -> Table:
