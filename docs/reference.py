@@ -7,7 +7,7 @@ import re
 import shlex
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from importlib import import_module
 from pathlib import Path
 from types import UnionType
@@ -131,10 +131,14 @@ def keys(parser: ArgumentParser) -> Iterator[Key]:
 
 def _inner_keys(name: str, group: Any, shipped: dict[str, Any]) -> Iterator[Key]:
     """The keys of a section that can be left out whole, which no parser lists."""
-    texts = {each.arg_name: each.description for each in parse(group.__doc__ or "").params}
-    made = group()
-    for field, kind in get_type_hints(group).items():
-        yield _key(f"{name}.{field}", kind, getattr(made, field), texts[field], shipped)
+    texts = {
+        each.arg_name: each.description
+        for base in reversed(group.__mro__)
+        for each in parse(base.__doc__ or "").params
+    }
+    made, kinds = group(), get_type_hints(group)
+    for field in (each.name for each in fields(group)):
+        yield _key(f"{name}.{field}", kinds[field], getattr(made, field), texts[field], shipped)
 
 
 def _key(

@@ -165,7 +165,7 @@ def refuse_continuous(
     """
     if targets:
         unable = [name for name, kinds in (models or {}).items() if "continuous" not in kinds]
-        said = f": {all_of(unable)} can do categorical targets only" if unable else ""
+        said = f" (categorical targets only: {all_of(unable)})" if unable else ""
         one = len(targets) == 1
         raise ConfigError(
             f"data.targets: {all_of(targets)} {'is' if one else 'are'} continuous: no model here "

@@ -15,6 +15,7 @@ from speechnet.core.errors import ConfigError, DataError
 from speechnet.core.files import storage_errors
 from speechnet.core.findings import foremost
 from speechnet.core.predictions import join, predictions_table
+from speechnet.core.targets import refuse_continuous
 from speechnet.core.types import Int64
 from speechnet.core.wording import all_of, plural
 from speechnet.data.datamodule import SpeechDataModule
@@ -163,6 +164,8 @@ def _stages(config: ExperimentConfig) -> list[str]:
 def _load(config: ExperimentConfig, data: SpeechDataModule) -> None:
     """The corpus, and all that can be refused of it before features are computed."""
     data.load_corpus()
+    kinds = {name: model.kinds for name, model in config.models.items()}
+    refuse_continuous(data.corpus.scales, kinds)
     announce(data)
     _check_columns(config, data)
     check_ablation(config, data.corpus.table)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from speechnet.config.data import check_names
+from speechnet.config.experiment import ExperimentConfig, read_experiment
 from speechnet.core.errors import ConfigError, DataError
 from speechnet.core.targets import Categorical, Continuous, parse_targets, refuse_continuous
 from speechnet.corpus.config import CorpusConfig
 from speechnet.corpus.reader import load_corpus
 from speechnet.corpus.union import load_corpora
+from speechnet.experiment.audit import audit
+from speechnet.experiment.fit import fit
 
 AROUSAL = {"kind": "continuous", "range": [1, 5], "unit": "points"}
 
@@ -109,7 +113,7 @@ def test_no_model_can_do_it() -> None:
     refuse_continuous({}, kinds)
     with pytest.raises(ConfigError, match=r"arousal is continuous: no model here can do it yet$"):
         refuse_continuous(scale)
-    with pytest.raises(ConfigError, match=r"yet: svm can do categorical targets only"):
+    with pytest.raises(ConfigError, match=r"yet \(categorical targets only: svm\)$"):
         refuse_continuous(scale, kinds)
 
 
@@ -117,3 +121,26 @@ def test_all_missing() -> None:
     """A column without a value is all NaN."""
     values = Continuous("continuous", (0, 1)).encode("x", [None, np.nan], ["a", "b"])
     np.testing.assert_array_equal(values, [np.nan, np.nan])
+
+
+@pytest.mark.parametrize("command", [fit, lambda config, _: audit(config)])
+def test_an_experiment_is_refused_before_anything_is_computed(
+    folder: Path, tmp_path: Path, command: Callable[[ExperimentConfig, str], Path]
+) -> None:
+    """The recordings here are empty: none of them was decoded."""
+    write(folder, "1", "2", "3", "4")
+    setting = "{arousal: {kind: continuous, range: [1, 5]}, emotion: null}"
+    given = [
+        "--data.corpus.name",
+        "csv",
+        "--data.corpus.root",
+        str(folder),
+        "--models",
+        "{knn: {}}",
+    ]
+    given += ["--data.targets", setting, "--out", str(tmp_path / "runs")]
+    with pytest.raises(ConfigError) as error:
+        command(*read_experiment(given))
+    assert "arousal is continuous: no model here can do it yet" in str(error.value)
+    assert ("knn" in str(error.value)) == (command is fit)
+    assert not (tmp_path / "runs").exists()
