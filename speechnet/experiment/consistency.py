@@ -35,6 +35,7 @@ _NEEDED: Final = (
 _KINDS: Final = {
     "targets": dict[str, list[str]],
     "models": list[str],
+    "labels": dict[str, str],
     "folds": int,
     "features": list[str],
     "protocol": str,

@@ -43,6 +43,7 @@ from speechnet.models.model import Fitted
 from speechnet.models.training.model import NetworkModel
 from speechnet.report.data import ReportData
 from speechnet.report.findings import limits
+from speechnet.report.names import label_models
 from speechnet.report.results import in_words, results
 from speechnet.report.terminal import (
     excluded_table,
@@ -69,6 +70,7 @@ def fit(config: ExperimentConfig, config_text: str) -> Path:
             is checked before anything is computed.
     """
     _check(config)
+    label_models({name: model.label for name, model in config.models.items()})
     data = SpeechDataModule(config.data, seed=config.seed_everything)
     with plan(_stages(config)), parallel(config.parallel):
         with stage("corpus"):
@@ -79,6 +81,7 @@ def fit(config: ExperimentConfig, config_text: str) -> Path:
         with run.stage("training"):
             predictions, temperatures = _train(config, data, run)
         run.info["models"] = [str(name) for name in predictions["model"].unique()]
+        run.info["labels"] = {name: config.models[name].label for name in run.info["models"]}
         run.info["protocol"] = protocol_in_words(config, data)
         run.info["unit"] = unit_codes(list(data.table.index), data.table["speaker"])[1]
         describe_protocol(data, run)

@@ -26,6 +26,7 @@ from speechnet.experiment.consistency import FORMAT, check_classes, check_info
 from speechnet.experiment.manifest import check_sums, read_sums, write_sums
 from speechnet.experiment.run_location import INCOMPLETE, next_version, read_info
 from speechnet.experiment.run_tables import as_read, read_table, table_bytes
+from speechnet.report.names import label_models
 
 _PACKAGES: Final = (
     "torch",
@@ -101,6 +102,7 @@ class RunFolder:
         sums = read_sums(path)
         check_sums(path, sums)
         check_classes(path, info["targets"])
+        label_models(info.get("labels", {}))
         return cls(path, info, sums=sums)
 
     @contextmanager

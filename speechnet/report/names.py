@@ -5,18 +5,14 @@ from __future__ import annotations
 import math
 import re
 import textwrap
+from collections.abc import Mapping
 from typing import Final
 
 UNDEFINED: Final = "–"  # noqa: RUF001 - a dash, as printed tables have it
 """Stands in a table for a value that is undefined."""
 
-_MODELS: Final = {
-    "mlp": "MLP (network)",
-    "sklearn_mlp": "MLP (scikit-learn)",
-    "knn": "KNN",
-    "svm": "SVM",
-    "logreg": "Logistic regression",
-}
+_LABELS: Final[dict[str, str]] = {}
+"""What models are called, by the names that tables have for them."""
 
 _UNPRINTABLE: Final = "\N{REPLACEMENT CHARACTER}"  # a lone surrogate can't be written to an SVG
 
@@ -55,9 +51,18 @@ def without_places(text: str) -> str:
     return _ABSOLUTE.sub("…/", text)
 
 
+def label_models(labels: Mapping[str, str]) -> None:
+    """Say what models are called from now on.
+
+    Args:
+        labels: as a run has them in ``run.json``, by the models' names.
+    """
+    _LABELS.update(labels)
+
+
 def model_name(model: str) -> str:
-    """The name a model goes by in figures and tables; an unknown one keeps its own."""
-    return _MODELS.get(model, model.replace("_", " "))
+    """The name a model goes by in figures and tables; one without a label keeps its own."""
+    return _LABELS.get(model, model.replace("_", " "))
 
 
 def method_name(method: str) -> str:

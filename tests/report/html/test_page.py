@@ -80,7 +80,7 @@ def test_a_bare_run_says_what_is_missing() -> None:
     read = Read(bare(make_report_data(whole=False)))
     assert [section["id"] for section in read.of("section")] == SECTIONS
     for key in (
-        *("evaluation.figures", "evaluation.calibrate", "models.mlp", "models.mlp.grid"),
+        *("evaluation.figures", "evaluation.calibrate", "models: {mlp: {}}", "models.mlp.grid"),
         *("data.targets", "evaluation.clustering.enabled", "evaluation.ablate.parts"),
         *("evaluation.ablate.importance", "data.corpora", "evaluation.cross"),
         *("report.mistakes", "report.audio"),
