@@ -1,4 +1,4 @@
-"""Writes the pages of the reference: one for each verb and for each key of an experiment."""
+"""Writes the pages of the reference: one for each command and for each key of an experiment."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from docstring_parser import parse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from jsonargparse import ArgumentParser
 
-from speechnet.cli.main import VERBS
+from speechnet.cli.main import COMMANDS
 from speechnet.config.experiment import fit_parser
 
 _HERE: Final = Path(__file__).parent
@@ -31,7 +31,7 @@ _LIGHTNING: Final = "trainer"
 
 @dataclass(frozen=True)
 class Key:
-    """A key of a configuration, or an argument of a verb.
+    """A key of a configuration, or an argument of a command.
 
     Attributes:
         name: with its sections, ``data.audio.sample_rate``.
@@ -85,21 +85,21 @@ def write_reference(folder: Path) -> None:
 
 def _pages() -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Name, template and values of each page."""
-    for verb, what in VERBS.items():
-        whole = verb in _OF_A_WHOLE_EXPERIMENT
-        parser = import_module(f"speechnet.cli.{verb}").parser()
+    for command, what in COMMANDS.items():
+        whole = command in _OF_A_WHOLE_EXPERIMENT
+        parser = import_module(f"speechnet.cli.{command}").parser()
         yield (
-            f"verbs/{verb}",
-            "verb",
+            f"commands/{command}",
+            "command",
             {
-                "verb": verb,
+                "command": command,
                 "what": what,
-                "usage": usage(verb, parser),
+                "usage": usage(command, parser),
                 "keys": [] if whole else list(keys(parser)),
                 "whole": whole,
             },
         )
-    yield "verbs/index", "verbs", {"verbs": VERBS}
+    yield "commands/index", "commands", {"commands": COMMANDS}
     every = list(keys(fit_parser()))
     tops = [name.partition(".")[0] for name in map(_section, every)]
     names = sorted(
@@ -181,10 +181,10 @@ def kind_in_words(kind: Any) -> str:
     return "anything" if kind is Any else f"`{getattr(kind, '__name__', text)}`"
 
 
-def usage(verb: str, parser: ArgumentParser) -> str:
-    """How a verb is called, with what it can't do without."""
-    words = [f"python -m speechnet {verb}"]
-    if verb in _OF_A_WHOLE_EXPERIMENT:
+def usage(command: str, parser: ArgumentParser) -> str:
+    """How a command is called, with what it can't do without."""
+    words = [f"python -m speechnet {command}"]
+    if command in _OF_A_WHOLE_EXPERIMENT:
         words.append("--config X.yaml")
     for action in parser._actions:
         if action.required and action.option_strings:

@@ -31,7 +31,7 @@ def read_checked(arguments: Sequence[str], parser: ArgumentParser) -> tuple[Expe
     """Read an experiment, and refuse what can be before anything that computes is imported.
 
     Args:
-        arguments: the command line without the command.
+        arguments: the words that follow the command.
         parser: of all keys of an experiment.
 
     Returns:

@@ -1,4 +1,4 @@
-"""From the command line to a verb, and from what comes of it to an exit code.
+"""Runs a command and turns its outcome into an exit code.
 
 Exit codes: 0 done, 1 a fault of the program, 2 wrong use, 3 bad data, 4 no space or no permission,
 130 interrupted (Ctrl-C), 141 nobody reads the output any more, 143 terminated.
@@ -23,29 +23,29 @@ from speechnet.core.errors import SpeechnetError, StorageError
 from speechnet.core.files import is_full
 from speechnet.core.registry import on_refusal
 
-VERBS: Final[dict[str, str]] = {
-    "audit": "look a corpus over: faults, copies, leaks, what a random split would have reported",
+COMMANDS: Final[dict[str, str]] = {
+    "audit": "examine a corpus: faults, copies, leaks, what a random split would have reported",
     "fit": "run an experiment: features, models, scores, clusters, figures, report",
     "test": "score a saved run again, on its own test part or on another corpus",
     "predict": "recognise recordings with a saved run, as CSV",
-    "report": "write the report of a saved run anew",
+    "report": "write the report of a saved run again",
     "compare": "put runs beside each other",
     "export": "write a run's network as ONNX",
     "serve": "try a saved run in the browser",
     "synth": "write the synthetic corpus",
 }
-"""What each does; it is in the module of ``speechnet.cli`` of its name."""
+"""Each command, a module of ``speechnet.cli``, and what it does."""
 _USAGE: Final = f"""\
-usage: python -m speechnet VERB [--config X.yaml] [--key value ...]
+usage: python -m speechnet COMMAND [--config X.yaml] [--key value ...]
 
-{"".join(f"  {verb:<8} {what}" + chr(10) for verb, what in VERBS.items())}
-  VERB --help          all keys of a verb
-  VERB --print_config  its whole configuration as YAML
-  --version            the version
+{"".join(f"  {command:<8} {what}" + chr(10) for command, what in COMMANDS.items())}
+  COMMAND --help          all keys of a command
+  COMMAND --print_config  its whole configuration as YAML
+  --version               the version
 
-after every verb:
-  --quiet              results on stdout and errors, nothing else
-  --verbose            more: seconds of each stage, what searches chose, scores as they come
+after every command:
+  --quiet                 results on stdout and errors, nothing else
+  --verbose               more: seconds of each stage, what searches chose, scores as they come
 """
 _KEPT: Final = {
     "predict": "with --out the rows so far are kept, and the same command goes on",
@@ -54,7 +54,7 @@ _KEPT: Final = {
         "computed features are kept, the same command starts the rest again",
     ),
 }
-"""What a verb that was stopped leaves behind; the others leave nothing."""
+"""What remains of a command that was stopped; of the others nothing."""
 _VOLUMES: Final[dict[str, Volume]] = {"--quiet": "quiet", "--verbose": "verbose"}
 _WITHOUT_VALUE: Final = frozenset({"--help", "--print_config", *_VOLUMES})
 _TERMINATED: Final = 128 + signal.SIGTERM
@@ -62,7 +62,7 @@ _NO_READER: Final = 128 + signal.SIGPIPE
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run one verb.
+    """Run one command.
 
     Args:
         arguments: the command line without the program's name.
@@ -71,7 +71,7 @@ def main(arguments: Sequence[str]) -> int:
         The exit code.
 
     Raises:
-        SystemExit: with code 0, after ``--help`` or ``--print_config`` of a verb.
+        SystemExit: with code 0, after ``--help`` or ``--print_config`` of a command.
     """
     signal.signal(signal.SIGTERM, _terminate)
     if not arguments or arguments[0] in {"-h", "--help"}:
@@ -80,24 +80,24 @@ def main(arguments: Sequence[str]) -> int:
     if arguments[0] == "--version":
         print(f"speechnet {__version__}")  # noqa: T201 - this is what was asked for
         return 0
-    verb, rest = arguments[0], arguments[1:]
-    if verb not in VERBS:
-        return _fail(_unknown(verb), 2)
-    # Libraries' news for developers; what concerns a user is said in this program's own words.
+    command, rest = arguments[0], arguments[1:]
+    if command not in COMMANDS:
+        return _fail(_unknown(command), 2)
+    # These concern developers; users are told in this program's own words.
     warnings.filterwarnings("ignore", category=FutureWarning)
     on_refusal[:] = [lambda plugin: say(f"left out: {plugin}", style="yellow")]
     rest, volumes = _take_volumes(rest)
     if len(volumes) > 1:
         return _fail(f"{' and '.join(sorted(volumes))} contradict each other; give one", 2)
     with volume(_VOLUMES[volumes.pop()] if volumes else "normal"):
-        return _run(verb, rest)
+        return _run(command, rest)
 
 
-def _run(verb: str, arguments: Sequence[str]) -> int:
+def _run(command: str, arguments: Sequence[str]) -> int:
     try:
-        # Each is imported when it is called for, so that a mistake is answered at once.
+        # Only the module that is needed, so that a mistake is answered at once.
         with working("starting"):
-            module = import_module(f"speechnet.cli.{verb}")
+            module = import_module(f"speechnet.cli.{command}")
         module.run(arguments)
         sys.stdout.flush()
     except SpeechnetError as error:
@@ -111,18 +111,18 @@ def _run(verb: str, arguments: Sequence[str]) -> int:
         where = "" if error.filename is None else f": {error.filename}"
         return _fail(f"{error.strerror}{where}", StorageError.exit_code)
     except KeyboardInterrupt:
-        return _fail(_stopped("interrupted", verb), 128 + signal.SIGINT)
+        return _fail(_stopped("interrupted", command), 128 + signal.SIGINT)
     except SystemExit as error:
         if error.code != _TERMINATED:
             raise
-        return _fail(_stopped("terminated", verb), _TERMINATED)
+        return _fail(_stopped("terminated", command), _TERMINATED)
     return 0
 
 
 def _take_volumes(arguments: Sequence[str]) -> tuple[list[str], set[str]]:
-    """The words without ``--quiet`` and ``--verbose``, and which of them were there.
+    """Separate ``--quiet`` and ``--verbose`` from the other words.
 
-    Where a value should stand they are left, for the verb to find it missing.
+    In the place of a value they stay, so that the command finds the value missing.
     """
     rest: list[str] = []
     found: set[str] = set()
@@ -136,15 +136,16 @@ def _take_volumes(arguments: Sequence[str]) -> tuple[list[str], set[str]]:
     return rest, found
 
 
-def _unknown(verb: str) -> str:
-    if verb.startswith("-"):
-        return f"{verb} stands where the verb is expected: one of {', '.join(VERBS)}, then settings"
-    near = get_close_matches(verb, VERBS, n=1, cutoff=0.0)
-    return f"unknown verb {verb!r}; the nearest of {', '.join(VERBS)} is {near[0]!r}"
+def _unknown(command: str) -> str:
+    if command.startswith("-"):
+        known = ", ".join(COMMANDS)
+        return f"{command} stands where the command is expected: one of {known}, then settings"
+    near = get_close_matches(command, COMMANDS, n=1, cutoff=0.0)
+    return f"unknown command {command!r}; the nearest of {', '.join(COMMANDS)} is {near[0]!r}"
 
 
-def _stopped(how: str, verb: str) -> str:
-    return f"{how}; {_KEPT[verb]}" if verb in _KEPT else how
+def _stopped(how: str, command: str) -> str:
+    return f"{how}; {_KEPT[command]}" if command in _KEPT else how
 
 
 def _fail(message: str, code: int) -> int:

@@ -1,4 +1,4 @@
-"""Runs as the verb ``compare`` reads them: answers, division, scores and settings."""
+"""Runs as the command ``compare`` reads them: answers, division, scores and settings."""
 
 from __future__ import annotations
 

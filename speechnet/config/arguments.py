@@ -1,4 +1,4 @@
-"""Read a verb's command line: flags over YAML files over defaults, checked before anything else."""
+"""Read the words of a command: flags override YAML files, and these the defaults."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def allow_imports(modules: Iterable[str] = ()) -> None:
 allow_imports()
 
 
-def verb_parser(verb: str, description: str) -> ArgumentParser:
+def command_parser(command: str, description: str) -> ArgumentParser:
     """A parser that knows ``--config``, ``--print_config`` and ``--help``, and nothing else yet."""
     parser = ArgumentParser(
-        prog=f"python -m speechnet {verb}",
+        prog=f"python -m speechnet {command}",
         description=description,
-        epilog="after every verb: --quiet, results and errors only; --verbose, more of all",
+        epilog="after every command: --quiet, results and errors only; --verbose, more messages",
         exit_on_error=False,
         allow_abbrev=False,
     )
@@ -47,17 +47,17 @@ def verb_parser(verb: str, description: str) -> ArgumentParser:
 
 
 def options_parser(
-    verb: str, description: str, options: type, *, without: str = ""
+    command: str, description: str, options: type, *, without: str = ""
 ) -> ArgumentParser:
-    """The parser of a verb whose options are the fields of a dataclass, described in its docstring.
+    """The parser of a command whose options are the documented fields of a dataclass.
 
     Args:
-        verb: its name.
+        command: its name.
         description: what it does.
         options: the dataclass.
         without: the field that takes the words without a flag, which the caller adds.
     """
-    parser = verb_parser(verb, description)
+    parser = command_parser(command, description)
     parser.add_class_arguments(options, skip={without})
     return parser
 
@@ -65,11 +65,11 @@ def options_parser(
 def read_options(
     parser: ArgumentParser, arguments: Sequence[str], options: type[Options]
 ) -> Options:
-    """Read the options of a verb.
+    """Read the options of a command.
 
     Args:
         parser: as ``options_parser`` makes it.
-        arguments: the command line without the verb.
+        arguments: the words that follow the command.
         options: the dataclass.
 
     Raises:
@@ -81,11 +81,11 @@ def read_options(
 
 
 def parse(parser: ArgumentParser, arguments: Sequence[str], schema: Schema) -> Namespace:
-    """Parse a verb's command line.
+    """Parse the words of a command.
 
     Args:
-        parser: knows the verb's keys.
-        arguments: the command line without the verb.
+        parser: knows the command's keys.
+        arguments: the words that follow the command.
         schema: the same keys, for messages in plain words.
 
     Raises:
@@ -114,7 +114,7 @@ def given_anew(arguments: Sequence[str], section: str, name: str) -> list[str]:
     corpora in a file, those of a flag or a second file would keep labels and tables.
 
     Args:
-        arguments: the command line without the verb.
+        arguments: the words that follow the command.
         section: a top-level key.
         name: a key below it that holds a list of sections.
     """

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, Literal
 from jsonargparse import ArgumentParser, Namespace
 
 from speechnet.audit.config import AuditConfig
-from speechnet.config.arguments import flags, given_anew, given_value, parse, verb_parser
+from speechnet.config.arguments import command_parser, flags, given_anew, given_value, parse
 from speechnet.config.data import DataConfig, check_names
 from speechnet.config.mapping import chosen, mapping_class, only_named
 from speechnet.config.schema import Schema, hints_of
@@ -105,20 +105,20 @@ class ExperimentConfig:
 
 
 def fit_parser(
-    verb: str = "fit",
+    command: str = "fit",
     what: str = "Run an experiment from one YAML.",
     *,
     arguments: Sequence[str] = (),
 ) -> ArgumentParser:
-    """The parser of a whole experiment, for any verb that takes one.
+    """The parser of a whole experiment, for any command that takes one.
 
     Args:
-        verb: its name.
+        command: its name.
         what: it does.
         arguments: what is to be parsed: only if that names classes of Lightning's, Lightning is
             imported to check them.
     """
-    parser = verb_parser(verb, what)
+    parser = command_parser(command, what)
     parser.add_argument("--experiment", type=str | None, default=None, help=_help("experiment"))
     parser.add_argument("--out", type=str, default="checkpoints", help=_help("out"))
     parser.add_argument("--seed_everything", type=int, default=0, help=_help("seed_everything"))
@@ -157,7 +157,7 @@ def read_experiment(
 
     Args:
         arguments: ``["--config", "configs/x.yaml", "--trainer.max_epochs", "50", ...]``.
-        parser: that of another verb than ``fit``.
+        parser: of a command other than ``fit``.
 
     Returns:
         The experiment, and its whole configuration as YAML text.

@@ -1,4 +1,4 @@
-"""Which model of a run is the best: the one rule of every verb, of ``load`` and of the report."""
+"""Which model of a run is the best: one rule for all commands, ``load`` and the report."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What the verbs do: run an experiment, score it again, recognise with it; and the run folder."""
+"""What commands do: run an experiment, score it again, recognise with it; and the run folder."""

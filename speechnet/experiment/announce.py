@@ -1,4 +1,4 @@
-"""How every verb that reads a corpus begins: what the corpus holds."""
+"""How every command that reads a corpus begins: what the corpus holds."""
 
 from __future__ import annotations
 

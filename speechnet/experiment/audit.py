@@ -1,4 +1,4 @@
-"""The verb ``audit``, and the same at the start of each ``fit``."""
+"""The command ``audit``, and the same at the start of each ``fit``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The verb ``export``: a run's network as an ONNX file, which says how its input is made."""
+"""The command ``export``: a run's network as an ONNX file, which says how its input is made."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """``SHA256SUMS``: what a run folder held when its run finished; ``sha256sum -c`` reads it too.
 
 What is made of the run later on is left out: figures, the report, an exported network, the tables
-of ``test``; so are the logs, which no verb reads. The sums find damage and changes, by accident or
-by hand. They are no signature: whoever changes a file can change its sum.
+of ``test``; so are the logs, which no command reads. The sums find damage and changes, accidental
+or not. They are no signature: whoever changes a file can change its sum.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""On how many processes or threads a verb works."""
+"""On how many processes or threads a command works."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ def draw_figures(run: RunFolder, data: ReportData) -> list[Drawing]:
 
 
 def rebuild(path: Path, *, figures: bool = True) -> Path:
-    """Draw a finished run's figures anew and write its report; the verb ``report``.
+    """Draw a finished run's figures anew and write its report; the command ``report``.
 
     Args:
         path: the run folder.

@@ -1,4 +1,4 @@
-"""The verb ``test``: score a finished run again.
+"""The command ``test``: score a finished run again.
 
 Conventions:
     On another corpus a run can only be right about the classes that both have. Rows of classes the

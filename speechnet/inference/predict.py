@@ -1,4 +1,4 @@
-"""The verb ``predict``: a CSV with the probability of every class for each recording."""
+"""The command ``predict``: a CSV with the probability of every class for each recording."""
 
 from __future__ import annotations
 

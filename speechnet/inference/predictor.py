@@ -70,7 +70,7 @@ class Predictor:
         abstain: float = 0.0,
         unlike: Unlike = "keep",
     ) -> Prediction:
-        """Recognise one sound, as the verb ``predict`` recognises a file of these samples.
+        """Recognise one sound, as the command ``predict`` recognises a file of these samples.
 
         Args:
             y: samples ``[n]``, ``[n, channels]`` or ``[channels, n]``, an array, a tensor or a
@@ -196,7 +196,7 @@ class Predictor:
             raise ConfigError(
                 f"{self.run.folder.path} standardises the features of each speaker (data.features."
                 "per_speaker), which a single sound has too little for: recognise several of a "
-                "speaker together by the verb predict with --speakers, or fit a run with "
+                "speaker together by the command predict with --speakers, or fit a run with "
                 "per_speaker: false"
             )
 

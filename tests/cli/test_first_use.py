@@ -106,13 +106,13 @@ def test_predict_from_anywhere(place: Place) -> None:
 
 
 @pytest.mark.parametrize(
-    ("verb", "left"),
+    ("command", "left"),
     [("test", "tests/version_0/scores.csv"), ("report", "report.html"), ("export", "export")],
 )
-def test_verbs_on_a_run(place: Place, verb: str, left: str) -> None:
-    """What a verb makes of a run lies in it by default, and is named from where one stands."""
-    cwd = place.link if verb == "test" else place.home
-    said, _ = place.run(verb, "--run", "checkpoints/tiny/version_0", cwd=cwd)
+def test_commands_on_a_run(place: Place, command: str, left: str) -> None:
+    """What a command makes of a run lies in it by default, and is named from where one stands."""
+    cwd = place.link if command == "test" else place.home
+    said, _ = place.run(command, "--run", "checkpoints/tiny/version_0", cwd=cwd)
     assert f"checkpoints/tiny/version_0/{left.removesuffix('/scores.csv')}" in said
     assert (place.home / "checkpoints" / "tiny" / "version_0" / left).exists()
     assert str(place.home) not in said

@@ -1,4 +1,4 @@
-"""Tests of the command line: verbs, exit codes, what goes where, and signals to real processes."""
+"""Tests of the command line: exit codes, what goes where, and signals to real processes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ import pytest
 import yaml
 
 from speechnet import __version__
-from speechnet.cli.main import VERBS, main
+from speechnet.cli.main import COMMANDS, main
 from speechnet.config.experiment import read_experiment
 from speechnet.data.datamodule import SpeechDataModule
 from speechnet.experiment.fit import fit
@@ -79,32 +79,32 @@ def _until(condition: Callable[[], bool], *, process: subprocess.Popen[bytes]) -
 
 
 def test_usage(capsys: pytest.CaptureFixture[str]) -> None:
-    """Without a verb, with --help and with --version there is an answer on stdout."""
+    """Without a command, with --help and with --version there is an answer on stdout."""
     assert main([]) == 2
     assert main(["--help"]) == 0
     usage = capsys.readouterr().out
-    assert all(f"\n  {verb} " in usage for verb in VERBS)
+    assert all(f"\n  {command} " in usage for command in COMMANDS)
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"speechnet {__version__}\n"
 
 
-def test_unknown_verb(capsys: pytest.CaptureFixture[str]) -> None:
-    """The nearest verb is named; settings before the verb are told where they belong."""
+def test_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:
+    """The nearest command is named; settings before the command are told where they belong."""
     assert main(["predct", "x"]) == 2
-    assert "unknown verb 'predct'; the nearest of" in (err := capsys.readouterr().err)
+    assert "unknown command 'predct'; the nearest of" in (err := capsys.readouterr().err)
     assert "is 'predict'" in err
     assert main(["--config", "x.yaml", "fit"]) == 2
-    assert "--config stands where the verb is expected" in capsys.readouterr().err
+    assert "--config stands where the command is expected" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("verb", VERBS)
-def test_help_of_each_verb(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Every verb lists its keys."""
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_each_command(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every command lists its keys."""
     with pytest.raises(SystemExit) as exit_:
-        main([verb, "--help"])
+        main([command, "--help"])
     assert exit_.value.code == 0
     shown = capsys.readouterr()
-    assert shown.out.startswith(f"usage: python -m speechnet {verb}")
+    assert shown.out.startswith(f"usage: python -m speechnet {command}")
     assert shown.err == ""
 
 
@@ -120,7 +120,7 @@ def test_help_of_each_verb(verb: str, capsys: pytest.CaptureFixture[str]) -> Non
 def test_print_config(
     arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Every verb prints its whole configuration, which fed back prints the same."""
+    """Every command prints its whole configuration, which fed back prints the same."""
     with pytest.raises(SystemExit) as exit_:
         main([*arguments, "--print_config"])
     assert exit_.value.code == 0
@@ -194,7 +194,7 @@ def test_bad_data(tiny_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
 def test_no_permission(
     tiny_config: Path, tiny_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Nowhere to write is 4, for every verb."""
+    """Nowhere to write is 4, for every command."""
     (tmp_path / "file").touch()
     below = str(tmp_path / "file" / "x")
     wav = str(next((tiny_config.parent / "cache" / "synthetic").rglob("*.wav")))
@@ -234,7 +234,7 @@ def test_errors_of_the_system(
         main(["fit"])
 
 
-# -- verbs ----------------------------------------------------------------------------------------
+# -- commands -------------------------------------------------------------------------------------
 
 
 def test_synth(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -248,7 +248,7 @@ def test_synth(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_test(tiny_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Flags of the corpus reach the verb."""
+    """Flags of the corpus reach the command."""
     assert main(["test", "--run", str(tiny_run), "--out", str(tmp_path / "t")]) == 0
     assert f"Tables: {tmp_path / 't'}" in capsys.readouterr().out
     words = ["test", "--run", str(tiny_run), "--out", str(tmp_path / "u")]

@@ -95,17 +95,17 @@ def test_mistakes_in_what_is_named(tmp_path: Path) -> None:
     (run := tmp_path / "run").mkdir()
     (run / "run.json").write_text("{}")
     expected: list[tuple[list[str], int]] = []
-    for verb in ("fit", "audit"):
+    for command in ("fit", "audit"):
         expected += [
-            ([verb, *corpus, "--data.corpus.root", "nowhere"], 3),
-            ([verb, *corpus, "--data.corpus.name", "ravdes"], 2),
-            ([verb, "--data.corpora", "[{name: ravdess, root: nowhere}]"], 3),
-            ([verb, *corpus, "--trainer.max_epochs", "-3"], 2),
-            ([verb, *corpus, "--trainer.accelerator", "tpux"], 2),
-            ([verb, *corpus, "--out", str(run / "run.json")], 4),
+            ([command, *corpus, "--data.corpus.root", "nowhere"], 3),
+            ([command, *corpus, "--data.corpus.name", "ravdes"], 2),
+            ([command, "--data.corpora", "[{name: ravdess, root: nowhere}]"], 3),
+            ([command, *corpus, "--trainer.max_epochs", "-3"], 2),
+            ([command, *corpus, "--trainer.accelerator", "tpux"], 2),
+            ([command, *corpus, "--out", str(run / "run.json")], 4),
         ]
-    for verb in ("test", "report", "export", "serve"):
-        expected.append(([verb, "--run", "nowhere"], 3))
+    for command in ("test", "report", "export", "serve"):
+        expected.append(([command, "--run", "nowhere"], 3))
     expected += [
         (["predict", "--run", "nowhere", __file__], 3),
         (["predict", "--run", str(run), "nowhere.wav", "neither.wav"], 3),

@@ -1,4 +1,4 @@
-"""Tests of the verb ``compare``, on runs that were really fitted."""
+"""Tests of the command ``compare``, on runs that were really fitted."""
 
 from __future__ import annotations
 

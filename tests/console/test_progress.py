@@ -252,11 +252,11 @@ class TestVolume:
     ],
 )
 def test_where_volumes_may_stand(words: list[str], rest: list[str], found: set[str]) -> None:
-    """Anywhere after the verb, except where a value or a file's name stands."""
+    """Anywhere after the command, except where a value or a file's name stands."""
     assert _take_volumes(words) == (rest, found)
 
 
-def test_volumes_of_a_verb(capsys: pytest.CaptureFixture[str]) -> None:
+def test_volumes_of_a_command(capsys: pytest.CaptureFixture[str]) -> None:
     """Both contradict each other; an error is heard all the same; a value isn't taken for one."""
     assert main(["audit", "--quiet", "--verbose"]) == 2
     assert "--quiet and --verbose contradict each other" in capsys.readouterr().err
@@ -267,7 +267,7 @@ def test_volumes_of_a_verb(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_they_are_documented(capsys: pytest.CaptureFixture[str]) -> None:
-    """By the program's usage, and by a verb's own help."""
+    """By the program's usage, and by a command's own help."""
     for words in (["--help"], ["synth", "--help"]):
         with contextlib.suppress(SystemExit):
             main(words)

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from speechnet.cli.main import VERBS, main
+from speechnet.cli.main import COMMANDS as KNOWN
+from speechnet.cli.main import main
 from speechnet.config.experiment import read_experiment
 
 pytestmark = pytest.mark.slow
@@ -50,18 +51,18 @@ COMMANDS = [(page.name, words) for page in PAGES for words in _commands(page)]
 def test_there_are_examples() -> None:
     """The pages are found, and their blocks are."""
     assert {"README.md", "tutorial.md", "apply.md", "own-corpus.md"} <= {n for n, _ in COMMANDS}
-    assert {words[0] for _, words in COMMANDS} == set(VERBS)
+    assert {words[0] for _, words in COMMANDS} == set(KNOWN)
 
 
 @pytest.mark.parametrize("words", [words for _, words in COMMANDS], ids=" ".join)
 def test_commands_can_be_typed(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each command names a verb, and settings that it knows, with values that it takes."""
+    """Each command names a command, and settings that it knows, with values that it takes."""
     monkeypatch.chdir(ROOT)  # where configs/ lies
-    verb, *rest = words
-    if verb in {"fit", "audit"}:
+    command, *rest = words
+    if command in {"fit", "audit"}:
         read_experiment(rest)
     else:
-        import_module(f"speechnet.cli.{verb}").parser().parse_args(rest)
+        import_module(f"speechnet.cli.{command}").parser().parse_args(rest)
 
 
 def test_python_runs(tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,12 +92,12 @@ def test_the_tutorial(
     shutil.copytree(tmp_path / "ravdess" / "Actor_01", tmp_path / "path" / "to" / "recordings")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SPEECHNET_CACHE", str(tmp_path / "cache"))
-    for verb, *rest in _commands(ROOT / "docs" / "tutorial.md"):
+    for command, *rest in _commands(ROOT / "docs" / "tutorial.md"):
         words = [word.replace("path/to/ravdess", "ravdess") for word in rest]
-        if verb == "serve":  # which goes on until it is stopped
+        if command == "serve":  # which goes on until it is stopped
             continue
-        quick = QUICK if verb in {"fit", "audit"} else []
-        assert main([verb, *words, *quick]) == 0, (verb, capsys.readouterr().err)
+        quick = QUICK if command in {"fit", "audit"} else []
+        assert main([command, *words, *quick]) == 0, (command, capsys.readouterr().err)
     shown = capsys.readouterr().out
     assert (tmp_path / "checkpoints" / "ravdess" / "version_1" / "report.html").exists()
     assert "no difference shown" in shown

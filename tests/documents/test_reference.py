@@ -1,4 +1,4 @@
-"""Tests of the reference that is made from the code: a page for every verb and every key."""
+"""Tests of the reference that is made from the code: a page for every command and every key."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args, get_type_hints
 import pytest
 import yaml
 
-from speechnet.cli.main import VERBS
+from speechnet.cli.main import COMMANDS
 from speechnet.config.experiment import ExperimentConfig
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -63,12 +63,12 @@ def test_every_key_has_a_page(pages: Path) -> None:
 
 
 def test_every_verb_has_a_page(pages: Path) -> None:
-    """Each page shows how the verb is called, and every argument with its default."""
-    assert {path.stem for path in pages.glob("verbs/*.md")} == {*VERBS, "index"}
-    predict = (pages / "verbs" / "predict.md").read_text()
+    """Each page shows how the command is called, and every argument with its default."""
+    assert {path.stem for path in pages.glob("commands/*.md")} == {*COMMANDS, "index"}
+    predict = (pages / "commands" / "predict.md").read_text()
     assert "python -m speechnet predict --run RUN" in predict
     assert "## `model`" in predict
-    fit = (pages / "verbs" / "fit.md").read_text()
+    fit = (pages / "commands" / "fit.md").read_text()
     assert "python -m speechnet fit --config X.yaml" in fit
 
 

@@ -1,4 +1,4 @@
-"""The audit as a verb and at the start of a run, and speaker normalisation that depends on it."""
+"""The audit, as a command and at the start of a run, and the normalisation it advises against."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Tests of the verb ``export``, and of the example that uses what it writes."""
+"""Tests of the command ``export``, and of the example that uses what it writes."""
 
 from __future__ import annotations
 

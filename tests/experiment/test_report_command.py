@@ -116,7 +116,7 @@ def without_corpus(tiny_config: Path) -> Iterator[None]:
 def test_report_of_an_old_run_without_its_corpus(
     old_run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The verb draws and writes all that the folder has tables for, and prints where it is."""
+    """The command draws and writes all that the folder has tables for, and prints where it is."""
     assert cli.main(["report", "--run", str(old_run)]) == 0
     report = old_run / "report.html"
     assert capsys.readouterr().out.split() == [str(report)]
@@ -126,7 +126,7 @@ def test_report_of_an_old_run_without_its_corpus(
 
 
 def test_report_of_fit_is_that_of_the_folder(run: RunFolder, tiny_run: Path) -> None:
-    """What fit wrote is what the verb writes from the folder, wherever that lies."""
+    """What fit wrote is what the command writes from the folder, wherever that lies."""
     first = (tiny_run / "report.html").read_text(encoding="utf-8")
     assert write_report(run, report_data(run)).read_text(encoding="utf-8") == first
     assert str(tiny_run.parents[2]) not in first

@@ -1,4 +1,4 @@
-"""Tests of the verb ``test``."""
+"""Tests of the command ``test``."""
 
 from __future__ import annotations
 

@@ -238,10 +238,10 @@ def test_what_is_made_later_is_no_tampering(run: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "verb", ["predict", "test", "report", "export", "serve", "compare", "load"]
+    "command", ["predict", "test", "report", "export", "serve", "compare", "load"]
 )
 def test_a_run_of_an_older_format(
-    run: Path, tiny_run: Path, capsys: pytest.CaptureFixture[str], verb: str
+    run: Path, tiny_run: Path, capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
     """Told with the remedy, whatever its configuration holds and whether it has checksums."""
     info = json.loads((run / "run.json").read_text())
@@ -249,13 +249,13 @@ def test_a_run_of_an_older_format(
     (run / "run.json").write_text(json.dumps(info))
     (run / "config.yaml").write_text("an: [old key")
     (run / "SHA256SUMS").unlink()
-    if verb == "load":
+    if command == "load":
         with pytest.raises(DataError, match=f"an older speechnet.*format 1; .* reads {FORMAT}"):
             speechnet.load(run)
         return
-    words = {"compare": [str(tiny_run), str(run)]}.get(verb, ["--run", str(run)])
-    recording = [__file__] if verb == "predict" else []  # one that is there
-    assert main([verb, *words, *recording]) == 3
+    words = {"compare": [str(tiny_run), str(run)]}.get(command, ["--run", str(run)])
+    recording = [__file__] if command == "predict" else []  # one that is there
+    assert main([command, *words, *recording]) == 3
     said = capsys.readouterr().err
     assert said.startswith(f"error: {run} was made by an older speechnet")
     assert "speechnet fit" in said
@@ -273,13 +273,13 @@ def test_bandwidths_that_are_none(run: Path, band: object) -> None:
         check_info(run, info | {"corpus": info["corpus"] | {"bandwidth": band}})
 
 
-@pytest.mark.parametrize("verb", ["predict", "test", "report", "export"])
-def test_every_verb_refuses(run: Path, capsys: pytest.CaptureFixture[str], verb: str) -> None:
+@pytest.mark.parametrize("command", ["predict", "test", "report", "export"])
+def test_every_command_refuses(run: Path, capsys: pytest.CaptureFixture[str], command: str) -> None:
     """One line and the exit code of bad data, and nothing is written."""
     _swap(run, "mlp_0.ckpt")
     before = sorted(run.rglob("*"))
-    words = [__file__] if verb == "predict" else []  # a recording that is there
-    assert main([verb, "--run", str(run), *words]) == 3
+    words = [__file__] if command == "predict" else []  # a recording that is there
+    assert main([command, "--run", str(run), *words]) == 3
     shown = capsys.readouterr()
     assert shown.out == ""
     assert shown.err.count("\n") == 1

@@ -1,4 +1,4 @@
-"""Tests of the verb ``predict``."""
+"""Tests of the command ``predict``."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def numbers(found: Prediction) -> list[float]:
 
 
 def predicted(out: Path, run: Path, *paths: Path, model: str) -> list[dict[str, str]]:
-    """The rows that the verb ``predict`` writes."""
+    """The rows that the command ``predict`` writes."""
     command = ["predict", "--run", str(run), "--model", model, "--out", str(out)]
     assert main([*command, *map(str, paths)]) == 0
     with out.open(encoding="utf-8") as file:

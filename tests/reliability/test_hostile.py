@@ -80,7 +80,7 @@ def test_nothing_in_a_run_runs(
     how: str, tiny_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    """Though the sums fit: refused in a line, by every verb that would read it."""
+    """Though the sums fit: refused in a line, by every command that would read it."""
     run, marker = Path(shutil.copytree(tiny_run, tmp_path / "run")), tmp_path / "marker"
     monkeypatch.syspath_prepend(run)
     name, spoil = FILES[how]

@@ -103,7 +103,7 @@ def test_a_single_model_is_compared_with_none() -> None:
 
 
 def test_the_best_model() -> None:
-    """By the rule for all verbs, with its reason."""
+    """By the rule for all commands, with its reason."""
     data = run()
     (found,) = only(data, "best_model")
     assert data.best is not None

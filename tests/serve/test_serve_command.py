@@ -1,4 +1,4 @@
-"""What the verb refuses, and in which words."""
+"""What the command refuses, and in which words."""
 
 from __future__ import annotations
 
