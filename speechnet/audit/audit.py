@@ -77,15 +77,15 @@ def run_audit(
         excluded=excluded,
         near=near,
     )
-    heard = statistics["bandwidth"].reindex(table.index)
+    bandwidth = statistics["bandwidth"].reindex(table.index)
     found = summary(
-        table.assign(**{BANDWIDTH: bands(heard, highest)}),
+        table.assign(**{BANDWIDTH: bands(bandwidth, highest)}),
         targets,
         files=files,
         near=near,
         leaks=leaks,
         dispute=dispute,
-        mixture=mixed(heard, highest),
+        mixture=mixed(bandwidth, highest),
         config=config,
     )
     return Audit(

@@ -42,15 +42,15 @@ def leakage(
         for kind in ("speaker", "sentence"):
             parts = [table[kind].iloc[rows].value_counts() for rows in (seen, test)]
             both = pd.concat(parts, axis=1, join="inner").reindex(table[kind].unique()).dropna()
-            for name, trained, tested in both.astype(int).itertuples(name=None):
-                leaks.append((number, kind, str(name), trained, tested, None))
+            for name, train, count in both.astype(int).itertuples(name=None):
+                leaks.append((number, kind, str(name), train, count, None))
         for kind, sign, copies in (
             ("duplicate", "=", _same(hashes, seen, test)),
             ("near_duplicate", "~", _across(pairs, seen, test)),
         ):
-            for asked, heard in copies.items():
-                value = f"{files[heard[0]]} {sign} {files[asked]}"
-                leaks.append((number, kind, value, len(heard), 1, str(files[asked])))
+            for tested, trained in copies.items():
+                value = f"{files[trained[0]]} {sign} {files[tested]}"
+                leaks.append((number, kind, value, len(trained), 1, str(files[tested])))
     return pd.DataFrame(leaks, columns=list(LEAKAGE_COLUMNS))
 
 
@@ -70,6 +70,6 @@ def _across(pairs: Int64, seen: Int64, test: Int64) -> dict[int, list[int]]:
     both = np.concatenate([pairs, pairs[:, ::-1]])
     across = both[np.isin(both[:, 0], seen) & np.isin(both[:, 1], test)]
     rows: dict[int, list[int]] = {}
-    for heard, asked in across.tolist():
-        rows.setdefault(asked, []).append(heard)
+    for trained, tested in across.tolist():
+        rows.setdefault(tested, []).append(trained)
     return rows

@@ -144,7 +144,7 @@ def test_shipped_definition(name: str) -> None:
 
 def test_all_corpora_are_shipped() -> None:
     """The corpora that the project promises are there."""
-    assert set(CORPORA) == {
+    assert set(CORPORA) >= {
         *("ravdess", "emodb", "cremad", "tess", "savee", "emovo", "shemo", "urdu", "aesdd"),
         *("folders", "csv", "original", "synthetic", "msp-podcast", "meld", "common-voice"),
     }
