@@ -22,7 +22,7 @@ from speechnet.report.data import COLUMNS, ReportData
 from speechnet.report.figure import Drawing, drawings_of
 from speechnet.report.html.page import Attachments, page
 
-_HEARD: Final = re.compile(r"mistakes/\d+\.(mp3|svg)")
+_MISTAKE_FILE: Final = re.compile(r"mistakes/\d+\.(mp3|svg)")
 """What ``mistakes.csv`` may name: nothing else in the folder, and nothing outside it."""
 _LARGEST: Final = 2**26
 """Bytes of a figure or a clip."""
@@ -107,7 +107,7 @@ def rebuild(path: Path, *, figures: bool = True) -> Path:
     run = RunFolder.open(path)
     check_writable(path)
     data = report_data(run)
-    with _damage_told(run):
+    with _damage_named(run):
         if figures:
             with working("drawing figures"):
                 draw_figures(run, data)
@@ -131,13 +131,13 @@ def write_report(run: RunFolder, data: ReportData) -> Path:
         DataError: a table or a figure is damaged.
         StorageError: no space, or no permission.
     """
-    with _damage_told(run):
+    with _damage_named(run):
         run.write_text("report.html", page(data, _attachments(run, data)))
     return run.path / "report.html"
 
 
 @contextmanager
-def _damage_told(run: RunFolder) -> Iterator[None]:
+def _damage_named(run: RunFolder) -> Iterator[None]:
     """Name the run if its tables can't be made sense of.
 
     Sums that fit say that nothing was changed by accident; they are no signature.
@@ -156,24 +156,24 @@ def _damage_told(run: RunFolder) -> Iterator[None]:
 
 
 def _attachments(run: RunFolder, data: ReportData) -> Attachments:
-    heard = _heard(run, data.table("mistakes"))
+    files = _mistake_files(run, data.table("mistakes"))
     figures = sorted((run.path / "figures").glob("*.svg"))
     return Attachments(
         figures={path.stem: _drawn(path) for path in figures},
-        clips={name: content for name, content in heard.items() if name.endswith(".mp3")},
+        clips={name: content for name, content in files.items() if name.endswith(".mp3")},
         pictures={
-            name: content.decode() for name, content in heard.items() if name.endswith(".svg")
+            name: content.decode() for name, content in files.items() if name.endswith(".svg")
         },
         checksums=manifest.read_sums(run.path) if (run.path / manifest.NAME).exists() else {},
     )
 
 
-def _heard(run: RunFolder, mistakes: pd.DataFrame) -> dict[str, bytes]:
+def _mistake_files(run: RunFolder, mistakes: pd.DataFrame) -> dict[str, bytes]:
     """The clips and pictures of the mistakes that are there, by the name that the table has."""
     found = {}
     names = [mistakes[column] for column in ("clip", "picture") if column in mistakes]
     for name in map(str, pd.concat(names).dropna() if names else []):
-        if not _HEARD.fullmatch(name):
+        if not _MISTAKE_FILE.fullmatch(name):
             raise DataError(
                 f"{run.path}/mistakes.csv is damaged: it names {name!r}, expected "
                 "mistakes/<number>.mp3 or .svg"

@@ -17,7 +17,7 @@ from speechnet.report.names import p_value, percent, points
 _METRICS: Final = {"uar": "UAR", "accuracy": "accuracy"}
 """Those that results are published in."""
 _PUBLISHED_FOR: Final = "emotion"
-_HARDEST: Final = 3
+HARDEST: Final = 3
 """How many of the hardest speakers are named."""
 _CLAUSES: Final = 4
 """How many differences are told; the others stand in the tables."""
@@ -212,12 +212,20 @@ def _worse_for(data: ReportData) -> Iterator[Finding]:
             )
     for target in data.targets:
         rows = data.table("speakers", target=target)
-        rows = rows[rows["model"] == best].dropna(subset=["uar", "speaker"])
-        rows = rows.nsmallest(_HARDEST, "uar") if len(rows) else rows
-        if len(rows) == _HARDEST:
+        rows = hardest(rows[rows["model"] == best].dropna(subset=["speaker"]))
+        if len(rows) == HARDEST:
             lowest = rows["uar"].to_numpy(float)
             pairs = zip(rows["speaker"], lowest, strict=True)
             named = ", ".join(f"{speaker} ({percent(uar)})" for speaker, uar in pairs)
             numbers = {"uar": float(lowest[0])}
             what = f"hardest speakers for {data.label(best)}: {named}"
             yield Finding("hardest_speakers", "result", what, None, "", target, numbers)
+
+
+def hardest(rows: pd.DataFrame) -> pd.DataFrame:
+    """The speakers of the lowest UAR, the lowest first; none where the UAR is undefined.
+
+    Args:
+        rows: of one model and target, columns ``speaker, uar``.
+    """
+    return rows.dropna(subset=["uar"]).sort_values("uar", kind="stable").head(HARDEST)

@@ -73,16 +73,16 @@ def scores_table(
     shown: list[Score] = []
     lacking: list[Score] = []
     marked = False
-    promised = "low" in scores
+    intervals = "low" in scores
     for target in targets:
         rows = _score_rows(scores, target, keys=[*scored, _DECIDING])
         best = np.nanmax([-math.inf, *(row[_DECIDING].value for row in rows.values())])
         table.add_row(Text(target, style="bold cyan"))
         for model, row in rows.items():
             shown += [row[key] for key in scored]
-            lacking += [row[key] for key in wide if promised and _lacks(row[key])]
+            lacking += [row[key] for key in wide if intervals and _lacks_interval(row[key])]
             cells = {
-                key: Text(_cell(row[key], wide=key in wide, promised=promised)) for key in scored
+                key: Text(_cell(row[key], wide=key in wide, intervals=intervals)) for key in scored
             }
             if row[_DECIDING].value == best:
                 cells[_DECIDING] = Text(f"{_BEST}{cells[_DECIDING]}", "bold")
@@ -102,7 +102,7 @@ def scores_table(
     return table
 
 
-def _lacks(score: Score) -> bool:
+def _lacks_interval(score: Score) -> bool:
     """Whether a score is defined and its interval isn't."""
     return not math.isnan(score.value) and not score.has_interval
 
@@ -123,11 +123,11 @@ def _columns(parts: set[str]) -> tuple[dict[_Key, str], set[_Key]]:
     return {key: f"{key[0]}\n{name}" for key, name in names.items()}, wide
 
 
-def _cell(score: Score, *, wide: bool, promised: bool) -> str:
+def _cell(score: Score, *, wide: bool, intervals: bool) -> str:
     """A score with its interval, or else its deviation, in the columns that have room for one."""
     if not wide:
         return percent(score.value, pooled=score.pooled)
-    lacking = promised and _lacks(score)
+    lacking = intervals and _lacks_interval(score)
     return f"{score.text()} {_NO_INTERVAL}" if lacking else score.text()
 
 

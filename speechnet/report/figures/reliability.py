@@ -40,11 +40,9 @@ def _caption(data: ReportData, target: str) -> str:
     said += "is honest."
     if (model := data.shown) is None:
         return said
-    pooled = data.scores[data.scores["fold"] == "all"]  # as the figure is
-    score = find_score(pooled, model=model, target=target, part="test", metric="ece")
     return (
         f"{said} {data.label(model)}: expected calibration error of all folds' rows pooled "
-        f"{percent(score.value)} points."
+        f"{_error(data, target, model)} points."
     )
 
 
@@ -54,9 +52,8 @@ def _draw(data: ReportData, target: str) -> Figure:
     models = models_of(rows)
     figure, axes = style.panels(len(models), size=(2.9, 3.9), margin=(0.3, 0.8), share=False)
     for ax, model in zip(axes, models, strict=True):
-        bins = rows[rows["model"] == model]
-        _panel(ax, bins)
-        error = percent(calibration_error(bins))
+        _panel(ax, rows[rows["model"] == model])
+        error = _error(data, target, model)
         ax.set_title(f"{readable(data.label(model), width=30)}\nECE {error} points")
     note = "ECE: the mean distance of the dots from the diagonal, weighted by the counts."
     style.add_footer(figure, axes, note=note)
@@ -64,23 +61,11 @@ def _draw(data: ReportData, target: str) -> Figure:
     return figure
 
 
-def calibration_error(bins: pd.DataFrame) -> float:
-    """The expected calibration error of one model's bins, in [0, 1]; NaN of no recordings.
-
-    ``sum(count * |accuracy - confidence|) / sum(count)`` over the bins that hold any.
-
-    Args:
-        bins: columns ``count, confidence, accuracy``.
-
-    References:
-        C. Guo, G. Pleiss, Y. Sun, K. Weinberger, "On Calibration of Modern Neural Networks",
-        ICML 2017.
-    """
-    held = bins[bins["count"] > 0]
-    count, confidence, accuracy = forest.columns_of(held, "count", "confidence", "accuracy")
-    if not count.size:
-        return float("nan")
-    return float(count @ np.abs(accuracy - confidence) / count.sum())
+def _error(data: ReportData, target: str, model: str) -> str:
+    """The expected calibration error of all folds' rows together, in points."""
+    pooled = data.scores[data.scores["fold"] == "all"]
+    score = find_score(pooled, model=model, target=target, part="test", metric="ece")
+    return percent(score.value)
 
 
 def _panel(ax: Axes, bins: pd.DataFrame) -> None:

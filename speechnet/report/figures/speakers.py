@@ -16,10 +16,10 @@ from speechnet.report.data import ReportData
 from speechnet.report.drawing import forest, style
 from speechnet.report.figure import FIGURES, Drawing, file_name
 from speechnet.report.names import percent, readable
+from speechnet.report.results import HARDEST, hardest
 from speechnet.report.scores import models_of
 
 _UNKNOWN: Final = "unknown gender"
-_HARDEST: Final = 3
 _BIN: Final = 0.012  # of the axis: points closer than this are put one above the other
 _STEP: Final = 0.11  # of a row, between two points above one another at most
 _STRIP: Final = 0.8  # of a row, that its points may take up
@@ -63,7 +63,7 @@ def _draw(data: ReportData, target: str) -> Figure:
     forest.name_rows(ax, [forest.wrapped(data.label(model)) for model in models])
     forest.percent_axis(ax.xaxis)
     ax.set_xlabel("UAR of a speaker (%)")
-    note = f"Ringed and listed: the {_HARDEST} hardest speakers. Bar: the median."
+    note = f"Ringed and listed: the {HARDEST} hardest speakers. Bar: the median."
     missing = int(rows.groupby("speaker")["uar"].apply(lambda uar: uar.isna().all()).sum())
     if missing:
         note += f" Without a UAR, of a single class: {missing}."
@@ -73,15 +73,6 @@ def _draw(data: ReportData, target: str) -> Figure:
         figure, f"Each of {count} speakers on the test part: {readable(target, width=200)}"
     )
     return figure
-
-
-def hardest(rows: pd.DataFrame) -> pd.DataFrame:
-    """The speakers of the lowest UAR, the lowest first; none where the UAR is undefined.
-
-    Args:
-        rows: of one model and target, columns ``speaker, uar``.
-    """
-    return rows.dropna(subset=["uar"]).sort_values("uar", kind="stable").head(_HARDEST)
 
 
 def _list(table: pd.DataFrame) -> str:

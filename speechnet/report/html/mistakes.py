@@ -64,7 +64,7 @@ def _tied(data: ReportData, target: str, confidence: float) -> str:
     return f"{tie} at {percent(confidence)} %; not all of them are shown." if count else ""
 
 
-def heard(data: ReportData) -> str:
+def clips_in_words(data: ReportData) -> str:
     """What the clips are, in a sentence."""
     rate = data.setting("data", "audio", "sample_rate")
     resampled = f"resampled to {rate:,} Hz, " if rate else ""

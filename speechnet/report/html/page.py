@@ -9,7 +9,7 @@ from itertools import chain
 from speechnet.report.data import ReportData
 from speechnet.report.figure import Drawing, drawings_of
 from speechnet.report.html.environment import environment
-from speechnet.report.html.mistakes import heard, mistakes, why_none
+from speechnet.report.html.mistakes import clips_in_words, mistakes, why_none
 from speechnet.report.html.overview import overview
 from speechnet.report.html.parts import Picture
 from speechnet.report.html.provenance import provenance
@@ -61,7 +61,7 @@ def page(data: ReportData, files: Attachments) -> str:
         sections=every,
         mistakes=mistakes(data, files.clips, files.pictures),
         why_none=why_none(data),
-        heard=heard(data) if files.clips else "",
+        heard=clips_in_words(data) if files.clips else "",
         provenance=provenance(data, files.checksums),
     )
 

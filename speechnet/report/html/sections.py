@@ -242,7 +242,8 @@ def _searches(data: ReportData) -> Item:
     search = data.table("search")
     if search.empty:
         return Empty(
-            "No searches: they take several values for a key of a model, or a network's grid."
+            "No searches: they take several values for a key of a model, or a network's grid, as "
+            "models.mlp.grid."
         )
     of = search.groupby(["fold", "model", "target"])["candidate"].transform("size")
     chosen = search.assign(of=of)[search["chosen"].astype(bool)]
