@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -26,13 +26,8 @@ FAULTS: Final[dict[str, str]] = {
 """Faults of recordings that are used; the excluded ones have a reason of ``core.types.REASONS``."""
 
 
-class _Check(NamedTuple):
-    """A fault: what was ``measured`` of all recordings, which are ``bad``, and the detail."""
-
-    fault: str
-    measured: pd.Series
-    bad: pd.Series
-    detail: str
+_Check = tuple[str, pd.Series, pd.Series, str]
+"""A fault, what was measured of all recordings, which of them have the fault, and the detail."""
 
 
 def examine(statistics: pd.DataFrame, excluded: pd.DataFrame, config: AuditConfig) -> pd.DataFrame:
@@ -62,7 +57,7 @@ def _checks(statistics: pd.DataFrame, config: AuditConfig) -> list[_Check]:
     of = statistics.__getitem__
     alike, taken = of("channel_correlation"), of("channel_taken")
     least = config.channel_correlation
-    checks = [
+    return [
         ("short", of("duration"), of("duration") < config.short, "{:.2f} s"),
         ("quiet", peak_db, peak_db < config.quiet, "its peak is {:.1f} dB of full scale"),
         ("mostly_silent", of("silence"), of("silence") > config.silence, "{:.0%} is silence"),
@@ -74,16 +69,16 @@ def _checks(statistics: pd.DataFrame, config: AuditConfig) -> list[_Check]:
         ("stereo", of("channels"), of("channels") > 1, "{:.0f} channels"),
         ("odd_rate", rates, rates != usual, f"{{:.0f}} Hz, most have {usual:.0f}"),
     ]
-    return [_Check(*check) for check in checks]
 
 
 def _found(check: _Check) -> pd.DataFrame:
-    values = check.measured[check.bad].astype(np.float64)
+    fault, measured, bad, detail = check
+    values = measured[bad].astype(np.float64)
     return pd.DataFrame(
         {
             "file": values.index.to_numpy(dtype=object),
-            "fault": check.fault,
+            "fault": fault,
             "value": values.to_numpy(),
-            "detail": [check.detail.format(value) for value in values],
+            "detail": [detail.format(value) for value in values],
         }
     )

@@ -205,27 +205,27 @@ def load_definition(name: str) -> Definition:
 
 @dataclass(frozen=True)
 class _Checker:
-    """Turns a YAML into a Definition, or says what is wrong with ``where``."""
+    """Makes a Definition of a YAML, or refuses it."""
 
     where: str
 
     def definition(self, name: str, raw: Any) -> Definition:
         given = raw if isinstance(raw, dict) else {}
         kind = "manifest" if given.get("kind") == "manifest" else "files"
-        fields, example = given.get("fields", {}), given.get("example")
-        if isinstance(fields, dict):
-            fields = {str(key): self.field(key, value, kind) for key, value in fields.items()}
-        if example is not None:
+        if isinstance(fields := given.get("fields", {}), dict):
+            fields = {str(key): self.field(str(key), value, kind) for key, value in fields.items()}
+            given = given and given | {"fields": fields}
+        if "example" in given:
+            example = given["example"]
             example = decode(Example, example, f"{self.where}: example", keys=_EXAMPLE_KEYS[kind])
-        whole = given | {"fields": fields} | ({"example": example} if example else {})
-        definition = replace(
-            decode(Definition, whole if given else raw, self.where, keys=_KEYS[kind]), name=name
-        )
+            given |= {"example": example}
+        definition = decode(Definition, given or raw, self.where, keys=_KEYS[kind])
         if kind == "files":
-            definition = replace(definition, fields=fields | self.own_fields(definition))
-        elif definition.fields.get("file", Field()).column is None:
+            fields |= self.own_fields(definition)
+        elif "file" not in fields or fields["file"].column is None:
             self.fail("fields.file must name the column that holds the recordings' names")
-        self.example_holds(definition)
+        definition = replace(definition, name=name, fields=fields)
+        self.check_example(definition)
         return definition
 
     def field(self, name: str, raw: object, kind: str) -> Field:
@@ -234,13 +234,13 @@ class _Checker:
         source = "group" if kind == "files" else "column"
         if (getattr(found, source) is None) == (found.value is None):
             self.fail(f"{where} needs either {source} or value")
-        if found.pattern is not None and name not in self.compiled(found.pattern).groupindex:
+        if found.pattern is not None and name not in self.groups(found.pattern):
             self.fail(f"{where}.pattern needs a group called like the field: (?P<{name}>...)")
         return found
 
     def own_fields(self, definition: Definition) -> dict[str, Field]:
         """The pattern's groups that are fields of their own."""
-        groups, fields = self.compiled(definition.pattern).groupindex, definition.fields
+        groups, fields = self.groups(definition.pattern), definition.fields
         for name, source in fields.items():
             if source.group and source.group not in groups:
                 near = did_you_mean(source.group, groups)
@@ -252,7 +252,7 @@ class _Checker:
             if group not in fields and (group in CORPUS_COLUMNS or group not in used)
         }
 
-    def example_holds(self, definition: Definition) -> None:
+    def check_example(self, definition: Definition) -> None:
         example = definition.example
         row = {column: str(value) for column, value in example.row.items()}
         given: Mapping[str, str | None] | None = {
@@ -266,9 +266,10 @@ class _Checker:
             if given.get(name) != (None if label is None else str(label)):
                 self.fail(f"the example gives {name} {given.get(name)!r}, not {label!r}")
 
-    def compiled(self, pattern: str) -> re.Pattern[str]:
+    def groups(self, pattern: str) -> list[str]:
+        """The names of a regular expression's groups."""
         try:
-            return re.compile(pattern)
+            return list(re.compile(pattern).groupindex)
         except re.error as error:
             self.fail(f"pattern {pattern!r} isn't a regular expression: {error}")
 

@@ -9,7 +9,6 @@ Conventions:
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -162,23 +161,12 @@ def _refused(root: Path, path: str) -> ExcludedRow | None:
             "outside_root",
             f"a link to {target}; copy it here, or move the root",
         )
-    if (root / path).is_symlink() and not os.path.exists(root / path):  # noqa: PTH110 - link loops
-        return printable(path), "missing", "a link that leads nowhere"
-    what = _no_file(root / path)
-    return (printable(path), "unreadable", what) if what and what != _FOLDER else None
-
-
-_FOLDER: Final = "a folder, not a recording"
-
-
-def _no_file(path: Path) -> str | None:
-    """What a path is if it isn't a file, such as a pipe, which may never answer; else None."""
     try:
-        mode = os.stat(path).st_mode  # noqa: PTH116 - too long a name
-    except (OSError, ValueError):  # reported when it is opened
-        return None
-    kind = kind_of_no_file(mode)
-    return _FOLDER if stat.S_ISDIR(mode) else f"{kind}, not a recording" if kind else None
+        kind = kind_of_no_file(os.stat(root / path).st_mode)  # noqa: PTH116 - too long a name
+    except (OSError, ValueError):  # reported when it is opened, unless it is a link
+        nowhere = printable(path), "missing", "a link that leads nowhere"
+        return nowhere if (root / path).is_symlink() else None
+    return (printable(path), "unreadable", f"{kind}, not a recording") if kind else None
 
 
 def _without_recordings(folders: Iterable[str], files: Iterable[str]) -> list[ExcludedRow]:
@@ -189,7 +177,8 @@ def _without_recordings(folders: Iterable[str], files: Iterable[str]) -> list[Ex
         while folder not in holding:
             holding.add(folder)
             folder = folder.rpartition("/")[0]
-    return [(each, "unreadable", _FOLDER) for each in folders if each not in holding]
+    what = "a folder, not a recording"
+    return [(each, "unreadable", what) for each in folders if each not in holding]
 
 
 def _apart(paths: list[str]) -> tuple[list[str], list[str]]:

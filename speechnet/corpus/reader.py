@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -193,7 +193,7 @@ def read_rows(config: CorpusConfig) -> Reading:
     if table.empty:
         raise DataError(_nothing_found(definition, root=root, found=found, excluded=excluded))
     notes = (*found.notes, *said, *_left_over(definition, table, found))
-    return Reading(definition.name, root, _in_order(table), tuple(excluded), notes)
+    return Reading(definition.name, root, in_order(table), tuple(excluded), notes)
 
 
 def _read_names(definition: Definition, found: Found) -> pd.DataFrame:
@@ -219,13 +219,11 @@ def _bare(file: str) -> str:
     return without_ending(file).rsplit("/", 1)[-1]
 
 
-def _in_order(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with all ``CORPUS_COLUMNS``, in their order, and then the others."""
-    further = [c for c in table.columns if c not in {*_HELPERS, *CORPUS_COLUMNS}]
-    for column in CORPUS_COLUMNS:
-        if column not in table:
-            table = table.assign(**{column: pd.Series([None] * len(table), dtype=object)})
-    return table[[*_HELPERS, *CORPUS_COLUMNS, *further]]
+def in_order(table: pd.DataFrame, further: Iterable[str] = ()) -> pd.DataFrame:
+    """The table with all ``CORPUS_COLUMNS`` and further ones in front, None where it lacks them."""
+    order = list(dict.fromkeys([*_HELPERS, *CORPUS_COLUMNS, *further, *table.columns]))
+    nothing = pd.Series([None] * len(table), table.index, object)
+    return table.assign(**{name: nothing for name in order if name not in table})[order]
 
 
 def _left_over(definition: Definition, table: pd.DataFrame, found: Found) -> list[str]:

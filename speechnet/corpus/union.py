@@ -17,7 +17,6 @@ from typing import Final
 
 import pandas as pd
 
-from speechnet.core.columns import CORPUS_COLUMNS
 from speechnet.core.errors import ConfigError, DataError
 from speechnet.core.targets import TargetSetting
 from speechnet.core.types import Targets
@@ -25,7 +24,7 @@ from speechnet.core.wording import counted, listing
 from speechnet.corpus.config import CorpusConfig
 from speechnet.corpus.known import saying
 from speechnet.corpus.labels import Drop
-from speechnet.corpus.reader import Corpus, Reading, read_rows
+from speechnet.corpus.reader import Corpus, Reading, in_order, read_rows
 
 CORPUS: Final = "corpus"
 """The column of the corpus that a row is from."""
@@ -110,7 +109,7 @@ def _join(readings: Sequence[Reading]) -> Reading:
     root = Path(os.path.commonpath([reading.root for reading in readings]))
     tables = [_as_part(reading, name, root) for name, reading in zip(names, readings, strict=True)]
     columns = dict.fromkeys(column for table in tables for column in table.columns)
-    union = pd.concat([_with_columns(table, list(columns)) for table in tables], ignore_index=True)
+    union = pd.concat([in_order(table, [CORPUS, *columns]) for table in tables], ignore_index=True)
     _check_once(union)
     named = list(zip(names, readings, strict=True))
     return Reading(
@@ -160,13 +159,6 @@ def _as_part(reading: Reading, name: str, root: Path) -> pd.DataFrame:
     }
     text = {column: pd.Series(values, table.index, object) for column, values in new.items()}
     return table.assign(**text)
-
-
-def _with_columns(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
-    nothing = pd.Series([None] * len(table), table.index, object)
-    lacking = {column: nothing for column in columns if column not in table}
-    ordered = dict.fromkeys(["file", "where", *CORPUS_COLUMNS, CORPUS, *columns])
-    return table.assign(**lacking)[list(ordered)]
 
 
 def _check_once(table: pd.DataFrame) -> None:

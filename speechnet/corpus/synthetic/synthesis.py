@@ -39,9 +39,6 @@ Complex64 = NDArray[np.complex64]
 VERSION: Final = 1
 """Raised whenever a sample of the output changes, so that an older corpus isn't taken for new."""
 
-SAMPLE_RATES: Final = (8_000, 48_000)
-"""The lowest and the highest sample rate, in Hz."""
-
 _HIGH_FORMANTS: Final = tuple(1000.0 * n + 500.0 for n in range(3, 10))
 _JITTER: Final = 0.008  # of a period, standard deviation
 _SHIMMER: Final = 0.05  # of the size
