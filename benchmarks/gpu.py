@@ -22,7 +22,7 @@ from speechnet.features.extract import extract_features
 from speechnet.features.functionals.backends import make_backend
 from speechnet.features.workers import work_off
 from speechnet.models.neural.mlp import MLP
-from speechnet.models.training.joint_training import Member, Table, train_together
+from speechnet.models.training.joint_training import Member, train_together
 from speechnet.models.training.lightning_module import LightningNetwork
 
 SR = 22_050
@@ -90,15 +90,16 @@ def _networks(*, rounds: int, device: str, name: str) -> Measured:
     """64 networks trained at once, against one."""
     X, labels = table(4_000)
     config = MLP(schedule="none", patience=None)
-    fit = np.arange(len(X))
-    where = Table.of(X, labels, torch.device(device))
+    rows = np.arange(len(X))
 
     def train(count: int) -> None:
-        members = [
-            Member(LightningNetwork(X.shape[1], TARGETS, "mlp", asdict(config)), fit)
-            for _ in range(count)
+        networks = [
+            LightningNetwork(X.shape[1], TARGETS, "mlp", asdict(config)) for _ in range(count)
         ]
-        train_together(members, where, dev=fit[:0], seed=0, epochs=3)
+        train_together(
+            [Member(one) for one in networks], X, labels, train=rows, dev=rows[:0], seed=0,
+            epochs=3, device=torch.device(device),
+        )  # fmt: skip
 
     seconds = in_turns(lambda: train(64), lambda: train(1), rounds=rounds)
     return Measured("gpu", f"64 networks at once, {name}", "one", *seconds, target=1 / 3,

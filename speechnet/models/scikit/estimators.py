@@ -100,7 +100,7 @@ def search_estimator(
         candidates: in the order in which ties are decided.
         folds: rows to fit on and to score on.
         parallel: through joblib, as ``joblib.parallel_config`` says; else one after the other.
-        on_done: told of each finished candidate.
+        on_done: told how many more fits are done, of as many as candidates times folds.
 
     Returns:
         One record a candidate, in the order given.
@@ -129,7 +129,7 @@ def fit_estimators(model: ScikitModel, train: Rows, context: Context) -> FittedE
         if context.chosen is None:
             tries = model.candidates()
             run = FitAndScore(model, X, y, context.scaling, context.metric, context.seed)
-            with context.progress(f"{context.name}, {target}", len(tries)) as advance:
+            with context.progress(f"{context.name}, {target}", len(tries) * len(folds)) as advance:
                 tried = search_estimator(run, tries, folds, on_done=advance)
             context.searched(target, tried)
             candidate = best(tried).candidate

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -13,9 +12,9 @@ from speechnet.core.scratch import temporary_folder
 from speechnet.models.model import Context, Rows
 from speechnet.models.training.fitted import FittedNetworks
 from speechnet.models.training.model import NetworkModel
-from speechnet.models.training.search import FitAndScoreNetwork, FitAndScoreTogether
+from speechnet.models.training.search import FitAndScoreNetwork, NetworkSearch
 from speechnet.models.training.trainer import NetworkTrainer
-from speechnet.models.tuning.search import best, search
+from speechnet.models.tuning.search import best, search_shared
 
 _MEMBER_SEEDS: Final = 1000
 """From one member's seed to the next's; folds are one apart."""
@@ -94,13 +93,9 @@ def _searched(
         alone = FitAndScoreNetwork(
             trainer, model, dev.positions, context.metric, context.seed, Path(folder)
         )
-        if model.stackable and trainer.stackable():
-            together = FitAndScoreTogether(alone, choices, folds)
-            together.train(parallel=parallel, on_done=advance)
-            tried = search(together, choices, folds, parallel=False)
-        else:
-            on_done: Callable[[int], None] = lambda count: advance(count * len(folds))  # noqa: E731
-            tried = search(alone, choices, folds, parallel=parallel, on_done=on_done)
+        tried = search_shared(
+            NetworkSearch(alone), choices, folds, parallel=parallel, on_done=advance
+        )
     context.searched("", tried)
     return replace(model, **best(tried).candidate)
 

@@ -1,208 +1,212 @@
-"""Training of a stack: each member on its own rows, stopped by its own dev score."""
+"""Networks of one shape trained as one, on the same rows; each ends as if it were trained alone."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
+from itertools import chain
+from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
+from torch.func import functional_call, stack_module_state, vmap
 
 from speechnet.core.types import Float32, Int64
 from speechnet.models.training.layers import epoch_seed
 from speechnet.models.training.lightning_module import LightningNetwork
-from speechnet.models.training.rates import MemberRates
+from speechnet.models.training.optimizers import make_optimizer, make_schedule
 from speechnet.models.training.recall import count_hits, recall
-from speechnet.models.training.stacked import Batch, Rates, Stack
+
+PER_MEMBER = frozenset({"dropout", "lr", "momentum", "noise", "patience", "weight_decay"})
+"""Settings in which networks that are trained together may differ; noise and dropout if not 0."""
+
+_ROWS = 256
+"""Dev rows predicted at once, at least: they need no more memory than training does."""
 
 
 @dataclass
 class Member:
-    """One network of a stack.
+    """One of the networks trained together.
 
     Attributes:
-        network: with its scaling and class weights; is trained.
-        fit: rows to fit on. Members with the same rows share the array.
-        epoch: after which it was as it is kept.
+        network: with its scaling and class weights; gets the weights of its best epoch.
+        epoch: the best; -1 before there is one.
         diverged: the epoch in which its loss became NaN or infinite, if it did.
     """
 
     network: LightningNetwork
-    fit: Int64
     epoch: int = -1
     diverged: int | None = None
 
-
-@dataclass(frozen=True)
-class Table:
-    """All rows, where they are computed with.
-
-    Attributes:
-        X: raw features, float32 ``[n, d]``.
-        labels: int64 ``[n, targets]``, -1 where there is no label.
-    """
-
-    X: Tensor
-    labels: Tensor
-
-    @classmethod
-    def of(cls, X: Float32, labels: Int64, device: torch.device) -> Table:
-        """A copy of these rows."""
-        return cls(torch.tensor(X, device=device), torch.tensor(labels, device=device))
+    def ended(self, epoch: int) -> bool:
+        """Whether this epoch was its last, as ``EarlyStopping`` would have it."""
+        patience = self.network.config.patience
+        waited = patience is not None and epoch - self.epoch >= max(patience, 1)
+        return waited or self.diverged is not None
 
 
 def train_together(
-    members: Sequence[Member], table: Table, *, dev: Int64, seed: int, epochs: int
+    members: Sequence[Member],
+    X: Float32,
+    labels: Int64,
+    *,
+    train: Int64,
+    dev: Int64,
+    seed: int,
+    epochs: int,
+    device: torch.device,
 ) -> None:
-    """Train networks as they would be one by one, all from the same seed.
-
-    A member ends by itself: its epoch is chosen and it stops as ``ModelCheckpoint`` and
-    ``EarlyStopping`` would have it, with a higher dev UAR being better.
+    """Train networks that draw the same batches, noise and dropout.
 
     Args:
-        members: networks as ``Stack`` takes them, with the same schedule.
-        table: all rows.
-        dev: rows for early stopping and the best epoch; none keeps the last epoch.
+        members: networks whose settings differ in ``PER_MEMBER`` alone; not for ``plateau``, whose
+            rate depends on each one's own score.
+        X: features of all rows, float32 ``[n, d]``, raw.
+        labels: of all rows, int64 ``[n, targets]``, -1 where there is no label.
+        train: rows to fit on.
+        dev: rows for early stopping and the best epoch, by UAR; none keeps the last epoch.
         seed: of the batches, the noise and the dropout.
         epochs: at most.
+        device: where to compute.
     """
-    batches = _StackedBatches(members, table, seed)
-    course = _Course(members, table.X.device, batches.steps, epochs)
+    table, dev_table = (
+        (torch.tensor(X[rows], device=device), torch.tensor(labels[rows], device=device))
+        for rows in (train, dev)
+    )
+    size = members[0].network.config.batch_size
+    stack = _Stack(members, device, steps=epochs * -(-len(train) // size))
+    orders = torch.Generator().manual_seed(seed)
     for epoch in range(epochs):
         torch.manual_seed(epoch_seed(seed, epoch))
-        finite = course.run(batches.epoch(course.left))
-        course.note(epoch, finite, table.X[dev], table.labels[dev])
-        if not course.left:
+        order = torch.randperm(len(train), generator=orders).to(device)
+        losses = [stack.step(*(one[rows] for one in table)) for rows in torch.split(order, size)]
+        stack.note(epoch, torch.stack(losses).isfinite().all(dim=0), *dev_table)
+        if not stack.left:
             return
 
 
-class _StackedBatches:
-    """Every member's batches, those of members with fewer rows filled up."""
-
-    def __init__(self, members: Sequence[Member], table: Table, seed: int) -> None:
-        device = table.X.device
-        folds = {id(one.fit): one.fit for one in members}
-        numbers = {key: number for number, key in enumerate(folds)}
-        self._fold_of = [numbers[id(one.fit)] for one in members]
-        # A last row without a label fills up.
-        self._X = torch.cat([table.X, torch.zeros_like(table.X[:1])])
-        self._labels = torch.cat([table.labels, torch.full_like(table.labels[:1], -1)])
-        self._fits = [torch.tensor(fit) for fit in folds.values()]
-        self._orders = [torch.Generator().manual_seed(seed) for _ in folds]
-        self._size = members[0].network.config.batch_size
-        lengths = torch.tensor([len(fit) for fit in folds.values()])
-        self._padded = -(-int(lengths.max()) // self._size) * self._size
-        self.steps = [-(-len(one.fit) // self._size) for one in members]
-        taken = (torch.arange(self._padded) < lengths[:, None]).view(len(folds), -1, self._size)
-        rows = taken.sum(dim=2, keepdim=True)
-        self._rows = rows.float().to(device)
-        self._share = (taken / rows.clamp_min(1)).to(device)
-
-    def epoch(self, left: Sequence[int]) -> Iterator[Batch]:
-        """The batches of one epoch.
-
-        Args:
-            left: the members that are left.
-        """
-        order = torch.full((len(self._fits), self._padded), len(self._X) - 1)
-        for number, (fit, orders) in enumerate(zip(self._fits, self._orders, strict=True)):
-            order[number, : len(fit)] = fit[torch.randperm(len(fit), generator=orders)]
-        device = self._X.device
-        order = order.to(device).view(*self._share.shape)
-        fold_of = torch.tensor([self._fold_of[member] for member in left], device=device)
-        for step in range(order.shape[1]):
-            rows = order[fold_of, step]
-            yield Batch(
-                self._X[rows],
-                self._labels[rows],
-                share=self._share[fold_of, step][:, :, None],
-                rows=self._rows[fold_of, step][:, :, None],
-            )
-
-
-class _Course:
-    """Where each member stands.
+class _Stack:
+    """The members' tensors, stacked, and one optimizer with a group of parameters for each.
 
     Attributes:
-        left: positions of the members that go on.
+        left: the members that go on.
     """
 
-    def __init__(
-        self, members: Sequence[Member], device: torch.device, steps: Sequence[int], epochs: int
-    ) -> None:
-        configs = [one.network.config for one in members]
-        self.left = list(range(len(members)))
-        self._members = members
-        self._stack = Stack([one.network for one in members], device)
-        self._rates = MemberRates(configs, steps, epochs)
-        self._steps = np.array(steps)
-        self._last = epochs - 1
-        self._taken = 0 * self._steps
+    def __init__(self, members: Sequence[Member], device: torch.device, *, steps: int) -> None:
+        self.left = list(members)
+        self._like = deepcopy(members[0].network).to(device)
+        parameters, buffers = stack_module_state([one.network for one in members])
+        self._parameters = {
+            name: one.detach().to(device).requires_grad_(one.requires_grad)
+            for name, one in parameters.items()
+        }
+        self._buffers = {name: one.to(device) for name, one in buffers.items()}
         self._best = torch.full((len(members),), -math.inf, device=device)
-        self._kept = self._stack.weights()
-
-    def run(self, batches: Iterator[Batch]) -> Tensor:
-        """One epoch; returns whether each member's losses were finite, ``[m]``."""
-        losses = [
-            self._stack.step(batch, rates)
-            for batch, rates in zip(batches, self._epoch_rates(), strict=True)
+        configs = [one.network.config for one in members]
+        shared = configs[0]
+        groups: list[dict[str, Any]] = [
+            {
+                "params": own,
+                "lr": one.lr,
+                "weight_decay": one.weight_decay,
+                "momentum": one.momentum,
+            }
+            for own, one in zip(self._views(), configs, strict=True)
         ]
-        return torch.stack(losses).isfinite().all(dim=0)
+        self._optimizer = make_optimizer(
+            shared.optimizer,
+            groups,
+            lr=shared.lr,
+            weight_decay=shared.weight_decay,
+            momentum=shared.momentum,
+            fused=True,
+        )
+        self._schedule = make_schedule(shared.schedule, self._optimizer, steps=steps)
 
-    def _epoch_rates(self) -> list[Rates]:
-        lr, momentum = self._rates.epoch(self.left, self._steps.max())
-        steps = self._steps[self.left]
-        active = np.arange(len(lr))[:, None] < steps
-        taken = self._taken[self.left]
-        self._taken[self.left] += steps
-        device = self._best.device
-        return Rates.each(lr, momentum, active=active, taken=taken, device=device)
+    def step(self, X: Tensor, labels: Tensor) -> Tensor:
+        """One step of every member's optimizer; returns the losses before it, float32 ``[m]``."""
+        losses = self._like.loss(self._each(X), labels)
+        losses.sum().backward()  # type: ignore[no-untyped-call] # torch's own
+        gradients = zip(*(one.grad for one in self._learnt()), strict=True)
+        for group, own in zip(self._optimizer.param_groups, gradients, strict=True):
+            for parameter, gradient in zip(group["params"], own, strict=True):
+                parameter.grad = gradient
+        self._optimizer.step()
+        if self._schedule is not None:
+            self._schedule.step()
+        for parameter in self._learnt():
+            parameter.grad = None
+        return losses.detach()
 
+    @torch.no_grad()
     def note(self, epoch: int, finite: Tensor, X: Tensor, labels: Tensor) -> None:
-        """Score the dev rows, keep what is better, and leave out those that have ended."""
-        scores = self._scores(X, labels)
+        """Score the dev rows, keep what is better, and leave out members that have ended."""
+        scores = self._scores(X, labels) if len(X) else self._best
         better = finite & ((scores > self._best) | (not len(X)))
         self._best = torch.where(better, scores, self._best)
-        for name, now in self._stack.weights().items():
-            mask = better.view(-1, *[1] * (now.dim() - 1))
-            self._kept[name] = torch.where(mask, now, self._kept[name])
         # The one time in an epoch that the device is waited for.
-        told = torch.stack([finite, better, scores]).tolist()
-        ended = []
-        for place, (ok, improved, score) in enumerate(zip(*told, strict=True)):
-            member = self._members[self.left[place]]
-            if improved:
-                member.epoch = epoch
+        told = torch.stack([finite, better]).tolist()
+        for place, (member, ok, improved) in enumerate(zip(self.left, *told, strict=True)):
             if not ok:
                 member.diverged = epoch
-            self._rates.scored(self.left[place], score)
-            patience = member.network.config.patience
-            waited = epoch - member.epoch if len(X) and patience is not None else 0
-            if not ok or epoch == self._last or (waited and waited >= (patience or 0)):
-                self._stack.write(member.network, self._kept, place)
-                ended.append(place)
-        self._leave_out(ended)
+            if improved:
+                member.epoch = epoch
+                self._write(member.network, place)
+        self._leave([place for place, one in enumerate(self.left) if not one.ended(epoch)])
 
     def _scores(self, X: Tensor, labels: Tensor) -> Tensor:
-        """Each member's dev UAR, float32 ``[m]``; 0 where there are no dev rows."""
-        if not len(X):
-            return torch.zeros_like(self._best)
-        recalls = [
-            recall(*count_hits(predicted, truth, k))
-            for predicted, truth, k in zip(
-                self._stack.predict(X), labels.T, self._stack.classes, strict=True
-            )
+        """Each member's dev UAR, float32 ``[m]``."""
+        self._like.eval()
+        size = max(_ROWS, self._like.config.batch_size)
+        pieces = [
+            {target: scores.argmax(dim=2) for target, scores in self._each(rows).items()}
+            for rows in torch.split(X, size)
         ]
+        self._like.train()
+        recalls = []
+        for (target, classes), truth in zip(self._like.targets.items(), labels.T, strict=True):
+            predicted = torch.cat([piece[target] for piece in pieces], dim=1)
+            recalls.append(recall(*count_hits(predicted, truth, len(classes))))
         return torch.stack(recalls).nanmean(dim=0)
 
-    def _leave_out(self, ended: Sequence[int]) -> None:
-        if not ended:
+    def _each(self, X: Tensor) -> dict[str, Tensor]:
+        """Each member's logits: ``[n, d]`` -> ``[m, n, k]`` by target."""
+
+        def one(parameters: dict[str, Tensor], buffers: dict[str, Tensor]) -> Any:
+            return functional_call(self._like, (parameters, buffers), (X,))
+
+        logits: dict[str, Tensor] = vmap(one, randomness="same")(self._parameters, self._buffers)
+        return logits
+
+    def _learnt(self) -> list[Tensor]:
+        return [one for one in self._parameters.values() if one.requires_grad]
+
+    def _views(self) -> list[list[Tensor]]:
+        """Each member's part of the stacked parameters."""
+        return [list(own) for own in zip(*(one.detach() for one in self._learnt()), strict=True)]
+
+    def _write(self, network: LightningNetwork, place: int) -> None:
+        stacked = self._parameters | self._buffers
+        for name, own in chain(network.named_parameters(), network.named_buffers()):
+            own.copy_(stacked[name][place])
+
+    def _leave(self, places: list[int]) -> None:
+        """Go on with these members alone."""
+        if len(places) == len(self.left):
             return
-        places = [place for place in range(len(self.left)) if place not in ended]
         self.left = [self.left[place] for place in places]
-        keep = torch.tensor(places, dtype=torch.int64, device=self._best.device)
-        self._stack.keep(keep)
-        self._best = self._best[keep]
-        self._kept = {name: one[keep] for name, one in self._kept.items()}
+        self._best = self._best[places]
+        self._buffers = {name: one[places] for name, one in self._buffers.items()}
+        self._parameters = {
+            name: one.detach()[places].requires_grad_(one.requires_grad)
+            for name, one in self._parameters.items()
+        }
+        groups = self._optimizer.param_groups
+        self._optimizer.param_groups = [groups[place] for place in places]
+        if self._schedule is not None:
+            self._schedule.base_lrs = [self._schedule.base_lrs[place] for place in places]
+        for group, own in zip(self._optimizer.param_groups, self._views(), strict=True):
+            for parameter, view in zip(group["params"], own, strict=True):
+                parameter.data = view

@@ -67,18 +67,25 @@ class Dropout(nn.Module):
         rows: rows of a whole batch.
     """
 
+    below: Tensor
+    gain: Tensor
+
     def __init__(self, p: float, rows: int) -> None:
         super().__init__()
         self.p = p
         self.rows = rows
+        # Tensors, so that networks trained together may each have its own; int32, as int16 can't be
+        # sent to other processes.
+        below = min(round(p * 2**16), 2**16 - 1) - 2**15
+        self.register_buffer("below", torch.tensor(below, dtype=torch.int32), persistent=False)
+        self.register_buffer("gain", torch.tensor(1 / (1 - p)), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Float ``[n, k]``, of which some are 0 in training and the rest ``1 / (1 - p)`` larger."""
         if not self.training or not self.p:
             return x
         bits = random_bits(max(len(x), self.rows), x.shape[1], x.device)
-        kept = (bits[: len(x)] >= dropped_below(self.p)).to(x.dtype)
-        return x * (kept * (1 / (1 - self.p)))
+        return x * ((bits[: len(x)] >= self.below.to(torch.int16)).to(x.dtype) * self.gain)
 
 
 def random_bits(rows: int, width: int, device: torch.device) -> Tensor:
@@ -87,11 +94,6 @@ def random_bits(rows: int, width: int, device: torch.device) -> Tensor:
     words = torch.empty(-(-numbers // 4), dtype=torch.int64, device=device)
     words.random_(-(2**63), None)
     return words.view(torch.int16)[:numbers].view(rows, width)
-
-
-def dropped_below(p: float) -> int:
-    """The number that a share ``p`` of all int16 lies below."""
-    return min(round(p * 2**16), 2**16 - 1) - 2**15
 
 
 def epoch_seed(seed: int, epoch: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import os
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +19,11 @@ from lightning.pytorch.profilers import PassThroughProfiler
 from torch.multiprocessing.spawn import ProcessRaisedException
 
 from speechnet.core.errors import ConfigError, SpeechnetError
+
+if not torch.cuda.is_available():
+    # Lightning sets it, and each step of an optimizer then looks for NVIDIA's library anew: a tenth
+    # of a step.
+    os.environ.pop("PYTORCH_NVML_BASED_CUDA_CHECK", None)
 
 _QUIET: Final = (
     "does not have many workers",

@@ -13,22 +13,23 @@ def head_loss(scores: Tensor, truth: Tensor, weights: Tensor, *, smoothing: floa
     has a label, with a gradient of 0.
 
     Args:
-        scores: logits, float ``[n, k]``.
+        scores: logits, float ``[n, k]``, or ``[m, n, k]`` of several networks.
         truth: int64 ``[n]``, -1 where there is no label.
         weights: of the classes, float32 ``[k]``.
         smoothing: of the labels, from 0 to 1.
 
     Returns:
-        float32 scalar.
+        float32 scalar, or ``[m]``.
     """
+    several = scores.dim() == 3
     summed = nn.functional.cross_entropy(
-        scores.float(),
-        truth,
+        scores.float().permute(1, 2, 0) if several else scores.float(),
+        truth[:, None].expand(-1, len(scores)) if several else truth,
         weight=weights,
         ignore_index=-1,
-        reduction="sum",
+        reduction="none" if several else "sum",
         label_smoothing=smoothing,
-    )
+    ).sum(dim=0)
     # -1 takes the last one, which is 0.
     rows = nn.functional.pad(weights, (0, 1))[truth].sum()
     return summed / rows.clamp_min(torch.finfo(torch.float32).tiny)

@@ -29,6 +29,7 @@ class Network(nn.Module):
 
     centre: Tensor
     scale: Tensor
+    noise: Tensor
     trunk: Any  # each model's own
 
     def __init__(self, width: int, targets: Targets, model: str, config: dict[str, Any]) -> None:
@@ -40,6 +41,8 @@ class Network(nn.Module):
         self.config = made
         self.register_buffer("centre", torch.zeros(width))
         self.register_buffer("scale", torch.ones(width))
+        # A tensor, so that networks trained together may each have its own.
+        self.register_buffer("noise", torch.tensor(self.config.noise), persistent=False)
         # By position: a target's name may be one that a module already uses, such as "type".
         for column, classes in enumerate(targets.values()):
             self.register_buffer(f"class_weights_{column}", torch.ones(len(classes)))
@@ -63,7 +66,7 @@ class Network(nn.Module):
             drawn = torch.randn(
                 max(len(x), self.config.batch_size), x.shape[1], dtype=x.dtype, device=x.device
             )
-            x = x + self.config.noise * drawn[: len(x)]
+            x = x + self.noise * drawn[: len(x)]
         shared = self.trunk(x)
         return {target: head(shared) for target, head in zip(self.targets, self.heads, strict=True)}
 

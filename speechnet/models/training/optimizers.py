@@ -57,7 +57,8 @@ def make_schedule(
             return CosineAnnealingLR(optimizer, steps)
         case "onecycle":
             # One more: the scheduler steps once after the optimiser's last step.
-            return OneCycleLR(optimizer, optimizer.defaults["lr"], steps + 1)
+            highest = [group["lr"] for group in optimizer.param_groups]
+            return OneCycleLR(optimizer, highest, steps + 1)
         case "plateau":
             return ReduceLROnPlateau(optimizer, mode="max")
     return None

@@ -92,7 +92,7 @@ def search(
         folds: rows to fit on and to score on.
         parallel: every fit of its own through joblib, as ``joblib.parallel_config`` says; else one
             after the other.
-        on_done: told of each finished candidate.
+        on_done: told how many more fits are done, of as many as candidates times folds.
 
     Returns:
         One record a candidate, in the order given.
@@ -121,7 +121,7 @@ def search_shared(
         folds: rows to fit on and to score on.
         parallel: every group and fold is a task for joblib, as ``joblib.parallel_config`` says;
             else one after the other.
-        on_done: told of each finished candidate.
+        on_done: told how many more fits are done, of as many as candidates times folds.
 
     Returns:
         One record a candidate, in the order given.
@@ -138,10 +138,12 @@ def search_shared(
     outcomes = joblib.Parallel(n_jobs=None if parallel else 1, return_as="generator")(tasks)
     records: dict[int, Tried] = {}
     for group in groups:
-        by_candidate = zip(*islice(outcomes, len(folds)), strict=True)
-        for position, one in zip(group, by_candidate, strict=True):
-            records[position] = _record(candidates[position], one)
-            on_done(1)
+        done = []
+        for one in islice(outcomes, len(folds)):
+            done.append(one)
+            on_done(len(group))
+        for position, of_candidate in zip(group, zip(*done, strict=True), strict=True):
+            records[position] = _record(candidates[position], of_candidate)
     tried = [records[position] for position in range(len(candidates))]
     if all(record.error for record in tried):
         raise ConfigError(

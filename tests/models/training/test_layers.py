@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy import stats
 
-from speechnet.models.training.layers import Dropout, dropped_below, epoch_seed, random_bits
+from speechnet.models.training.layers import Dropout, epoch_seed, random_bits
 
 
 @pytest.mark.parametrize("p", [0.1, 0.5, 0.93])
@@ -54,7 +54,7 @@ def test_bits() -> None:
 @pytest.mark.parametrize(("p", "below"), [(0.0, -32768), (0.5, 0), (0.999999, 32767)])
 def test_dropped_below(p: float, below: int) -> None:
     """Nothing lies below the lowest; something is always kept."""
-    assert dropped_below(p) == below
+    assert Dropout(p, 1).below == below
 
 
 def test_epoch_seeds_differ() -> None:

@@ -8,7 +8,6 @@ from typing import Any
 import joblib
 import numpy as np
 import pytest
-import torch
 from helpers.tables import TARGETS, speech_data
 
 from speechnet.core.types import Int64
@@ -16,10 +15,10 @@ from speechnet.data.datamodule import SpeechDataModule
 from speechnet.models.neural.mlp import MLP
 from speechnet.models.training import search as network_search
 from speechnet.models.training.fitted import FittedNetworks
-from speechnet.models.training.search import FitAndScoreNetwork, FitAndScoreTogether
+from speechnet.models.training.search import FitAndScoreNetwork, NetworkSearch
 from speechnet.models.training.trainer import NetworkTrainer
 from speechnet.models.tuning.grid import Candidate
-from speechnet.models.tuning.search import Tried, best, search
+from speechnet.models.tuning.search import Tried, best, search, search_shared
 from speechnet.splits.inner import inner_folds
 
 pytestmark = pytest.mark.slow
@@ -61,9 +60,8 @@ def together(
 ) -> tuple[list[Tried], list[int]]:
     """The search in stacks, and how many were told of."""
     folds, told = inner(alone.trainer.rows), list[int]()
-    stacked = FitAndScoreTogether(alone, candidates, folds)
-    stacked.train(parallel=parallel, on_done=told.append)
-    return search(stacked, candidates, folds, parallel=False), told
+    shared = NetworkSearch(alone)
+    return search_shared(shared, candidates, folds, parallel=parallel, on_done=told.append), told
 
 
 class TestAlone:
@@ -103,14 +101,16 @@ class TestTogether:
         """The same scores to the last row, over shapes and settings; all were stacked."""
         alone = alone_on(hard)
         candidates: list[Candidate] = [
-            {"lr": 0.05, "dropout": 0.3, "class_weights": "none"},
+            {"lr": 0.05, "dropout": 0.3},
             {"lr": 0.01, "dropout": 0.5, "patience": 1, "weight_decay": 0.3},
-            {"lr": 0.02, "hidden": [6, 4], "norm": "layer", "label_smoothing": 0.2},
+            {"lr": 0.02, "dropout": 0.1, "class_weights": "none"},
+            {"lr": 0.03},
             {"batch_size": 16, "optimizer": "sgd", "momentum": 0.5, "noise": 0.3},
             {"schedule": "plateau", "noise": 0.1, "activation": "tanh"},
         ]
+        assert NetworkSearch(alone).groups(candidates) == [[0, 1, 3], [2], [4], [5]]
         tried, told = together(alone, candidates)
-        assert sum(told) == 10
+        assert sum(told) == 12
         assert tried == search(alone, candidates, inner(hard), parallel=False)
         assert len({one.scores for one in tried}) > 3  # or the equality would say little
 
@@ -122,9 +122,10 @@ class TestTogether:
         candidates: list[Candidate] = [
             {"lr": 1e30, "norm": "none"},
             {"lr": 0.02, "norm": "none"},
+            {"lr": 0.01, "norm": "none"},
         ]
         tried, told = together(alone, candidates)
-        assert sum(told) == 4
+        assert sum(told) == 6
         assert "training diverged" in tried[0].error
         again = search(alone, candidates, inner(hard), parallel=False)
         assert [one.error for one in tried] == [one.error for one in again]
@@ -135,7 +136,10 @@ class TestTogether:
     ) -> None:
         """Dev rows without labels stop nothing; a plateau has nothing to go by."""
         hard.labels[hard.folds[0].dev] = -1
-        alone, candidates = alone_on(hard), [{"lr": 0.05}, {"schedule": "plateau"}]
+        alone, candidates = (
+            alone_on(hard),
+            [{"lr": 0.05}, {"schedule": "plateau"}, {"lr": 0.1}, {"lr": 0.2}],
+        )
         tried, _ = together(alone, candidates)
         assert tried[0] == search(alone, candidates, inner(hard), parallel=False)[0]
         assert "plateau needs a dev part" in tried[1].error
@@ -150,9 +154,10 @@ class TestTogether:
         """Where more than epochs is asked of the trainer, each candidate is trained alone."""
         alone = alone_on(hard, **settings)
         alone = replace(alone, base=replace(SMALL, schedule="none", patience=1))
-        tried, told = together(alone, [{"lr": 0.02}])
-        assert told == []
-        assert tried == search(alone, [{"lr": 0.02}], inner(hard), parallel=False)
+        candidates: list[Candidate] = [{"lr": lr} for lr in (0.02, 0.03, 0.04)]
+        tried, told = together(alone, candidates)
+        assert told == [1] * 6
+        assert tried == search(alone, candidates, inner(hard), parallel=False)
 
     def test_small_stacks_and_processes(
         self,
@@ -160,51 +165,17 @@ class TestTogether:
         alone_on: Callable[..., FitAndScoreNetwork],
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        """Whatever fits into a stack, wherever it is trained, the scores stay."""
-        alone, candidates = alone_on(hard), [{"lr": 0.02, "dropout": p} for p in (0.1, 0.4)]
+        """However many are trained at once, and wherever, the scores stay."""
+        alone, candidates = alone_on(hard), [{"lr": 0.02, "dropout": p} for p in (0.1, 0.2, 0.4)]
         whole, told = together(alone, candidates)
-        assert told == [4]
-        monkeypatch.setattr(network_search, "_CPU_BYTES", 1)
+        assert told == [3, 3]
+        monkeypatch.setattr(network_search, "_PARAMETERS", 1)
         with joblib.parallel_config(backend="threading", n_jobs=1):
-            parts, told = together(alone, candidates, parallel=True)
-        assert told == [1, 1, 1, 1]
+            parts, _ = together(alone, candidates, parallel=True)
         assert parts == whole
 
 
-def test_memory() -> None:
-    """A stack grows as its networks shrink, and holds at least one."""
-    cpu = torch.device("cpu")
-    sizes = [
-        network_search._members_at_once(replace(SMALL, hidden=[width]), 200, cpu)
-        for width in (16, 512, 2**20)
-    ]
-    assert sizes[0] > 5 * sizes[1] > 0
-    assert sizes[2] == 1
-
-
 class TestFailures:
-    def test_too_little_memory_halves_the_stack(
-        self,
-        hard: SpeechDataModule,
-        alone_on: Callable[..., FitAndScoreNetwork],
-        monkeypatch: pytest.MonkeyPatch,
-        caplog: pytest.LogCaptureFixture,
-    ) -> None:
-        """As often as need be, down to one by one, with the same scores."""
-        candidates = [{"lr": 0.001}, {"lr": 0.01}, {"lr": 0.1}]
-        expected, _ = together(alone_on(hard), candidates)
-        real = network_search.train_together
-
-        def narrow(members: list[Any], *arguments: Any, **more: Any) -> None:
-            if len(members) > 2 or members[0].network.config.lr == 0.1:
-                raise torch.OutOfMemoryError("CUDA out of memory.")
-            real(members, *arguments, **more)
-
-        monkeypatch.setattr(network_search, "train_together", narrow)
-        tried, _ = together(alone_on(hard), candidates)
-        assert [one.scores for one in tried] == [one.scores for one in expected]
-        assert "6 networks at once are too many for the memory: trying 3" in caplog.text
-
     def test_a_fold_that_can_t_be_scored_costs_its_candidate_alone(
         self,
         data: SpeechDataModule,
@@ -220,6 +191,6 @@ class TestFailures:
             return real(self, network, held)
 
         monkeypatch.setattr(FitAndScoreNetwork, "score", refuse)
-        tried, _ = together(alone_on(data), [{"lr": 0.01}, {"lr": 0.1}])
+        tried, _ = together(alone_on(data), [{"lr": 0.01}, {"lr": 0.1}, {"lr": 0.02}])
         assert tried[0].error == ""
         assert "ValueError: no row has a label" in tried[1].error
