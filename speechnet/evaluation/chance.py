@@ -100,20 +100,6 @@ def chance_interval(
     return float(low), float(high)
 
 
-def chance_sd(truth: Int64, k: int) -> float:
-    """The standard deviation of that UAR where each recording is a unit.
-
-    The recalls are independent, each that of ``n_c`` guesses that hit with probability ``1 / k``:
-    ``sqrt(sum_c (1 / k) (1 - 1 / k) / n_c) / number of classes that have rows``.
-
-    Args:
-        truth: labels, int64 ``[n]``, 0 to k - 1.
-        k: number of classes.
-    """
-    rows = _rows(truth, k)
-    return float(np.sqrt((1 / k) * (1 - 1 / k) * (1 / rows).sum()) / len(rows))
-
-
 def _rows(truth: Int64, k: int) -> Int64:
     """Rows of each class that has any."""
     counts = np.bincount(truth, minlength=k)

@@ -21,7 +21,7 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 import joblib
@@ -31,19 +31,20 @@ from sklearn.isotonic import isotonic_regression
 from threadpoolctl import threadpool_limits
 
 from speechnet.core.types import Float64, Int64
-from speechnet.evaluation.chance import Null, null_of
-
-Assigned = Mapping[tuple[str, int], Int64 | None]
-"""Clusters, int64 ``[n]``, by method and k; None where there are none."""
-
-Key = tuple[str, int, str]
-"""Method, k and metric."""
+from speechnet.evaluation.chance import UNDEFINED, null_of
+from speechnet.evaluation.cluster_scores import Assigned, Scored
 
 INTERNAL: Final[dict[str, Callable[[Float64, Int64], float]]] = {
     "silhouette": metrics.silhouette_score,
     "davies_bouldin": metrics.davies_bouldin_score,
     "calinski_harabasz": metrics.calinski_harabasz_score,
 }
+
+CLOUDS: Final = 19
+"""Clouds at most: the fewest that can give p = 0.05; each costs a whole clustering."""
+
+SILHOUETTE_ROWS: Final = 20_000
+"""The silhouette compares every pair of rows: of more rows than this, a random sample is taken."""
 
 ROWS: Final = 500
 """Rows of a cloud at most, so that its cost doesn't grow with the corpus."""
@@ -55,58 +56,62 @@ _SAME: Final = 1e-9
 """Values nearer than this share of the range are as good as the same."""
 
 
-def internal_scores(Z: Float64, clusters: Int64 | None, sample: Int64) -> dict[str, float]:
-    """The scores without labels, by metric.
-
-    Args:
-        Z: the rows that were clustered, float64 ``[n, p]``.
-        clusters: int64 ``[n]``, or None where there are none.
-        sample: positions of the rows that the silhouette is taken from.
-
-    Returns:
-        For each of ``INTERNAL`` its score; NaN unless there are 2 to n - 1 clusters.
-    """
-    if clusters is None:
-        return dict.fromkeys(INTERNAL, np.nan)
-    scores = {}
-    for metric, function in INTERNAL.items():
-        at = sample if metric == "silhouette" else slice(None)
-        defined = 2 <= len(np.unique(clusters[at])) < len(Z[at])
-        scores[metric] = float(function(Z[at], clusters[at])) if defined else np.nan
-    return scores
-
-
-def reference_nulls(
+def internal_scores(
     Z: Float64,
-    values: Mapping[Key, float],
-    cluster: Callable[[Float64], Assigned],
+    assigned: Assigned,
     *,
+    cluster: Callable[[Float64], Assigned],
     draws: int,
     seed: int,
-) -> dict[Key, Null]:
-    """Set the scores without labels beside those of clouds.
+    notes: list[str],
+) -> Scored:
+    """The scores without labels, beside those of clouds.
 
     Args:
         Z: the rows that were clustered, in uncorrelated components, float64 ``[n, p]``.
-        values: their scores.
-        cluster: clusters such rows; goes to other processes, as ``joblib.parallel_config`` says.
-        draws: number of clouds.
-        seed: of the clouds, which have ``ROWS`` rows at most.
+        assigned: their clusters.
+        cluster: clusters other rows by the same methods; goes to other processes, as
+            ``joblib.parallel_config`` says.
+        draws: how many clouds, ``CLOUDS`` at most; 0 for none.
+        seed: of the clouds, which have ``ROWS`` rows at most, and of the silhouette's sample.
+        notes: takes a sentence if there was a sample.
 
     Returns:
-        For each of ``values`` its null.
+        The scores by method, k, "" and metric; NaN unless there are 2 to n - 1 clusters.
     """
     n, m = len(Z), min(len(Z), ROWS)
-    peaks = [_one_peaked(column) for column in Z.T]
-    run = joblib.delayed(_score_cloud)
-    found = joblib.Parallel()(run(peaks, m, cluster, seed, number) for number in range(draws))
-    nulls = {}
-    for (method, k, metric), value in values.items():
-        drawn = np.array([one[method, k, metric] for one in found])
-        if metric == "calinski_harabasz" and m > k:
-            drawn *= (n - k) / (m - k)  # it grows with the rows, as the others don't
-        nulls[method, k, metric] = null_of(value, drawn, lower_is_better=metric == "davies_bouldin")
-    return nulls
+    sample = np.arange(n)
+    if n > SILHOUETTE_ROWS:
+        sample = np.random.default_rng(seed).choice(n, SILHOUETTE_ROWS, replace=False)
+        notes.append(f"The silhouette is that of {SILHOUETTE_ROWS} rows drawn at random.")
+    peaks = [_one_peaked(column) for column in Z.T] if draws else []
+    clouds = joblib.Parallel()(
+        joblib.delayed(_score_cloud)(peaks, m, cluster, seed, number)
+        for number in range(min(draws, CLOUDS))
+    )
+    found: Scored = {}
+    for (method, k), clusters in assigned.items():
+        for metric, value in _internal(Z, clusters, sample).items():
+            null = UNDEFINED
+            if clouds:
+                drawn = np.array([one[method, k][metric] for one in clouds])
+                if metric == "calinski_harabasz" and m > k:
+                    drawn *= (n - k) / (m - k)  # it grows with the rows, as the others don't
+                null = null_of(value, drawn, lower_is_better=metric == "davies_bouldin")
+            found[method, k, "", metric] = value, null
+    return found
+
+
+def _internal(Z: Float64, clusters: Int64 | None, sample: Int64) -> dict[str, float]:
+    """The scores of one clustering; the silhouette of the rows of a sample."""
+    scores = dict.fromkeys(INTERNAL, float("nan"))
+    if clusters is None:
+        return scores
+    for metric, function in INTERNAL.items():
+        at = sample if metric == "silhouette" else np.arange(len(Z))
+        if 2 <= len(np.unique(clusters[at])) < len(at):
+            scores[metric] = float(function(Z[at], clusters[at]))
+    return scores
 
 
 class _OnePeaked(NamedTuple):
@@ -133,13 +138,8 @@ def _one_peaked(x: Float64) -> _OnePeaked:
     gaps = np.maximum(np.diff(x), _SAME * (x[-1] - x[0]))
     peaks = np.unique(np.linspace(0, len(gaps), _PEAKS).astype(int))
     fits = [
-        np.concatenate(
-            [
-                _monotone(gaps[:peak], rises=True),
-                _monotone(gaps[peak:], rises=False),
-            ]
-        )
-        for peak in peaks
+        np.concatenate([_monotone(gaps[:at], rises=True), _monotone(gaps[at:], rises=False)])
+        for at in peaks
     ]
     density = max(fits, key=lambda fit: float(np.log(fit).sum()))
     cuts = np.flatnonzero(np.concatenate([[True], np.diff(density) != 0, [True]]))
@@ -158,13 +158,9 @@ def _score_cloud(
     cluster: Callable[[Float64], Assigned],
     seed: int,
     number: int,
-) -> dict[Key, float]:
+) -> dict[tuple[str, int], dict[str, float]]:
     """The scores of one cloud, whichever process draws it."""
     rng = np.random.default_rng([seed, number])
     Z = np.column_stack([peak.draw(rows, rng) for peak in peaks])
     with threadpool_limits(limits=1):
-        return {
-            (*key, metric): value
-            for key, clusters in cluster(Z).items()
-            for metric, value in internal_scores(Z, clusters, np.arange(rows)).items()
-        }
+        return {key: _internal(Z, found, np.arange(rows)) for key, found in cluster(Z).items()}

@@ -1,4 +1,4 @@
-"""How much clusters tell about labels, and the same in words.
+"""How much clusters tell about labels, beside what they tell about labels that say nothing.
 
 Scores against a label column (``C`` the labels, ``K`` the clusters, entropies ``H`` in nats):
     mutual_information: ``I = H(C) - H(C|K)``, 0 to ``H(C)``.
@@ -9,30 +9,50 @@ Scores against a label column (``C`` the labels, ``K`` the clusters, entropies `
     v_measure: the harmonic mean of the last two.
 Speaker and emotion are also compared within gender, as whoever tells the speaker has told the
 gender too: the adjusted mutual information within each gender, averaged by number of rows.
-Those without labels are in ``speechnet.evaluation.cluster_reference``.
+
+Chance:
+    The labels change places, the clusters stay. With the sizes of classes and clusters as they are,
+    each score rises in a straight line with the mutual information: one p serves all. (Where
+    speakers with different numbers of recordings exchange labels, the sizes of the classes change a
+    little; the real ones are kept.) The recordings of one speaker are alike, so that they must not
+    be shuffled as if they had nothing in common. A label that each speaker has only one of, such as
+    the gender, changes places between whole speakers; one that varies within a speaker, such as the
+    emotion, between recordings of the same speaker. Speakers themselves change places freely, and
+    so do all labels where some speaker is not known: then clusters of speakers may look like
+    clusters of anything that goes with them.
 
 References:
-    A. Rosenberg, J. Hirschberg, "V-Measure", EMNLP 2007; N. Vinh, J. Epps, J. Bailey, "Information
-    Theoretic Measures for Clusterings Comparison", JMLR 11, 2010; P. Rousseeuw, 1987; D. Davies,
-    D. Bouldin, 1979; T. Caliński, J. Harabasz, 1974. All computed by scikit-learn. S. Holm, "A
-    simple sequentially rejective multiple test procedure", Scand. J. Statist. 6, 1979.
+    A. Rosenberg, J. Hirschberg, "V-Measure", EMNLP 2007.
+    N. Vinh, J. Epps, J. Bailey, "Information Theoretic Measures for Clusterings Comparison",
+    JMLR 11, 2010.
+    A. Winkler, M. Webster, D. Vidaurre, T. Nichols, S. Smith, "Multi-level block permutation",
+    NeuroImage 123, 2015 (exchange between and within blocks).
 """
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
-from sklearn import metrics
+from numpy.typing import NDArray
+from scipy.special import xlogy
+from scipy.stats import entropy
+from sklearn.metrics.cluster import contingency_matrix, expected_mutual_information
 
 from speechnet.core.errors import ConfigError
 from speechnet.core.types import Float64, Int64
-from speechnet.core.wording import all_of
-from speechnet.evaluation.cluster_reference import Assigned, internal_scores
-from speechnet.evaluation.significance import SIGNIFICANT, holm
+from speechnet.evaluation.chance import Null, null_of
+
+Assigned = Mapping[tuple[str, int], Int64 | None]
+"""Clusters, int64 ``[n]``, by method and k; None where there are none."""
+
+Key = tuple[str, int, str, str]
+"""Method, k, label column ("" where no labels take part), metric."""
+
+Scored = dict[Key, tuple[float, Null]]
+"""Each score, and what it is under chance."""
 
 AGAINST: Final = ("gender", "emotion", "sentence", "speaker")
 """The label columns that clusters are held against unless the configuration names others."""
@@ -43,24 +63,21 @@ COMPARED: Final = ("speaker", "emotion")
 WITHIN: Final = " within gender"
 """What follows their names in the column ``against``."""
 
-METHOD_NAMES: Final = {
-    "kmeans": "K-means",
-    "gmm": "A Gaussian mixture",
-    "agglomerative": "Ward's method",
-}
+ADJUSTED: Final = "adjusted_mutual_information"
 
-EXTERNAL: Final = (
-    "homogeneity",
-    "completeness",
-    "v_measure",
-    "mutual_information",
-    "adjusted_mutual_information",
-)
-SLIGHT: Final = 0.01
-"""Clusters are not said to follow a label if their information, in two decimals, is below this."""
+EXTERNAL: Final = ("homogeneity", "completeness", "v_measure", "mutual_information", ADJUSTED)
 
-SILHOUETTE_ROWS: Final = 20_000
-"""The silhouette compares every pair of rows: of more rows than this, a random sample is taken."""
+_FEWEST: Final = 199
+"""Permutations that are made of however many rows."""
+
+_SHUFFLED: Final = 20_000_000
+"""Labels to shuffle for one column, all permutations together, unless that makes too few."""
+
+_AT_ONCE: Final = 1_000_000
+"""Labels and cells of contingency tables to hold at once."""
+
+_SAME: Final = 1e-9
+"""Amounts of information nearer than this are the same."""
 
 
 class Labels(NamedTuple):
@@ -124,174 +141,194 @@ def _gender_parts(codes: Mapping[str, Int64], gender: Int64 | None) -> list[Int6
     ]
 
 
-def score_clusters(
-    Z: Float64,
-    assigned: Assigned,
-    labels: Labels,
+def label_scores(
+    assigned: Assigned, labels: Labels, *, draws: int, seed: int, notes: list[str]
+) -> Scored:
+    """The scores against each label column, of the rows that have a label.
+
+    Args:
+        assigned: clusters.
+        labels: what they are held against.
+        draws: permutations; 0 for none.
+        seed: of them.
+        notes: takes a sentence where there are too many rows for that many.
+
+    Returns:
+        The scores; NaN where a clustering is missing, where there are fewer than two labels, and
+        where a formula divides by 0.
+    """
+    found: Scored = {}
+    for column, codes in labels.codes.items():
+        known = codes >= 0
+        clusterings = {key: one[known] for key, one in assigned.items() if one is not None}
+        if not clusterings or len(np.unique(codes[known])) < 2:
+            continue
+        truth = np.unique(codes[known], return_inverse=True)[1]
+        made = _affordable(draws, len(truth))
+        if made < draws:
+            notes.append(f"The labels of {column} were permuted {made} times, not {draws}.")
+        named = _all_known(labels.speakers, known)
+        drawn = draw_scores(truth, [*clusterings.values()], named, draws=made, seed=seed)
+        for key, scores in zip(clusterings, drawn, strict=True):
+            for metric, values in scores.items():
+                found[*key, column, metric] = _beside_chance(values)
+    return found
+
+
+def within_gender_scores(assigned: Assigned, labels: Labels, *, draws: int, seed: int) -> Scored:
+    """The adjusted information of speaker and emotion within each gender, averaged by rows.
+
+    Args:
+        assigned: clusters.
+        labels: what they are held against; without two genders there are no scores.
+        draws: permutations within each gender; 0 for none.
+        seed: of them.
+    """
+    there = {key: one for key, one in assigned.items() if one is not None}
+    sizes = [len(part) for part in labels.parts]
+    found: Scored = {}
+    for column in COMPARED if there and sizes else ():
+        of_genders = []  # [genders][clusterings], each float64 [1 + draws]
+        for gender, part in enumerate(labels.parts):
+            drawn = draw_scores(
+                np.unique(labels.codes[column][part], return_inverse=True)[1],
+                [one[part] for one in there.values()],
+                _all_known(labels.speakers, part),
+                draws=_affordable(draws, sum(sizes)),
+                seed=[seed, gender],
+            )
+            of_genders.append([scores[ADJUSTED] for scores in drawn])
+        for key, values in zip(there, np.average(of_genders, axis=0, weights=sizes), strict=True):
+            found[*key, column + WITHIN, ADJUSTED] = _beside_chance(values)
+    return found
+
+
+def _beside_chance(values: Float64) -> tuple[float, Null]:
+    return float(values[0]), null_of(values[0], values[1:])
+
+
+def _affordable(draws: int, rows: int) -> int:
+    return min(draws, max(_FEWEST, _SHUFFLED // rows))
+
+
+def _all_known(speakers: Int64 | None, at: NDArray[Any]) -> Int64 | None:
+    """The speakers of these rows, unless some are not known."""
+    return None if speakers is None or (speakers[at] < 0).any() else speakers[at]
+
+
+def draw_scores(
+    truth: Int64,
+    clusterings: Sequence[Int64],
+    speakers: Int64 | None,
     *,
-    seed: int,
-    notes: list[str],
-) -> pd.DataFrame:
-    """Score every clustering, without labels and against each of them.
+    draws: int,
+    seed: int | list[int],
+) -> list[dict[str, Float64]]:
+    """The scores of clusterings against labels, and against labels that changed places.
 
     Args:
-        Z: the rows that were clustered, float64 ``[n, p]``.
-        assigned: clusters, int64 ``[n]``, by method and k; None where there are none.
-        labels: what they are held against; rows without a label are left out of that.
-        seed: of the sample that the silhouette is taken from.
-        notes: takes a sentence if there was a sample.
+        truth: labels, int64 ``[n]``, 0 or more.
+        clusterings: of the same rows, int64 ``[n]`` each, 0 or more.
+        speakers: int64 ``[n]``; None where some are not known.
+        draws: how many times labels change places.
+        seed: of that; the same for every clustering.
 
     Returns:
-        Columns ``method, k, against, metric, value``; ``against`` is "" where no labels take part.
+        For each clustering by score float64 ``[1 + draws]``, the real one first; NaN where it is
+        undefined.
     """
-    sample = np.arange(len(Z))
-    if len(Z) > SILHOUETTE_ROWS:
-        sample = np.random.default_rng(seed).choice(len(Z), SILHOUETTE_ROWS, replace=False)
-        notes.append(f"The silhouette is that of {SILHOUETTE_ROWS} rows drawn at random.")
-    rows: list[tuple[str, int, str, str, float]] = []
-    for (method, k), clusters in assigned.items():
-        internal = internal_scores(Z, clusters, sample)
-        rows += [(method, k, "", metric, value) for metric, value in internal.items()]
-        for column, truth in labels.codes.items():
-            external = _external(truth, clusters)
-            rows += [(method, k, column, metric, value) for metric, value in external.items()]
-        for column in COMPARED if labels.parts else ():
-            value = _within(labels.parts, labels.codes[column], clusters)
-            rows.append((method, k, column + WITHIN, "adjusted_mutual_information", value))
-    return pd.DataFrame(rows, columns=["method", "k", "against", "metric", "value"])
+    classes = int(truth.max()) + 1
+    information = np.concatenate(
+        [
+            [_information(labels, clusters, classes) for clusters in clusterings]
+            for labels in _permutations(truth, clusterings, speakers, draws=draws, seed=seed)
+        ],
+        axis=1,
+    )
+    found = []
+    for clusters, amounts in zip(clusterings, information, strict=True):
+        scores = {}
+        for metric, (zero, one) in _lines(truth, clusters).items():
+            span = one - zero if one - zero > _SAME else np.nan
+            scores[metric] = (amounts - zero) / span
+        found.append(scores)
+    return found
 
 
-def _external(truth: Int64, clusters: Int64 | None) -> dict[str, float]:
-    """The scores against labels, of the rows that have one; NaN where there is nothing to tell.
-
-    With one label value all are undefined. With one cluster completeness and the V-measure are
-    (``0 / 0``), which scikit-learn calls 1.
-    """
-    known = truth >= 0
-    if clusters is None or len(np.unique(truth[known])) < 2:
-        return dict.fromkeys(EXTERNAL, np.nan)
-    true, cluster = truth[known], clusters[known]
-    with warnings.catch_warnings():
-        # a remark about regression targets, where a label stands in few rows
-        warnings.filterwarnings("ignore", "The number of unique classes is greater than 50%")
-        values = [
-            *metrics.homogeneity_completeness_v_measure(true, cluster),
-            metrics.mutual_info_score(true, cluster),
-            metrics.adjusted_mutual_info_score(true, cluster),
-        ]
-    scores = {metric: float(value) for metric, value in zip(EXTERNAL, values, strict=True)}
-    if len(np.unique(cluster)) < 2:
-        scores |= {"completeness": np.nan, "v_measure": np.nan}
-    return scores
+def _lines(truth: Int64, clusters: Int64) -> dict[str, tuple[float, float]]:
+    """By score the information at which it is 0 and that at which it is 1."""
+    table = contingency_matrix(truth, clusters, sparse=True)
+    of_labels, of_clusters = (entropy(np.bincount(codes)) for codes in (truth, clusters))
+    mean = (of_labels + of_clusters) / 2
+    return {
+        "homogeneity": (0.0, of_labels),
+        "completeness": (0.0, of_clusters),
+        "v_measure": (0.0, mean if of_clusters > _SAME else 0.0),
+        "mutual_information": (0.0, 1.0),
+        ADJUSTED: (expected_mutual_information(table, len(truth)), mean),
+    }
 
 
-def _within(parts: Sequence[Int64], truth: Int64, clusters: Int64 | None) -> float:
-    """The adjusted mutual information within each part, averaged by number of rows."""
-    if clusters is None:
-        return np.nan
-    values = [_external(truth[part], clusters[part]) for part in parts]
-    amounts = [one["adjusted_mutual_information"] for one in values]
-    return float(np.average(amounts, weights=[len(part) for part in parts]))
+def _permutations(
+    truth: Int64,
+    clusterings: Sequence[Int64],
+    speakers: Int64 | None,
+    *,
+    draws: int,
+    seed: int | list[int],
+) -> Iterator[Int64]:
+    """The labels, then as many of their permutations at once as memory allows: ``[r, n]``."""
+    yield truth[np.newaxis]
+    rng = np.random.default_rng(seed)
+    cells = (int(truth.max()) + 1) * max(int(clusters.max()) + 1 for clusters in clusterings)
+    at_once = max(1, _AT_ONCE // (len(truth) + cells))
+    for start in range(0, draws, at_once):
+        yield exchanged(truth, speakers, draws=min(at_once, draws - start), rng=rng)
 
 
-def cluster_findings(scores: pd.DataFrame) -> list[str]:
-    """Say what the clusters follow, in words.
-
-    The adjusted mutual information decides, as it is 0 at chance however many labels there are. A
-    label counts as followed if that is at least 0.01 when rounded and p at most 0.05, by Holm's
-    method for all comparisons of one clustering. Without p nothing counts as followed.
+def exchanged(
+    truth: Int64, speakers: Int64 | None, *, draws: int, rng: np.random.Generator
+) -> Int64:
+    """Labels that changed places; see the head of this module.
 
     Args:
-        scores: columns ``method, k, against, metric, value, p``, as ``Clustering.scores`` has them.
+        truth: int64 ``[n]``.
+        speakers: int64 ``[n]``; None where some are not known.
+        draws: how many times.
+        rng: what is drawn from.
 
     Returns:
-        First what holds for most clusterings, if anything: whether the gender comes first, and
-        whether the clusters follow the speaker more than the emotion or the reverse, within a
-        gender where that can be told. Then a sentence for each clustering that has scores. Empty
-        where nothing was compared.
+        int64 ``[draws, n]``.
     """
-    compared = scores[(scores["metric"] == "adjusted_mutual_information") & scores["value"].notna()]
-    found: list[_Ranked] = []
-    sentences = []
-    for (method, k), rows in compared.groupby(["method", "k"], sort=False):
-        found.append(_ranked(rows))
-        sentences.append(_sentence(f"{METHOD_NAMES[str(method)]} with {k} clusters", found[-1]))
-    return _headline(found) + sentences
+    if speakers is not None:
+        _, first, speaker = np.unique(speakers, return_index=True, return_inverse=True)
+        of_speaker = truth[first]
+        if not (of_speaker[speaker] == truth).all():
+            return _exchanged_within(truth, speaker, draws, rng)
+        if len(np.unique(of_speaker)) < len(of_speaker):  # else the label is the speaker
+            return rng.permuted(np.tile(of_speaker, (draws, 1)), axis=1)[:, speaker]
+    return rng.permuted(np.tile(truth, (draws, 1)), axis=1)
 
 
-class _Ranked(NamedTuple):
-    """One clustering: what the labels score, best first, and which of them it follows."""
-
-    overall: dict[str, float]
-    within: dict[str, float]
-    followed: set[str]
-    tested: bool
-
-
-def _ranked(rows: pd.DataFrame) -> _Ranked:
-    rows = rows.sort_values("value", ascending=False, kind="stable")
-    ami = dict(zip(rows["against"], rows["value"], strict=True))
-    clear = holm(rows["p"].to_numpy(np.float64)) <= SIGNIFICANT
-    return _Ranked(
-        overall={label: value for label, value in ami.items() if not label.endswith(WITHIN)},
-        within={label: value for label, value in ami.items() if label.endswith(WITHIN)},
-        followed={label for label in rows["against"][clear] if round(ami[label], 2) >= SLIGHT},
-        tested=bool(rows["p"].notna().any()),
-    )
+def _exchanged_within(truth: Int64, speaker: Int64, draws: int, rng: np.random.Generator) -> Int64:
+    """Labels that changed places within speakers ``0 ... S - 1``, int64 ``[draws, n]``."""
+    order = np.argsort(speaker, kind="stable")
+    # sorted by speaker, then at random: the rows of each speaker stay together
+    keys = speaker[order] + rng.random((draws, len(truth)))
+    out = np.empty((draws, len(truth)), dtype=np.int64)
+    out[:, order] = truth[order][np.argsort(keys, axis=1)]
+    return out
 
 
-def _sentence(name: str, one: _Ranked) -> str:
-    if not one.tested:
-        return f"{name}, not compared with chance: {all_of(_scored(one.overall | one.within))}."
-    followed, inside = (
-        {label: value for label, value in scores.items() if label in one.followed}
-        for scores in (one.overall, one.within)
-    )
-    rest = all_of([label for label in one.overall if label not in followed])
-    if followed:
-        said = f"{name} follows {_more(followed)}{f', with no clear sign of {rest}' * bool(rest)}"
-    else:
-        said = f"{name} shows no clear sign of {rest}"
-    more = _more({label.removesuffix(WITHIN): value for label, value in inside.items()})
-    return f"{said}; within a gender it follows {more}." if inside else f"{said}."
+def _information(labels: Int64, clusters: Int64, classes: int) -> Float64:
+    """Mutual information in nats of each row of labels ``[R, n]`` with the clusters ``[n]``.
 
-
-def _scored(labels: Mapping[str, float]) -> list[str]:
-    return [f"{label} (AMI {value:.2f})" for label, value in labels.items()]
-
-
-def _more(labels: Mapping[str, float]) -> str:
-    first, others = _scored(labels)[:1], _scored(labels)[1:]
-    return " more than ".join(all_of(names) for names in (first, others) if names)
-
-
-def _headline(found: list[_Ranked]) -> list[str]:
-    """Speaker against emotion, and whether that is more than the gender; as most clusterings go."""
-    both = [one for one in found if {*COMPARED} <= {*one.overall}]
-    first = sum(next(iter(one.overall)) == "gender" and "gender" in one.followed for one in both)
-    overall, inside = _winner(both), _winner(both, WITHIN)
-    if first > len(both) / 2:
-        return [
-            "The clusters follow gender most"
-            + (f"; within a gender they follow {inside}." if inside else ".")
-        ]
-    if not overall:
-        return [f"Within a gender the clusters follow {inside}."] if inside else []
-    if inside == overall:
-        return [f"The clusters follow {overall}, within a gender too."]
-    if inside:
-        return [f"The clusters follow {overall}, but within a gender {inside}."]
-    unclear = any(one.within for one in both)
-    return [f"The clusters follow {overall}{', but not clearly within a gender' * unclear}."]
-
-
-def _winner(found: list[_Ranked], suffix: str = "") -> str:
-    """Which of speaker and emotion scores higher in most clusterings; "" for neither."""
-    for more, less in (COMPARED, COMPARED[::-1]):
-        won = 0
-        for one in found:
-            ami = one.overall | one.within
-            won += more + suffix in one.followed and ami[more + suffix] > ami[less + suffix]
-        if won > len(found) / 2:
-            return f"{more} more than {less}"
-    return ""
+    ``I = log n + (sum f(n_ck) - sum f(n_c) - sum f(n_k)) / n`` with ``f(m) = m log m``.
+    """
+    (draws, n), k = labels.shape, int(clusters.max()) + 1
+    cell = np.arange(draws)[:, None] * (classes * k) + labels * k + clusters
+    counts = np.bincount(cell.ravel(), minlength=draws * classes * k).reshape(draws, classes, k)
+    f = xlogy(np.arange(n + 1), np.arange(n + 1))  # of every count there can be
+    joint = f[counts].sum(axis=(1, 2))
+    of_classes, of_clusters = (f[counts.sum(axis=axis)].sum(axis=1) for axis in (2, 1))
+    return np.asarray(np.log(n) + (joint - of_classes - of_clusters) / n)

@@ -15,9 +15,8 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
-from sklearn.cluster import KMeans, MiniBatchKMeans, ward_tree
+from scipy.cluster.hierarchy import cut_tree, ward
+from sklearn.cluster import KMeans, MiniBatchKMeans
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
@@ -26,9 +25,20 @@ from threadpoolctl import threadpool_limits
 
 from speechnet.core.types import Float32, Float64, Int64
 from speechnet.core.wording import counted
-from speechnet.evaluation.cluster_null import add_nulls
-from speechnet.evaluation.cluster_reference import Assigned
-from speechnet.evaluation.cluster_scores import read_labels, score_clusters
+from speechnet.evaluation.chance import UNDEFINED
+from speechnet.evaluation.cluster_reference import INTERNAL, internal_scores
+from speechnet.evaluation.cluster_scores import (
+    ADJUSTED,
+    COMPARED,
+    EXTERNAL,
+    WITHIN,
+    Assigned,
+    Labels,
+    Scored,
+    label_scores,
+    read_labels,
+    within_gender_scores,
+)
 from speechnet.evaluation.config import ClusteringConfig
 
 CENTROIDS: Final = 1_000
@@ -50,8 +60,9 @@ class Clustering:
         assignments: columns ``file, method, k, cluster``; cluster is 0 to k - 1.
         scores: columns ``method, k, against, metric, value, null_mean, null_sd, p``; ``against``
             is "" where no labels take part, and there are rows for "speaker within gender" and
-            "emotion within gender". NaN where undefined. The last three say what chance gives:
-            see ``speechnet.evaluation.cluster_null``.
+            "emotion within gender". The last three say what chance gives: mean and standard
+            deviation of the draws, and the share of them that are at least as good, the real value
+            counted as one. NaN where undefined, and without draws.
         projection: columns ``file, pc1, pc2``, the first two components; ``pc2`` is NaN if there
             is only one.
         explained: the shares of the variance along ``pc1`` and ``pc2``, 0 to 1.
@@ -97,20 +108,14 @@ def cluster_features(
     with threadpool_limits(limits=1):
         Z, projection, explained = _project(X, config, seed=seed, notes=notes)
         assigned = _assign(Z, config, seed=seed, notes=notes)
-        scores = score_clusters(Z, assigned, against, seed=seed, notes=notes)
-        scores = add_nulls(
-            scores,
-            Z,
-            assigned,
-            against,
-            cluster=partial(_assign, config=config, seed=seed, notes=[]),
-            draws=config.null_draws,
-            seed=seed,
-            notes=notes,
-        )
+        of_chance = {"draws": config.null_draws, "seed": seed}
+        again = partial(_assign, config=config, seed=seed, notes=[])
+        scores = internal_scores(Z, assigned, cluster=again, notes=notes, **of_chance)
+        scores |= label_scores(assigned, against, notes=notes, **of_chance)
+        scores |= within_gender_scores(assigned, against, **of_chance)
     return Clustering(
         assignments=_assignment_table(index, assigned),
-        scores=scores,
+        scores=_score_table(scores, assigned, against),
         projection=pd.DataFrame({"file": list(index)} | projection),
         explained=explained,
         notes=tuple(notes),
@@ -199,31 +204,22 @@ def _agglomerative(
     Z: Float64, ks: list[int], *, most: int, seed: int, notes: list[str]
 ) -> dict[int, Int64]:
     if len(Z) <= most:
-        return _cut_tree(ward_tree(Z)[0], ks)
+        return _ward(Z, ks)
     m = min(most, max([CENTROIDS, *ks]))
     notes.append(
         f"Agglomerative: {len(Z)} rows are more than max_agglomerative ({most}), so {m} k-means "
         "centroids were joined in their place."
     )
     means = MiniBatchKMeans(m, n_init=3, random_state=seed).fit(Z)
-    of_centroid = _cut_tree(ward_tree(means.cluster_centers_)[0], ks)
+    of_centroid = _ward(means.cluster_centers_, ks)
     return {k: clusters[means.labels_] for k, clusters in of_centroid.items()}
 
 
-def _cut_tree(children: NDArray[np.intp], ks: list[int]) -> dict[int, Int64]:
-    """The clusters, int64 ``[n]``, that remain when the first n - k of n - 1 joins are made.
-
-    One tree serves every k, where ``AgglomerativeClustering`` would grow it anew for each.
-    """
-    n = len(children) + 1
-    cuts = {}
-    for k in ks:
-        # join i makes node n + i of two earlier nodes
-        made = children[: n - k].ravel()
-        edges = (np.ones(len(made)), (made, np.repeat(np.arange(n, 2 * n - k), 2)))
-        joined = coo_array(edges, shape=(2 * n - k, 2 * n - k))
-        cuts[k] = _int64(connected_components(joined, directed=False)[1][:n])
-    return cuts
+def _ward(Z: Float64, ks: list[int]) -> dict[int, Int64]:
+    """The clusters of one tree for every k, numbered in order of appearance."""
+    ks = sorted(ks, reverse=True)  # SciPy puts as many clusters as rows into the first column
+    cuts = cut_tree(ward(Z), ks)
+    return {k: _int64(pd.factorize(cut)[0]) for k, cut in zip(ks, cuts.T, strict=True)}
 
 
 def _assignment_table(index: Sequence[str], assigned: Assigned) -> pd.DataFrame:
@@ -234,6 +230,25 @@ def _assignment_table(index: Sequence[str], assigned: Assigned) -> pd.DataFrame:
         if clusters is not None
     ]
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
+
+
+def _score_table(scores: Scored, assigned: Assigned, labels: Labels) -> pd.DataFrame:
+    """A row for every score of every clustering, those without a value too."""
+    asked = {"": tuple(INTERNAL), **dict.fromkeys(labels.codes, EXTERNAL)}
+    asked |= {column + WITHIN: (ADJUSTED,) for column in COMPARED if labels.parts}
+    keys = [
+        (method, k, against, metric)
+        for method, k in assigned
+        for against, metrics in asked.items()
+        for metric in metrics
+    ]
+    rows = []
+    for key in keys:
+        value, null = scores.get(key, (np.nan, UNDEFINED))
+        rows.append((*key, value, *null))
+    columns = ["value", "null_mean", "null_sd", "p"]
+    table = pd.DataFrame(rows, columns=["method", "k", "against", "metric", *columns])
+    return table.astype(dict.fromkeys(columns, np.float64))
 
 
 def _int64(labels: NDArray[Any]) -> Int64:

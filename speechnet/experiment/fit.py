@@ -20,7 +20,7 @@ from speechnet.core.types import Int64
 from speechnet.core.wording import all_of, plural
 from speechnet.data.datamodule import SpeechDataModule
 from speechnet.evaluation.bootstrap import unit_codes
-from speechnet.evaluation.cluster_scores import cluster_findings
+from speechnet.evaluation.cluster_findings import cluster_findings
 from speechnet.evaluation.clustering import cluster_features
 from speechnet.experiment.ablation import ablate, check_ablation
 from speechnet.experiment.announce import announce

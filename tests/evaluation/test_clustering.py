@@ -12,7 +12,7 @@ from sklearn.preprocessing import StandardScaler
 
 from speechnet.core.errors import ConfigError
 from speechnet.core.types import Float32, Float64
-from speechnet.evaluation import cluster_scores, clustering
+from speechnet.evaluation import cluster_reference, clustering
 from speechnet.evaluation.clustering import Clustering, cluster_features
 from speechnet.evaluation.config import ClusteringConfig
 
@@ -356,7 +356,7 @@ def test_silhouette_of_many_rows_is_sampled(monkeypatch: pytest.MonkeyPatch) -> 
     X, index, labels = blobs(n=400)
     config = settings(pca=3, methods=["kmeans"], k=[4])
     whole = cluster_features(X, index, labels, config, seed=0)
-    monkeypatch.setattr(cluster_scores, "SILHOUETTE_ROWS", 200)
+    monkeypatch.setattr(cluster_reference, "SILHOUETTE_ROWS", 200)
     sampled = cluster_features(X, index, labels, config, seed=0)
     one, other = (values(found, against="") for found in (whole, sampled))
     assert one["silhouette"] != other["silhouette"]
