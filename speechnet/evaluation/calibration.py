@@ -29,12 +29,10 @@ from numpy.typing import NDArray
 
 from speechnet.core.types import Float64, Int64, Targets
 from speechnet.evaluation.metrics import log_loss
+from speechnet.evaluation.samples import Sample, blocks
 
 BINS: Final = 15
 """Bins of the confidence, for the ECE and the reliability diagram alike."""
-
-PARTS: Final = ("dev", "test")
-"""The parts whose probabilities are looked at: on training rows they mean nothing."""
 
 _POINTS: Final = 200
 """The most points of a risk-coverage curve in the table."""
@@ -87,8 +85,8 @@ def reliability(predictions: pd.DataFrame, targets: Targets) -> pd.DataFrame:
     """
     edges = _edges()
     tables = []
-    for key, confidence, correct in _blocks(predictions, targets):
-        bins = _bins(confidence)
+    for key, rows in _held(predictions, targets):
+        bins = _bins(rows.confidence)
         count = np.bincount(bins, minlength=BINS)
         filled = np.where(count == 0, np.nan, count)
         table = {
@@ -97,12 +95,11 @@ def reliability(predictions: pd.DataFrame, targets: Targets) -> pd.DataFrame:
             "low": edges[:-1],
             "high": edges[1:],
             "count": count,
-            "confidence": np.bincount(bins, weights=confidence, minlength=BINS) / filled,
-            "accuracy": np.bincount(bins, weights=correct, minlength=BINS) / filled,
+            "confidence": np.bincount(bins, rows.confidence, BINS) / filled,
+            "accuracy": np.bincount(bins, rows.correct, BINS) / filled,
         }
         tables.append(pd.DataFrame(table))
-    names = ["bin", "low", "high", "count", "confidence", "accuracy"]
-    return _joined(tables, names)
+    return _joined(tables, ["bin", "low", "high", "count", "confidence", "accuracy"])
 
 
 def risk_coverage(predictions: pd.DataFrame, targets: Targets) -> pd.DataFrame:
@@ -118,15 +115,17 @@ def risk_coverage(predictions: pd.DataFrame, targets: Targets) -> pd.DataFrame:
         last among them.
     """
     tables = []
-    for key, confidence, correct in _blocks(predictions, targets):
-        coverage, risk, threshold = risk_curve(confidence, correct)
+    for key, rows in _held(predictions, targets):
+        coverage, risk, threshold = risk_curve(rows.confidence, rows.correct)
         at = np.unique(np.searchsorted(coverage, np.linspace(0, 1, _POINTS)))
         curve = {"coverage": coverage[at], "risk": risk[at], "threshold": threshold[at]}
         tables.append(pd.DataFrame({**key, **curve}))
     return _joined(tables, ["coverage", "risk", "threshold"])
 
 
-def calibration_change(predictions: pd.DataFrame, temperatures: pd.DataFrame) -> pd.DataFrame:
+def calibration_change(
+    predictions: pd.DataFrame, targets: Targets, temperatures: pd.DataFrame
+) -> pd.DataFrame:
     """What each temperature did to the test part of its fold.
 
     The probabilities before are recovered from those after: ``q`` is proportional to ``p^(1/T)``,
@@ -134,66 +133,45 @@ def calibration_change(predictions: pd.DataFrame, temperatures: pd.DataFrame) ->
 
     Args:
         predictions: a sound table of predictions, calibrated.
+        targets: each target with its ordered classes.
         temperatures: columns ``model, target, fold, temperature``.
 
     Returns:
         ``temperatures`` with ``ece_before, ece_after, log_loss_before, log_loss_after``; NaN where
         the fold has no test rows of the target.
     """
-    test = predictions[predictions["part"] == "test"]
-    found = test.groupby([test["model"], test["target"], test["fold"].astype(str)], observed=True)
-    indices = found.indices
-    probability = _probability(test)
-    # a class of another target is as impossible as one that the model excludes
-    after = np.nan_to_num(probability.to_numpy(np.float64))
-    names = pd.Index("p_" + test["truth"].astype(str))
-    truth = probability.columns.get_indexer(names).astype(np.int64)
-    correct = _correct(test)
+    found = {
+        (block.model, block.target, fold): rows
+        for block in blocks(predictions[predictions["part"] == "test"], targets)
+        for fold, rows in zip(block.folds, block.sample.folds(), strict=True)
+    }
     changes = []
     for model, target, fold, temperature in zip(
         *(temperatures[c] for c in ("model", "target", "fold", "temperature")), strict=True
     ):
-        at = indices.get((model, target, str(fold)), np.empty(0, dtype=np.int64))
-        changes.append(_change(after[at], truth[at], correct[at], float(temperature)))
+        rows = found.get((model, target, str(fold)))
+        changes.append([np.nan] * 4 if rows is None else _change(rows, float(temperature)))
     return temperatures.assign(
         **pd.DataFrame(changes, columns=list(_CHANGES), index=temperatures.index, dtype=np.float64)
     )
 
 
-def _change(
-    after: Float64, truth: Int64, correct: Bool, temperature: float
-) -> tuple[float, float, float, float]:
-    """The columns ``_CHANGES`` of some rows, float64 ``[n, k]``, int64 ``[n]`` and bool ``[n]``."""
-    before = (after / after.max(axis=1, keepdims=True, initial=0.0)) ** temperature
+def _change(rows: Sample, temperature: float) -> list[float]:
+    """The columns ``_CHANGES`` of some rows."""
+    before = (rows.probability / rows.confidence[:, None]) ** temperature
     before /= before.sum(axis=1, keepdims=True)
-    eces = [calibration_error(p.max(axis=1, initial=0.0), correct) for p in (before, after)]
-    return eces[0], eces[1], log_loss(truth, before), log_loss(truth, after)
+    both = before, rows.probability
+    return [
+        *(calibration_error(p.max(axis=1), rows.correct) for p in both),
+        *(log_loss(rows.truth, p) for p in both),
+    ]
 
 
-def _blocks(
-    predictions: pd.DataFrame, targets: Targets
-) -> Iterator[tuple[dict[str, str], Float64, Bool]]:
-    """The key, the confidence and the correctness of the rows of a target, model and part."""
-    rows = predictions[predictions["part"].isin(PARTS)]
-    # A class of another target is NaN, which the maximum leaves out.
-    confidence = _probability(rows).max(axis=1).to_numpy(np.float64)
-    correct = _correct(rows)
-    models = pd.unique(predictions["model"])
-    found = rows.groupby(["target", "model", "part"], observed=True).indices
-    for key in ((t, m, p) for t in targets for m in models for p in PARTS):
-        if key in found:
-            named = {"model": key[1], "target": key[0], "part": key[2]}
-            yield named, confidence[found[key]], correct[found[key]]
-
-
-def _probability(rows: pd.DataFrame) -> pd.DataFrame:
-    """The columns ``p_<class>`` of every target."""
-    return rows.loc[:, rows.columns.str.startswith("p_")]
-
-
-def _correct(rows: pd.DataFrame) -> Bool:
-    # as text: categorical columns of different categories don't compare
-    return np.asarray(rows["truth"].astype(str) == rows["predicted"].astype(str), dtype=np.bool_)
+def _held(predictions: pd.DataFrame, targets: Targets) -> Iterator[tuple[dict[str, str], Sample]]:
+    """The rows of each model, target and part that nothing is fitted on, with their key."""
+    for block in blocks(predictions, targets):
+        if block.part != "train":
+            yield {"model": block.model, "target": block.target, "part": block.part}, block.sample
 
 
 def _edges() -> Float64:

@@ -13,27 +13,21 @@ Conventions:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from typing import Final
 
 import numpy as np
 import pandas as pd
 
 from speechnet.core.types import Float64, Int64, Targets, encode
-from speechnet.evaluation.bootstrap import (
-    bootstrap_weights,
-    count_by_unit,
-    deal,
-    interval,
-    ratio,
-    unit_codes,
-)
+from speechnet.evaluation.bootstrap import bootstrap_weights, count_by_unit, deal, interval, ratio
+from speechnet.evaluation.samples import Sample, blocks
 
 GENDER: Final = "gender"
 UAR: Final = "uar"
-"""Stands among the classes of ``gender_gaps`` for their mean."""
+"""Stands among the classes of the gaps for their mean."""
 
 _GROUPS: Final = ("model", "target", "class", "gender", "n", "units", "recall", "low", "high")
 _GAPS: Final = ("model", "target", "class", "higher", "lower", "gap", "low", "high", "certain")
@@ -72,8 +66,8 @@ def recall_by_gender(
     *,
     seed: int = 0,
     resamples: int = 10_000,
-) -> pd.DataFrame:
-    """The recall of every class among women and among men.
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The recall of every class among women and among men, and the gaps between them.
 
     Args:
         predictions: a sound table of predictions (``validate_predictions``).
@@ -84,60 +78,35 @@ def recall_by_gender(
         resamples: how many resamples to draw.
 
     Returns:
-        Columns ``model, target, class, gender, n, units, recall, low, high``: the number of rows,
-        of speakers (recordings, where one is unknown), and the recall with its interval. Empty
-        unless the corpus has two genders.
+        Recalls: columns ``model, target, class, gender, n, units, recall, low, high``: the number
+        of rows, of speakers (recordings, where one is unknown), and the recall with its interval.
+
+        Gaps: columns ``model, target, class, higher, lower, gap, low, high, certain``: the recall
+        of the gender ``higher`` minus that of ``lower``, 0 to 1, its interval, which may reach
+        below 0, and, bool, whether it is certain. Class ``uar`` comes first: the mean over the
+        classes that both genders have rows of, NaN if those are fewer than two. The smaller
+        gender's number of speakers decides how far an interval reaches.
+
+        Both are empty unless the corpus has two genders.
     """
-    rows = []
-    arguments = (predictions, targets, corpus, speakers)
-    for model, target, sides in _both_sides(*arguments, seed=seed, resamples=resamples):
-        for c, name in enumerate(targets[target]):
-            for side in sides:
-                recall, n = float(side.recall[c]), int(side.rows[:, c].sum())
-                low, high = interval(
-                    side.draws[:, c], side.bearing([c]), value=recall, bounds=(0.0, 1.0)
-                )
-                row = (model, target, name, side.gender, n, int(side.units[c]), recall, low, high)
-                rows.append(row)
-    return pd.DataFrame(rows, columns=list(_GROUPS))
-
-
-def gender_gaps(
-    predictions: pd.DataFrame,
-    targets: Targets,
-    corpus: pd.DataFrame,
-    speakers: pd.Series,
-    *,
-    seed: int = 0,
-    resamples: int = 10_000,
-) -> pd.DataFrame:
-    """How much better one gender is recognised than the other, in every class and on average.
-
-    Args:
-        predictions: a sound table of predictions (``validate_predictions``).
-        targets: each target with its ordered classes; ``gender`` itself is left out.
-        corpus: indexed by file, with a column ``gender``.
-        speakers: speaker or NA by file.
-        seed: the same seed gives the same intervals.
-        resamples: how many resamples to draw.
-
-    Returns:
-        Columns ``model, target, class, higher, lower, gap, low, high, certain``: the recall of the
-        gender ``higher`` minus that of ``lower``, 0 to 1, its interval, which may reach below 0,
-        and, bool, whether it is certain. Class ``uar`` comes first: the mean over the classes that
-        both genders have rows of, NaN if those are fewer than two. The smaller gender's number of
-        speakers decides how far an interval reaches. Empty unless the corpus has two genders.
-    """
-    rows = []
-    arguments = (predictions, targets, corpus, speakers)
-    for model, target, sides in _both_sides(*arguments, seed=seed, resamples=resamples):
-        shared = np.flatnonzero(np.all([side.units > 0 for side in sides], axis=0)).tolist()
-        means = {UAR: shared if len(shared) > 1 else []}
-        means |= {name: [c] for c, name in enumerate(targets[target])}
-        count = len(shared) + (len(shared) > 1)
-        for name, over in means.items():
-            rows.append((model, target, name, *_gap(sides, over, count=count)))
-    return pd.DataFrame(rows, columns=list(_GAPS))
+    known = corpus[GENDER].dropna() if GENDER in corpus else pd.Series(dtype=object)
+    genders = sorted(known.unique())
+    test = predictions[predictions["part"] == "test"]
+    recalls: list[tuple[object, ...]] = []
+    gaps: list[tuple[object, ...]] = []
+    for block in blocks(test, targets, speakers) if len(genders) == 2 else ():
+        if block.target == GENDER:
+            continue
+        gender = encode(corpus[GENDER].reindex(block.files), genders)  # NA becomes -1
+        sides = [
+            _side(name, block.sample.take(np.flatnonzero(gender == g)), g, seed, resamples)
+            for g, name in enumerate(genders)
+        ]
+        key = (block.model, block.target)
+        for c, name in enumerate(block.sample.classes):
+            recalls += [(*key, name, *side.of_class(c)) for side in sides]
+        gaps += [(*key, *gap) for gap in _gaps(sides, block.sample.classes)]
+    return pd.DataFrame(recalls, columns=[*_GROUPS]), pd.DataFrame(gaps, columns=[*_GAPS])
 
 
 def speaker_scores(
@@ -179,7 +148,7 @@ def worst_gap(gaps: pd.DataFrame, model: str, target: str) -> Gap | None:
     """The largest gap over the classes and the UAR, whether certain or not.
 
     Args:
-        gaps: the table of ``gender_gaps``; without its column ``certain`` no gap is.
+        gaps: the table of gaps; without its column ``certain`` no gap is.
         model: whose.
         target: of what.
 
@@ -201,82 +170,57 @@ class _Side:
 
     Attributes:
         gender: its name.
-        hits: rows recognised, float64 ``[u, k]``.
-        rows: rows there are, float64 ``[u, k]``.
+        rows: float64 ``[u, k]``.
         units: speakers that have rows of each class, int64 ``[k]``; more than ``u`` where those
             were dealt into groups.
+        recall: of each class, float64 ``[k]``.
         draws: the recall of each class in each resample, float64 ``[resamples, k]``.
     """
 
     gender: str
-    hits: Float64
     rows: Float64
     units: Int64
+    recall: Float64
     draws: Float64
-
-    @property
-    def recall(self) -> Float64:
-        """The recall of each class, float64 ``[k]``."""
-        return ratio(self.hits.sum(axis=0), self.rows.sum(axis=0))
 
     def bearing(self, classes: Sequence[int]) -> int:
         """How many units bear on the mean recall of classes; 0 where a class has fewer than two."""
         has = self.rows[:, classes] > 0
         return int(has.any(axis=1).sum()) if (has.sum(axis=0) > 1).all() else 0
 
-
-def _both_sides(
-    predictions: pd.DataFrame,
-    targets: Targets,
-    corpus: pd.DataFrame,
-    speakers: pd.Series,
-    *,
-    seed: int,
-    resamples: int,
-) -> Iterator[tuple[str, str, list[_Side]]]:
-    """Model, target and the two genders, for every target but gender."""
-    known = corpus[GENDER].dropna() if GENDER in corpus else pd.Series(dtype=object)
-    genders = sorted(known.unique())
-    test = predictions[predictions["part"] == "test"]
-    if len(genders) != 2 or test.empty:
-        return
-    # NA becomes -1
-    gender = encode(corpus[GENDER].reindex(test["file"]), genders)
-    units, _ = unit_codes(test["file"].tolist(), speakers)
-    # drawn once for models whose genders have the same number of units
-    weights = cache(lambda g, count: bootstrap_weights(count, resamples, seed + g))
-    of_target = test.groupby("target", observed=True).indices
-    for target in (name for name in targets if name != GENDER and name in of_target):
-        table, k = test.iloc[of_target[target]], len(targets[target])
-        who, unit = gender[of_target[target]], units[of_target[target]]
-        truth, predicted = (
-            encode(table[column].astype(str), targets[target]) for column in ("truth", "predicted")
-        )
-        found = table.groupby("model", observed=True, sort=False).indices
-        for model in pd.unique(table["model"]):
-            sides = []
-            for g, name in enumerate(genders):
-                at = np.asarray(found[model])
-                at = at[who[at] == g]
-                rows, hits, each = _counts(unit[at], truth[at], predicted[at], k=k, seed=seed)
-                drawn = weights(g, len(rows))
-                draws = ratio(drawn @ hits, drawn @ rows)
-                sides.append(_Side(name, hits=hits, rows=rows, units=each, draws=draws))
-            yield model, target, sides
+    def of_class(self, c: int) -> tuple[object, ...]:
+        """Gender, n, units, recall, low, high."""
+        recall = float(self.recall[c])
+        ends = interval(self.draws[:, c], self.bearing([c]), value=recall, bounds=(0.0, 1.0))
+        return self.gender, int(self.rows[:, c].sum()), int(self.units[c]), recall, *ends
 
 
-def _counts(
-    units: Int64, truth: Int64, predicted: Int64, *, k: int, seed: int
-) -> tuple[Float64, Float64, Int64]:
-    """One gender's rows and hits, by unit of resampling and class, and speakers by class."""
-    # codes 0..u-1 of the units that this gender has
-    known, units = np.unique(units, return_inverse=True)
-    each = count_by_unit(units, truth, k, count=len(known)) > 0
-    groups = deal(each[:, None], seed)
-    count = int(groups.max(initial=-1)) + 1
-    units, hit = groups[units], truth == predicted
-    rows = count_by_unit(units, truth, k, count=count)
-    return rows, count_by_unit(units[hit], truth[hit], k, count=count), each.sum(axis=0)
+def _side(gender: str, sample: Sample, number: int, seed: int, resamples: int) -> _Side:
+    """The rows of a gender, the first or the second, which have draws of their own."""
+    k = len(sample.classes)
+    known, unit = np.unique(sample.unit, return_inverse=True)
+    has = count_by_unit(unit, sample.truth, k, count=len(known)) > 0
+    group = deal(has[:, None], seed)
+    count = int(group.max(initial=-1)) + 1
+    unit, hit = group[unit], sample.correct
+    rows = count_by_unit(unit, sample.truth, k, count=count)
+    hits = count_by_unit(unit[hit], sample.truth[hit], k, count=count)
+    drawn = bootstrap_weights(count, resamples, seed + number)
+    return _Side(
+        gender,
+        rows=rows,
+        units=has.sum(axis=0),
+        recall=ratio(hits.sum(axis=0), rows.sum(axis=0)),
+        draws=ratio(drawn @ hits, drawn @ rows),
+    )
+
+
+def _gaps(sides: list[_Side], classes: list[str]) -> list[tuple[object, ...]]:
+    """Class, higher, lower, gap, low, high, certain: of the UAR, then of each class."""
+    shared = np.flatnonzero(np.all([side.units > 0 for side in sides], axis=0)).tolist()
+    means = {UAR: shared if len(shared) > 1 else []} | {name: [c] for c, name in enumerate(classes)}
+    count = len(shared) + (len(shared) > 1)
+    return [(name, *_gap(sides, over, count=count)) for name, over in means.items()]
 
 
 def _gap(

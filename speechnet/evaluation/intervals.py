@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 from speechnet.core.metrics import Metric
 from speechnet.core.types import Float64
 from speechnet.evaluation.bootstrap import bootstrap_weights, deal, interval, resample
-from speechnet.evaluation.resamples import CALLS, Resamples, Sample
+from speechnet.evaluation.resamples import CALLS, Resamples
+from speechnet.evaluation.samples import Sample
 
 Intervals = dict[str, tuple[float, float]]
 """Lower and upper end by the name of the score; NaN where there is none."""

@@ -9,7 +9,6 @@ repeated rows. For all other metrics the rows are repeated and the metric is cal
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
@@ -20,57 +19,10 @@ from numpy.typing import NDArray
 from speechnet.core.metrics import Metric
 from speechnet.core.types import Float64, Int64
 from speechnet.evaluation.bootstrap import count_by_unit, ratio
+from speechnet.evaluation.samples import Sample
 
 CALLS: Final = 1_000
 """The most resamples of a metric that has no fast form."""
-
-
-@dataclass(frozen=True)
-class Sample:
-    """Predicted rows of one model, target and part.
-
-    Attributes:
-        classes: the ``k`` class names.
-        fold: the fold of each row, int64 ``[n]`` in ``0..folds-1``; all 0 for a pooled score.
-        unit: the unit of resampling of each row, int64 ``[n]`` in ``0..units-1``.
-        truth: int64 ``[n]`` in ``0..k-1``.
-        predicted: int64 ``[n]`` in ``0..k-1``.
-        probability: float64 ``[n, k]``, 0 to 1.
-    """
-
-    classes: list[str]
-    fold: Int64
-    unit: Int64
-    truth: Int64
-    predicted: Int64
-    probability: Float64
-
-    def take(self, rows: Int64) -> Sample:
-        """Some of the rows, in the order given."""
-        return Sample(
-            self.classes,
-            fold=self.fold[rows],
-            unit=self.unit[rows],
-            truth=self.truth[rows],
-            predicted=self.predicted[rows],
-            probability=self.probability[rows],
-        )
-
-    def folds(self) -> Iterator[Sample]:
-        """The rows of each fold."""
-        for fold in range(self.fold.max(initial=-1) + 1):
-            yield self.take(np.flatnonzero(self.fold == fold))
-
-    def scores(self, metric: Metric) -> list[float]:
-        """The score, or that of each class; NaN where ``Metric.over`` says it is undefined."""
-        if metric.over == "classes" and len(np.unique(self.truth)) < 2:
-            return [float("nan")]
-        return metric.values(
-            truth=self.truth,
-            predicted=self.predicted,
-            probability=self.probability,
-            classes=self.classes,
-        )
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ from speechnet.corpus.union import CORPUS, corpora_of_classes
 from speechnet.data.datamodule import SpeechDataModule
 from speechnet.evaluation.bootstrap import unit_codes
 from speechnet.evaluation.intervals import intervals
-from speechnet.evaluation.resamples import Sample
+from speechnet.evaluation.samples import Sample
 from speechnet.models.scikit.estimators import fit_untuned
 from speechnet.models.scikit.model import untuned_models
 from speechnet.splits.inner import inner_folds

@@ -11,7 +11,7 @@ from speechnet.core.types import Targets, encode
 from speechnet.evaluation.bootstrap import unit_codes
 from speechnet.evaluation.calibration import calibration_change, reliability, risk_coverage
 from speechnet.evaluation.chance import chance_interval
-from speechnet.evaluation.groups import gender_gaps, recall_by_gender, speaker_scores
+from speechnet.evaluation.groups import recall_by_gender, speaker_scores
 from speechnet.evaluation.scores import confusion_table, score_predictions
 from speechnet.evaluation.significance import compare_models
 from speechnet.experiment.run_folder import RunFolder
@@ -57,10 +57,13 @@ def evaluate(
         What is said at the end of a run, and every table by its file name.
     """
     speakers = corpus["speaker"]
+    recalls, gaps = recall_by_gender(
+        predictions, targets, corpus, speakers, seed=seed, resamples=resamples
+    )
     found = Evaluated(
         scores=score_predictions(predictions, targets, speakers, seed=seed, resamples=resamples),
         comparisons=compare_models(predictions, targets, speakers, seed=seed, resamples=resamples),
-        gaps=gender_gaps(predictions, targets, corpus, speakers, seed=seed, resamples=resamples),
+        gaps=gaps,
         speakers=speaker_scores(predictions, targets, corpus),
         chance=_chance(predictions, targets, speakers, seed=seed),
     )
@@ -70,9 +73,7 @@ def evaluate(
         "comparisons.csv": found.comparisons,
         "reliability.csv": reliability(predictions, targets),
         "risk_coverage.csv": risk_coverage(predictions, targets),
-        "groups.csv": recall_by_gender(
-            predictions, targets, corpus, speakers, seed=seed, resamples=resamples
-        ),
+        "groups.csv": recalls,
         "gaps.csv": found.gaps,
         "speakers.csv": found.speakers,
     }
@@ -113,7 +114,8 @@ def write_evaluation(
         tables: by file name.
     """
     if len(temperatures):
-        tables = {**tables, "calibration.csv": calibration_change(predictions, temperatures)}
+        changes = calibration_change(predictions, run.info["targets"], temperatures)
+        tables = {**tables, "calibration.csv": changes}
     for name, table in tables.items():
         if len(table):
             run.write_table(name, table)

@@ -88,7 +88,9 @@ class TestScores:
     def test_an_edge_belongs_to_the_bin_below(self, confidence: float, bin_: int) -> None:
         """Votes of five neighbours lie on edges of fifteenths, and rounding moves none across."""
         table = pd.DataFrame({"p_female": [confidence], "p_male": [1 - confidence]})
-        table = table.assign(part="test", model="knn", target="gender", truth="female")
+        table = table.assign(
+            file="a", fold=0, part="test", model="knn", target="gender", truth="female"
+        )
         counts = reliability(table.assign(predicted="female"), TARGETS)["count"]
         assert np.flatnonzero(counts).tolist() == [bin_]
 
@@ -198,7 +200,7 @@ class TestCalibrationChange:
             after.loc[at, columns] = apply_temperature(
                 before.loc[at, columns].to_numpy(), row.temperature
             )
-        found = calibration_change(after, temperatures)
+        found = calibration_change(after, TARGETS, temperatures)
         pd.testing.assert_frame_equal(found[[*temperatures]], temperatures)
         for name, table in (("before", before), ("after", after)):
             scores = score_predictions(table[table["part"] == "test"], TARGETS)
@@ -209,7 +211,7 @@ class TestCalibrationChange:
 
     def test_zeros_of_an_uncalibrated_model(self, temperatures: pd.DataFrame) -> None:
         """A temperature of 1 leaves both sides alike, zeros and all."""
-        found = calibration_change(predictions(), temperatures.assign(temperature=1.0))
+        found = calibration_change(predictions(), TARGETS, temperatures.assign(temperature=1.0))
         assert found.notna().all(axis=None)
         for metric in ("ece", "log_loss"):
             np.testing.assert_allclose(found[f"{metric}_before"], found[f"{metric}_after"])
@@ -220,15 +222,19 @@ class TestCalibrationChange:
         text = temperatures.assign(fold=temperatures["fold"].astype(str))
         changes = ["ece_before", "ece_after", "log_loss_before", "log_loss_after"]
         pd.testing.assert_frame_equal(
-            calibration_change(table, text)[changes],
-            calibration_change(table, temperatures)[changes],
+            calibration_change(table, TARGETS, text)[changes],
+            calibration_change(table, TARGETS, temperatures)[changes],
         )
 
     def test_fold_without_test_rows(self, temperatures: pd.DataFrame) -> None:
         """NaN there, and everywhere without a test part; no temperatures, no rows."""
         table = predictions()
         less = table[~((table["fold"] == 1) & (table["part"] == "test"))]
-        found = calibration_change(less, temperatures)
+        found = calibration_change(less, TARGETS, temperatures)
         assert (found["ece_before"].isna() == (found["fold"] == 1)).all()
-        assert calibration_change(predictions(("dev",)), temperatures)["ece_after"].isna().all()
-        assert calibration_change(table, temperatures.iloc[:0]).empty
+        assert (
+            calibration_change(predictions(("dev",)), TARGETS, temperatures)["ece_after"]
+            .isna()
+            .all()
+        )
+        assert calibration_change(table, TARGETS, temperatures.iloc[:0]).empty

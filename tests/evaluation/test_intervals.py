@@ -11,7 +11,8 @@ from speechnet.core.metrics import METRICS
 from speechnet.core.types import Float64, Int64
 from speechnet.evaluation.bootstrap import bootstrap_weights, interval
 from speechnet.evaluation.intervals import intervals
-from speechnet.evaluation.resamples import Resamples, Sample
+from speechnet.evaluation.resamples import Resamples
+from speechnet.evaluation.samples import Sample
 from speechnet.evaluation.scores import score_predictions
 
 pytestmark = pytest.mark.slow

@@ -10,7 +10,7 @@ from speechnet.core.metrics import METRICS
 from speechnet.core.types import Float64, Int64
 from speechnet.evaluation.calibration import calibration_error
 from speechnet.evaluation.metrics import confusion
-from speechnet.evaluation.resamples import Sample
+from speechnet.evaluation.samples import Sample
 from speechnet.evaluation.scores import scores_of
 
 CLASSES = ["angry", "happy", "sad", "neutral"]

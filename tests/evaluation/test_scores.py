@@ -4,13 +4,8 @@ import pytest
 from sklearn import metrics
 
 from speechnet.core.metrics import METRICS
-from speechnet.evaluation.resamples import Sample
-from speechnet.evaluation.scores import (
-    confusion_table,
-    score_predictions,
-    scores_of,
-    validate_predictions,
-)
+from speechnet.evaluation.samples import Sample, validate_predictions
+from speechnet.evaluation.scores import confusion_table, score_predictions, scores_of
 
 TARGETS = {"gender": ["female", "male"], "emotion": ["angry", "happy", "sad"]}
 

@@ -1,0 +1,192 @@
+"""The table of predictions, checked and cut into arrays.
+
+``speechnet.core.types.PREDICTION_COLUMNS`` says what a predictions table holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from speechnet.core.metrics import Metric
+from speechnet.core.types import PREDICTION_COLUMNS, Float64, Int64, Targets, encode
+from speechnet.evaluation.bootstrap import unit_codes
+
+PARTS: Final = ("train", "dev", "test")
+
+TOLERANCE: Final = 1e-6
+"""How far a probability may lie outside 0 to 1, or a row's sum from 1, by rounding."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Predicted rows of one model, target and part.
+
+    Attributes:
+        classes: the ``k`` class names.
+        fold: the fold of each row, int64 ``[n]`` in ``0..folds-1``; all 0 for a pooled score.
+        unit: the unit of resampling of each row, int64 ``[n]`` in ``0..units-1``.
+        truth: int64 ``[n]`` in ``0..k-1``.
+        predicted: int64 ``[n]`` in ``0..k-1``.
+        probability: float64 ``[n, k]``, 0 to 1.
+    """
+
+    classes: list[str]
+    fold: Int64
+    unit: Int64
+    truth: Int64
+    predicted: Int64
+    probability: Float64
+
+    def take(self, rows: Int64) -> Sample:
+        """Some of the rows, in the order given."""
+        return Sample(
+            self.classes,
+            fold=self.fold[rows],
+            unit=self.unit[rows],
+            truth=self.truth[rows],
+            predicted=self.predicted[rows],
+            probability=self.probability[rows],
+        )
+
+    def folds(self) -> Iterator[Sample]:
+        """The rows of each fold."""
+        for fold in range(self.fold.max(initial=-1) + 1):
+            yield self.take(np.flatnonzero(self.fold == fold))
+
+    @property
+    def correct(self) -> NDArray[np.bool_]:
+        """Whether the predicted class is the true one, bool ``[n]``."""
+        return np.equal(self.predicted, self.truth)
+
+    @property
+    def confidence(self) -> Float64:
+        """The highest probability, float64 ``[n]``."""
+        return np.asarray(self.probability.max(axis=1, initial=0.0))
+
+    def scores(self, metric: Metric) -> list[float]:
+        """The score, or that of each class; NaN where ``Metric.over`` says it is undefined."""
+        if metric.over == "classes" and len(np.unique(self.truth)) < 2:
+            return [float("nan")]
+        return metric.values(
+            truth=self.truth,
+            predicted=self.predicted,
+            probability=self.probability,
+            classes=self.classes,
+        )
+
+
+@dataclass(frozen=True)
+class Block:
+    """The predicted rows of one model, target and part.
+
+    Attributes:
+        model: its name.
+        target: its name.
+        part: train, dev or test.
+        folds: the names of the folds that ``sample`` counts.
+        files: the ``n`` row ids.
+        unit: what a unit of resampling is: ``speaker``, ``recording``, or "" where none was asked.
+        sample: the rows.
+    """
+
+    model: str
+    target: str
+    part: str
+    folds: list[str]
+    files: list[str]
+    unit: str
+    sample: Sample
+
+
+def blocks(
+    predictions: pd.DataFrame, targets: Targets, speakers: pd.Series | None = None
+) -> Iterator[Block]:
+    """Cut a sound table of predictions into blocks, labels and folds turned into numbers.
+
+    Args:
+        predictions: the table; where it lacks a column of probabilities they are NaN.
+        targets: each target with its ordered classes.
+        speakers: speaker or NA by file; without it units are not counted.
+
+    Yields:
+        Target after target as in ``targets``, models in the order they appear, parts train, dev,
+        test.
+    """
+    models = pd.unique(predictions["model"])
+    of_target = predictions.groupby("target", observed=True).indices
+    for target, classes in targets.items():
+        if target not in of_target:
+            continue
+        rows = predictions.iloc[of_target[target]]
+        # as text: a categorical column may bring the classes of other targets along
+        truth, predicted = (encode(rows[c].astype(str), classes) for c in ("truth", "predicted"))
+        probability = np.clip(_probability(rows, classes), 0.0, 1.0)  # rounding cut off
+        found = rows.groupby(["model", "part"], observed=True).indices
+        for model, part in ((m, p) for m in models for p in PARTS if (m, p) in found):
+            at = found[model, part]
+            folds, fold = np.unique(rows["fold"].to_numpy(np.int64)[at], return_inverse=True)
+            files, codes, unit = rows["file"].iloc[at].tolist(), fold, ""
+            if speakers is not None:
+                codes, unit = unit_codes(files, speakers)
+            arrays = (truth[at], predicted[at], probability[at])
+            sample = Sample(classes, fold.astype(np.int64), codes, *arrays)
+            yield Block(model, target, part, [*map(str, folds)], files, unit, sample)
+
+
+def validate_predictions(predictions: pd.DataFrame, targets: Targets) -> None:
+    """Check that a table of predictions is complete and agrees with itself.
+
+    Args:
+        predictions: the table of predictions.
+        targets: each target with its ordered classes.
+
+    Raises:
+        ValueError: a column or a key is missing; an unknown part or target; a fold that is no
+            integer; a label that is not among the classes; a row whose probabilities are not
+            finite, not in 0 to 1 or don't sum to 1 (within 1e-6), or whose predicted class is not
+            the most probable one, or one of several that tie (within 1e-6).
+    """
+    wanted = [*PREDICTION_COLUMNS, *dict.fromkeys(f"p_{c}" for k in targets.values() for c in k)]
+    missing = [column for column in wanted if column not in predictions]
+    if missing:
+        raise ValueError(f"the predictions lack the columns {missing}; found {[*predictions]}")
+    for column in ("fold", "model"):
+        _refuse(predictions, predictions[column].isna(), f"has no {column}")
+    if not pd.api.types.is_integer_dtype(predictions["fold"]):
+        raise ValueError(f"fold is {predictions['fold'].dtype}, expected integers 0, 1, ...")
+    for column, known in (("part", list(PARTS)), ("target", list(targets))):
+        _refuse(predictions, ~predictions[column].isin(known), f"has a {column} not in {known}")
+    for target, classes in targets.items():
+        _validate_target(predictions[predictions["target"] == target], classes)
+
+
+def _validate_target(rows: pd.DataFrame, classes: list[str]) -> None:
+    for column in ("truth", "predicted"):
+        _refuse(rows, ~rows[column].isin(classes), f"has a {column} label not among {classes}")
+    p = _probability(rows, classes)
+    outside = ~((p >= -TOLERANCE) & (p <= 1 + TOLERANCE)).all(axis=1)
+    _refuse(rows, outside, "has probabilities that are not finite or not in 0 to 1")
+    _refuse(rows, np.abs(p.sum(axis=1) - 1) > TOLERANCE, "has probabilities that don't sum to 1")
+    chosen = p[np.arange(len(p)), encode(rows["predicted"].astype(str), classes)]
+    best = p.max(axis=1, initial=0.0)
+    _refuse(rows, chosen < best - TOLERANCE, "was not given its most probable class")
+
+
+def _refuse(rows: pd.DataFrame, bad: ArrayLike, what: str) -> None:
+    """Raise a ValueError that shows the first bad row and how many there are."""
+    bad = np.asarray(bad, dtype=bool)
+    if bad.any():
+        first = rows[bad].iloc[0].dropna().to_dict()
+        raise ValueError(f"{int(bad.sum())} of {len(rows)} predictions: the first {what}: {first}")
+
+
+def _probability(rows: pd.DataFrame, classes: list[str]) -> Float64:
+    """The columns ``p_<class>``, float64 ``[n, k]``; a missing value is NaN."""
+    columns = rows.reindex(columns=[f"p_{c}" for c in classes])
+    return columns.to_numpy(np.float64, na_value=np.nan)
