@@ -21,7 +21,7 @@ import pandas as pd
 
 from speechnet.core.types import Targets, encode
 from speechnet.evaluation.bootstrap import unit_codes
-from speechnet.evaluation.significance import holm, paired_difference
+from speechnet.evaluation.significance import answers, differences, holm
 
 COLUMNS: Final = (
     "part",
@@ -39,8 +39,6 @@ COLUMNS: Final = (
     "units",
     "unit",
 )
-
-_KEY: Final = ["file", "fold", "target"]
 
 
 @dataclass(frozen=True)
@@ -93,13 +91,25 @@ def ablation_table(
     Raises:
         ValueError: a trial's two tables hold different rows, or other labels for them.
     """
-    rows = [
-        {"part": trial.part, "variant": trial.variant, "model": trial.model, "target": target}
-        | _compare(both, classes, speakers, seed=seed, resamples=resamples)
-        for trial in trials
-        for target, classes in targets.items()
-        if len(both := _paired(trial, target))
-    ]
+    rows = []
+    for trial in trials:
+        changed = trial.changed.assign(model="changed")
+        both = pd.concat([trial.baseline.assign(model="baseline"), changed])
+        for target, classes in targets.items():
+            if not (changed["target"] == target).any():
+                continue
+            try:
+                found = _compare(
+                    both[both["target"] == target],
+                    classes,
+                    speakers,
+                    seed=seed,
+                    resamples=resamples,
+                )
+            except ValueError as error:
+                raise ValueError(f"{trial.part} {trial.variant}, {target}: {error}") from error
+            of = {"part": trial.part, "variant": trial.variant, "model": trial.model}
+            rows.append({**of, "target": target, **found})
     table = pd.DataFrame(rows, columns=[*COLUMNS])
     p = table["p"].to_numpy(np.float64)
     adjusted = np.full(len(table), np.nan)
@@ -109,31 +119,15 @@ def ablation_table(
     return table.assign(p_holm=adjusted)
 
 
-def _paired(trial: Trial, target: str) -> pd.DataFrame:
-    """Both predictions of each row of one target, side by side; empty where nothing changed."""
-    first, second = (table[table["target"] == target] for table in (trial.changed, trial.baseline))
-    if not len(first):
-        return first
-    # In the order of the baseline, so that all variants see the same resamples.
-    both = second.merge(first, on=[*_KEY, "truth"], suffixes=("_baseline", "_changed"))
-    if not len(both) == len(first) == len(second):
-        raise ValueError(
-            f"{trial.part} {trial.variant}, {target}: found {len(first)} rows and {len(second)} "
-            f"of the baseline, {len(both)} in common; expected the same rows and labels"
-        )
-    return both
-
-
 def _compare(
-    both: pd.DataFrame, classes: list[str], speakers: pd.Series, *, seed: int, resamples: int
+    rows: pd.DataFrame, classes: list[str], speakers: pd.Series, *, seed: int, resamples: int
 ) -> dict[str, object]:
-    truth, changed, baseline = (
-        encode(both[name].astype(object), classes)
-        for name in ("truth", "predicted_changed", "predicted_baseline")
-    )
-    units, unit = unit_codes(both["file"].tolist(), speakers)
-    found = paired_difference(
-        truth, changed, baseline, units, k=len(classes), seed=seed, resamples=resamples
+    # In the order of the baseline, so that all variants see the same resamples.
+    called = answers(rows, ["file", "fold"])
+    units, unit = unit_codes(called.index.get_level_values("file").tolist(), speakers)
+    truth, baseline, changed = (encode(called[column], classes) for column in called)
+    [found] = differences(
+        truth, [changed, baseline], units, k=len(classes), seed=seed, resamples=resamples
     )
     return {
         "baseline": found.second,
@@ -142,7 +136,7 @@ def _compare(
         "low": found.low,
         "high": found.high,
         "p": found.p,
-        "n": len(both),
+        "n": len(called),
         "units": found.units,
         "unit": unit,
     }

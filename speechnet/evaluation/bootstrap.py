@@ -189,23 +189,6 @@ def ratio(part: Float64, whole: Float64) -> Float64:
     return np.asarray(part / np.where(whole == 0, np.nan, whole), dtype=np.float64)
 
 
-def mean_recall(hits: Float64, true: Float64, present: NDArray[np.bool_]) -> Float64:
-    """UAR of many resamples.
-
-    Args:
-        hits: rows of each class that were recognised, float64 ``[k, r]``.
-        true: rows of each class, float64 ``[k, r]``.
-        present: bool ``[k]``, the classes that the data have.
-
-    Returns:
-        float64 ``[r]``; NaN where one of the classes of the data is missing, or if they are fewer
-        than two.
-    """
-    if present.sum() < 2:
-        return np.full(true.shape[1], np.nan)
-    return np.asarray(ratio(hits[present], true[present]).mean(axis=0), dtype=np.float64)
-
-
 def interval(
     draws: Float64,
     units: int,
@@ -257,3 +240,42 @@ def interval(
     reach = special.stdtrit(units - strata, (1 + level) / 2) * error / (share * (1 - share))
     low, high = floor + width * special.expit(special.logit(share) + np.array([-reach, reach]))
     return float(low), float(high)
+
+
+class UarDraws:
+    """The UAR of any predictions of the same rows, in the same resamples.
+
+    Args:
+        true: the rows of each unit and class, float64 ``[u, k]``; each unit has some.
+        resamples: how many times to draw.
+        seed: the same seed gives the same draws.
+    """
+
+    def __init__(self, true: Float64, *, resamples: int, seed: int) -> None:
+        self._units = len(true)
+        self._present = true.sum(axis=0) > 0
+        self._weights, strata = resample(true > 0, resamples, seed)
+        self._true = true.T @ self._weights.T
+        self._strata = int(strata.max(initial=0)) + 1
+        # A class that one unit has varies in a way that no resample shows.
+        self._seen = not ((true > 0).sum(axis=0) == 1).any()
+
+    def of(self, hits: Float64) -> Float64:
+        """The UAR of some predictions.
+
+        Args:
+            hits: rows recognised of each unit and class, float64 ``[u, k]``.
+
+        Returns:
+            float64 ``[1 + resamples]``, the UAR itself first; NaN where a class of the data is
+            missing, or if they are fewer than two.
+        """
+        if self._present.sum() < 2:
+            return np.full(self._true.shape[1], np.nan)
+        recall = ratio((hits.T @ self._weights.T)[self._present], self._true[self._present])
+        return np.asarray(recall.mean(axis=0), dtype=np.float64)
+
+    def interval(self, difference: Float64) -> tuple[float, float]:
+        """The 95 % interval of a difference of two such UARs, float64 ``[1 + resamples]``."""
+        value = float(difference[0]) if self._seen else float("nan")
+        return interval(difference[1:], self._units, value=value, strata=self._strata)

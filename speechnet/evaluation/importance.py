@@ -23,7 +23,7 @@ from typing import Final
 import numpy as np
 
 from speechnet.core.types import Float32, Float64, Int64
-from speechnet.evaluation.bootstrap import bootstrap_weights, interval, mean_recall, strata_of
+from speechnet.evaluation.bootstrap import UarDraws
 
 COLUMNS: Final = ("model", "target", "level", "name", "drop", "low", "high")
 
@@ -113,19 +113,11 @@ def drops(
         two classes have rows; the ends also where a class has rows of one unit only, or as
         ``interval`` says.
     """
-    there, present = rows.sum(axis=1) > 0, rows.sum(axis=0) > 0
-    rows, count = rows[there], int(there.sum())
-    strata = strata_of(rows > 0)
-    # The UAR itself comes first.
-    weights = np.vstack([np.ones(count), bootstrap_weights(count, resamples, seed, strata=strata)])
-    drawn = rows.T @ weights.T
-    whole = mean_recall(before[there].T @ weights.T, drawn, present)
-    # A class that one unit has varies in a way that no resample shows.
-    seen = not ((rows > 0).sum(axis=0) == 1).any()
+    there = rows.sum(axis=1) > 0
+    draws = UarDraws(rows[there], resamples=resamples, seed=seed)
+    whole = draws.of(before[there])
     found = []
     for shuffled in after:
-        draws = whole - mean_recall(shuffled[there].T @ weights.T, drawn, present)
-        value = float(draws[0]) if seen else float("nan")
-        ends = interval(draws[1:], count, value=value, strata=int(strata.max(initial=0)) + 1)
-        found.append((float(draws[0]), *ends))
+        drop = whole - draws.of(shuffled[there])
+        found.append((float(drop[0]), *draws.interval(drop)))
     return found

@@ -37,7 +37,7 @@ import pandas as pd
 from speechnet.core.types import Targets, encode
 from speechnet.core.wording import counted
 from speechnet.evaluation.bootstrap import unit_codes
-from speechnet.evaluation.significance import differences, holm
+from speechnet.evaluation.significance import answers, differences, holm
 
 RUN_COMPARISON_COLUMNS: Final = (
     *("target", "metric", "first_run", "first", "second_run", "second", "best"),
@@ -146,10 +146,13 @@ def compare_runs(
     """
     tables = []
     for target, classes in targets.items():
-        answers = {name: _answers(run, target) for name, run in runs.items()}
+        called = {
+            name: answers(run.answers[run.answers["target"] == target], _ROW).sort_index()
+            for name, run in runs.items()
+        }
         rows: list[dict[str, Any]] = []
         for names in combinations(runs, 2):
-            pair = [answers[name] for name in names]
+            pair = [called[name] for name in names]
             _check_truth(target, names, *pair)
             chosen = [runs[name].best for name in names]
             compared = _compare_two(
@@ -182,20 +185,10 @@ def _among(table: pd.DataFrame, recordings: set[str]) -> set[tuple[str, ...]]:
     return set(table[table["recording"].isin(recordings)].itertuples(index=False, name=None))
 
 
-def _answers(run: ScoredRun, target: str) -> pd.DataFrame:
-    """By recording and fold the truth, a column of no name, and a column for each model."""
-    rows = run.answers[run.answers["target"] == target]
-    # pivot_table would take a row that is there twice for one
-    called = rows.pivot(index=_ROW, columns="model", values="predicted")  # noqa: PD010
-    called = called[list(dict.fromkeys(rows["model"]))]
-    called.insert(0, "", rows.groupby(_ROW)["truth"].first())
-    return called
-
-
 def _check_truth(
     target: str, names: tuple[str, str], first: pd.DataFrame, second: pd.DataFrame
 ) -> None:
-    one, other = (answers[""].groupby("recording").first() for answers in (first, second))
+    one, other = (of_run[""].groupby("recording").first() for of_run in (first, second))
     one, other = one.align(other, join="inner")
     apart = one.index[one != other]
     if len(apart):

@@ -29,15 +29,7 @@ import numpy as np
 import pandas as pd
 
 from speechnet.core.types import Float64, Int64, Targets, encode
-from speechnet.evaluation.bootstrap import (
-    bootstrap_weights,
-    count_by_unit,
-    deal,
-    interval,
-    mean_recall,
-    strata_of,
-    unit_codes,
-)
+from speechnet.evaluation.bootstrap import UarDraws, count_by_unit, deal, unit_codes
 
 COMPARISON_COLUMNS = (
     *("target", "metric", "first", "second", "difference"),
@@ -72,36 +64,6 @@ class Difference:
     units: int
 
 
-def paired_difference(
-    truth: Int64,
-    first: Int64,
-    second: Int64,
-    units: Int64,
-    *,
-    k: int,
-    seed: int = 0,
-    resamples: int = 10_000,
-) -> Difference:
-    """Compare two sets of predictions of the same rows by their UAR.
-
-    Args:
-        truth: int64 ``[n]`` in ``0..k-1``.
-        first: one model's predictions, int64 ``[n]`` in ``0..k-1``.
-        second: the other's.
-        units: the unit of each row, int64 ``[n]``, as ``unit_codes`` gives them.
-        k: the number of classes.
-        seed: the same seed gives the same numbers.
-        resamples: how many resamples, and how many exchanges, to draw.
-
-    Returns:
-        The difference with its 95 % interval and its p value, not corrected for other comparisons.
-
-    Raises:
-        ValueError: the arrays don't fit together.
-    """
-    return differences(truth, [first, second], units, k=k, seed=seed, resamples=resamples)[0]
-
-
 def compare_models(
     predictions: pd.DataFrame,
     targets: Targets,
@@ -133,18 +95,15 @@ def compare_models(
         rows = predictions[(predictions["target"] == target) & (predictions["part"] == "test")]
         if rows["model"].nunique() < 2:
             continue
-        truth, called = _same_rows(rows, target)
+        try:
+            called = answers(rows, ["file", "fold"])
+        except ValueError as error:
+            raise ValueError(f"{target}: {error}") from error
         units, unit = unit_codes(called.index.get_level_values("file").tolist(), speakers)
-        found = differences(
-            encode(truth, classes),
-            [encode(called[model], classes) for model in called],
-            units,
-            k=len(classes),
-            seed=seed,
-            resamples=resamples,
-        )
+        truth, *labels = (encode(called[column], classes) for column in called)
+        found = differences(truth, labels, units, k=len(classes), seed=seed, resamples=resamples)
         table = pd.DataFrame([vars(d) for d in found])
-        table[["first", "second"]] = list(combinations(called.columns, 2))
+        table[["first", "second"]] = list(combinations(called.columns[1:], 2))
         adjusted = holm(table["p"].to_numpy())
         tables.append(table.assign(target=target, metric="uar", p_holm=adjusted, unit=unit))
     columns = list(COMPARISON_COLUMNS)
@@ -171,29 +130,43 @@ def holm(p: Float64) -> Float64:
     return adjusted
 
 
-def _same_rows(rows: pd.DataFrame, target: str) -> tuple[pd.Series, pd.DataFrame]:
-    """The truth and, a column per model, what was predicted, by file and fold."""
+def answers(rows: pd.DataFrame, key: list[str]) -> pd.DataFrame:
+    """What is true of each row, and what each model answered.
+
+    Args:
+        rows: columns ``key, model, truth, predicted``.
+        key: what tells rows apart.
+
+    Returns:
+        By key, in the order of the first model's rows, as text: the truth in a column of no name,
+        then a column for each model.
+
+    Raises:
+        ValueError: a model answers a row twice, or one that another doesn't; they disagree about
+            what is true.
+    """
     # as text: categories would bring classes along that are not there
     rows = rows.astype({"model": str, "truth": str, "predicted": str})
-    by_row = ["file", "fold"]
-    doubled = rows.duplicated([*by_row, "model"])
+    doubled = rows.duplicated([*key, "model"])
     if doubled.any():
         raise ValueError(
-            f"{target}: {rows[doubled].iloc[0][[*by_row, 'model']].to_dict()} is predicted twice; "
-            "expected one row per file, fold and model"
+            f"{rows[doubled].iloc[0][[*key, 'model']].to_dict()} is predicted twice; expected one "
+            "row per file, fold and model"
         )
     of_models = rows.groupby("model", sort=False)
-    called = pd.concat({m: of.set_index(by_row)["predicted"] for m, of in of_models}, axis=1)
+    columns = {m: of.set_index(key)["predicted"] for m, of in of_models}
+    called = pd.concat(columns, axis=1) if columns else rows.set_index(key)[[]]
     missing = called.isna().sum()
     if missing.any():
         raise ValueError(
-            f"{target}: of {len(called)} test rows the models lack {missing.to_dict()}; only "
-            "predictions of the same files in the same folds can be compared"
+            f"of {len(called)} test rows the models lack {missing.to_dict()}; only predictions of "
+            "the same files in the same folds can be compared"
         )
-    truth = rows.groupby(by_row)["truth"].agg(["first", "nunique"]).loc[called.index]
+    truth = rows.groupby(key)["truth"].agg(["first", "nunique"]).loc[called.index]
     if (truth["nunique"] > 1).any():
-        raise ValueError(f"{target}: the models disagree about what is true of the same row")
-    return truth["first"], called
+        raise ValueError("the models disagree about what is true of the same row")
+    called.insert(0, "", truth["first"])
+    return called
 
 
 def differences(
@@ -218,7 +191,8 @@ def differences(
         pairs: which two of ``called``, by position; every two if not given.
 
     Returns:
-        A difference for each pair, as ``paired_difference`` gives it.
+        The difference of each pair with its 95 % interval and its p value, not corrected for other
+        comparisons.
 
     Raises:
         ValueError: the arrays don't fit together.
@@ -229,25 +203,12 @@ def differences(
     units = deal(has[:, None, :], seed)[units]
     count = int(units.max()) + 1
     true = count_by_unit(units, truth, k, count=count)
-    strata = strata_of(true > 0)
-    weights = bootstrap_weights(count, resamples, seed, strata=strata)
-    # the UAR itself comes first
-    weights = np.vstack([np.ones(count), weights])
-    drawn = true.T @ weights.T
     hits = [count_by_unit(units[c == truth], truth[c == truth], k, count=count) for c in called]
-    present = true.sum(axis=0) > 0
-    uar = [mean_recall(of_model.T @ weights.T, drawn, present) for of_model in hits]
-    # a class that one unit has varies in a way that no resample shows
-    seen = not ((true > 0).sum(axis=0) == 1).any()
+    draws = UarDraws(true, resamples=resamples, seed=seed)
+    uar = [draws.of(of_model) for of_model in hits]
     compared: list[Difference] = []
     for i, j in combinations(range(len(called)), 2) if pairs is None else pairs:
-        draws = uar[i] - uar[j]
-        low, high = interval(
-            draws[1:],
-            count,
-            value=float(draws[0]) if seen else float("nan"),
-            strata=int(strata.max()) + 1,
-        )
+        low, high = draws.interval(uar[i] - uar[j])
         p = _permutation_p(hits[i] - hits[j], true, seed=seed, resamples=resamples)
         first, second = float(uar[i][0]), float(uar[j][0])
         compared.append(Difference(first - second, low, high, p, first, second, len(found)))

@@ -14,7 +14,6 @@ from speechnet.evaluation.chance import chance_interval
 from speechnet.evaluation.groups import recall_by_gender, speaker_scores
 from speechnet.evaluation.scores import confusion_table, score_predictions
 from speechnet.evaluation.significance import compare_models
-from speechnet.experiment.run_folder import RunFolder
 
 
 @dataclass(frozen=True)
@@ -41,6 +40,7 @@ def evaluate(
     corpus: pd.DataFrame,
     targets: Targets,
     *,
+    temperatures: pd.DataFrame | None = None,
     seed: int,
     resamples: int,
 ) -> tuple[Evaluated, dict[str, pd.DataFrame]]:
@@ -50,11 +50,12 @@ def evaluate(
         predictions: the table of predictions.
         corpus: the corpus table, indexed by file, with ``speaker`` and ``gender``.
         targets: each target's ordered classes.
+        temperatures: columns model, target, fold, temperature; None or empty without calibration.
         seed: of every resampling.
         resamples: how many bootstrap samples, and permutations.
 
     Returns:
-        What is said at the end of a run, and every table by its file name.
+        What is said at the end of a run, and every table that has rows by its file name.
     """
     speakers = corpus["speaker"]
     recalls, gaps = recall_by_gender(
@@ -77,7 +78,10 @@ def evaluate(
         "gaps.csv": found.gaps,
         "speakers.csv": found.speakers,
     }
-    return found, tables
+    if temperatures is not None and len(temperatures):
+        changes = calibration_change(predictions, targets, temperatures)
+        tables["calibration.csv"] = changes
+    return found, {name: table for name, table in tables.items() if len(table)}
 
 
 def _chance(
@@ -97,25 +101,3 @@ def _chance(
             truth, codes if theirs else None, len(classes), seed=seed, resamples=10_000
         )
     return found
-
-
-def write_evaluation(
-    run: RunFolder,
-    predictions: pd.DataFrame,
-    temperatures: pd.DataFrame,
-    tables: dict[str, pd.DataFrame],
-) -> None:
-    """Write the tables that have rows, and what calibration changed.
-
-    Args:
-        run: where to.
-        predictions: the table of predictions.
-        temperatures: columns model, target, fold, temperature; empty without calibration.
-        tables: by file name.
-    """
-    if len(temperatures):
-        changes = calibration_change(predictions, run.info["targets"], temperatures)
-        tables = {**tables, "calibration.csv": changes}
-    for name, table in tables.items():
-        if len(table):
-            run.write_table(name, table)

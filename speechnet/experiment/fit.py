@@ -27,7 +27,7 @@ from speechnet.experiment.announce import announce
 from speechnet.experiment.audit import audit_fit, check_speaker_normalisation
 from speechnet.experiment.cross_corpus import cross_matrix
 from speechnet.experiment.description import describe_data, describe_protocol, split_table
-from speechnet.experiment.evaluate import evaluate, write_evaluation
+from speechnet.experiment.evaluate import evaluate
 from speechnet.experiment.fold import FoldTraining, check_searches
 from speechnet.experiment.importance import importance
 from speechnet.experiment.mistakes import write_mistakes
@@ -269,10 +269,12 @@ def _evaluate(
             predictions,
             data.table,
             data.targets,
+            temperatures=temperatures,
             seed=config.seed_everything,
             resamples=config.evaluation.resamples,
         )
-        write_evaluation(run, predictions, temperatures, tables)
+        for name, table in tables.items():
+            run.write_table(name, table)
     run.info["chance"] = found.chance
 
 

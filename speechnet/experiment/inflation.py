@@ -12,7 +12,7 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from speechnet.core.types import Int64
 from speechnet.data.datamodule import SpeechDataModule
 from speechnet.evaluation.bootstrap import unit_codes
-from speechnet.evaluation.significance import paired_difference
+from speechnet.evaluation.significance import differences
 from speechnet.models.scikit.estimators import fit_untuned
 from speechnet.models.scikit.model import reference_model, untuned_models
 
@@ -102,7 +102,7 @@ def _compare(data: SpeechDataModule, rows: Int64, column: int) -> dict[str, floa
     for number, ((_, held), values) in enumerate(zip(divisions, predicted, strict=True)):
         (first if number < folds else second)[held] = values
     k = int(labels.max()) + 1
-    found = paired_difference(labels, first, second, units, k=k, seed=data.seed)
+    [found] = differences(labels, [first, second], units, k=k, seed=data.seed)
     return {
         "random": found.first,
         "disjoint": found.second,

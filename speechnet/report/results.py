@@ -8,14 +8,13 @@ from typing import Any, Final
 import pandas as pd
 
 from speechnet.core.findings import Finding
+from speechnet.core.metrics import METRICS
 from speechnet.core.wording import all_of, counted
 from speechnet.evaluation.groups import UAR, worst_gap
 from speechnet.evaluation.significance import SIGNIFICANT
 from speechnet.report.data import ReportData
 from speechnet.report.names import p_value, percent, points
 
-_METRICS: Final = {"uar": "UAR", "accuracy": "accuracy"}
-"""Those that results are published in."""
 _PUBLISHED_FOR: Final = "emotion"
 HARDEST: Final = 3
 """How many of the hardest speakers are named."""
@@ -165,7 +164,7 @@ def _tested(rows: pd.DataFrame, family: int) -> str:
 def _published(data: ReportData) -> Iterator[Finding]:
     """Published results of the protocol, beside the run's own."""
     table = data.table("references")
-    for metric, name in _METRICS.items():
+    for metric, name in ((each.name, each.label) for each in METRICS.values()):
         known = table[table["metric"] == metric]
         if known.empty:
             continue

@@ -17,7 +17,7 @@ from speechnet.comparison.compare import compare
 from speechnet.config.experiment import read_experiment
 from speechnet.core.errors import ConfigError, DataError
 from speechnet.core.types import encode
-from speechnet.evaluation.significance import paired_difference
+from speechnet.evaluation.significance import differences
 from speechnet.experiment.fit import fit
 from speechnet.experiment.manifest import write_sums
 from speechnet.experiment.run_tables import read_table
@@ -87,10 +87,9 @@ def test_same_folds_are_paired(
     row = written.query("target == 'emotion' and first == 'svm' and second == 'svm'").iloc[0]
     one, other = (answers(run, "emotion", "svm") for run in (tiny_run, narrow))
     classes = found.targets["emotion"]
-    expected = paired_difference(
+    [expected] = differences(
         encode(one["truth"], classes),
-        encode(one["predicted"], classes),
-        encode(other["predicted"], classes),
+        [encode(of["predicted"], classes) for of in (one, other)],
         pd.factorize(speaker.loc[one.index])[0].astype(np.int64),
         k=4,
     )

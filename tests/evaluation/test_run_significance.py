@@ -239,7 +239,7 @@ def test_a_row_twice() -> None:
     """A row that a model predicts twice is refused."""
     run = a_run({"svm": 1}, seed=0)
     doubled = ScoredRun(run.division, pd.concat([run.answers, run.answers.head(1)]), None)
-    with pytest.raises(ValueError, match="duplicate"):
+    with pytest.raises(ValueError, match="is predicted twice"):
         compared({"A": run, "B": doubled})
 
 

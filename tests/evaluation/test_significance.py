@@ -8,7 +8,7 @@ from sklearn import metrics
 
 from speechnet.core.types import Int64
 from speechnet.evaluation.bootstrap import bootstrap_weights, interval
-from speechnet.evaluation.significance import compare_models, holm, paired_difference
+from speechnet.evaluation.significance import Difference, compare_models, differences, holm
 
 K = 3
 CLASSES = ["angry", "happy", "sad"]
@@ -30,6 +30,13 @@ def rows(
     hit = rng.random((2, len(truth))) < right[:, units, truth]
     first, second = np.where(hit, truth, wrong)
     return truth, first, second, units
+
+
+def paired_difference(
+    truth: Int64, first: Int64, second: Int64, units: Int64, **options: int
+) -> Difference:
+    """The difference of two sets of predictions."""
+    return differences(truth, [first, second], units, **options)[0]
 
 
 def uar(truth: Int64, predicted: Int64) -> float:

@@ -17,6 +17,7 @@ from sklearn.svm import SVC
 from speechnet.config.experiment import ExperimentConfig, read_experiment
 from speechnet.core.types import Float32, Int64
 from speechnet.data.datamodule import SpeechDataModule
+from speechnet.evaluation import bootstrap
 from speechnet.evaluation import importance as pure
 from speechnet.evaluation.config import AblationConfig
 from speechnet.evaluation.importance import COLUMNS, HeldRows, draw_orders, drops, recognised
@@ -121,16 +122,17 @@ class TestDrops:
         before = rng.binomial(self.ROWS.astype(int), 0.8).astype(float)
         after = rng.binomial(self.ROWS.astype(int), 0.5).astype(float)
         kept = {}
-        original = pure.interval
+        original = bootstrap.interval
 
         def spy(draws: np.ndarray, *rest: object, **more: object) -> tuple[float, float]:
             kept["draws"] = draws
             return original(draws, *rest, **more)  # type: ignore[arg-type]
 
-        monkeypatch.setattr(pure, "interval", spy)
+        monkeypatch.setattr(bootstrap, "interval", spy)
         ((drop, low, high),) = drops(before, [after], self.ROWS, seed=5, resamples=40)
         there = self.ROWS.any(axis=1)
-        weights = pure.bootstrap_weights(4, 40, 5, strata=pure.strata_of(self.ROWS[there] > 0))
+        strata = bootstrap.strata_of(self.ROWS[there] > 0)
+        weights = bootstrap.bootstrap_weights(4, 40, 5, strata=strata)
 
         def uar(hits: np.ndarray, weight: np.ndarray) -> float:
             total = weight @ self.ROWS[there]
