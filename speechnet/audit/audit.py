@@ -15,6 +15,7 @@ from speechnet.audit.leakage import leakage
 from speechnet.audit.near_duplicates import PAIR_COLUMNS, find
 from speechnet.audit.recordings import examine
 from speechnet.audit.summary import BANDWIDTH, summary
+from speechnet.core.findings import Finding
 from speechnet.core.types import FeatureMatrix, Fold, Targets
 
 
@@ -23,8 +24,7 @@ class Audit:
     """What was found.
 
     Attributes:
-        summary: the findings, the worst first, as ``speechnet.core.findings.as_table`` has them:
-            ``audit.csv``.
+        findings: the worst first: ``audit.csv``.
         files: ``file, fault, value, detail``: ``audit_files.csv``.
         near_duplicates: ``first, second, distance, threshold``: ``near_duplicates.csv``.
         leakage: ``fold, kind, value, train, test, tested``: ``leakage.csv``.
@@ -33,7 +33,7 @@ class Audit:
         composition: ``target, class, gender, speaker, count``.
     """
 
-    summary: pd.DataFrame
+    findings: list[Finding]
     files: pd.DataFrame
     near_duplicates: pd.DataFrame
     leakage: pd.DataFrame
@@ -89,7 +89,7 @@ def run_audit(
         config=config,
     )
     return Audit(
-        summary=found,
+        findings=found,
         files=files,
         near_duplicates=near,
         leakage=leaks,

@@ -16,7 +16,7 @@ from speechnet.audit.composition import (
 from speechnet.audit.config import AuditConfig
 from speechnet.audit.labels import originals
 from speechnet.audit.recordings import FAULTS
-from speechnet.core.findings import SEVERITIES, Finding, Severity, as_table, ranked
+from speechnet.core.findings import SEVERITIES, Finding, Severity, ranked
 from speechnet.core.types import POLICY_REASONS, REASONS, Targets
 from speechnet.core.wording import counted, listing, plural
 
@@ -71,7 +71,7 @@ def summary(
     dispute: pd.DataFrame,
     config: AuditConfig,
     mixture: Iterable[Finding] = (),
-) -> pd.DataFrame:
+) -> list[Finding]:
     """Make findings of what the parts of the audit measured.
 
     Args:
@@ -86,8 +86,7 @@ def summary(
         mixture: from ``bandwidth.mixed``.
 
     Returns:
-        The findings as ``speechnet.core.findings.as_table`` has them; by severity, the worst
-        first, then in the order of ``speechnet.core.findings``. No row where nothing was found.
+        The findings by severity, the worst first, then in the order of ``core.findings``.
     """
     findings = [
         *_leaks(leaks),
@@ -100,8 +99,7 @@ def summary(
         *mixture,
         *_recordings(files),
     ]
-    severely = sorted(ranked(findings), key=lambda each: SEVERITIES.index(each.severity))
-    return as_table(severely)
+    return sorted(ranked(findings), key=lambda each: SEVERITIES.index(each.severity))
 
 
 def _leaks(leaks: pd.DataFrame) -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from speechnet.console.messages import output, say
 from speechnet.console.progress import working
 from speechnet.core.errors import DataError
 from speechnet.core.files import storage_errors, write_whole
-from speechnet.core.findings import Finding, as_table, from_table
+from speechnet.core.findings import Finding, as_table
 from speechnet.core.types import Targets
 from speechnet.core.wording import counted, plural
 from speechnet.data.datamodule import SpeechDataModule
@@ -60,7 +61,7 @@ def audit(config: ExperimentConfig) -> Path:
         with working("auditing"):
             found = _run(config, data, misfits)
             inflation = measure_inflation(data)
-    output.print(findings_table(found.summary))
+    output.print(findings_table(found.findings))
     for finding in inflated(inflation):
         say(f"{finding.line} ({finding.detail})", to=output)
     folder = next_version(out / config.experiment / "audits")
@@ -85,9 +86,9 @@ def audit_fit(config: ExperimentConfig, data: SpeechDataModule, run: RunFolder) 
         for name, table in _tables(found, inflation).items():
             run.write_table(name, table)
     run.info["audit"] = {
-        severity: int((found.summary["severity"] == severity).sum()) for severity in _STYLES
+        severity: sum(each.severity == severity for each in found.findings) for severity in _STYLES
     }
-    for finding in from_table(found.summary):
+    for finding in found.findings:
         if finding.severity != "note":
             line = f"{finding.severity.capitalize()}: {finding.line}"
             whole = f"{line}: {finding.detail}"
@@ -136,7 +137,7 @@ def check_speaker_normalisation(
             )
 
 
-def _misfits(data: SpeechDataModule) -> pd.DataFrame:
+def _misfits(data: SpeechDataModule) -> list[Finding]:
     """Why ``fit`` would refuse the corpus, as findings; makes the folds where it would not."""
     found = []
     for check, attempt in (("max_bad_share", data.check_share), ("protocol", data.setup)):
@@ -147,11 +148,11 @@ def _misfits(data: SpeechDataModule) -> pd.DataFrame:
             found.append(Finding(check, "fault", what, 1, str(error)))
     if not hasattr(data, "folds"):
         data.folds = []
-    return as_table(found)
+    return found
 
 
 def _run(
-    config: ExperimentConfig, data: SpeechDataModule, misfits: pd.DataFrame | None = None
+    config: ExperimentConfig, data: SpeechDataModule, misfits: Iterable[Finding] = ()
 ) -> Audit:
     found = run_audit(
         data.table,
@@ -164,14 +165,12 @@ def _run(
         highest=config.data.features.highest(config.data.audio.sample_rate),
         labels=data.corpus.table,
     )
-    if misfits is None or misfits.empty:
-        return found
-    return replace(found, summary=pd.concat([misfits, found.summary], ignore_index=True))
+    return replace(found, findings=[*misfits, *found.findings])
 
 
 def _tables(found: Audit, inflation: pd.DataFrame) -> dict[str, pd.DataFrame]:
     return {
-        "audit.csv": found.summary,
+        "audit.csv": as_table(found.findings),
         "audit_files.csv": found.files,
         "near_duplicates.csv": found.near_duplicates,
         "disputed.csv": found.disputed,

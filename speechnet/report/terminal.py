@@ -259,28 +259,20 @@ def printable(value: object, style: str = "") -> Text:
     return Text(_escaped(value), style)
 
 
-def findings_table(findings: pd.DataFrame) -> Table:
-    """One row for each finding, the worst first.
-
-    Args:
-        findings: columns ``severity, what, count, detail``.
-
-    Raises:
-        DataError: the table lacks a column.
-    """
-    require_columns(findings, ("severity", "what", "count", "detail"), name="findings")
+def findings_table(findings: Sequence[Finding]) -> Table:
+    """One row for each finding, in their order."""
     table = plain_table("Audit")
     table.add_column("", no_wrap=True)
     table.add_column("", justify="right", no_wrap=True)
     table.add_column("found", overflow="fold")
-    for _, row in findings.iterrows():
-        found = printable(row["what"])
-        if row["detail"]:
-            for line in str(row["detail"]).split("\n"):
-                found.append("\n").append_text(printable(line, style="dim"))
-        severity = str(row["severity"])
-        table.add_row(Text(severity, _STYLES.get(severity, "")), str(row["count"]), found)
-    if findings.empty:
+    for finding in findings:
+        found = printable(finding.what)
+        for line in filter(None, finding.detail.split("\n")):
+            found.append("\n").append_text(printable(line, style="dim"))
+        style = _STYLES.get(finding.severity, "")
+        count = "" if finding.count is None else str(finding.count)
+        table.add_row(Text(finding.severity, style), count, found)
+    if not findings:
         table.add_row("", "", Text("nothing was found", style="dim"))
     return table
 

@@ -16,7 +16,7 @@ import soundfile
 from speechnet.audio.config import AudioConfig
 from speechnet.audit.audit import Audit, run_audit
 from speechnet.audit.config import AuditConfig
-from speechnet.core.findings import FINDING_COLUMNS, SEVERITIES
+from speechnet.core.findings import FINDING_COLUMNS, SEVERITIES, as_table
 from speechnet.core.types import Fold
 from speechnet.corpus.synthetic.synthesis import synthesise
 from speechnet.denoise import DenoiseConfig
@@ -148,7 +148,13 @@ def spoilt(corpus: tuple[Path, pd.DataFrame]) -> Audit:
 def test_a_sound_corpus_has_no_finding(corpus: tuple[Path, pd.DataFrame]) -> None:
     """Nothing is said of it but who said what."""
     found = audited(*corpus, ["s5", "s6"])
-    for table in (found.summary, found.files, found.near_duplicates, found.leakage, found.disputed):
+    for table in (
+        as_table(found.findings),
+        found.files,
+        found.near_duplicates,
+        found.leakage,
+        found.disputed,
+    ):
         assert table.empty
     assert found.composition["count"].sum() == 2 * 72
 
@@ -196,7 +202,7 @@ def test_copies_under_another_name_are_label_errors(spoilt: Audit) -> None:
         ["s3_1_neutral.wav", "copy_3_louder.wav", "near", "s3", "s7"],
         ["s4_2_sad.wav", "exact.wav", "exact", "s4", "s7"],
     ]
-    assert spoilt.summary.set_index("check").loc["copies_disagree", "count"] == 4
+    assert {each.check: each.count for each in spoilt.findings}["copies_disagree"] == 4
 
 
 def test_an_exact_copy_that_is_excluded_is_compared(corpus: tuple[Path, pd.DataFrame]) -> None:
@@ -206,12 +212,11 @@ def test_an_exact_copy_that_is_excluded_is_compared(corpus: tuple[Path, pd.DataF
     copy = table.loc[["s4_2_sad.wav"]].rename(index={"s4_2_sad.wav": "again.wav"})
     whole = pd.concat([table, copy.assign(emotion="happy")]).rename_axis("file")
     found = audited(root, whole.sort_index(), ["s5", "s6"], keep_duplicates=False)
-    rows = found.summary.set_index("check")
-    assert rows.index.tolist() == ["copies_disagree", "duplicate"]
-    row = rows.loc["copies_disagree"]
-    assert (row["severity"], row["count"]) == ("fault", 1)
-    assert row["detail"] == "again.wav (happy) = s4_2_sad.wav (sad)"
-    assert rows.loc["duplicate", "detail"] == "again.wav = s4_2_sad.wav"
+    disagree, duplicate = found.findings
+    assert (disagree.check, duplicate.check) == ("copies_disagree", "duplicate")
+    assert (disagree.severity, disagree.count) == ("fault", 1)
+    assert disagree.detail == "again.wav (happy) = s4_2_sad.wav (sad)"
+    assert duplicate.detail == "again.wav = s4_2_sad.wav"
 
 
 def test_a_shared_speaker_is_the_worst(corpus: tuple[Path, pd.DataFrame]) -> None:
@@ -229,16 +234,16 @@ def test_a_shared_speaker_is_the_worst(corpus: tuple[Path, pd.DataFrame]) -> Non
         excluded=found.excluded,
         config=AuditConfig(near_duplicates=False),
     )
-    worst = audit.summary.iloc[0]
-    assert (worst["check"], worst["severity"], worst["count"]) == ("leakage_speaker", "fault", 1)
-    assert worst["what"].startswith("speaker is both trained on and tested")
-    assert worst["detail"] == 'in 1 fold: "s5"'
+    worst = audit.findings[0]
+    assert (worst.check, worst.severity, worst.count) == ("leakage_speaker", "fault", 1)
+    assert worst.what.startswith("speaker is both trained on and tested")
+    assert worst.detail == 'in 1 fold: "s5"'
     assert audit.near_duplicates.columns.tolist() == ["first", "second", "distance", "threshold"]
 
 
 def test_the_summary_says_it_in_order(spoilt: Audit) -> None:
     """The worst first; each fault has its row, with a count and the first of the files."""
-    summary = spoilt.summary
+    summary = as_table(spoilt.findings)
     assert summary.columns.tolist() == list(FINDING_COLUMNS)
     ranks = summary["severity"].map(SEVERITIES.index)
     assert ranks.is_monotonic_increasing

@@ -10,6 +10,7 @@ from speechnet.audit.config import AuditConfig
 from speechnet.audit.labels import DISPUTED_COLUMNS
 from speechnet.audit.leakage import LEAKAGE_COLUMNS
 from speechnet.audit.summary import summary
+from speechnet.core.findings import as_table
 
 
 def told(table: pd.DataFrame, bandwidth: np.ndarray, highest: float = 11_025) -> pd.DataFrame:
@@ -25,7 +26,7 @@ def told(table: pd.DataFrame, bandwidth: np.ndarray, highest: float = 11_025) ->
         mixture=mixed(heard, highest),
         config=AuditConfig(),
     )
-    return found.set_index("check")
+    return as_table(found).set_index("check")
 
 
 def test_a_mixture_is_counted_and_mended() -> None:

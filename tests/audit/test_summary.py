@@ -9,6 +9,7 @@ from speechnet.audit.config import AuditConfig
 from speechnet.audit.labels import DISPUTED_COLUMNS
 from speechnet.audit.leakage import LEAKAGE_COLUMNS
 from speechnet.audit.summary import summary
+from speechnet.core.findings import as_table
 
 NO_FILES = pd.DataFrame(columns=["file", "fault", "value", "detail"])
 NO_PAIRS = pd.DataFrame(columns=["first", "second", "distance", "threshold"])
@@ -34,7 +35,7 @@ def findings(
         dispute=dispute,
         config=config or AuditConfig(),
     )
-    return found.set_index("check")
+    return as_table(found).set_index("check")
 
 
 def test_a_balanced_corpus_has_none() -> None:

@@ -49,7 +49,7 @@ def urdu(seed: int = 0) -> pd.DataFrame:
 
 def audit_of(table: pd.DataFrame) -> pd.DataFrame:
     """What the audit says of a table whose recordings are sound and whose parts share nothing."""
-    return summary(
+    found = summary(
         table,
         TARGETS,
         files=pd.DataFrame(columns=["file", "fault", "value", "detail"]),
@@ -58,6 +58,7 @@ def audit_of(table: pd.DataFrame) -> pd.DataFrame:
         dispute=pd.DataFrame(columns=list(DISPUTED_COLUMNS)),
         config=AuditConfig(),
     )
+    return as_table(found)
 
 
 def inflation(**differences: float) -> pd.DataFrame:

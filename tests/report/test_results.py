@@ -190,12 +190,9 @@ def test_recalls_of_a_fold() -> None:
 
 def test_findings_are_shown_as_they_stand() -> None:
     """A hostile file name is no markup."""
-    findings = pd.DataFrame(
-        [("warning", "recordings are noisy", 2, "[red]a\x1b.wav\nnext")],
-        columns=["severity", "what", "count", "detail"],
-    )
-    table = findings_table(findings)
+    noisy = Finding("noisy", "warning", "recordings are noisy", 2, "[red]a\x1b.wav\nnext")
+    table = findings_table([noisy])
     shown = [str(next(iter(column.cells))) for column in table.columns]
     assert shown == ["warning", "2", "recordings are noisy\n[red]a\\x1b.wav\nnext"]
-    empty = findings_table(findings.iloc[:0])
+    empty = findings_table([])
     assert str(next(iter(empty.columns[2].cells))) == "nothing was found"
