@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import field, fields, make_dataclass
-from typing import Any
+from typing import Any, get_type_hints
 
 from speechnet.config.arguments import allow_imports, flags, given_value
 
@@ -26,6 +26,12 @@ def mapping_class(name: str, settings: Mapping[str, type], *, default: Collectio
         A dataclass with a field for each name, which holds its settings or None.
     """
     allow_imports(kind.__module__ for kind in settings.values())
+    for kind in settings.values():
+        # Where annotations are text, jsonargparse imports what their module imports for type
+        # checkers alone, such as torch.
+        hints = get_type_hints(kind)
+        signature = vars(kind)["__init__"].__annotations__
+        signature |= {key: hints[key] for key in signature if key in hints}
     made = make_dataclass(
         name,
         [

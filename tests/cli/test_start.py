@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -154,3 +155,26 @@ def test_report_and_compare(tiny_run: Path, tmp_path: Path) -> None:
     shutil.copytree(tiny_run, copy)
     assert not imported("report", "--run", str(copy), "--figures", "false") & learnt
     assert not imported("compare", str(tiny_run), str(copy)) & learnt
+
+
+def test_a_plugin_that_fails_is_named_and_left_out(tmp_path: Path) -> None:
+    """In one line on stderr, with its package and the reason; the command goes on."""
+    info = tmp_path / "guest-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: guest\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[speechnet.models]\ntheirs = guest\n")
+    (tmp_path / "guest.py").write_text("import no_such_module\n")
+    path = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")]))
+    done = subprocess.run(
+        [sys.executable, "-m", "speechnet", "fit", "--print_config"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"PYTHONPATH": path},
+    )
+    assert done.stderr.splitlines() == [
+        "left out: the model 'theirs' of the package guest: ModuleNotFoundError: No module named "
+        "'no_such_module'"
+    ]
+    assert "theirs" not in done.stdout
+    assert "svm" in done.stdout
