@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -67,49 +67,59 @@ def scores_table(
     table = plain_table(gap=0)  # two intervals leave no more
     table.show_edge = False  # with what is said of it, it has to fit 24 lines
     table.add_column("Scores in %")
-    scored, wide = _columns(set(scores["part"]))
-    for heading in scored.values():
+    headings, wide = _columns(set(scores["part"]))
+    for heading in headings.values():
         table.add_column(heading, justify="right", no_wrap=True)
-    shown: list[Score] = []
-    lacking: list[Score] = []
-    marked = False
-    intervals = "low" in scores
+    found, models = scores_by_key(scores), models_of(scores)
+    shown: dict[_Key, list[Score]] = {key: [] for key in headings}
     for target in targets:
-        rows = _score_rows(scores, target, keys=[*scored, _DECIDING])
-        best = np.nanmax([-math.inf, *(row[_DECIDING].value for row in rows.values())])
+        rows = {
+            key: [found.get((each, target, *key), Score(math.nan)) for each in models]
+            for key in headings
+        }
+        best = np.nanmax([-math.inf, *(score.value for score in rows[_DECIDING])])
         table.add_row(Text(target, style="bold cyan"))
-        for model, row in rows.items():
-            shown += [row[key] for key in scored]
-            lacking += [row[key] for key in wide if intervals and _lacks_interval(row[key])]
-            cells = {
-                key: Text(_cell(row[key], wide=key in wide, intervals=intervals)) for key in scored
-            }
+        for place, model in enumerate(models):
+            row = {key: rows[key][place] for key in headings}
+            cells = {key: Text(_cell(row[key], wide=key in wide, scores=scores)) for key in row}
             if row[_DECIDING].value == best:
                 cells[_DECIDING] = Text(f"{_BEST}{cells[_DECIDING]}", "bold")
-                marked = True
             table.add_row(model_name(model), *cells.values())
-    notes = [
-        protocol.rstrip("."),
-        *_spread_in_words(shown, folds=fold_count(scores), unit=unit),
-        *([POOLED_NOTE] if any(score.pooled for score in shown) else []),
-        *([f"{_BEST} the best test UAR"] if marked else []),
-        *([f"{_NO_INTERVAL}: no interval, as {_why_none(unit)}"] if lacking else []),
-        *([f"{UNDEFINED}: undefined"] if any(math.isnan(score.value) for score in shown) else []),
-        # Of a run that is scored once more it can't be known.
-        *(["Nothing was chosen on the test part"] if "train" in set(scores["part"]) else []),
-    ]
-    table.caption = Text(". ".join(notes) + ".", style="dim italic")
+        shown = {key: [*shown[key], *rows[key]] for key in headings}
+    notes = [protocol.rstrip("."), *_notes(scores, shown, wide, unit=unit)]
+    table.caption = Text(f"{'. '.join(notes)}.", style="dim italic")
     return table
 
 
-def _lacks_interval(score: Score) -> bool:
-    """Whether a score is defined and its interval isn't."""
-    return not math.isnan(score.value) and not score.has_interval
+def _notes(
+    scores: pd.DataFrame, shown: Mapping[_Key, list[Score]], wide: set[_Key], *, unit: str | None
+) -> Iterator[str]:
+    """What the cells of a table of scores are."""
+    every = [score for column in shown.values() for score in column]
+    folds = fold_count(scores)
+    mean = f"Mean over {folds} folds" if folds > 1 else ""
+    spread = "± standard deviation" if mean else ""
+    if any(score.has_interval for score in every):
+        spread = f"[{interval_words(unit)}]"
+    if mean or spread:
+        yield f"{mean} {spread}".strip()
+    if any(score.pooled for score in every):
+        yield POOLED_NOTE
+    if any(math.isfinite(score.value) for score in shown[_DECIDING]):
+        yield f"{_BEST} the best test UAR"
+    if any(_lacks_interval(score, scores) for key in wide for score in shown[key]):
+        # When speechnet.evaluation.bootstrap.interval gives none, in short.
+        why = f"all or none are right, answers don't vary or a class has one {unit or 'recording'}"
+        yield f"{_NO_INTERVAL}: no interval, as {why}"
+    if any(math.isnan(score.value) for score in every):
+        yield f"{UNDEFINED}: undefined"
+    if "train" in set(scores["part"]):  # of a run that is scored once more it can't be known
+        yield "Nothing was chosen on the test part"
 
 
-def _why_none(unit: str | None) -> str:
-    """When ``speechnet.evaluation.bootstrap.interval`` gives none, in short."""
-    return f"all or none are right, answers don't vary or a class has one {unit or 'recording'}"
+def _lacks_interval(score: Score, scores: pd.DataFrame) -> bool:
+    """Whether a score is defined and its interval isn't, of scores that have intervals."""
+    return "low" in scores and not math.isnan(score.value) and not score.has_interval
 
 
 def _columns(parts: set[str]) -> tuple[dict[_Key, str], set[_Key]]:
@@ -123,31 +133,12 @@ def _columns(parts: set[str]) -> tuple[dict[_Key, str], set[_Key]]:
     return {key: f"{key[0]}\n{name}" for key, name in names.items()}, wide
 
 
-def _cell(score: Score, *, wide: bool, intervals: bool) -> str:
+def _cell(score: Score, *, wide: bool, scores: pd.DataFrame) -> str:
     """A score with its interval, or else its deviation, in the columns that have room for one."""
     if not wide:
         return percent(score.value, pooled=score.pooled)
-    lacking = intervals and _lacks_interval(score)
+    lacking = _lacks_interval(score, scores)
     return f"{score.text()} {_NO_INTERVAL}" if lacking else score.text()
-
-
-def _spread_in_words(shown: list[Score], *, folds: int, unit: str | None) -> list[str]:
-    mean = f"Mean over {folds} folds" if folds > 1 else ""
-    if any(score.has_interval for score in shown):
-        words = f"[{interval_words(unit)}]"
-        return [f"{mean} {words}" if mean else words]
-    return [f"{mean} ± standard deviation"] if mean else []
-
-
-def _score_rows(
-    scores: pd.DataFrame, target: str, *, keys: Sequence[_Key]
-) -> dict[str, dict[_Key, Score]]:
-    """The scores of each model on one target, by part and metric."""
-    found = scores_by_key(scores[scores["target"] == target])
-    return {
-        model: {key: found.get((model, target, *key), Score(math.nan)) for key in keys}
-        for model in models_of(scores)
-    }
 
 
 def counts_table(corpus: pd.DataFrame, targets: Targets) -> Table:
