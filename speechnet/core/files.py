@@ -1,4 +1,4 @@
-"""What a path is, and files that are written whole or not at all."""
+"""Paths, and files that are written whole or not at all."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _ABANDONED_AFTER: Final = 3_600.0
 
 
 def absolute(path: str | Path) -> Path:
-    """A path that means the same from any folder: ``~`` resolved, links kept as they are.
+    """Make a path absolute: ``~`` resolved, links kept.
 
     Paths are stored, passed to libraries and compared in this form; ``shortened`` is for printing.
     """
@@ -31,7 +31,7 @@ def absolute(path: str | Path) -> Path:
 
 
 def shortened(text: str) -> str:
-    """A text in which each path below the current folder is written from there on."""
+    """Make the paths in a text that lie below the current folder relative to it."""
     try:
         here = str(Path.cwd())
     except OSError:  # it was removed
@@ -60,7 +60,7 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make what was renamed in a folder last, before what it replaces is removed."""
+    """Make renames in a folder durable, before what they replace is removed."""
     with contextlib.suppress(PermissionError):  # Windows opens no folder
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -70,7 +70,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def remove_abandoned(folder: Path) -> None:
-    """Remove temporary files of processes that died; young ones may belong to a living one."""
+    """Remove temporary files of dead processes, which are those older than an hour."""
     for path in folder.rglob(f".*{_ENDING}"):
         with contextlib.suppress(FileNotFoundError, PermissionError):  # gone, or someone else's
             if time.time() - path.stat().st_mtime > _ABANDONED_AFTER:

@@ -1,11 +1,11 @@
 """librosa, loaded so that many processes can share the code that numba compiles for it.
 
-numba keeps what it compiled in a folder, and loses track when several processes fill that folder at
-once. It names the data of each signature by a number found in an index that the others are writing,
-and it keeps a ufunc's loop apart from the kernel that the loop calls, by a name that only the
-process that compiled both knows. Whoever loads a mixture later crashes, and so does every process
-after it, until the folder is emptied. So what librosa compiles when it is imported is compiled by
-one process at a time, and what it compiles later goes into files that no two processes share.
+numba caches compiled code in a folder, and several processes that fill it at once corrupt it: the
+number in a data file's name comes from an index that the others are writing, and a ufunc's loop is
+stored apart from the kernel that it calls, under a name known to the compiling process alone. Every
+process that loads such a mixture crashes until the folder is emptied. So one process at a time
+compiles what librosa needs at its import, and what is compiled later goes into files that no two
+processes share.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""joblib's worker processes: they end when the process that started them does."""
+"""Worker processes of joblib that end when the process that started them does."""
 
 from __future__ import annotations
 
@@ -18,11 +18,10 @@ _EVERY: Final = 1.0
 
 
 def processes(backend: str, n_jobs: int) -> joblib.parallel_config:
-    """As ``joblib.parallel_config``, for use in a ``with``.
+    """Configure joblib, as ``joblib.parallel_config`` does, while a ``with`` block runs.
 
-    Processes of the backend ``loky`` end within seconds when their parent is killed, which loky
-    itself notices only once they have been idle for minutes; what they share lies in a folder that
-    the next start removes.
+    When the parent is killed, workers of the backend ``loky`` end within seconds and not only after
+    minutes without work. The next start removes the folder of what they shared.
 
     Args:
         backend: a joblib backend.
@@ -32,7 +31,7 @@ def processes(backend: str, n_jobs: int) -> joblib.parallel_config:
         ValueError: joblib has no such backend.
         ImportError: the backend isn't installed.
     """
-    import joblib  # where one recording is recognised, it is not needed
+    import joblib  # recognising one recording does without it
 
     settings: dict[str, Any] = {}
     if backend == "loky" and joblib.cpu_count() > 1 and n_jobs != 1:
@@ -47,13 +46,13 @@ def processes(backend: str, n_jobs: int) -> joblib.parallel_config:
 def end_with_parent(parent: int) -> None:
     """End this process soon after its parent has ended, and leave Ctrl-C to the parent.
 
-    A terminal sends Ctrl-C to all processes; the parent ends its own, which have nothing to say.
+    A terminal sends Ctrl-C to all processes; the parent alone reacts, and ends its workers.
 
-    Linux could send a signal instead, but sends it when the thread ends that started this process,
-    which may be any of the parent's.
+    Linux could signal the parent's end instead, but does so as soon as the thread ends that started
+    this process.
 
     Args:
-        parent: the parent's process id, told by itself: it may have ended already.
+        parent: its process id, given by the parent, which may have ended already.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_watch, args=(parent,), daemon=True).start()

@@ -1,10 +1,10 @@
-"""Reading what may come from anywhere: regular files, of a bounded size, of plain values.
+"""Reading files from anywhere: regular files of a bounded size, YAML and JSON of plain values.
 
 Conventions:
-    A pipe, a device or a socket under a file's name never answers, or never ends: it is an
-    ``OSError`` whose ``strerror`` says what it is. YAML and JSON give plain values or a
-    ``PlainError``: no tags that make objects, no key given twice, a bounded depth, and of YAML no
-    more nodes than a person writes, those counted that an alias repeats.
+    A pipe, a device or a socket may never answer or never end: it raises an ``OSError`` whose
+    ``strerror`` says what it is. YAML and JSON give plain values or a ``PlainError``: no tags that
+    make objects, no key twice, a bounded depth, and in YAML a bounded number of nodes, where an
+    alias counts as often as it is used.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _KINDS: Final[dict[str, Callable[[int], bool]]] = {
 
 
 def kind_of_no_file(mode: int) -> str | None:
-    """What has a mode, as ``os.stat`` gives it, as ``a named pipe``; None of files, folders."""
+    """The kind of thing that a mode of ``os.stat`` describes; None for files and folders."""
     return next((name for name, holds in _KINDS.items() if holds(mode)), None)
 
 
@@ -47,7 +47,7 @@ class PlainError(ValueError):
 
 
 def open_regular(path: Path) -> io.BufferedReader:
-    """Open a file for reading, and nothing else that has a name.
+    """Open a file for reading; nothing but a regular file is opened.
 
     Raises:
         OSError: there is none, it can't be read, or it is no regular file.
@@ -56,7 +56,7 @@ def open_regular(path: Path) -> io.BufferedReader:
 
 
 def open_unbuffered(path: Path) -> io.FileIO:
-    """As ``open_regular``, for libraries that read by the descriptor."""
+    """``open_regular`` without a buffer, for libraries that read by the descriptor."""
     # Without O_NONBLOCK the open of a pipe waits for a writer.
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     descriptor = os.open(path, flags)

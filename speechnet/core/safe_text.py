@@ -1,7 +1,4 @@
-"""Text from strangers: nothing in it steers a terminal, and nothing in it is a formula in a table.
-
-Labels, speakers and names of files come from whoever made the corpus.
-"""
+"""Text from strangers, such as labels and names of files, made safe for terminals and tables."""
 
 from __future__ import annotations
 

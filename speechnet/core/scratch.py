@@ -1,10 +1,10 @@
 """Temporary folders that a killed process doesn't leave behind for good.
 
-A process has one folder in each place and a lock in it, which the system frees when the process
-ends, however it ends. Whoever makes a folder first removes those of this user whose lock is free. A
-lock, unlike a process id, tells the same across containers that share a place. Where no file can be
-locked, as on some network disks, the folder is named ``tmp-speechnet-...``, goes when the process
-ends, and stays where it is killed: nobody could tell whether it is still used.
+A process has one folder in each place, with a lock in it that the system releases however the
+process ends. Before a process makes a folder, it removes those of the same user whose lock is free.
+Unlike a process id, a lock works across containers that share a place. Where files can't be locked,
+as on some network disks, the folder is named ``tmp-speechnet-...``: it is removed when the process
+ends, but not after a kill, for nobody could tell whether it is still used.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ import filelock
 _NAME: Final = re.compile(r"speechnet-\d+-\w{8}")
 _LOCK: Final = "lock"
 _YOUNG: Final = 60.0
-"""Seconds after which a folder without a lock is no longer about to get one."""
+"""Seconds within which a new folder gets its lock."""
 _SHARED: Final = Path("/dev/shm")  # noqa: S108 - memory that processes share
 _ENOUGH: Final = 2 * 2**30
 """Bytes that must be free there, as joblib has it."""
 
 
 def temporary_folder() -> tempfile.TemporaryDirectory[str]:
-    """As ``tempfile.TemporaryDirectory``, removed later where this process is killed."""
+    """A ``tempfile.TemporaryDirectory`` that a later process removes if this one is killed."""
     return tempfile.TemporaryDirectory(dir=own_folder(), ignore_cleanup_errors=True)
 
 
 def own_folder() -> Path:
-    """This process's folder among the system's temporary ones; gone when it ends."""
+    """The folder of this process among the system's temporary folders, removed when it ends."""
     return _make(Path(tempfile.gettempdir()), os.getpid())
 
 
 def shared_folder() -> Path:
-    """This process's folder for what its worker processes map into memory."""
+    """The folder of this process for what its workers map into memory."""
     chosen = os.environ.get("JOBLIB_TEMP_FOLDER")
     with contextlib.suppress(OSError):
         if chosen:
@@ -73,7 +73,7 @@ def _make(place: Path, process: int) -> Path:
 
 
 def _remove(folder: Path, lock: filelock.BaseFileLock | None, process: int) -> None:
-    """Runs at the end; holds the lock until then. A process forked since leaves it alone."""
+    """Remove the folder at the end of the process; a fork of it doesn't."""
     if os.getpid() == process:
         shutil.rmtree(folder, ignore_errors=True)
         if lock is not None:

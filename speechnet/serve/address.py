@@ -1,4 +1,4 @@
-"""Where the demo listens."""
+"""The address that the demo listens on."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ def is_loopback(host: str) -> bool:
 
 @contextmanager
 def listening(host: str, port: int) -> Iterator[socket.socket]:
-    """Take an address at once: that it is taken shows before models are loaded.
+    """Bind an address at once, so that a taken one shows before models are loaded.
 
     Args:
         host: a name or an address.
         port: of TCP; 0 for any that is free.
 
     Yields:
-        A socket that is bound, and not listening yet.
+        A socket that is bound and not yet listening.
 
     Raises:
-        ConfigError: the address can't be had.
+        ConfigError: the address can't be bound.
     """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
@@ -54,6 +54,6 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
 
 
 def url_of(listener: socket.socket) -> str:
-    """Where a browser finds what listens on a socket."""
+    """The URL of what listens on a socket."""
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"

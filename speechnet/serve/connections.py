@@ -1,4 +1,4 @@
-"""Connections of which somebody must make use: who opens one and asks nothing loses it."""
+"""Connections that are closed unless a request arrives in time."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from typing import Final
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 _ASKS_WITHIN_S: Final = 10.0
-"""Seconds that a request's line and headers may take."""
+"""Seconds within which a request's line and headers must arrive."""
 
 
 class Connection(H11Protocol):
-    """uvicorn's, which waits for ever for the rest of a request's line or headers."""
+    """uvicorn's connection, which by itself waits for ever for the rest of a request's headers."""
 
     _waits: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
-        """Begin to wait."""
+        """Start waiting."""
         super().connection_made(transport)
         self._wait()
 
     def data_received(self, data: bytes) -> None:
-        """Wait no longer once a request is there, and again if it is but begun."""
+        """Stop waiting for a request that is complete, and wait for one that has begun."""
         super().data_received(data)
         if self.cycle is not None and not self.cycle.response_complete:
             self._stop_waiting()
-        elif self._waits is None:  # uvicorn has just stopped its own clock for idle connections
+        elif self._waits is None:  # uvicorn has just stopped its timer for idle connections
             self._wait()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait no longer."""
+        """Stop waiting."""
         self._stop_waiting()
         super().connection_lost(exc)
 

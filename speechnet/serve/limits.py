@@ -1,4 +1,4 @@
-"""How much the demo takes on."""
+"""How much the demo accepts."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class Limits:
         max_mb: most megabytes of an upload.
         max_minutes: most minutes of a recording.
         parallel: recordings that are worked on at once.
-        waiting: requests beyond those that wait their turn; any more are turned away.
-        keep_s: seconds that an upload is kept for if nobody asks what is in it.
+        waiting: further uploads that may wait; any more are turned away.
+        keep_s: seconds after which an upload that isn't asked about is dropped.
     """
 
     max_mb: float = 60.0
@@ -37,11 +37,11 @@ class Limits:
 
     @property
     def room_bytes(self) -> int:
-        """Most bytes of all uploads together: one is worked on, one more comes in, for each."""
+        """Most bytes of all uploads: for each that is worked on one more may arrive."""
         return 2 * self.parallel * self.upload_bytes
 
     def bound(self, config: AudioConfig) -> AudioConfig:
-        """How an upload is read that is to be drawn: all of it, up to these bounds.
+        """The settings to read an upload for drawing: all of it, within these bounds.
 
         Args:
             config: the run's.

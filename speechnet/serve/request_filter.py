@@ -1,8 +1,8 @@
-"""What stands before Gradio and lets through only what the page itself asks for.
+"""A filter in front of Gradio that passes only what the demo's own page requests.
 
-Gradio serves far more than this demo has use for (files, proxies, an API, a queue without end).
-Here each request must be on a short list; its size is checked before it is read; it must come from
-the page's own origin; and of a request to work, only the name of an upload gets through.
+Gradio serves far more than the demo needs: files, proxies, an API, an unbounded queue. Here each
+request must be on a short list, its size is checked before it is read, it must come from the page's
+own origin, and a request to run a function passes on only the name of an upload.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ _READ: Final = frozenset({"/", "/theme.css", "/favicon.ico", "/manifest.json", P
 _READ_BELOW: Final = ("/assets/", "/static/", FILE)
 _RUN_BYTES: Final = 4_096
 _FORM_BYTES: Final = 4_096
-"""What a form needs around the file in it."""
+"""For the form around the file."""
 _READ_WITHIN_S: Final = 60.0
-"""Seconds in which a request must have arrived as a whole."""
+"""Seconds within which the whole request must arrive."""
 _NEXT_WITHIN_S: Final = 5.0
-"""Seconds in which the next part of a request must have arrived."""
+"""Seconds within which the next part of a request must arrive."""
 
 _POLICY: Final = "; ".join(
     [
@@ -62,11 +62,11 @@ class RequestFilter:
     """An ASGI application around another one.
 
     Args:
-        app: the one within.
-        host: the address that is listened on. On the machine's own, requests must name it: a page
-            elsewhere whose name was made to point here (DNS rebinding) gets nothing.
+        app: the other one.
+        host: the address that is listened on. If it is the machine's own, requests must name it,
+            which stops pages whose name was made to point here (DNS rebinding).
         upload_bytes: most bytes of an upload.
-        functions: what Gradio calls the functions that the page may run.
+        functions: Gradio's indices of the functions that the page may run.
     """
 
     def __init__(
@@ -123,7 +123,7 @@ class RequestFilter:
         return None
 
     async def _checked(self, receive: Receive) -> tuple[JSONResponse | None, Receive]:
-        """A request to work as Gradio's page would have sent it, or why there is none."""
+        """The request to run a function, as the page would send it, or a refusal."""
         try:
             async with asyncio.timeout(None) as deadline:
                 body = await _body(_hurried(receive, deadline))
@@ -165,7 +165,7 @@ def _too_slow() -> JSONResponse:
 
 
 def _hurried(receive: Receive, deadline: asyncio.Timeout) -> Receive:
-    """What comes in, with a deadline for each part and for all; between them there is none."""
+    """Receive with a deadline for each part and for the whole; in between there is none."""
     clock = asyncio.get_running_loop().time
     end = clock() + _READ_WITHIN_S
 
@@ -179,7 +179,7 @@ def _hurried(receive: Receive, deadline: asyncio.Timeout) -> Receive:
 
 
 async def _body(receive: Receive) -> bytes:
-    """The whole body, which the server keeps to the length it was said to have."""
+    """The whole body; the server limits it to the length that was announced."""
     parts = []
     while True:
         message = await receive()
@@ -191,7 +191,7 @@ async def _body(receive: Receive) -> bytes:
 
 
 class _Answer:
-    """Sends with the headers that every answer has, and knows whether it has begun."""
+    """Sends an answer with the headers common to all, and records that it has begun."""
 
     def __init__(self, send: Send) -> None:
         self._send = send

@@ -1,4 +1,4 @@
-"""What the page says of the run it shows, before anybody has spoken."""
+"""What the page says of the run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Starting the demo, and ending it without a trace."""
+"""Starts the demo, and ends it without a trace."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _CONNECTIONS: Final = 200
 """Open connections, above which new ones are turned away."""
 _GRACE_S: Final = 3
-"""Seconds that requests have left when the server ends."""
+"""Seconds that running requests get when the server ends."""
 _NO_REPORTS: Final = {
     "GRADIO_ANALYTICS_ENABLED": "False",
     "HF_HUB_OFFLINE": "1",
@@ -36,7 +36,7 @@ _NO_REPORTS: Final = {
     # torchmetrics imports onnxruntime where there is one, which reports that to its makers.
     "ORT_DISABLE_TELEMETRY": "1",
 }
-"""What keeps libraries from telling anybody that they are used."""
+"""Keeps libraries from reporting their use to anybody."""
 
 
 def serve(run_path: Path, *, limits: Limits, host: str, port: int) -> None:
@@ -44,7 +44,7 @@ def serve(run_path: Path, *, limits: Limits, host: str, port: int) -> None:
 
     Args:
         run_path: the run folder.
-        limits: how much is taken on.
+        limits: how much is accepted.
         host: the address to listen on.
         port: of TCP; 0 for any that is free.
 
@@ -59,7 +59,7 @@ def serve(run_path: Path, *, limits: Limits, host: str, port: int) -> None:
         with working("loading the models"):
             app = _application(_load(run_path), limits=limits, host=host, folder=folder)
             gc.collect()
-            gc.freeze()  # what is loaded now stays: no collection need go through it, or the last
+            gc.freeze()  # what is loaded stays loaded: no collection need visit it
         if not is_loopback(host):
             say(
                 f"Whoever reaches {host} can use this: there is no password. Browsers let a page "
@@ -76,10 +76,10 @@ def _check_gradio() -> None:
 
 @contextmanager
 def _private_folder() -> Iterator[Path]:
-    """A folder for this process alone, which Gradio takes for its own; gone at the end."""
+    """A folder for this process alone, which Gradio uses; removed at the end."""
     before = dict(os.environ)
     with temporary_folder() as name:
-        # What a user has set for other programs that use Gradio has no say here.
+        # Settings for other programs that use Gradio don't count here.
         for key in [key for key in before if key.startswith("GRADIO_")]:
             del os.environ[key]
         os.environ |= _NO_REPORTS | {"GRADIO_TEMP_DIR": name}
@@ -91,8 +91,8 @@ def _private_folder() -> Iterator[Path]:
 
 
 def _load(run_path: Path) -> Predictor:
-    """The run with all of its models, if it can take a recording by itself."""
-    # Here, where what it imports finds the environment as it is to be.
+    """The run with all of its models; refused if it can't predict a recording by itself."""
+    # Here, where the environment is set for what it imports.
     from speechnet.experiment.saved_run import SavedRun
     from speechnet.inference.predictor import Predictor
 
@@ -143,13 +143,13 @@ def _application(predictor: Predictor, *, limits: Limits, host: str, folder: Pat
         theme=theme(),
         css=style(),
     )
-    blocks.has_launched = True  # or it would let any file of this machine pass for an upload
+    blocks.has_launched = True  # else Gradio takes any file of this machine for an upload
     functions = [key for key, function in blocks.fns.items() if function.fn is not None]
     return RequestFilter(app, host=host, upload_bytes=limits.upload_bytes, functions=functions)
 
 
 def _run(app: RequestFilter, listener: socket.socket) -> None:
-    """Serve until a signal, which is raised again once all has ended."""
+    """Serve until a signal, which is raised again afterwards."""
     import uvicorn
 
     from speechnet.serve.connections import Connection

@@ -33,10 +33,10 @@ class Full(Exception):  # noqa: N818 - not a fault: there is room again in a mom
 
 
 class Uploads:
-    """The uploads that wait to be worked on; all methods belong to the event loop's thread.
+    """The uploads that wait to be worked on; to be used from the event loop's thread only.
 
     Args:
-        limits: how many bytes there is room for, in one upload and in all.
+        limits: bound the bytes of one upload and of all.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -46,12 +46,12 @@ class Uploads:
 
     @property
     def used(self) -> int:
-        """Bytes that are held or on their way."""
+        """Bytes that are held or arriving."""
         return self._coming + sum(map(len, self._held.values()))
 
     @contextmanager
     def room_for(self, size: int) -> Iterator[None]:
-        """Keep room for an upload while it comes in.
+        """Reserve room for an upload while it arrives.
 
         Args:
             size: of the whole request, in bytes.
@@ -78,7 +78,7 @@ class Uploads:
         return name
 
     def get(self, name: str) -> bytes | None:
-        """The upload of a name; None if there is none, or none any more."""
+        """The upload of a name; None if there is none (any more)."""
         return self._held.get(name)
 
     def discard(self, name: str) -> None:
@@ -87,11 +87,11 @@ class Uploads:
 
 
 def routes(uploads: Uploads, limits: Limits) -> list[BaseRoute]:
-    """The routes that go before Gradio's.
+    """The routes that take precedence over Gradio's.
 
     Args:
-        uploads: where uploads are put.
-        limits: how long they stay there if nobody asks for them.
+        uploads: receives the uploads.
+        limits: how long they are kept.
     """
     silence = _silence()
 
@@ -110,7 +110,7 @@ def routes(uploads: Uploads, limits: Limits) -> list[BaseRoute]:
         return Response(media_type="text/event-stream")  # an upload from here takes no time
 
     async def file(_: Request) -> Response:
-        # The recorder draws what it sent before it is cleared; nothing that came in goes out.
+        # Until it is cleared, the recorder draws what it sent. No upload is ever sent back.
         return Response(silence, media_type="audio/wav")
 
     return [
