@@ -18,8 +18,8 @@ from speechnet.core.types import encode_all
 from speechnet.corpus.config import CorpusConfig
 from speechnet.corpus.reader import load_corpus
 from speechnet.features.extract import extract_features
-from speechnet.models.scikit.estimators import FitAndScore, search_estimator
-from speechnet.models.tuning.search import Tried, best
+from speechnet.models.scikit.estimators import FitAndScore
+from speechnet.models.tuning.search import Tried, best, search
 
 CONFIG: Final = Path(__file__).parents[1] / "configs" / "original.yaml"
 TARGETS: Final = {"knn": 5.0, "svm": 2.0, "logreg": None}
@@ -61,7 +61,7 @@ def _search(name: str, target: str, X: np.ndarray, y: np.ndarray, model: Any) ->
 
     def ours() -> None:
         with joblib.parallel_config(backend="loky", n_jobs=2):
-            tried.extend(search_estimator(run, model.candidates(), folds))
+            tried.extend(search(run.model.sharing(run), model.candidates(), folds))
 
     def theirs() -> None:
         plainly.append(plain.search(name, X.astype(np.float64), y, folds=folds))

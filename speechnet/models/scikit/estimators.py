@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,12 +21,10 @@ from speechnet.models.scikit.model import ScikitModel
 from speechnet.models.tuning.grid import Candidate
 from speechnet.models.tuning.search import (
     InnerFolds,
-    Tried,
     best,
     ignore_unconverged,
     score,
     search,
-    search_shared,
 )
 from speechnet.models.tuning.shared_kernels import predict_svm
 
@@ -85,35 +83,6 @@ class FitAndScore:
         return score(self.y[held], predicted, self.metric)
 
 
-def search_estimator(
-    plain: FitAndScore,
-    candidates: Sequence[Candidate],
-    folds: InnerFolds,
-    *,
-    parallel: bool = True,
-    on_done: Callable[[int], None] = lambda _: None,
-) -> list[Tried]:
-    """Score every candidate on every inner fold, as scikit-learn's ``GridSearchCV`` would.
-
-    Args:
-        plain: fits and scores one candidate of the model.
-        candidates: in the order in which ties are decided.
-        folds: rows to fit on and to score on.
-        parallel: through joblib, as ``joblib.parallel_config`` says; else one after the other.
-        on_done: told how many more fits are done, of as many as candidates times folds.
-
-    Returns:
-        One record a candidate, in the order given.
-
-    Raises:
-        ConfigError: all candidates failed.
-    """
-    sharing = plain.model.sharing(plain)
-    if sharing is None:
-        return search(plain, candidates, folds, parallel=parallel, on_done=on_done)
-    return search_shared(sharing, candidates, folds, parallel=parallel, on_done=on_done)
-
-
 def fit_estimators(model: ScikitModel, train: Rows, context: Context) -> FittedEstimators:
     """Search and fit an estimator for each target, on the rows that have a label of it."""
     estimators = {}
@@ -130,7 +99,7 @@ def fit_estimators(model: ScikitModel, train: Rows, context: Context) -> FittedE
             tries = model.candidates()
             run = FitAndScore(model, X, y, context.scaling, context.metric, context.seed)
             with context.progress(f"{context.name}, {target}", len(tries) * len(folds)) as advance:
-                tried = search_estimator(run, tries, folds, on_done=advance)
+                tried = search(model.sharing(run), tries, folds, on_done=advance)
             context.searched(target, tried)
             candidate = best(tried).candidate
         else:

@@ -58,14 +58,13 @@ class ScikitModel(Model):
             seed: of whatever is random.
         """
 
-    def sharing(self, plain: FitAndScore) -> Sharing | None:
-        """How candidates share work in a search; None where each is fitted by itself.
+    def sharing(self, plain: FitAndScore) -> FitAndScore | Sharing:
+        """What a search runs: by itself each candidate is fitted alone.
 
         Args:
             plain: fits and scores a candidate by itself.
         """
-        del plain
-        return None
+        return plain
 
     def candidates(self) -> list[Candidate]:
         """Every combination of the values."""

@@ -14,7 +14,7 @@ from speechnet.models.training.fitted import FittedNetworks
 from speechnet.models.training.model import NetworkModel
 from speechnet.models.training.search import FitAndScoreNetwork, NetworkSearch
 from speechnet.models.training.trainer import NetworkTrainer
-from speechnet.models.tuning.search import best, search_shared
+from speechnet.models.tuning.search import best, search
 
 _MEMBER_SEEDS: Final = 1000
 """From one member's seed to the next's; folds are one apart."""
@@ -93,9 +93,7 @@ def _searched(
         alone = FitAndScoreNetwork(
             trainer, model, dev.positions, context.metric, context.seed, Path(folder)
         )
-        tried = search_shared(
-            NetworkSearch(alone), choices, folds, parallel=parallel, on_done=advance
-        )
+        tried = search(NetworkSearch(alone), choices, folds, parallel=parallel, on_done=advance)
     context.searched("", tried)
     return replace(model, **best(tried).candidate)
 

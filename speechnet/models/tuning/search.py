@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from statistics import fmean
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 import joblib
 import numpy as np
@@ -55,6 +55,7 @@ Scorer = Callable[[Candidate], float]
 """Fit and score a candidate on one inner fold."""
 
 
+@runtime_checkable
 class Sharing(Protocol):
     """Fits and scores candidates of which some share work; picklable."""
 
@@ -77,46 +78,18 @@ class Sharing(Protocol):
 
 
 def search(
-    fit_and_score: FitAndScore,
+    run: FitAndScore | Sharing,
     candidates: Sequence[Candidate],
     folds: InnerFolds,
     *,
     parallel: bool = True,
     on_done: Callable[[int], None] = lambda _: None,
 ) -> list[Tried]:
-    """Score every candidate on every inner fold, each by itself.
+    """Score every candidate on every inner fold, as scikit-learn's ``GridSearchCV`` would.
 
     Args:
-        fit_and_score: must be picklable when ``parallel``.
-        candidates: in the order in which ties are decided.
-        folds: rows to fit on and to score on.
-        parallel: every fit of its own through joblib, as ``joblib.parallel_config`` says; else one
-            after the other.
-        on_done: told how many more fits are done, of as many as candidates times folds.
-
-    Returns:
-        One record a candidate, in the order given.
-
-    Raises:
-        ConfigError: all candidates failed.
-    """
-    return search_shared(
-        _Alone(fit_and_score), candidates, folds, parallel=parallel, on_done=on_done
-    )
-
-
-def search_shared(
-    sharing: Sharing,
-    candidates: Sequence[Candidate],
-    folds: InnerFolds,
-    *,
-    parallel: bool = True,
-    on_done: Callable[[int], None] = lambda _: None,
-) -> list[Tried]:
-    """Score every candidate on every inner fold; those that share work are scored together.
-
-    Args:
-        sharing: which candidates share, and how.
+        run: fits and scores one candidate, or says which candidates share work, and how; must be
+            picklable when ``parallel``.
         candidates: in the order in which ties are decided.
         folds: rows to fit on and to score on.
         parallel: every group and fold is a task for joblib, as ``joblib.parallel_config`` says;
@@ -129,6 +102,7 @@ def search_shared(
     Raises:
         ConfigError: all candidates failed.
     """
+    sharing = run if isinstance(run, Sharing) else _Alone(run)
     groups = sharing.groups(candidates)
     tasks = (
         joblib.delayed(_try_group)(sharing, [candidates[i] for i in group], fit, held)

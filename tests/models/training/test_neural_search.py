@@ -18,7 +18,7 @@ from speechnet.models.training.fitted import FittedNetworks
 from speechnet.models.training.search import FitAndScoreNetwork, NetworkSearch
 from speechnet.models.training.trainer import NetworkTrainer
 from speechnet.models.tuning.grid import Candidate
-from speechnet.models.tuning.search import Tried, best, search, search_shared
+from speechnet.models.tuning.search import Tried, best, search
 from speechnet.splits.inner import inner_folds
 
 pytestmark = pytest.mark.slow
@@ -60,8 +60,8 @@ def together(
 ) -> tuple[list[Tried], list[int]]:
     """The search in stacks, and how many were told of."""
     folds, told = inner(alone.trainer.rows), list[int]()
-    shared = NetworkSearch(alone)
-    return search_shared(shared, candidates, folds, parallel=parallel, on_done=told.append), told
+    tried = search(NetworkSearch(alone), candidates, folds, parallel=parallel, on_done=told.append)
+    return tried, told
 
 
 class TestAlone:

@@ -17,7 +17,7 @@ from speechnet.core.types import Float32, Int64
 from speechnet.models.classical.knn import KNN
 from speechnet.models.classical.logreg import LogReg
 from speechnet.models.classical.svm import SVM
-from speechnet.models.scikit.estimators import FitAndScore, search_estimator
+from speechnet.models.scikit.estimators import FitAndScore
 from speechnet.models.scikit.model import ScikitModel
 from speechnet.models.tuning.grid import Candidate
 from speechnet.models.tuning.search import (
@@ -27,7 +27,6 @@ from speechnet.models.tuning.search import (
     ignore_unconverged,
     score,
     search,
-    search_shared,
 )
 
 pytestmark = pytest.mark.slow
@@ -113,7 +112,7 @@ def test_what_is_shared_is_scored_together() -> None:
     """Each group on each fold in the order asked for; records in the grid's, each fit told of."""
     grid: list[Candidate] = [{"scores": one} for one in ((0.1, 0.2), (0.3, 0.4), ("a", 0.6))]
     sharing, told = InPairs(), list[int]()
-    tried = search_shared(sharing, grid, FOLDS, parallel=False, on_done=told.append)
+    tried = search(sharing, grid, FOLDS, parallel=False, on_done=told.append)
     assert sharing.seen == [[grid[2], grid[0]]] * 2 + [[grid[1]]] * 2
     assert tried[:2] == [Tried(grid[0], (0.1, 0.2)), Tried(grid[1], (0.3, 0.4))]
     assert tried[2].error == "ValueError: a"
@@ -207,6 +206,6 @@ def test_parallel_is_serial(problem: tuple) -> None:
         for name in GRIDS:
             grid = GRIDS[name].candidates()
             run = FitAndScore(GRIDS[name], X, y, "minmax", "uar", 0)
-            serial = search_estimator(run, grid, folds, parallel=False)
-            assert search_estimator(run, grid, folds, on_done=told.append) == serial
+            serial = search(run.model.sharing(run), grid, folds, parallel=False)
+            assert search(run.model.sharing(run), grid, folds, on_done=told.append) == serial
     assert sum(told) == sum(len(grid.candidates()) for grid in GRIDS.values()) * len(folds)

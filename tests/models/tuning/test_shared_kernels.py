@@ -12,7 +12,7 @@ from sklearn.svm import SVC
 
 from speechnet.core.types import Float64, Int64
 from speechnet.models.classical.svm import SVM
-from speechnet.models.scikit.estimators import FitAndScore, search_estimator
+from speechnet.models.scikit.estimators import FitAndScore
 from speechnet.models.tuning import shared_kernels as svm_search
 from speechnet.models.tuning.search import InnerFolds, search
 from speechnet.models.tuning.shared_kernels import SVMSearch, kernel_matrices
@@ -63,14 +63,16 @@ def fits(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_as_grid_search(classes: int, scaling: str, metric: str) -> None:
     """The scores of GridSearchCV for every kernel, gamma, class weight and C."""
     plain, folds = problem(classes, metric=metric, scaling=scaling)
-    assert_as_grid_search(search_estimator(plain, GRID, folds, parallel=False), plain, folds)
+    assert_as_grid_search(
+        search(plain.model.sharing(plain), GRID, folds, parallel=False), plain, folds
+    )
 
 
 def test_a_bound_that_is_never_met(fits: list[str]) -> None:
     """Classes that can be parted: from some C on nothing changes, and nothing is fitted again."""
     plain, folds = problem(2, noise=0.0)
     grid = SVM(C=[30.0, 100.0, 40.0, 60.0], kernel=["poly"], class_weight=[None]).candidates()
-    tried = search_estimator(plain, grid, folds, parallel=False)
+    tried = search(plain.model.sharing(plain), grid, folds, parallel=False)
     assert fits == ["precomputed"] * 2 * len(folds)
     assert_as_grid_search(tried, plain, folds)
 
@@ -79,7 +81,7 @@ def test_every_other_c_is_fitted(fits: list[str]) -> None:
     """Where the bound is met, each C has a solution of its own; equal ones have one."""
     plain, folds = problem()
     grid = SVM(C=[1.0, 2.0, 1, 3.0], kernel=["sigmoid"]).candidates()
-    tried = search_estimator(plain, grid, folds, parallel=False)
+    tried = search(plain.model.sharing(plain), grid, folds, parallel=False)
     assert len(fits) == 3 * len(folds)
     assert tried[0].scores == tried[2].scores
 
@@ -90,11 +92,11 @@ def test_matrices_beyond_the_bound(monkeypatch: pytest.MonkeyPatch, fits: list[s
     grid = SVM(kernel=["rbf", "poly"]).candidates()
     size = max(8 * len(fit) * (len(fit) + len(held)) for fit, held in folds)
     monkeypatch.setattr(svm_search, "LARGEST", size)
-    shared = search_estimator(plain, grid, folds, parallel=False)
+    shared = search(plain.model.sharing(plain), grid, folds, parallel=False)
     assert set(fits) == {"precomputed"}
     fits.clear()
     monkeypatch.setattr(svm_search, "LARGEST", size - 1)
-    alone = search_estimator(plain, grid, folds, parallel=False)
+    alone = search(plain.model.sharing(plain), grid, folds, parallel=False)
     assert set(fits) == {"rbf", "poly"}
     assert alone == shared
 
@@ -105,7 +107,7 @@ def test_a_candidate_that_fails_fails_alone(wrong: dict[str, Any]) -> None:
     plain, folds = problem()
     good = SVM(C=[1.0, 2.0]).candidates()
     grid = [good[0], good[0] | wrong, good[1]]
-    tried = search_estimator(plain, grid, folds, parallel=False)
+    tried = search(plain.model.sharing(plain), grid, folds, parallel=False)
     expected = search(plain, grid, folds, parallel=False)
     assert [bool(one.error) for one in tried] == [False, True, False]
     assert tried[1].error == expected[1].error
@@ -147,8 +149,8 @@ def test_groups() -> None:
 def test_a_gamma_that_is_refused_is_refused_of_a_linear_kernel_too() -> None:
     """As plainly, though the kernel takes no notice of it."""
     plain, folds = problem()
-    tried = search_estimator(
-        plain,
+    tried = search(
+        plain.model.sharing(plain),
         [{"C": 1.0, "kernel": "linear", "gamma": gamma, "class_weight": None}
          for gamma in ("scale", "auto", -1.0)],
         folds, parallel=False,

@@ -10,7 +10,7 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 
 from speechnet.models.classical.knn import KNN
-from speechnet.models.scikit.estimators import FitAndScore, search_estimator
+from speechnet.models.scikit.estimators import FitAndScore
 from speechnet.models.tuning import shared_neighbours as knn_search
 from speechnet.models.tuning.grid import Candidate
 from speechnet.models.tuning.search import InnerFolds, search
@@ -72,7 +72,9 @@ def test_as_grid_search(kind: str, width: int, metric: str) -> None:
     """The scores of GridSearchCV, ties and all, for every distance, weighting and algorithm."""
     scaling = "none" if kind in ("integers", "far") else "standard"
     plain, folds = problem(kind, width=width, metric=metric, scaling=scaling)
-    assert_as_grid_search(search_estimator(plain, GRID, folds, parallel=False), plain, folds)
+    assert_as_grid_search(
+        search(plain.model.sharing(plain), GRID, folds, parallel=False), plain, folds
+    )
 
 
 def test_what_is_shared(monkeypatch: pytest.MonkeyPatch, plain_calls: list[Candidate]) -> None:
@@ -86,7 +88,7 @@ def test_what_is_shared(monkeypatch: pytest.MonkeyPatch, plain_calls: list[Candi
 
     monkeypatch.setattr(knn_search, "Graph", Spy)
     plain, folds = problem()
-    search_estimator(plain, GRID, folds, parallel=False)
+    search(plain.model.sharing(plain), GRID, folds, parallel=False)
     assert sorted(made) == ["euclidean"] * 2 + ["l2"] * 2 + ["manhattan"] * 2
     assert plain_calls == []
 
@@ -97,7 +99,7 @@ def test_ties_are_fitted_plainly(plain_calls: list[Candidate]) -> None:
     X = np.array([[1], [-1], [2], [4], [0]], dtype=np.float32)
     plain = FitAndScore(KNN(), X, np.array([1, 0, 1, 0, 0]), "none", "accuracy", 0)
     grid = KNN(n_neighbors=[1, 2, 3], weights=["uniform", "distance"], metric=["manhattan"])
-    tried = search_estimator(plain, grid.candidates(), [(fit, held)], parallel=False)
+    tried = search(plain.model.sharing(plain), grid.candidates(), [(fit, held)], parallel=False)
     ambiguous = {(one["n_neighbors"], one["weights"]) for one in plain_calls}
     assert ambiguous == {(1, "uniform"), (1, "distance"), (2, "distance")}
     assert tried == search(plain, grid.candidates(), [(fit, held)], parallel=False)
@@ -107,7 +109,7 @@ def test_a_candidate_that_fails_fails_alone() -> None:
     """Too many neighbours, or none: scikit-learn's own words; the others have their scores."""
     plain, folds = problem()
     grid = [GRID[0] | {"n_neighbors": k, "weights": "distance"} for k in (0, 61, 60, 3)]
-    tried = search_estimator(plain, grid, folds, parallel=False)
+    tried = search(plain.model.sharing(plain), grid, folds, parallel=False)
     assert [bool(one.error) for one in tried] == [True, True, False, False]
     expected = search(plain, grid, folds, parallel=False)
     assert [one.error for one in tried] == [one.error for one in expected]
