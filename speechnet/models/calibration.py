@@ -1,15 +1,15 @@
-"""Temperature scaling: probabilities that mean what they say, with every prediction as it was.
+"""Temperature scaling: calibrated probabilities without a changed prediction.
 
-One number ``T`` for each target, fitted on the dev part: ``p_c`` becomes proportional to
-``p_c^(1/T)``. Above 1 it makes a model less sure, below 1 surer; which class is the likeliest never
-changes (Guo et al. 2017).
+One temperature ``T`` for each target, fitted on the dev part: ``p_c`` becomes proportional to
+``p_c^(1/T)``. A ``T`` above 1 makes a model less confident, below 1 more; the likeliest class stays
+the same (Guo et al. 2017).
 
     ``T`` minimises ``-sum_i log q_i(truth_i; T) + 4 (1/T - 1 + log T)`` over the dev rows.
 
-The second term is the negative logarithm of a Gamma prior of ``1/T`` whose mode is 1; a hundred
-rows outweigh it. Without it a dev part in which every row is right, as is common for gender, asks
-for a ``T`` of 0, and one mistake in the test part then costs more than was ever gained. Both terms
-are convex in ``1/T``, so that there is one minimum.
+The second term is the negative logarithm of a Gamma prior on ``1/T`` with mode 1; a hundred rows
+outweigh it. Without it a dev part without mistakes, common for gender, asks for a ``T`` of 0, and
+one mistake in the test part then costs more than was ever gained. Both terms are convex in ``1/T``:
+there is one minimum.
 
 References:
     C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger, "On Calibration of Modern Neural Networks", 2017.
@@ -40,20 +40,20 @@ _FEWEST: Final = 10
 """Dev rows below which nothing is fitted."""
 
 _NEVER_SEEN: Final = 0.01
-"""What a probability of exactly 0 stands for: no vote among a few neighbours isn't impossible."""
+"""Stands for a probability of exactly 0: no vote among a few neighbours doesn't mean impossible."""
 
 _BELOW_TOP: Final = 1 - 2.0**-51
-"""The nearest that the second likeliest may come to the likeliest, so that no rounding swaps them:
-two steps of float64, one of which dividing by the row's sum may take."""
+"""Largest ratio of the second likeliest to the likeliest, so that no rounding swaps them: two steps
+of float64, one of which may be lost when dividing by the row's sum."""
 
 _LARGEST_FILE: Final = 65_536
-"""Bytes. What ``Calibrated.save`` writes has a few hundred."""
+"""Bytes; ``Calibrated.save`` writes a few hundred."""
 
 
 def fit_temperatures(
     probabilities: Mapping[str, Float64], labels: Int64, targets: Targets
 ) -> dict[str, float]:
-    """Find each target's temperature; the formula stands at the head of this module.
+    """Fit each target's temperature by the formula of this module's docstring.
 
     Args:
         probabilities: of the dev rows, by target float64 ``[n, k]``, rows sum to 1.
@@ -74,10 +74,10 @@ def fit_temperatures(
 
 
 def apply_temperature(probability: Float64, temperature: float) -> Float64:
-    """Make probabilities more or less sure; the likeliest class stays, of several the same ones.
+    """Make probabilities more or less confident; the likeliest class stays, and so do ties.
 
-    A probability of exactly 0 knows no temperature. It counts as 0.01, or half of the smallest
-    other one of its row if that is less.
+    No temperature changes a probability of exactly 0, so it counts as 0.01, or as half of the
+    smallest other one of its row if that is less.
 
     Args:
         probability: float64 ``[n, k]``, rows sum to 1.
@@ -103,7 +103,7 @@ class Calibrated(Fitted):
     """A fitted model with a temperature for each target.
 
     Args:
-        fitted: what makes the probabilities.
+        fitted: gives the probabilities.
         temperatures: of each of its targets, within ``BOUNDS``.
 
     Raises:
@@ -140,16 +140,15 @@ class Calibrated(Fitted):
 
     @classmethod
     def wrap_saved(cls, fitted: Fitted, folder: Path, name: str) -> Fitted:
-        """Put the temperatures that ``save`` wrote around a model that was read back.
+        """Give a loaded model the temperatures that ``save`` wrote.
 
         Args:
-            fitted: what was read from ``folder`` under ``name``.
-            folder: where it lies.
+            fitted: the model, loaded from ``folder``.
+            folder: of its files.
             name: of the model.
 
         Returns:
-            The calibrated model; the model as it is where there are no temperatures, as
-            in runs made before there were any.
+            The calibrated model; the model as it is where there are no temperatures.
 
         Raises:
             DataError: the file is damaged, or doesn't hold a sound temperature for each target.
@@ -168,7 +167,7 @@ class Calibrated(Fitted):
 
 def _fit(probability: Float64, truth: Int64) -> float:
     """Temperature for float64 ``[n, k]`` and int64 ``[n]``."""
-    # Imported here: whoever only applies a temperature need not wait half a second.
+    # Imported here, as applying a temperature need not wait half a second for it.
     from scipy.optimize import minimize_scalar
     from scipy.special import logsumexp
 
@@ -195,7 +194,7 @@ def _log_ratios(probability: Float64) -> Float64:
 
 
 def _fault(temperatures: Any, targets: Targets) -> str | None:
-    """What is wrong with temperatures that may come from anywhere."""
+    """What is wrong with temperatures read from a file."""
     if not isinstance(temperatures, Mapping) or set(temperatures) != set(targets):
         found = list(temperatures) if isinstance(temperatures, Mapping) else type(temperatures)
         return f"found temperatures of {found}, expected one of each of {list(targets)}"

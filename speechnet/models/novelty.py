@@ -1,18 +1,18 @@
-"""How far a recording lies from those that a model was trained on.
+"""How far a recording lies from the training data of a model.
 
 Columns are standardised by the training rows: ``z``. The distance of a recording is Mahalanobis's,
 
-    ``sqrt(z' S^-1 z / d)``, with ``S`` the correlations of the ``d`` columns, shrunk by Ledoit and
-    Wolf's estimate towards none (2004),
+    ``sqrt(z' S^-1 z / d)``, with ``S`` the correlations of the ``d`` columns, shrunk towards the
+    identity as Ledoit and Wolf estimate it (2004),
 
-about 1 for a recording among many. It notices what is usual by itself but not in its combination,
-which a mean of ``z^2`` does not. Its limit is calibrated as conformal prediction does: the training
-speakers are divided into five groups, each is measured from the others' rows, and 1 % of these
-distances lie above the limit, each speaker counting the same. The recordings of a new speaker of
-the same corpus then do too, about 1 % of them on average, and more where speakers are few, for no
-such limit can be guaranteed with fewer than 99. In simulations it was 1.3 % with 20 training
-speakers, 1.9 % with 10, 3.0 % with 5 (12 % in the worst draw), and 4.8 % with 10 that differ much.
-The novelty is the distance over its limit: above 1 a recording is unlike the training data.
+about 1 for a typical recording. Unlike a mean of ``z^2`` it notices an unusual combination of usual
+values. The limit is calibrated as in conformal prediction: the training speakers are divided into
+five groups, each is measured from the others' rows, and 1 % of these distances lie above the limit,
+with equal weight for each speaker. About 1 % of the recordings of new speakers of the same corpus
+then do too, more where there are few speakers: fewer than 99 allow no guarantee. In simulations it
+was 1.3 % with 20 training speakers, 1.9 % with 10, 3.0 % with 5 (12 % in the worst draw), and 4.8 %
+with 10 that differ much. The novelty is the distance over the limit: above 1 a recording is unlike
+the training data.
 
 References:
     O. Ledoit, M. Wolf, "A well-conditioned estimator for large-dimensional covariance matrices",
@@ -44,21 +44,21 @@ NAME: Final = "novelty.npy"
 
 _GROUPS: Final = 5
 _ABOVE: Final = 0.01
-"""The share of held-out speakers' recordings beyond the limit."""
+"""Share of held-out speakers' recordings beyond the limit."""
 
 _FAR: Final = 3.0
 _MOST: Final = 3
-"""Standard deviations from which on a column is named, and how many are."""
+"""Columns at least so many standard deviations off are named, and at most so many of them."""
 
 _HEADER: Final = 1_024
-"""Bytes at most that a NumPy file has before its numbers."""
+"""Bytes before the numbers of a NumPy file, at most."""
 
 _ENDING: Final = re.compile(r"(_\d+)?_(mean|std|min|max|count|p\d+)$")
 
 
 @dataclass(frozen=True)
 class Novelty:
-    """What is known of some training rows.
+    """The distribution of some training rows.
 
     Attributes:
         mean: of each column, float64 ``[d]``.
@@ -76,9 +76,9 @@ class Novelty:
 
         Args:
             X: float32 ``[n, d]``, as a model takes them.
-            speakers: who speaks in each row, ``[n]``. A recording without a speaker stands for one
-                of its own; so do all of them where there is a single speaker, and what is held to
-                the limit is then another recording, not another speaker.
+            speakers: of each row, ``[n]``. A recording without a speaker counts as a speaker of its
+                own; where there is a single speaker all of them do, and the limit is then about new
+                recordings, not new speakers.
         """
         codes = _codes(speakers)
         distances = np.empty(len(X))
@@ -92,12 +92,12 @@ class Novelty:
     @classmethod
     def _of(cls, X: Float32) -> Novelty:
         """With a limit of 1."""
-        # Imported here: applying needs NumPy alone.
+        # Imported here, as applying needs NumPy alone.
         from sklearn.covariance import ledoit_wolf
 
         rows = X.astype(np.float64)
         mean, scale = rows.mean(axis=0), rows.std(axis=0)
-        # What rounding leaves of a constant column is no variation.
+        # A constant column varies by rounding alone.
         varies = scale > 10 * np.finfo(np.float32).eps * np.abs(rows).max(axis=0)
         scale = np.where(varies, scale, 1.0)
         correlation, _ = ledoit_wolf((rows - mean) / scale, assume_centered=True)
@@ -132,10 +132,10 @@ class Novelty:
 
     @classmethod
     def load(cls, folder: Path, width: int) -> Novelty | None:
-        """Read what ``save`` wrote; None where there is nothing, as in runs made before there was.
+        """Read what ``save`` wrote; None where there is no such file.
 
         Args:
-            folder: where it lies.
+            folder: of the file.
             width: the number of columns, ``d``.
 
         Raises:
@@ -143,7 +143,7 @@ class Novelty:
         """
         path, shape = folder / NAME, (width + 2, width)
         try:
-            with open_regular(path) as file:  # no more is read than it can hold, whatever it says
+            with open_regular(path) as file:  # bounded, whatever its header says
                 content = io.BytesIO(file.read(4 * shape[0] * shape[1] + _HEADER))
             version = np.lib.format.read_magic(content)
             if version != (1, 0):
@@ -169,13 +169,13 @@ class Novelty:
 
 @dataclass(frozen=True)
 class Novelties:
-    """What is new about some recordings.
+    """How unlike the training data some recordings are.
 
     Attributes:
-        novelty: of each, float64 ``[n]``; above 1 it is unlike the training data. NaN
-            where nothing is known of the training data.
-        far: of each that is unlike, which columns lie far, in words, such as
-            ``contrast_05_mean +19 sd``; empty for all others. One of each feature, three at most.
+        novelty: of each, float64 ``[n]``; above 1 it is unlike the training data. NaN where nothing
+            is known of the training data.
+        far: of each that is unlike, the columns that lie far, such as ``contrast_05_mean +19 sd``;
+            one of each feature, three at most. Empty for all others.
     """
 
     novelty: Float64
@@ -183,12 +183,12 @@ class Novelties:
 
 
 def novelties(fitted: Sequence[Novelty], X: Float32, names: Sequence[str]) -> Novelties:
-    """What is new about some recordings to models that were fitted on several folds.
+    """The novelty of some recordings for the models of several folds.
 
     Args:
-        fitted: of each fold; the novelty is the mean of theirs, as the probabilities are.
+        fitted: of each fold; their novelties are averaged, as probabilities are.
         X: float32 ``[n, d]``, as the models take them.
-        names: the columns'.
+        names: of the columns.
     """
     if not fitted:
         return Novelties(np.full(len(X), np.nan), [""] * len(X))
@@ -206,7 +206,7 @@ def feature_of(column: str) -> str:
 
 
 def _in_words(z: Float64, names: Sequence[str]) -> str:
-    """The columns that lie far, the farthest of each feature, the farthest first."""
+    """The farthest column of each feature, the farthest first."""
     found: dict[str, str] = {}
     for column in np.argsort(-np.abs(z)):
         if abs(z[column]) < _FAR or len(found) == _MOST:
@@ -216,7 +216,7 @@ def _in_words(z: Float64, names: Sequence[str]) -> str:
 
 
 def _codes(speakers: Sequence[object]) -> Int64:
-    """A number for each speaker, in the order of their names: int64 ``[n]``."""
+    """Each row's speaker as a number, in the order of names: int64 ``[n]``."""
     codes, names = pd.factorize(pd.Series(list(speakers), dtype=object), sort=True)
     unknown = codes < 0
     codes = codes.astype(np.int64)

@@ -1,7 +1,7 @@
 """The networks of several folds as one ONNX graph, which needs neither torch nor speechnet.
 
-The graph is put together operation by operation. ``torch.onnx.export`` makes the same one, but
-takes half a second for each network, and writes paths of the machine it runs on into the file.
+The graph is built operation by operation. ``torch.onnx.export`` makes the same one, but takes half
+a second a network, and writes paths of the machine into the file.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import onnx
 
 INPUT: Final = "features"
-"""What the graph's input is called; its outputs are called by their targets."""
+"""Name of the graph's input; its outputs have the names of the targets."""
 
 _OPSET: Final = 20
 """Of ONNX's operations: the first that has GELU; onnxruntime 1.17 and later know it."""
@@ -31,7 +31,7 @@ _PLAIN: Final = {nn.ReLU: "Relu", nn.Tanh: "Tanh", nn.GELU: "Gelu"}
 
 
 def to_onnx(models: Sequence[Fitted], width: int) -> onnx.ModelProto:
-    """Translate the networks of some folds: what ``predict`` makes of them, for any batch size.
+    """Translate the networks of some folds, for any batch size.
 
     For each target ``p = mean_f softmax(log(sum_m softmax(z_fm)) / T_f)`` over the folds ``f`` and
     their members ``m``, with the logits ``z`` and the temperatures ``T``. That is ``Calibrated`` in
@@ -48,7 +48,7 @@ def to_onnx(models: Sequence[Fitted], width: int) -> onnx.ModelProto:
 
     Raises:
         ImportError: onnx is not installed.
-        TypeError: a fitted is no network, or has a layer that is not known here.
+        TypeError: a model is no network, or has a layer that is not known here.
     """
     from onnx import TensorProto, helper
 
@@ -75,7 +75,7 @@ def to_onnx(models: Sequence[Fitted], width: int) -> onnx.ModelProto:
 
 
 def networks(fitted: Fitted) -> list[Network]:
-    """The networks that a fitted averages.
+    """The networks that a fitted model averages.
 
     Raises:
         TypeError: it has none.
@@ -129,7 +129,7 @@ def _fold(graph: _Graph, fitted: Fitted) -> dict[str, str]:
 
 
 def _log_sum(graph: _Graph, logits: Sequence[str]) -> str:
-    """Logarithm of the members' summed probabilities, but for what no softmax sees."""
+    """Logarithm of the members' summed probabilities, up to a constant that no softmax sees."""
     if len(logits) == 1:
         return logits[0]
     logs = [graph.add("LogSoftmax", one, attributes={"axis": 1}) for one in logits]

@@ -1,4 +1,4 @@
-"""Grid search whose every candidate and every fold's score is kept."""
+"""Grid search that keeps the score of every candidate on every fold."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from speechnet.models.tuning.grid import Candidate
 InnerFolds = Sequence[tuple[Int64, Int64]]
 
 _LINE_SEARCH: Final = "Line Search failed"
-"""scikit-learn's ``newton-cg`` says so, in a warning of no category, when it gives up."""
+"""The warning, of no category, with which scikit-learn's ``newton-cg`` gives up."""
 
 
 @dataclass(frozen=True)
 class Tried:
-    """One candidate and what it scored.
+    """A candidate and its scores.
 
     Attributes:
         candidate: its hyper-parameters.
         scores: one for each inner fold; NaN where it failed.
         unconverged: how many of its fits stopped before they had converged.
-        error: why it failed first, else empty. A candidate that failed can't win.
+        error: why it failed first, else empty; a candidate that failed can't win.
     """
 
     candidate: Candidate
@@ -44,7 +44,7 @@ class Tried:
 
     @property
     def mean(self) -> float:
-        """The mean over the inner folds, NaN if any failed; the folds' order plays no part."""
+        """The mean over the inner folds, whatever their order; NaN if any failed."""
         return fmean(self.scores)
 
 
@@ -70,10 +70,10 @@ class Sharing(Protocol):
         """
 
     def scorer(self, group: Sequence[Candidate], fit: Int64, held: Int64) -> Scorer:
-        """What scores the candidates of one group on one inner fold, one after the other.
+        """Scores the candidates of one group on one inner fold, one after the other.
 
-        Nothing is computed before the scorer is called: whatever fails, fails there, for that
-        candidate alone.
+        Nothing is computed before the scorer is called, so that a failure costs that candidate
+        alone.
         """
 
 
@@ -158,7 +158,7 @@ def score(truth: Int64, predicted: Int64, metric: str) -> float:
 
 @contextmanager
 def ignore_unconverged() -> Iterator[None]:
-    """Let fits that stop early pass without a word: the search has counted them."""
+    """Leave out warnings of fits that stopped early: the search has counted them."""
     with collected_warnings(_says_unconverged):
         yield
 
