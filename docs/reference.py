@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 import shlex
@@ -20,6 +21,7 @@ from jsonargparse import ArgumentParser
 
 from speechnet.cli.main import COMMANDS
 from speechnet.config.experiment import fit_parser
+from speechnet.report.figure import FIGURES
 
 _HERE: Final = Path(__file__).parent
 _CONFIGS: Final = _HERE.parent / "configs"
@@ -112,6 +114,8 @@ def _pages() -> Iterator[tuple[str, str, dict[str, Any]]]:
             for key in members:
                 yield f"keys/{name}/{key.name}", "key", {"key": key}
     yield "keys/index", "keys", {"sections": sections}
+    shown = {name: inspect.getdoc(draw) or "" for name, draw in FIGURES.items()}
+    yield "figures", "figures", {"figures": {n: d.partition("\n")[0] for n, d in shown.items()}}
 
 
 def keys(parser: ArgumentParser) -> Iterator[Key]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import is_dataclass
@@ -15,6 +16,7 @@ import yaml
 
 from speechnet.cli.main import COMMANDS
 from speechnet.config.experiment import ExperimentConfig
+from speechnet.report.figure import FIGURES
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -96,3 +98,11 @@ def test_a_page_says_what_a_key_is(pages: Path) -> None:
 def test_types_in_words(reference: ModuleType, kind: Any, words: str) -> None:
     """A type is written as somebody would say it."""
     assert reference.kind_in_words(kind) == words
+
+
+def test_every_figure_is_listed(pages: Path) -> None:
+    """With the first line of its docstring, which says what it shows."""
+    text = (pages / "figures.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.+) \|$", text, re.MULTILINE))
+    assert {*rows} == {*FIGURES}
+    assert all(what.endswith(".") for what in rows.values())
