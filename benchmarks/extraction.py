@@ -18,11 +18,13 @@ from speechnet.audio.config import AudioConfig
 from speechnet.corpus.config import CorpusConfig
 from speechnet.corpus.reader import load_corpus
 from speechnet.denoise import DenoiseConfig
-from speechnet.features.extract import Extraction, extract_features
-from speechnet.features.functionals.config import FeaturesConfig
-from speechnet.features.recipe import Recipe
+from speechnet.features.extraction.extract import Extraction, extract_features
+from speechnet.features.extraction.recipe import Recipe
+from speechnet.features.functionals.config import Functionals
 
-RECIPE = Recipe(AudioConfig(remove_dc=False), DenoiseConfig(), FeaturesConfig(preset="original"))
+RECIPE = Recipe(
+    AudioConfig(remove_dc=False), DenoiseConfig(), {"functionals": Functionals(preset="original")}
+)
 
 
 def parallel_and_warm(root: Path, folder: Path, *, rounds: int) -> list[Measured]:
@@ -39,11 +41,13 @@ def parallel_and_warm(root: Path, folder: Path, *, rounds: int) -> list[Measured
             return extract_features(root, table, RECIPE, cache_dir=cache)
 
     one, two = run(1), run(2)  # the processes stay, as they do from one fold to the next
-    same = np.array_equal(one.matrix.X, two.matrix.X)
+    same = np.array_equal(one.features.matrix.X, two.features.matrix.X)
     text = gate(same, "the same bits on one process and on two")
     seconds = in_turns(lambda: run(2), lambda: run(1), rounds=rounds, warm=False)
     ceiling = median(_ceiling() for _ in range(rounds))
-    with mock.patch("speechnet.features.file_hashes.file_digest", side_effect=GateError("read")):
+    with mock.patch(
+        "speechnet.features.extraction.file_hashes.file_digest", side_effect=GateError("read")
+    ):
         gate(run(2, keep=True).computed == 0, "a warm run computes nothing")
     warm, added, cold = [], [], []
     most = corpus.table.iloc[: round(0.99 * len(corpus.table))]

@@ -16,11 +16,12 @@ from benchmarks.extraction import RECIPE
 from benchmarks.harness import Measured, gate, in_turns, one_thread, timed
 from benchmarks.network import TARGETS, epoch, table
 from speechnet.audio.decode import load
+from speechnet.core.errors import Excluded
 from speechnet.corpus.config import CorpusConfig
 from speechnet.corpus.reader import load_corpus
-from speechnet.features.extract import extract_features
-from speechnet.features.functionals.backends import make_backend
-from speechnet.features.workers import work_off
+from speechnet.features.extraction.compute import compute
+from speechnet.features.extraction.extract import extract_features
+from speechnet.features.extraction.workers import run_in_workers
 from speechnet.models.neural.mlp import MLP
 from speechnet.models.training.joint_training import Member, train_together
 from speechnet.models.training.lightning_module import LightningNetwork
@@ -45,7 +46,10 @@ def _rows(files: list[Path], *, rounds: int, device: str, name: str) -> Measured
     chosen = files[:: max(1, len(files) // 32)][:32]
     clips = [np.resize(load(path, RECIPE.audio).y, 3 * SR) for path in chosen]
     stored = [(clip * 32_767).astype(np.int16) for clip in clips]
-    backend = make_backend("torch", RECIPE.denoise, RECIPE.features, device)
+
+    def rows(some: list[np.ndarray]) -> list[np.ndarray]:
+        found = compute(RECIPE, {SR: floats(some)}, ["functionals"], device=device)["functionals"]
+        return [row for row in found if not isinstance(row, Excluded)]
 
     def floats(some: list[np.ndarray]) -> list[np.ndarray]:
         return [one.astype(np.float32) / 32_768 for one in some]
@@ -54,13 +58,11 @@ def _rows(files: list[Path], *, rounds: int, device: str, name: str) -> Measured
         return [plain.five_calls(noisereduce.reduce_noise(y=y, sr=SR), SR) for y in floats(some)]
 
     with one_thread():
-        found = np.array(backend.rows(floats(stored), SR))
+        found = np.array(rows(stored))
         expected = np.array(plainly(stored))
         off = np.abs(found - expected) / np.maximum(np.abs(expected), expected.std(axis=0))
         text = gate(bool((off <= 1e-3).mean() >= 0.99), "99 % of values within 1e-3")
-        seconds = in_turns(
-            lambda: backend.rows(floats(stored * 16), SR), partial(plainly, stored), rounds=rounds
-        )
+        seconds = in_turns(lambda: rows(stored * 16), partial(plainly, stored), rounds=rounds)
     each = [value / 16 for value in seconds[0]]
     return Measured("gpu", f"samples to rows, denoised, 32 clips of 3 s, {name}",
                     "the plain recipe, one core", each, seconds[1],
@@ -75,9 +77,9 @@ def _end_to_end(root: Path, files: list[Path], folder: Path, *, device: str, nam
     pieces = {str(path): path for path in files}
     with joblib.parallel_config(backend="loky", n_jobs=-1):
         decode = partial(load, config=RECIPE.audio)
-        for _ in work_off(pieces, decode):  # the processes start
+        for _ in run_in_workers(pieces, decode):  # the processes start
             pass
-        alone = timed(lambda: sum(len(done) for done in work_off(pieces, decode)))
+        alone = timed(lambda: sum(len(done) for done in run_in_workers(pieces, decode)))
         whole = timed(
             partial(extract_features, root, corpus.table, RECIPE, cache_dir=folder / "gpu",
                     device=device)

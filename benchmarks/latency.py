@@ -18,9 +18,9 @@ from speechnet.audio.config import AudioConfig
 from speechnet.audio.decode import load
 from speechnet.audio.prepare import as_samples, prepare
 from speechnet.core.errors import Excluded
-from speechnet.core.types import Float32, Float64
+from speechnet.core.types import FeatureSet, Float32, Float64
 from speechnet.experiment.saved_run import SavedRun
-from speechnet.features.functionals.backends import make_backend
+from speechnet.features.extraction.compute import compute, gather
 from speechnet.inference.predictor import Predictor
 
 CONFIG = Path(__file__).parents[1] / "configs/quickstart.yaml"
@@ -84,11 +84,12 @@ def _read_and_predict(path: Path, model: str, clip: Float32) -> dict[str, Float6
     """The same without the library: by target float64 ``[k]``."""
     run = SavedRun(path)
     recipe = run.config.data.recipe
-    backend = make_backend(recipe.backend, recipe.denoise, recipe.features)
-    (row,) = backend.rows([prepare(as_samples(clip), SR, recipe.audio).y], recipe.audio.sample_rate)
+    y = prepare(as_samples(clip), SR, recipe.audio).y
+    (row,) = compute(recipe, {recipe.audio.sample_rate: [y]}, ["functionals"])["functionals"]
     if isinstance(row, Excluded):
         raise row
-    return {target: p[0] for target, p in run.predict_proba(model, row[None]).items()}
+    features = FeatureSet({"functionals": gather(recipe.extractors["functionals"], [row], [""])})
+    return {target: p[0] for target, p in run.predict_proba(model, features).items()}
 
 
 def fitted_run(folder: Path) -> Path:

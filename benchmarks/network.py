@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from benchmarks.harness import Measured, gate, in_turns
 from speechnet.config.trainer_factory import TrainerFactory
 from speechnet.core.types import Float32, Int64, Targets
-from speechnet.data.batches import Batches
+from speechnet.data.dataset import Batches
 from speechnet.models.neural.mlp import MLP
 from speechnet.models.training.fitted import FittedNetworks
 from speechnet.models.training.lightning_fit import quietly

@@ -17,7 +17,7 @@ from speechnet.config.experiment import read_experiment
 from speechnet.core.types import encode_all
 from speechnet.corpus.config import CorpusConfig
 from speechnet.corpus.reader import load_corpus
-from speechnet.features.extract import extract_features
+from speechnet.features.extraction.extract import extract_features
 from speechnet.models.scikit.estimators import FitAndScore
 from speechnet.models.tuning.search import Tried, best, search
 
@@ -39,13 +39,14 @@ def grids(root: Path, folder: Path, *, rows: int, full: bool) -> list[Measured]:
     )
     with joblib.parallel_config(backend="loky", n_jobs=2):
         found = extract_features(root, corpus.table, RECIPE, cache_dir=folder / "cache_searches")
-    chosen = np.sort(np.random.default_rng(0).permutation(len(found.matrix.index))[:rows])
-    labels = encode_all(corpus.table.loc[list(found.matrix.index)], corpus.targets)[chosen]
+    matrix = found.features.matrix
+    chosen = np.sort(np.random.default_rng(0).permutation(len(matrix.index))[:rows])
+    labels = encode_all(corpus.table.loc[list(matrix.index)], corpus.targets)[chosen]
     config, _ = read_experiment(["--config", str(CONFIG)])
     measured = []
     for name in TARGETS:
         for column, target in enumerate(corpus.targets):
-            X, y, model = found.matrix.X[chosen], labels[:, column], config.models[name]
+            X, y, model = matrix.X[chosen], labels[:, column], config.models[name]
             one = _search(name, target, X, y, model)
             aim = TARGETS[name]
             small = "" if aim is None else f"of 11,810 rows (--full): {aim:g}x"

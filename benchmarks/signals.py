@@ -17,12 +17,13 @@ from speechnet.audio.config import AudioConfig
 from speechnet.audio.decode import load
 from speechnet.denoise import DenoiseConfig
 from speechnet.denoise.torch_backend import denoise
-from speechnet.features.functionals.backends import make_backend
-from speechnet.features.functionals.config import FeaturesConfig
+from speechnet.features.extraction.compute import compute
+from speechnet.features.extraction.recipe import Recipe
+from speechnet.features.functionals.config import Functionals
 from speechnet.features.functionals.torch_backend import extract
 
 SR = 22_050
-ORIGINAL = FeaturesConfig(preset="original")
+ORIGINAL = Functionals(preset="original")
 AUDIO = AudioConfig(remove_dc=False)
 
 
@@ -94,8 +95,9 @@ def files_to_rows(files: list[Path], *, rounds: int) -> list[Measured]:
     """Rows 3 and 4."""
     import opensmile
 
-    gated = make_backend("torch", DenoiseConfig(), ORIGINAL)
-    bare = make_backend("torch", DenoiseConfig(method="none"), ORIGINAL)
+    extractors = {"functionals": ORIGINAL}
+    gated = Recipe(AudioConfig(), DenoiseConfig(), extractors)
+    bare = Recipe(AudioConfig(), DenoiseConfig(method="none"), extractors)
     smile = opensmile.Smile(
         feature_set=opensmile.FeatureSet.eGeMAPSv02,
         feature_level=opensmile.FeatureLevel.Functionals,
@@ -104,7 +106,8 @@ def files_to_rows(files: list[Path], *, rounds: int) -> list[Measured]:
 
     def ours(path: Path, denoised: bool) -> np.ndarray:
         clip = load(path, AUDIO)
-        (row,) = (gated if denoised else bare).rows([clip.y], clip.sr)
+        some = {clip.sr: [clip.y]}
+        (row,) = compute(gated if denoised else bare, some, ["functionals"])["functionals"]
         return np.asarray(row)
 
     with one_thread():

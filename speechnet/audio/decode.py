@@ -8,9 +8,9 @@ from __future__ import annotations
 import io
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -85,12 +85,45 @@ def load(
     Raises:
         Excluded: the file can't be used.
     """
+    clips, statistics = load_at_rates(
+        path, config, [config.sample_rate], start=start, end=end, channel=channel
+    )
+    return Clip(clips[config.sample_rate], config.sample_rate, statistics)
+
+
+def load_at_rates(
+    path: Path,
+    config: AudioConfig,
+    rates: Sequence[int],
+    *,
+    start: float = math.nan,
+    end: float = math.nan,
+    channel: int | None = None,
+) -> tuple[dict[int, Float32], SignalStatistics]:
+    """Read one recording, or a part of it, at several sample rates; it is decoded once.
+
+    Args:
+        path: the file.
+        config: bounds and mono policy; its own rate doesn't count.
+        rates: in Hz, at least one.
+        start: as of ``load``, as the rest.
+        end: where the part ends.
+        channel: the only one to read.
+
+    Returns:
+        By rate float32 mono ``[n_samples]``, finite; and the file's statistics.
+
+    Raises:
+        Excluded: the file can't be used.
+    """
+    config = replace(config, sample_rate=max(rates))
     samples, rate = _decode(path, config, start, end)
     if channel is not None:
         samples = one_channel(samples, channel)
-    mono = prepare(samples, rate, config)
-    statistics = measure(samples, rate, silence_db=config.silence_db, channel_taken=mono.channel)
-    return Clip(mono.y, config.sample_rate, statistics)
+    monos = {each: prepare(samples, rate, replace(config, sample_rate=each)) for each in rates}
+    taken = monos[max(rates)].channel
+    statistics = measure(samples, rate, silence_db=config.silence_db, channel_taken=taken)
+    return {each: mono.y for each, mono in monos.items()}, statistics
 
 
 def probe(path: Path, config: AudioConfig, *, whole: bool) -> None:

@@ -175,7 +175,7 @@ def _facts(run: OpenRun) -> dict[str, str]:
         "recordings": corpus.get("recordings"),
         "speakers": corpus.get("speakers"),
         "excluded": corpus.get("excluded"),
-        "features": len(info["features"]),
+        "features": sum(len(one["columns"]) for one in info["features"].values()),
         "protocol": info["protocol"],
         "models": ", ".join(info["models"]),
         "best": "unknown: no dev part tells"

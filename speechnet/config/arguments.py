@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -21,13 +23,18 @@ _WITHOUT_VALUE: Final = frozenset({"help", "print_config"})
 _allowed = {_IMPORTABLE, "speechnet.corpus.config"}
 
 
-def allow_imports(modules: Iterable[str] = ()) -> None:
-    """Let jsonargparse import modules whose dataclasses it names itself.
+def allow_imports(paths: Iterable[str] = ()) -> None:
+    """Let jsonargparse import dataclasses that it names itself, by module or by whole path.
 
-    A YAML may name Lightning's own callbacks, strategies and the like, and import nothing else.
+    A YAML may name Lightning's own callbacks, strategies and the like, and import nothing else. A
+    dataclass is a section, even one that has a base class: no YAML can name a subclass of it.
     """
-    _allowed.update(modules)
-    set_parsing_settings(import_path_denylist=["*"], import_path_allowlist=sorted(_allowed))
+    _allowed.update(paths)
+    set_parsing_settings(
+        subclasses_disabled=[is_dataclass],
+        import_path_denylist=["*"],
+        import_path_allowlist=sorted(_allowed),
+    )
 
 
 allow_imports()
@@ -153,18 +160,80 @@ def flags(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
     Raises:
         ConfigError: a flag without a value.
     """
+    return ((key, text) for key, text, _ in _spoken(arguments) if key)
+
+
+def _spoken(arguments: Sequence[str]) -> Iterator[tuple[str, str, list[str]]]:
+    """Each flag's key, its text, and the words that say so; other words with an empty key."""
     words = iter(arguments)
     for word in words:
         if word == "--":
+            yield "", "", [word, *words]
             return
         key, equals, text = word.removeprefix("--").partition("=")
         if not word.startswith("--") or key in _WITHOUT_VALUE or key.endswith(".help"):
+            yield "", "", [word]
             continue
+        said = [word]
         if not equals:
             text = next(words, "--")
+            said.append(text)
             if text.startswith("--"):
                 raise ConfigError(f"--{key} needs a value: --{key} VALUE")
-        yield key, text
+        yield key, text, said
+
+
+def merged(arguments: Sequence[str], section: str, own: Mapping[str, Any]) -> list[str]:
+    """The words with flags that give one entry of a mapping in full, all its entries in one.
+
+    jsonargparse takes ``--data.features.functionals.include.f0 [mean]`` amiss, where the section
+    above ``include`` may be null.
+
+    Args:
+        arguments: the command line without the verb.
+        section: the key of sections by name, such as ``data.features``.
+        own: by name the defaults of a section, an instance of a dataclass.
+    """
+    words: list[str] = []
+    known = {(name, key): value for name, one in own.items() for key, value in vars(one).items()}
+    for key, text, spoken in _spoken(arguments):
+        parts = (
+            key.removeprefix(f"{section}.").split(".", 2) if key.startswith(f"{section}.") else []
+        )
+        if len(parts) == 3 and isinstance(known.get((parts[0], parts[1])), dict):
+            name, field, entry = parts
+            known[name, field] = known[name, field] | {entry: plain_value(text)}
+            whole = json.dumps(known[name, field])
+            words.append(f"--{section}.{name}.{field}={whole}")
+            continue
+        if key:
+            for name, settings in said_below(key, text, section).items():
+                if isinstance(settings, dict):
+                    known |= {(name, field): value for field, value in settings.items()}
+        words += spoken
+    return words
+
+
+def said_below(key: str, text: str, section: str) -> dict[str, Any]:
+    """What a flag says of the names in a section: a file, the section, or something below it.
+
+    Args:
+        key: the flag's.
+        text: its value, or the name of a file.
+        section: such as ``data.features``.
+    """
+    if key.startswith(f"{section}."):
+        value, *path = plain_value(text), *reversed(key.removeprefix(f"{section}.").split("."))
+        for part in path:
+            value = {part: value}
+        return dict(value)
+    if key != "config" and not f"{section}.".startswith(f"{key}."):
+        return {}
+    value = given_value(text)
+    rest = section if key == "config" else section.removeprefix(key)
+    for part in filter(None, rest.split(".")):
+        value = value.get(part) if isinstance(value, dict) else None
+    return value if isinstance(value, dict) else {}
 
 
 def _in_words(message: str) -> str:

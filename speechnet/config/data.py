@@ -9,17 +9,29 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 from speechnet.audio.config import AudioConfig
+from speechnet.config.mapping import chosen, mapping_class
 from speechnet.core.bounds import Number
 from speechnet.core.columns import ANSWERS, SIGNAL_STATISTICS
 from speechnet.core.errors import ConfigError
 from speechnet.core.targets import TargetSetting, parse_targets
 from speechnet.corpus.config import CorpusConfig, SynthConfig
 from speechnet.denoise.config import DenoiseConfig
-from speechnet.features.functionals.config import FeaturesConfig
-from speechnet.features.recipe import Recipe
+from speechnet.features.extraction.recipe import Recipe
+from speechnet.features.extractor import EXTRACTORS
 from speechnet.splits.config import SplitConfig
 
 _LONGEST: Final = 80
+
+DEFAULT_FEATURES: Final = ("functionals",)
+"""The extractors of an experiment that names none."""
+
+FeaturesConfig: Any = mapping_class(
+    # Sorted: columns of several extractors stand in this order, whatever was imported first.
+    "FeaturesConfig",
+    dict(sorted(EXTRACTORS.items())),
+    default=DEFAULT_FEATURES,
+)
+FeaturesConfig.__module__ = __name__
 
 
 def default_cache() -> str:
@@ -46,12 +58,16 @@ class DataConfig:
             can do it yet.
         audio: how recordings are read.
         denoise: spectral gating.
-        features: what is computed.
+        features: the extractors that describe recordings, by name, each with its settings; several
+            vectors are joined column by column. Naming any replaces the default, functionals.
+        scaling: how columns are scaled, always fitted on training rows: to 0..1, to mean 0 and
+            variance 1, to median 0 and interquartile range 1, or not at all.
+        per_speaker: first standardise each speaker's recordings by themselves. This uses all of a
+            speaker's recordings, without labels: the scores are those of speakers of whom several
+            recordings are at hand.
         split: who is trained on and who is scored.
-        backend: what computes denoising and features: ``torch``, or ``reference``, which is
-            noisereduce and librosa themselves: the same numbers, several times as slow.
-        device: where ``torch`` computes them: cpu, cuda, cuda:1 and so on; auto takes a GPU that is
-            there. Rows from one device serve on the other.
+        device: where torch denoises and computes features: cpu, cuda, cuda:1 and so on; auto takes
+            a GPU that is there. Rows from one device serve on the other.
         cache_dir: where features are kept; null for the user's cache folder.
         verify: read every recording to see whether it changed; otherwise one whose size, times and
             inode are as they were is taken for unchanged.
@@ -67,8 +83,9 @@ class DataConfig:
     audio: AudioConfig = field(default_factory=AudioConfig)
     denoise: DenoiseConfig = field(default_factory=DenoiseConfig)
     features: FeaturesConfig = field(default_factory=FeaturesConfig)
+    scaling: Literal["minmax", "standard", "robust", "none"] = "standard"
+    per_speaker: bool = False
     split: SplitConfig = field(default_factory=SplitConfig)
-    backend: Literal["torch", "reference"] = "torch"
     device: str = "auto"
     cache_dir: str | None = None
     verify: bool = False
@@ -85,7 +102,7 @@ class DataConfig:
     @property
     def recipe(self) -> Recipe:
         """What decides the numbers of a row."""
-        return Recipe(self.audio, self.denoise, self.features, self.backend)
+        return Recipe(self.audio, self.denoise, chosen(self.features))
 
     @property
     def cache(self) -> Path:

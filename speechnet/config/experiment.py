@@ -11,8 +11,15 @@ from typing import Annotated, Any, Final, Literal
 from jsonargparse import ArgumentParser, Namespace
 
 from speechnet.audit.config import AuditConfig
-from speechnet.config.arguments import command_parser, flags, given_anew, given_value, parse
-from speechnet.config.data import DataConfig, check_names
+from speechnet.config.arguments import (
+    command_parser,
+    flags,
+    given_anew,
+    given_value,
+    merged,
+    parse,
+)
+from speechnet.config.data import DEFAULT_FEATURES, DataConfig, check_names
 from speechnet.config.mapping import chosen, mapping_class, only_named
 from speechnet.config.schema import Schema, hints_of
 from speechnet.config.trainer import DECIDED_HERE, TrainerConfig, check_accelerator, names_an_object
@@ -22,6 +29,7 @@ from speechnet.core.files import absolute
 from speechnet.core.metrics import tuning_metric
 from speechnet.core.reading import plain_value
 from speechnet.evaluation.config import AblationConfig, ClusteringConfig
+from speechnet.features.extractor import EXTRACTORS
 from speechnet.models.model import MODELS, Model, fitting_order
 from speechnet.models.training.model import NetworkModel
 from speechnet.report.config import ReportConfig
@@ -167,7 +175,10 @@ def read_experiment(
     """
     parser = parser or fit_parser(arguments=arguments)
     words = given_anew(arguments, "data", "corpora")
+    for section, kinds in (("models", MODELS), ("data.features", EXTRACTORS)):
+        words = merged(words, section, {name: kind() for name, kind in kinds.items()})
     words = only_named(words, "models", DEFAULT_MODELS, by_flag=False)
+    words = only_named(words, "data.features", DEFAULT_FEATURES)
     parsed = parse(parser, words, fit_schema())
     if parsed.experiment is None:
         files = [Path(str(path)).stem for path in parsed.config or []]
@@ -213,9 +224,10 @@ def _make_absolute(parsed: Namespace) -> None:
 def _experiment(parser: ArgumentParser, parsed: Namespace) -> tuple[ExperimentConfig, str]:
     parsed.pop("config", None)
     shown = parsed.clone()
-    for name, settings in vars(parsed.models).items():
-        if settings is None:  # its package need not be there where this is read back
-            del shown.models[name]
+    for section in (shown.models, shown.data.features):
+        for name, settings in vars(section).copy().items():
+            if settings is None:  # its package need not be there where this is read back
+                del section[name]
     text = parser.dump(shown, skip_unset=False)
     trainer = parsed.trainer.as_dict()
     made = parser.instantiate(parsed)

@@ -1,4 +1,4 @@
-"""Sections of the configuration that map names of a registry to settings: ``models``.
+"""Sections of the configuration that map names of a registry to settings.
 
 Such a section has a default, which a YAML that names anything in it replaces; ``null`` takes a name
 out again.
@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import field, fields, make_dataclass
 from typing import Any, get_type_hints
 
-from speechnet.config.arguments import allow_imports, flags, given_value
+from speechnet.config.arguments import allow_imports, flags, said_below
 
 
 def mapping_class(name: str, settings: Mapping[str, type], *, default: Collection[str]) -> Any:
@@ -25,8 +25,9 @@ def mapping_class(name: str, settings: Mapping[str, type], *, default: Collectio
     Returns:
         A dataclass with a field for each name, which holds its settings or None.
     """
-    allow_imports(kind.__module__ for kind in settings.values())
-    for kind in settings.values():
+    for kind in settings.values():  # jsonargparse names each by its shortest path
+        parents = kind.__module__.split(".")
+        allow_imports(".".join([*parents[: n + 1], kind.__qualname__]) for n in range(len(parents)))
         # Where annotations are text, jsonargparse imports what their module imports for type
         # checkers alone, such as torch.
         hints = get_type_hints(kind)
@@ -68,25 +69,9 @@ def only_named(
     named: set[str] = set()
     replaced = False
     for flag, text in flags(arguments):
-        if flag.startswith(f"{key}."):
-            name, _, below = flag.removeprefix(f"{key}.").partition(".")
-            said = {name: None if text == "null" and not below else text}
-            replaces = by_flag
-        else:
-            said = _below(flag, text, key)
-            replaces = True
+        said = said_below(flag, text, key)
         named |= said.keys()
+        replaces = by_flag or not flag.startswith(f"{key}.")
         replaced |= replaces and any(value is not None for value in said.values())
     unnamed = [name for name in default if name not in named] if replaced else []
     return [*(f"--{key}.{name}=null" for name in unnamed), *arguments]
-
-
-def _below(flag: str, text: str, key: str) -> dict[str, Any]:
-    """What a flag with a whole file or section says of the section."""
-    rest = key if flag == "config" else key.removeprefix(flag).removeprefix(".")
-    if flag != "config" and not f"{key}.".startswith(f"{flag}."):
-        return {}
-    value = given_value(text)
-    for part in filter(None, rest.split(".")):
-        value = value.get(part) if isinstance(value, dict) else None
-    return value if isinstance(value, dict) else {}

@@ -218,16 +218,17 @@ def progress(name: str, total: int) -> Iterator[Callable[[int], None]]:
 
 
 @contextmanager
-def extraction_progress(files: int) -> Iterator[Callable[[int, float], None]]:
+def file_progress(name: str, files: int) -> Iterator[Callable[[int, float], None]]:
     """Count files and hours of speech; the hours also where an outer ``progress`` is drawn.
 
     Args:
+        name: what is done with them.
         files: how many there are.
 
     Yields:
         A function that takes the number of files just finished and their seconds of speech.
     """
-    with progress("extracting files", files) as advance:
+    with progress(name, files) as advance:
 
         def extracted(count: int, seconds: float) -> None:
             advance(count)

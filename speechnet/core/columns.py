@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 CORPUS_COLUMNS: Final = ("path", "start", "end", "speaker", "gender", "emotion", "sentence")
@@ -26,3 +27,10 @@ SIGNAL_STATISTICS: Final = (
     *("bandwidth", "digest", "channel_taken", "channel_correlation"),
 )
 """The fields of ``speechnet.audio.signal_statistics``, which needs NumPy."""
+
+_ENDING: Final = re.compile(r"(_\d+)?_(mean|std|min|max|count|p\d+)$")
+
+
+def feature_of(column: str) -> str:
+    """The feature that a column of features is a statistic of: ``mfcc`` of ``mfcc_07_mean``."""
+    return _ENDING.sub("", column)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+
+from speechnet.core.errors import ConfigError
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
@@ -120,6 +124,69 @@ class Sequences:
 
 Features = FeatureMatrix | Sequences
 """What an extractor gives for a corpus, and what a model takes."""
+
+
+@dataclass(frozen=True)
+class FeatureSet:
+    """What every extractor gave for the same recordings.
+
+    Attributes:
+        by_extractor: at least one, all with the same rows in the same order.
+    """
+
+    by_extractor: Mapping[str, Features]
+
+    @property
+    def index(self) -> tuple[str, ...]:
+        """The row ids."""
+        return next(iter(self.by_extractor.values())).index
+
+    @cached_property
+    def matrix(self) -> FeatureMatrix:
+        """All vectors, joined column by column; without columns where there are none."""
+        vectors = [one for one in self.by_extractor.values() if isinstance(one, FeatureMatrix)]
+        if len(vectors) == 1:
+            return vectors[0]
+        nothing = np.zeros((len(self.index), 0), dtype=np.float32)
+        X = np.concatenate([nothing, *(one.X for one in vectors)], axis=1)
+        return FeatureMatrix(X, self.index, tuple(name for one in vectors for name in one.names))
+
+    @classmethod
+    def vectors(cls, X: Float32) -> FeatureSet:
+        """The rows of a matrix, float32 ``[n, d]``, whose ids and columns are their numbers."""
+        index, names = (tuple(map(str, range(count))) for count in X.shape)
+        return cls({"vectors": FeatureMatrix(X, index, names)})
+
+    @classmethod
+    def stacked(cls, sets: Sequence[FeatureSet]) -> FeatureSet:
+        """The recordings of several sets one behind the other, at least one."""
+        return cls(
+            {name: _stacked([s.by_extractor[name] for s in sets]) for name in sets[0].by_extractor}
+        )
+
+    def of(self, name: str | None = None) -> Features:
+        """What one extractor gave, or all vectors joined where none is named.
+
+        Raises:
+            ConfigError: there is no such extractor.
+        """
+        if name is None:
+            return self.matrix
+        if name not in self.by_extractor:
+            raise ConfigError(f"data.features has no {name!r}, only {', '.join(self.by_extractor)}")
+        return self.by_extractor[name]
+
+
+def _stacked(parts: Sequence[Features]) -> Features:
+    first, index = parts[0], tuple(row for part in parts for row in part.index)
+    if isinstance(first, FeatureMatrix):
+        X = np.concatenate([part.X for part in parts if isinstance(part, FeatureMatrix)])
+        return FeatureMatrix(X, index, first.names)
+    sequences = [part for part in parts if isinstance(part, Sequences)]
+    lengths = np.concatenate([np.diff(part.starts) for part in sequences])
+    starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    frames = np.concatenate([part.frames for part in sequences])
+    return Sequences(frames, starts, index, first.names, first.rate)
 
 
 @dataclass(frozen=True)

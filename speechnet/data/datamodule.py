@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Final
 
+import numpy as np
 import pandas as pd
 import torch
 from lightning.pytorch import LightningDataModule
@@ -15,16 +17,19 @@ from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
 from speechnet.config.data import DataConfig, check_names
-from speechnet.console.progress import progress
 from speechnet.core.errors import ConfigError, DataError
 from speechnet.core.files import storage_errors
+from speechnet.core.progress import Progress, silent
 from speechnet.core.targets import refuse_continuous
 from speechnet.core.types import (
     POLICY_REASONS,
     FeatureMatrix,
+    Features,
+    FeatureSet,
     Float32,
     Fold,
     Int64,
+    Sequences,
     Targets,
     encode_all,
 )
@@ -35,11 +40,14 @@ from speechnet.corpus.reader import Corpus, load_corpus
 from speechnet.corpus.synthetic.corpus import write_corpus
 from speechnet.corpus.synthetic.synthesis import VERSION
 from speechnet.corpus.union import CORPUS, check_left_out, load_corpora
-from speechnet.data.batches import Batches
-from speechnet.features.extract import Extraction, extract_features
-from speechnet.features.speaker_norm import standardise_by_speaker
-from speechnet.features.store import fingerprint
+from speechnet.data.dataset import Batches, sequence_loader
+from speechnet.features.extraction.extract import Extraction, extract_features
+from speechnet.features.extraction.speaker_norm import by_speaker
+from speechnet.features.extraction.store import fingerprint
 from speechnet.splits.folds import make_folds
+
+_DEV_SEQUENCES: Final = 256
+"""Sequences of a dev part that are padded at once."""
 
 
 class SpeechDataModule(LightningDataModule):
@@ -52,6 +60,7 @@ class SpeechDataModule(LightningDataModule):
     Args:
         config: the configuration's ``data``.
         seed: of every shuffle.
+        progress: is told which files are done.
 
     Attributes:
         corpus: what was read.
@@ -63,10 +72,11 @@ class SpeechDataModule(LightningDataModule):
     extraction: Extraction
     folds: list[Fold]
 
-    def __init__(self, config: DataConfig, *, seed: int) -> None:
+    def __init__(self, config: DataConfig, *, seed: int, progress: Progress = silent) -> None:
         super().__init__()
         self.config = config
         self.seed = seed
+        self._progress = progress
         self._chosen: _Chosen | None = None
 
     def prepare_data(self) -> None:
@@ -129,8 +139,8 @@ class SpeechDataModule(LightningDataModule):
         config = self.config.synthetic
         folder = self.config.cache / "synthetic" / fingerprint(asdict(config) | {"code": VERSION})
         total = config.speakers * config.sentences * 4
-        with storage_errors(folder), progress("synthesising speech", total) as advance:
-            write_corpus(folder, config, on_file=lambda: advance(1))
+        with storage_errors(folder), self._progress("synthesising speech", total) as advance:
+            write_corpus(folder, config, on_file=lambda: advance(1, 0.0))
         return folder
 
     def extract(self) -> None:
@@ -143,6 +153,7 @@ class SpeechDataModule(LightningDataModule):
                 cache_dir=self.config.cache,
                 device=self.config.device,
                 verify=self.config.verify,
+                progress=self._progress,
             )
 
     def check_share(self) -> None:
@@ -160,7 +171,7 @@ class SpeechDataModule(LightningDataModule):
                 "data.max_bad_share = "
                 f"{allowed:g} allows: {_counted(bad)}. The first: {_first(bad)}"
             )
-        if not self.matrix.index:
+        if not self.extraction.index:
             raise DataError(
                 f"{plural(total, 'the recording is', f'all {total:,} recordings are')} excluded: "
                 f"{_counted(self.excluded)}. "
@@ -191,20 +202,42 @@ class SpeechDataModule(LightningDataModule):
 
     @property
     def matrix(self) -> FeatureMatrix:
-        """The features, one row for each of ``table``."""
-        return self.extraction.matrix
+        """All vectors joined, one row for each of ``table``; no columns where there are none."""
+        return self.extraction.features.matrix
+
+    @property
+    def groups(self) -> dict[str, Int64]:
+        """The columns of ``matrix`` by group, such as all of ``mfcc``: positions, int64."""
+        groups = np.array(self.config.recipe.groups)
+        return {name: np.flatnonzero(groups == name) for name in dict.fromkeys(groups.tolist())}
+
+    def features(self, name: str | None = None) -> Features:
+        """What an extractor gave for ``table``; all vectors joined where none is named.
+
+        Raw, or standardised by speaker where the configuration says so.
+
+        Raises:
+            ConfigError: the experiment has no such extractor.
+        """
+        return self.feature_set.of(name)
 
     @cached_property
+    def feature_set(self) -> FeatureSet:
+        """What all extractors gave for ``table``; see ``features``."""
+        found = self.extraction.features
+        if not self.config.per_speaker:
+            return found
+        return by_speaker(found, list(self.table["speaker"]))
+
+    @property
     def X(self) -> Float32:  # noqa: N802 - the field's name for it
-        """float32 ``[n, d]``, raw, or standardised by speaker where the configuration says so."""
-        if not self.config.features.per_speaker:
-            return self.matrix.X
-        return standardise_by_speaker(self.matrix.X, list(self.table["speaker"]))
+        """All vectors joined, float32 ``[n, d]``; see ``features``."""
+        return self.feature_set.matrix.X
 
     @cached_property
     def table(self) -> pd.DataFrame:
         """The corpus table of the usable recordings, ``n`` rows."""
-        return self.corpus.table.loc[list(self.matrix.index)]
+        return self.corpus.table.loc[list(self.extraction.index)]
 
     @cached_property
     def labels(self) -> Int64:
@@ -222,52 +255,72 @@ class SpeechDataModule(LightningDataModule):
         rows = zip(self.extraction.statistics["digest"], labels.to_numpy().tolist(), strict=True)
         return fingerprint({"rows": sorted([digest, *row] for digest, row in rows)})
 
-    def loaders(self, *, train: Int64, dev: Int64, batch_size: int, seed: int) -> SpeechDataModule:
+    def loaders(
+        self, *, train: Int64, dev: Int64, batch_size: int, seed: int, features: str | None = None
+    ) -> SpeechDataModule:
         """A copy that serves these rows; the arrays are shared.
 
         Args:
             train: shuffled anew for each epoch.
-            dev: served in one batch.
+            dev: served as they stand.
             batch_size: training rows at once.
             seed: of the shuffling.
+            features: the extractor to serve; None for all vectors joined.
         """
         chosen = copy.copy(self)
-        chosen._chosen = _Chosen(train, dev, batch_size, seed)
+        chosen._chosen = _Chosen(train, dev, batch_size, seed, features)
         return chosen
 
-    def train_dataloader(self) -> Iterable[tuple[Tensor, Tensor]]:
-        """Shuffled batches of ``(X float32 [b, d], labels int64 [b, targets])``."""
-        chosen = self._rows()
-        table = self._table(chosen.train)
+    def train_dataloader(self) -> Iterable[tuple[Tensor, ...]]:
+        """Shuffled batches of the training rows.
+
+        Of vectors ``(X float32 [b, d], labels int64 [b, targets])``; of a sequence
+        ``(x float32 [b, t, d], lengths int64 [b], labels int64 [b, targets])``, zeros behind each
+        one's length.
+        """
+        chosen = self._served()
+        found = self.features(chosen.features)
+        if isinstance(found, Sequences):
+            return sequence_loader(
+                found, self.labels, chosen.train, batch_size=chosen.batch_size, seed=chosen.seed
+            )
+        table = self._table(found, chosen.train)
         if self.trainer is not None and self.trainer.world_size > 1:
             # Lightning shares out a DataLoader's rows between processes, and nothing else's.
             return DataLoader(TensorDataset(*table), chosen.batch_size, shuffle=True)
         return Batches(*table, batch_size=chosen.batch_size, seed=chosen.seed)
 
-    def val_dataloader(self) -> list[Iterable[tuple[Tensor, Tensor]]]:
-        """The dev rows in one batch; nothing where there are none."""
-        dev = self._rows().dev
-        if not len(dev):
-            return []
-        table = self._table(dev)
-        if self.trainer is not None and self.trainer.world_size > 1:
-            return [DataLoader(TensorDataset(*table), len(dev))]
-        return [Batches(*table, batch_size=len(dev))]
+    def val_dataloader(self) -> list[Iterable[tuple[Tensor, ...]]]:
+        """The dev rows; nothing where there are none.
 
-    def _rows(self) -> _Chosen:
+        Vectors in one batch; sequences in several of up to 256, for padded they would take more
+        memory the longer the longest is.
+        """
+        chosen = self._served()
+        if not len(chosen.dev):
+            return []
+        found = self.features(chosen.features)
+        if isinstance(found, Sequences):
+            return [sequence_loader(found, self.labels, chosen.dev, batch_size=_DEV_SEQUENCES)]
+        table = self._table(found, chosen.dev)
+        if self.trainer is not None and self.trainer.world_size > 1:
+            return [DataLoader(TensorDataset(*table), len(chosen.dev))]
+        return [Batches(*table, batch_size=len(chosen.dev))]
+
+    def _served(self) -> _Chosen:
         if self._chosen is None:
             raise RuntimeError(
                 "no rows are chosen; use loaders(train=..., dev=..., batch_size=..., seed=...)"
             )
         return self._chosen
 
-    def _table(self, rows: Int64) -> tuple[Tensor, Tensor]:
+    def _table(self, features: FeatureMatrix, rows: Int64) -> tuple[Tensor, Tensor]:
         """Those rows' features and labels, where the trainer computes."""
         device = None
         if self.trainer is not None and self.trainer.world_size == 1:
             device = self.trainer.strategy.root_device
         return (
-            torch.tensor(self.X[rows], device=device),
+            torch.tensor(features.X[rows], device=device),
             torch.tensor(self.labels[rows], device=device),
         )
 
@@ -278,6 +331,7 @@ class _Chosen:
     dev: Int64
     batch_size: int
     seed: int
+    features: str | None
 
 
 def _counted(excluded: pd.DataFrame) -> str:

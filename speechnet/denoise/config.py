@@ -15,7 +15,7 @@ FLOOR: Final = 2.0**-24
 """What counts as nothing in a gated clip, as a share of its largest sample: that one's rounding in
 float32, half a step of 24 bits, -144 dB."""
 
-_BOTH: Final = ("prop_decrease", "freq_mask_smooth_hz", "time_mask_smooth_ms")
+_BOTH: Final = ("backend", "prop_decrease", "freq_mask_smooth_hz", "time_mask_smooth_ms")
 
 _READ: Final[dict[str, frozenset[str]]] = {
     "none": frozenset({"method"}),
@@ -32,6 +32,8 @@ class DenoiseConfig:
     """Which spectral gate, and its parameters under noisereduce's meaning of them.
 
     Attributes:
+        backend: what computes it: ``torch``, or ``reference``, which is noisereduce itself: the
+            same samples, several times as slow.
         method: nonstationary (the noise floor follows the signal), stationary (one floor for the
             whole clip), or none.
         prop_decrease: how much of the noise is taken away, 0 to 1.
@@ -43,6 +45,7 @@ class DenoiseConfig:
         n_std_thresh: stationary: standard deviations above the mean, in dB, that pass.
     """
 
+    backend: Literal["torch", "reference"] = "torch"
     method: Literal["nonstationary", "stationary", "none"] = "nonstationary"
     prop_decrease: Annotated[float, Number(ge=0, le=1)] = 1.0
     freq_mask_smooth_hz: Annotated[float, Number(gt=0)] = 500.0
@@ -56,6 +59,18 @@ class DenoiseConfig:
     def floor(self) -> float:
         """``FLOOR`` behind a gate, else 0."""
         return 0.0 if self.method == "none" else FLOOR
+
+    @property
+    def uses_gpu(self) -> bool:
+        """Whether a GPU can do it."""
+        return self.method == "none" or self.backend == "torch"
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """The installed packages that decide the samples."""
+        if self.method == "none":
+            return ()
+        return ("scipy", "torch") if self.backend == "torch" else ("librosa", "noisereduce")
 
     def deciding(self) -> dict[str, Any]:
         """The settings that the samples depend on, as plain types."""

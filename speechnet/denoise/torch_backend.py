@@ -26,7 +26,7 @@ import scipy.fft
 import torch
 from torch import Tensor
 
-from speechnet.core.memory import keep_freed_memory
+from speechnet.core.clip_batches import keep_freed_memory
 from speechnet.denoise.config import DenoiseConfig
 from speechnet.denoise.floor import silence_inaudible
 from speechnet.denoise.recursion import BLOCK, Extent, decay, noise_floor

@@ -19,16 +19,23 @@ from speechnet.config.experiment import ExperimentConfig
 from speechnet.console.messages import say
 from speechnet.console.progress import progress
 from speechnet.core.errors import ConfigError, DataError
-from speechnet.core.types import FeatureMatrix, Fold, Int64, Targets
+from speechnet.core.types import (
+    FeatureMatrix,
+    Features,
+    FeatureSet,
+    Fold,
+    Int64,
+    Sequences,
+    Targets,
+)
 from speechnet.core.wording import counted
 from speechnet.data.datamodule import SpeechDataModule
 from speechnet.denoise import DenoiseConfig
 from speechnet.evaluation.ablation import Trial, ablation_table
 from speechnet.experiment.retrain import chosen_candidates, refit
 from speechnet.experiment.run_folder import RunFolder
-from speechnet.features.functionals.backends import rehearse
-from speechnet.features.functionals.config import FeaturesConfig, dimensions
-from speechnet.features.speaker_norm import standardise_by_speaker
+from speechnet.features.extraction.compute import rehearse
+from speechnet.features.extraction.speaker_norm import by_speaker
 from speechnet.models.scikit.model import reference_model
 from speechnet.splits.checks import check_folds
 
@@ -51,17 +58,6 @@ class _Variant:
     name: str
     data: Sequence[Callable[[], SpeechDataModule]]
     same_rows: SpeechDataModule | None = None
-
-
-def feature_groups(config: FeaturesConfig) -> dict[str, Int64]:
-    """The columns of each feature, all its rows and statistics: positions, int64."""
-    sizes = dimensions(config)
-    widths = [sizes[name] * len(statistics) for name, statistics in config.groups().items()]
-    ends = np.cumsum(widths)
-    return {
-        name: np.arange(end - width, end)
-        for name, width, end in zip(config.groups(), widths, ends, strict=True)
-    }
 
 
 def asked_models(config: ExperimentConfig) -> list[str]:
@@ -98,9 +94,9 @@ def check_ablation(config: ExperimentConfig, table: pd.DataFrame) -> None:
         )
     if "heads" in asked.parts and len(config.data.targets) < 2:
         raise ConfigError("evaluation.ablate.parts: heads needs two targets, data.targets has one")
-    if "features" in asked.parts and len(config.data.features.groups()) < 2:
+    if "features" in asked.parts and len(set(config.data.recipe.groups)) < 2:
         raise ConfigError(
-            "evaluation.ablate.parts: features needs two of them, data.features has one"
+            "evaluation.ablate.parts: features needs two groups of columns, data.features has fewer"
         )
     if "denoise" in asked.parts:
         for other in _other_methods(config.data):
@@ -162,13 +158,13 @@ def ablate(
 
 
 def _variants(part: str, config: ExperimentConfig, data: SpeechDataModule) -> Iterator[_Variant]:
-    own = config.data.features.per_speaker
+    own = config.data.per_speaker
     match part:
         case "denoise":
             for other in _other_methods(config.data):
                 yield from _denoised(other, data)
         case "features":
-            for name, columns in feature_groups(config.data.features).items():
+            for name, columns in data.groups.items():
                 kept = np.setdiff1d(np.arange(len(data.matrix.names)), columns)
                 left = partial(_derive, data, columns=kept, per_speaker=own)
                 yield _Variant(part, f"without {name}", [left])
@@ -192,7 +188,7 @@ def _other_methods(config: DataConfig) -> list[DataConfig]:
 
 def _denoised(config: DataConfig, data: SpeechDataModule) -> Iterator[_Variant]:
     """The variant of one denoising mode; none where too few recordings are left to fit."""
-    method, own = config.denoise.method, config.features.per_speaker
+    method, own = config.denoise.method, config.per_speaker
     other = SpeechDataModule(config, seed=data.seed)
     other.corpus = data.corpus
     other.extract()
@@ -235,14 +231,21 @@ def _derive(
     rows = np.arange(len(matrix.index)) if rows is None else rows
     columns = np.arange(len(matrix.names)) if columns is None else columns
     index = tuple(matrix.index[row] for row in rows)
-    X = matrix.X[np.ix_(rows, columns)]
-    if per_speaker:
-        X = standardise_by_speaker(X, data.corpus.table.loc[list(index), "speaker"].tolist())
     # It is done here: the module that comes of it does not do it again.
-    features = replace(data.config.features, per_speaker=False)
-    derived = SpeechDataModule(replace(data.config, features=features), seed=data.seed)
+    derived = SpeechDataModule(replace(data.config, per_speaker=False), seed=data.seed)
     derived.corpus = replace(data.corpus, targets=targets or data.targets)
     names = tuple(matrix.names[column] for column in columns)
-    derived.extraction = replace(data.extraction, matrix=FeatureMatrix(X, index, names))
+    kept: dict[str, Features] = {
+        "vectors": FeatureMatrix(matrix.X[np.ix_(rows, columns)], index, names)
+    }
+    kept |= {
+        name: one if len(rows) == len(data.table) else one.take(rows)
+        for name, one in data.extraction.features.by_extractor.items()
+        if isinstance(one, Sequences)
+    }
+    features = FeatureSet(kept)
+    if per_speaker:
+        features = by_speaker(features, data.corpus.table.loc[list(index), "speaker"].tolist())
+    derived.extraction = replace(data.extraction, features=features)
     derived.folds = data.folds if folds is None else [*folds]
     return derived

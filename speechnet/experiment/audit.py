@@ -12,7 +12,7 @@ from speechnet.audit.audit import Audit, run_audit
 from speechnet.audit.composition import PERSONAL, normalising_harms, single_class_speakers
 from speechnet.config.experiment import ExperimentConfig
 from speechnet.console.messages import output, say
-from speechnet.console.progress import working
+from speechnet.console.progress import file_progress, working
 from speechnet.core.errors import DataError
 from speechnet.core.files import storage_errors, write_whole
 from speechnet.core.findings import Finding, as_table
@@ -25,7 +25,7 @@ from speechnet.experiment.parallel import parallel
 from speechnet.experiment.run_folder import RunFolder
 from speechnet.experiment.run_location import check_writable, next_version
 from speechnet.experiment.run_tables import table_bytes
-from speechnet.features.functionals.backends import rehearse
+from speechnet.features.extraction.compute import rehearse
 from speechnet.report.findings import inflated
 from speechnet.report.terminal import findings_table
 
@@ -50,12 +50,12 @@ def audit(config: ExperimentConfig) -> Path:
     out = Path(config.out)
     check_writable(out)
     rehearse(config.data.recipe)
-    data = SpeechDataModule(config.data, seed=config.seed_everything)
+    data = SpeechDataModule(config.data, seed=config.seed_everything, progress=file_progress)
     with parallel(config.parallel):
         data.load_corpus()
         announce(data)
         data.extract()
-        if not data.matrix.index:
+        if not data.extraction.index:
             data.check_share()  # which says what is wrong with all of them
         misfits = _misfits(data)
         with working("auditing"):
@@ -111,13 +111,13 @@ def check_speaker_normalisation(
     Raises:
         DataError: too many speakers have one class only.
     """
-    if not config.data.features.per_speaker:
+    if not config.data.per_speaker:
         return
     share = config.evaluation.audit.single_class
     harmed = normalising_harms(table, targets, share=share)
     if harmed:
         raise DataError(
-            f"data.features.per_speaker: {share:.0%} or more of the speakers have one class of "
+            f"data.per_speaker: {share:.0%} or more of the speakers have one class of "
             f"{', '.join(harmed)} only. Standardising by speaker takes just that away: set it to "
             "false, or use speakers of several classes"
         )
@@ -162,7 +162,7 @@ def _run(
         statistics=data.extraction.statistics,
         excluded=data.excluded,
         config=config.evaluation.audit,
-        highest=config.data.features.highest(config.data.audio.sample_rate),
+        highest=config.data.recipe.highest_frequency(),
         labels=data.corpus.table,
     )
     return replace(found, findings=[*misfits, *found.findings])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import pyarrow.parquet
 
@@ -16,7 +16,7 @@ from speechnet.core.errors import ConfigError, DataError
 from speechnet.core.reading import open_regular, read_yaml
 from speechnet.core.types import Targets
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 """Raised whenever an older speechnet could not read, or would misread, a run folder, or this one
 those of an older."""
 
@@ -29,7 +29,6 @@ _NEEDED: Final = (
     "folds",
     "protocol",
     "features",
-    "recipe.versions",
     "corpus",
 )
 _KINDS: Final = {
@@ -37,9 +36,8 @@ _KINDS: Final = {
     "models": list[str],
     "labels": dict[str, str],
     "folds": int,
-    "features": list[str],
+    "features": dict[str, dict[str, Any]],
     "protocol": str,
-    "recipe": dict[str, Any],
     "corpus": dict[str, Any],
     "format": int,
     "unit": str | None,
@@ -50,6 +48,13 @@ _KINDS: Final = {
     "departures": list[str],
     "references": list[dict[str, Any]],
 }
+_FEATURE: Final[Mapping[str, Any]] = {
+    "kind": Literal["vector", "sequence"],
+    "columns": list[str],
+    "fingerprint": str,
+    "recipe": dict[str, Any],
+}
+"""What stands below ``features`` of each extractor."""
 _PERCENTILES: Final = frozenset(["p5", "p50", "p95"])
 _INNER: Final[Mapping[str, Mapping[str, Any]]] = {
     "corpus": {
@@ -62,7 +67,6 @@ _INNER: Final[Mapping[str, Mapping[str, Any]]] = {
         "bandwidth": dict[str, float],
     },
     "clustering": {"explained": list[float], "findings": list[str], "notes": list[str]},
-    "recipe": {"versions": dict[str, str]},
 }
 """Below those keys what is read; there may be more."""
 
@@ -85,6 +89,10 @@ def check_info(path: Path, info: Any) -> None:
     try:
         Schema(_KINDS).check({key: info[key] for key in _KINDS if key in info})
         Schema(_INNER).check({key: _known(info[key], _INNER[key]) for key in _INNER if key in info})
+        for name, one in info["features"].items():
+            Schema({name: _FEATURE}).check({name: one})
+            if absent := [key for key in _FEATURE if key not in one]:
+                raise ConfigError(f"features.{name} lacks {', '.join(absent)}")
         check_names(info["targets"])
     except ConfigError as error:
         raise DataError(f"{path}/run.json is damaged: {error}") from error

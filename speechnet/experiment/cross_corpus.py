@@ -131,7 +131,7 @@ def _task(data: SpeechDataModule, column: int) -> _Task | None:
         y=y,
         table=data.table.iloc[rows],
         classes=common,
-        scaling=data.config.features.scaling,
+        scaling=data.config.scaling,
         seed=data.seed,
     )
 

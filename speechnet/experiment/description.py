@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Any
 
 import pandas as pd
 
@@ -11,6 +12,8 @@ from speechnet.core.wording import listing, plural
 from speechnet.data.datamodule import SpeechDataModule
 from speechnet.experiment.novelty import bandwidths
 from speechnet.experiment.run_folder import RunFolder
+from speechnet.features.extraction.recipe import Recipe
+from speechnet.features.extraction.store import fingerprint
 
 
 def describe_data(data: SpeechDataModule, run: RunFolder) -> None:
@@ -28,8 +31,7 @@ def describe_data(data: SpeechDataModule, run: RunFolder) -> None:
     run.info |= {
         "targets": data.targets,
         "folds": len(data.folds),
-        "features": list(data.matrix.names),
-        "recipe": data.config.recipe.describe(),
+        "features": _features(data.config.recipe),
         "corpus": {
             "name": data.corpus.name,
             "recordings": len(table),
@@ -45,6 +47,20 @@ def describe_data(data: SpeechDataModule, run: RunFolder) -> None:
             "fingerprint": data.fingerprint(),
         },
     }
+
+
+def _features(recipe: Recipe) -> dict[str, dict[str, Any]]:
+    """Of each extractor its kind, its columns, and its recipe with the hash of it."""
+    found = {}
+    for name, extractor in recipe.extractors.items():
+        described = recipe.describe(name)
+        found[name] = {
+            "kind": extractor.kind,
+            "columns": list(extractor.columns),
+            "fingerprint": fingerprint(described),
+            "recipe": {key: value for key, value in described.items() if key != "columns"},
+        }
+    return found
 
 
 def describe_protocol(data: SpeechDataModule, run: RunFolder) -> None:

@@ -22,6 +22,7 @@ from speechnet.core.types import Float32, Targets
 from speechnet.experiment.manifest import NAME as SUMS
 from speechnet.experiment.run_location import check_writable
 from speechnet.experiment.saved_run import SavedRun
+from speechnet.features.functionals import Functionals
 from speechnet.models.model import MODELS, Fitted
 from speechnet.models.training.onnx import INPUT, networks, to_onnx
 
@@ -60,7 +61,7 @@ def export(run_path: Path, *, out: Path | None = None, fold: int | Literal["all"
     check_writable(folder)
     with working("translating the network"):
         models = [run.fitted(name, number) for number in folds]
-        model = to_onnx(models, len(run.folder.info["features"]))
+        model = to_onnx(models, len(run.columns))
         for key, text in _about(run, folds).items():
             model.metadata_props.add(key=key, value=text)
         content = model.SerializeToString()
@@ -75,7 +76,7 @@ def export(run_path: Path, *, out: Path | None = None, fold: int | Literal["all"
             f"The run's best model isn't {name} but {best.model}, {best.reason}",
             style="yellow",
         )
-    if run.config.data.features.per_speaker:
+    if run.config.data.per_speaker:
         say(f"{_BY_SPEAKER}: whoever uses the model does so first.", style="yellow")
     say(
         f"Model: {path} ({len(content) / 1e6:.1f} MB, {len(folds)} of {run.folder.info['folds']} "
@@ -139,21 +140,20 @@ def _recipe(run: SavedRun) -> dict[str, Any]:
 
     Scaling is part of the model. The presets are spelt out, for a later version's may differ.
     """
-    recipe, then = run.config.data.recipe, run.folder.info["recipe"]
-    features = asdict(recipe.features)
-    per_speaker = features.pop("per_speaker")
-    del features["scaling"]
+    data, then = run.config.data, run.folder.info["features"]
+    recipe = data.recipe
+    features = {name: asdict(recipe.extractors[name]) for name in recipe.vectors}  # type: ignore[call-overload]
+    functionals = recipe.extractors.get("functionals")
+    if isinstance(functionals, Functionals):
+        features["functionals"] |= {"preset": None, "include": functionals.groups()}
+        features["functionals"] |= {"n_mfcc": functionals.mfcc_count()}
     return {
         "audio": asdict(recipe.audio),
         "denoise": asdict(recipe.denoise),
-        "features": features
-        | {"preset": None, "include": recipe.features.groups()}
-        | {"n_mfcc": recipe.features.mfcc_count()},
-        "backend": recipe.backend,
-        "columns": list(recipe.features.names()),
-        "per_speaker": f"{_BY_SPEAKER}: (x - mean) / sd" if per_speaker else None,
-        "code": then.get("code"),
-        "versions": then["versions"],
+        "features": features,
+        "columns": list(recipe.columns),
+        "per_speaker": f"{_BY_SPEAKER}: (x - mean) / sd" if data.per_speaker else None,
+        "recipes": {name: then[name]["recipe"] for name in recipe.vectors},
     }
 
 

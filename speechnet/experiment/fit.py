@@ -10,7 +10,7 @@ import pandas as pd
 from speechnet.config.experiment import ExperimentConfig
 from speechnet.config.trainer_factory import TrainerFactory
 from speechnet.console.messages import console, output, say, tell
-from speechnet.console.progress import each, plan, stage, working
+from speechnet.console.progress import each, file_progress, plan, stage, working
 from speechnet.core.errors import ConfigError, DataError
 from speechnet.core.files import storage_errors
 from speechnet.core.findings import foremost
@@ -38,7 +38,7 @@ from speechnet.experiment.report import draw_figures, report_data, write_report
 from speechnet.experiment.run_folder import RunFolder
 from speechnet.experiment.run_location import check_writable
 from speechnet.experiment.tensorboard import log_figures
-from speechnet.features.functionals.backends import choose_device, rehearse
+from speechnet.features.extraction.compute import choose_device, rehearse
 from speechnet.models.model import Fitted
 from speechnet.models.training.model import NetworkModel
 from speechnet.report.data import ReportData
@@ -71,7 +71,7 @@ def fit(config: ExperimentConfig, config_text: str) -> Path:
     """
     _check(config)
     label_models({name: model.label for name, model in config.models.items()})
-    data = SpeechDataModule(config.data, seed=config.seed_everything)
+    data = SpeechDataModule(config.data, seed=config.seed_everything, progress=file_progress)
     with plan(_stages(config)), parallel(config.parallel):
         with stage("corpus"):
             _load(config, data)
@@ -121,7 +121,7 @@ def protocol_in_words(config: ExperimentConfig, data: SpeechDataModule) -> str:
             shared = shared_speakers(data.table, data.folds)
             words += f", {'seen' if shared else 'unseen'} speakers"
     words = words[0].upper() + words[1:]
-    return f"{words}; {BY_SPEAKER}" if config.data.features.per_speaker else words
+    return f"{words}; {BY_SPEAKER}" if config.data.per_speaker else words
 
 
 def predict_rows(
@@ -143,8 +143,9 @@ def _check(config: ExperimentConfig) -> None:
     """What can be refused before anything is computed."""
     if any(isinstance(model, NetworkModel) for model in config.models.values()):
         TrainerFactory(config.trainer, Path(config.out))([], [])  # a GPU that is not there
-    choose_device(config.data.backend, config.data.device)
-    rehearse(config.data.recipe)
+    recipe = config.data.recipe
+    choose_device(recipe, config.data.device)
+    rehearse(recipe)
     check_writable(Path(config.out))
 
 

@@ -91,7 +91,7 @@ def context_of(
     seed = config.seed_everything + number
     return Context(
         targets=data.targets,
-        scaling=config.data.features.scaling,
+        scaling=config.data.scaling,
         seed=seed,
         metric=config.evaluation.tune_by,
         inner_folds=_divider(config, data.table, data.labels, data.folds[number].train, seed),

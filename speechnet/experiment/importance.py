@@ -23,7 +23,7 @@ from speechnet.evaluation.importance import (
     drops,
     recognised,
 )
-from speechnet.experiment.ablation import asked_models, feature_groups
+from speechnet.experiment.ablation import asked_models
 from speechnet.experiment.run_folder import RunFolder
 from speechnet.models.model import load_fitted
 
@@ -51,7 +51,7 @@ def importance(config: ExperimentConfig, data: SpeechDataModule, run: RunFolder)
     Raises:
         DataError: a model is missing from the run folder, or damaged.
     """
-    groups = feature_groups(config.data.features)
+    groups = data.groups
     shuffled: list[_Shuffled] = [("group", name, columns) for name, columns in groups.items()]
     shuffled += [("feature", n, np.array([c])) for c, n in enumerate(data.matrix.names)]
     parts = list(_held_rows(data))

@@ -86,7 +86,7 @@ def _compare(data: SpeechDataModule, rows: Int64, column: int) -> dict[str, floa
         return None
     units, _ = unit_codes(list(table.index), table["speaker"])
     labels = np.unique(y, return_inverse=True)[1]
-    scaling, X = data.config.features.scaling, data.X[rows]
+    scaling, X = data.config.scaling, data.X[rows]
     random = StratifiedKFold(folds, shuffle=True, random_state=data.seed)
     grouped = StratifiedGroupKFold(folds, shuffle=True, random_state=data.seed)
     divisions = [*random.split(X, labels), *grouped.split(X, labels, units)]

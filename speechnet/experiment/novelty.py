@@ -12,9 +12,9 @@ import pandas as pd
 
 from speechnet.audit.bandwidth import nearest_rate
 from speechnet.config.data import DataConfig
-from speechnet.core.columns import NEWS
+from speechnet.core.columns import NEWS, feature_of
 from speechnet.core.wording import counted, khz, listing
-from speechnet.models.novelty import Novelty, feature_of, novelties
+from speechnet.models.novelty import Novelty, novelties
 
 if TYPE_CHECKING:
     from speechnet.data.datamodule import SpeechDataModule  # needs Lightning
@@ -103,7 +103,7 @@ def _of_another_band(heard: pd.Series, config: DataConfig, trained: Mapping[str,
     """Which recordings have a narrower band than the training data, or else a wider one."""
     if not trained:
         return pd.Series(data=False, index=heard.index)
-    highest = config.features.highest(config.audio.sample_rate)
+    highest = config.recipe.highest_frequency()
     seen, usual = heard.clip(upper=highest), min(trained["p50"], highest)
     narrow, wide = seen < _NARROWER * usual, seen > usual / _NARROWER
     apart: pd.Series = narrow if narrow.sum() >= wide.sum() else wide

@@ -20,10 +20,11 @@ import pandas as pd
 
 from speechnet.config.data import DataConfig
 from speechnet.console.messages import console, output, say
+from speechnet.console.progress import file_progress
 from speechnet.core.errors import ConfigError, DataError
 from speechnet.core.files import absolute, storage_errors, write_whole
 from speechnet.core.predictions import join, predictions_table
-from speechnet.core.types import Targets
+from speechnet.core.types import FeatureSet, Targets
 from speechnet.core.wording import counted, listing, plural
 from speechnet.corpus.config import CorpusConfig
 from speechnet.corpus.labels import NOT_LISTED
@@ -56,7 +57,9 @@ def rescore(run_path: Path, *, corpus: Mapping[str, Any], out: Path | None) -> P
     """
     run = SavedRun(run_path)
     check_writable(out or run.folder.path)
-    data = SpeechDataModule(_data_config(run, corpus), seed=run.config.seed_everything)
+    data = SpeechDataModule(
+        _data_config(run, corpus), seed=run.config.seed_everything, progress=file_progress
+    )
     with parallel(run.config.parallel):
         data.load_corpus(complete=not corpus)
         announce(data)
@@ -113,14 +116,14 @@ def _data_config(run: SavedRun, given: Mapping[str, Any]) -> DataConfig:
 def _is_own(run: SavedRun, data: SpeechDataModule, split: pd.DataFrame) -> bool:
     """Whether it is the run's own corpus, perhaps in another place."""
     same = bool(data.fingerprint() == run.folder.info["corpus"]["fingerprint"])
-    return same and set(split["file"]) <= set(data.matrix.index)
+    return same and set(split["file"]) <= set(data.extraction.index)
 
 
 def _score_own(run: SavedRun, data: SpeechDataModule, split: pd.DataFrame) -> list[pd.DataFrame]:
     """Each fold's models on that fold's test part, as ``split.csv`` says."""
     if not _is_own(run, data, split):
         say("The corpus isn't as it was: recordings or labels have changed.", style="yellow")
-    position = {file: row for row, file in enumerate(data.matrix.index)}
+    position = {file: row for row, file in enumerate(data.extraction.index)}
     absent = sorted(set(split["file"]) - set(position))
     if absent:
         raise DataError(
@@ -142,9 +145,9 @@ def _score_other(run: SavedRun, data: SpeechDataModule) -> list[pd.DataFrame]:
     """All rows of another corpus, the folds' probabilities averaged."""
     return [
         predictions_table(
-            run.predict_proba(model, data.X),
+            run.predict_proba(model, data.feature_set),
             data.labels,
-            data.matrix.index,
+            data.extraction.index,
             data.targets,
             part="test",
             fold=0,
@@ -165,13 +168,18 @@ def _novelty(run: SavedRun, data: SpeechDataModule, split: pd.DataFrame | None) 
     """
     statistics = data.extraction.statistics["bandwidth"]
     if split is None:
-        found = [(statistics, run.novelty(data.X))]
+        found = [(statistics, run.novelty(data.feature_set))]
     else:
-        position = {file: row for row, file in enumerate(data.matrix.index)}
+        position = {file: row for row, file in enumerate(data.extraction.index)}
         found = []
         for fold, test in split[split["part"] == "test"].groupby("fold", sort=False):
             rows = [position[file] for file in test["file"]]
-            found.append((statistics.iloc[rows], run.novelty(data.X[rows], fold=int(str(fold)))))
+            found.append(
+                (
+                    statistics.iloc[rows],
+                    run.novelty(FeatureSet.vectors(data.X[rows]), fold=int(str(fold))),
+                )
+            )
     tables = [
         pd.DataFrame({"novelty": one.novelty, "far": one.far, "bandwidth": band}, index=band.index)
         for band, one in found
@@ -211,7 +219,7 @@ def _other_in_words(run: SavedRun, data: SpeechDataModule) -> str:
         )
         say(f"{words}: the scores are too good.", style="yellow")
         words += ": the scores are too good"
-    return f"{words}; {BY_SPEAKER}" if data.config.features.per_speaker else words
+    return f"{words}; {BY_SPEAKER}" if data.config.per_speaker else words
 
 
 def _write(

@@ -11,7 +11,7 @@ import numpy as np
 from speechnet.config.experiment import ExperimentConfig, read_experiment_file
 from speechnet.console.messages import say
 from speechnet.core.errors import ConfigError, DataError
-from speechnet.core.types import Float32, Float64, Targets
+from speechnet.core.types import FeatureSet, Float32, Float64, Targets
 from speechnet.evaluation.selection import Choice
 from speechnet.experiment.run_folder import RunFolder
 from speechnet.models.model import Fitted, load_fitted
@@ -90,17 +90,18 @@ class SavedRun:
             )
         return [model]
 
-    def predict_proba(self, model: str, X: Float32) -> dict[str, Float64]:
+    def predict_proba(self, model: str, features: FeatureSet) -> dict[str, Float64]:
         """Probabilities by target, averaged over the folds' models.
 
         Args:
             model: one of ``models``.
-            X: float32 ``[n, d]``, raw, of the run's features.
+            features: what the run's extractors give for ``n`` recordings, raw.
 
         Returns:
             float64 ``[n, k]`` for each target, columns in the order of its classes.
         """
         folds = range(self.folder.info["folds"])
+        X = self._vectors(features)
         outputs = [self.fitted(model, fold).predict_proba(X) for fold in folds]
         means = {t: np.mean([out[t] for out in outputs], axis=0) for t in self.targets}
         for target, values in means.items():
@@ -111,26 +112,37 @@ class SavedRun:
                 )
         return means
 
+    def _vectors(self, features: FeatureSet) -> Float32:
+        X, d = features.matrix.X, len(self.columns)
+        if X.shape[1] != d:
+            raise DataError(f"the features have shape {X.shape}, expected the run's [n, {d}]")
+        return X
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of all vectors, joined."""
+        return self.config.data.recipe.columns
+
     @property
     def knows_novelty(self) -> bool:
         """Whether the run has kept what its training data was like."""
         return bool(self._fitted_novelty)
 
-    def novelty(self, X: Float32, *, fold: int | None = None) -> Novelties:
+    def novelty(self, features: FeatureSet, *, fold: int | None = None) -> Novelties:
         """How unlike the training data some recordings are.
 
         Args:
-            X: float32 ``[n, d]``, raw, of the run's features.
+            features: what the run's extractors give for ``n`` recordings, raw.
             fold: measured by that fold's training rows alone; None for the mean over all folds.
         """
         fitted = self._fitted_novelty
         chosen = fitted if fold is None else fitted[fold : fold + 1]
-        return novelties(chosen, X, self.folder.info["features"])
+        return novelties(chosen, self._vectors(features), self.columns)
 
     @cached_property
     def _fitted_novelty(self) -> list[Novelty]:
         """Of each fold; none where the run was made before there was any."""
-        width = len(self.folder.info["features"])
+        width = len(self.columns)
         folds = range(self.folder.info["folds"])
         found = [Novelty.load(self.folder.fold(fold), width) for fold in folds]
         known = [one for one in found if one is not None]
@@ -144,16 +156,21 @@ class SavedRun:
         return known
 
     def _check_recipe(self) -> None:
-        recipe, info = self.config.data.recipe, self.folder.info
-        if list(recipe.features.names()) != info["features"]:
+        recipe, features = self.config.data.recipe, self.folder.info["features"]
+        columns = {name: list(one.columns) for name, one in recipe.extractors.items()}
+        if columns != {name: one["columns"] for name, one in features.items()}:
             raise DataError(
                 f"{self.folder.path}: config.yaml and run.json disagree on the features"
             )
-        now, then = recipe.describe()["versions"], info["recipe"]["versions"]
-        changed = [
-            f"{name} {then.get(name, 'absent')} -> {version}"
-            for name, version in now.items()
-            if then.get(name) != version
-        ]
+        changed: dict[str, str] = {}
+        for name in columns:
+            then = features[name]["recipe"]["versions"]
+            changed |= {
+                package: f"{package} {then.get(package, 'absent')} -> {version}"
+                for package, version in recipe.describe(name)["versions"].items()
+                if then.get(package) != version
+            }
         if changed:
-            say(f"Features may differ from the run's: {', '.join(changed)}", style="yellow")
+            say(
+                f"Features may differ from the run's: {', '.join(changed.values())}", style="yellow"
+            )

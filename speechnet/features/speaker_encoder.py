@@ -22,14 +22,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
 from speechnet.core.errors import ConfigError
 from speechnet.core.reading import read_regular
-from speechnet.core.types import Float32
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+    from speechnet.core.types import Float32
 
 SAMPLE_RATE: Final = 16_000
 LAYERS: Final = 3
@@ -169,6 +168,8 @@ class SpeakerEncoder:
 
 def _raised(y: Float32) -> Float32:
     """The clip at -30 dB of full scale, if it is quieter: ``[n] -> [n]``."""
+    import numpy as np
+
     rms = float(np.sqrt(np.mean(np.square(y, dtype=np.float64))))
     return y * np.float32(_LOWEST_RMS / rms) if 0 < rms < _LOWEST_RMS else y
 

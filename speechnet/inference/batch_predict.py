@@ -16,8 +16,8 @@ from speechnet.audio.decode import header
 from speechnet.console.progress import working
 from speechnet.core.columns import CORPUS_COLUMNS
 from speechnet.core.errors import DataError, Excluded
-from speechnet.features.extract import Extractor
-from speechnet.features.speaker_norm import standardise_by_speaker
+from speechnet.features.extraction.extract import CorpusExtractor
+from speechnet.features.extraction.speaker_norm import by_speaker
 from speechnet.inference.inputs import Recording
 from speechnet.inference.prediction import Prediction, Unlike, recognition
 from speechnet.inference.predictor import Predictor
@@ -60,7 +60,7 @@ class Answerer:
     """
 
     recogniser: Predictor
-    extractor: Extractor
+    extractor: CorpusExtractor
     windows: Windows
     speakers: Speakers | None
     abstain: float
@@ -105,14 +105,14 @@ class Answerer:
         )
         refused = extraction.excluded.itertuples(index=False)
         answers: dict[str, Answer] = {file: Excluded(why, more) for file, why, more in refused}
-        files, X = extraction.matrix.index, extraction.matrix.X
+        files, features = extraction.index, extraction.features
         if self.speakers:
             who = _who(files, self.speakers)
             _check_enough(who)
-            X = standardise_by_speaker(X, who)
+            features = by_speaker(features, who)
         if not files:
             return answers
-        found, new = self.recogniser.probabilities(X), self.recogniser.novelty(X)
+        found, new = self.recogniser.probabilities(features), self.recogniser.novelty(features)
         channels = extraction.statistics[["channel_taken", "channel_correlation"]]
         measured = channels.itertuples(index=False)
         bandwidth = extraction.statistics["bandwidth"].to_numpy(float)

@@ -14,7 +14,7 @@ import pandas as pd
 
 from speechnet import __version__
 from speechnet.console.messages import console, say
-from speechnet.console.progress import progress, working
+from speechnet.console.progress import file_progress, progress, working
 from speechnet.core.errors import ConfigError, DataError, Excluded
 from speechnet.core.reading import read_regular
 from speechnet.core.safe_text import printable
@@ -25,7 +25,7 @@ from speechnet.experiment.novelty import MEASURED, unlike_in_words
 from speechnet.experiment.parallel import parallel
 from speechnet.experiment.run_location import check_writable
 from speechnet.experiment.saved_run import BEST, SavedRun
-from speechnet.features.extract import Extractor
+from speechnet.features.extraction.extract import CorpusExtractor
 from speechnet.inference.batch_predict import Answered, Answerer, Speakers
 from speechnet.inference.inputs import Recording, by_channel, gather
 from speechnet.inference.output import Results, columns_of, open_results, rows_of
@@ -113,7 +113,9 @@ def recognise(
     data = run.config.data
     names = [recording.name for recording in recordings]
     with (
-        Extractor(Path("/"), data.recipe, cache_dir=data.cache, device="auto") as extractor,
+        CorpusExtractor(
+            Path("/"), data.recipe, cache_dir=data.cache, device="auto", progress=file_progress
+        ) as extractor,
         open_results(
             out,
             columns_of(run.targets),
@@ -261,20 +263,20 @@ def _say_done(results: Results, total: int) -> None:
 
 
 def _check_speakers(run: SavedRun, speakers: Speakers | None, windowing: Windowing) -> None:
-    per_speaker = run.config.data.features.per_speaker
+    per_speaker = run.config.data.per_speaker
     if per_speaker and speakers is None:
         raise ConfigError(
-            f"{run.folder.path} standardises the features of each speaker (data.features."
+            f"{run.folder.path} standardises the features of each speaker (data."
             "per_speaker): say who speaks with --speakers one (the same person in all recordings) "
             "or --speakers folder (one person in each folder), several recordings each"
         )
     if per_speaker and windowing.timelines is not None:
         raise ConfigError(
             f"{run.folder.path} standardises the features of each speaker over whole recordings "
-            "(data.features.per_speaker), and has nothing to say of a window; leave --timeline out"
+            "(data.per_speaker), and has nothing to say of a window; leave --timeline out"
         )
     if speakers is not None and not per_speaker:
         raise ConfigError(
             f"--speakers {speakers}: {run.folder.path} takes each recording by itself "
-            "(data.features.per_speaker: false); leave the option out"
+            "(data.per_speaker: false); leave the option out"
         )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final, get_args
 
 import pandas as pd
@@ -12,10 +13,10 @@ from numpy.typing import ArrayLike
 from speechnet.audio.channels import channel_correlation, channel_notes, frame_powers, in_frames
 from speechnet.audio.prepare import as_rate, as_samples, check_rate, check_size, prepare
 from speechnet.audio.signal_statistics import bandwidth
-from speechnet.core.errors import ConfigError, DataError, Excluded
-from speechnet.core.types import Float32, Float64, Targets
+from speechnet.core.errors import ConfigError, Excluded
+from speechnet.core.types import Features, FeatureSet, Float32, Float64, Targets
 from speechnet.experiment.saved_run import SavedRun
-from speechnet.features.functionals.backends import make_backend, rehearse
+from speechnet.features.extraction.compute import compute, gather, rehearse
 from speechnet.inference.prediction import Prediction, Unlike, check_abstain, recognition
 from speechnet.inference.sliding_windows import timeline_of_samples
 from speechnet.models.novelty import Novelties
@@ -41,7 +42,6 @@ class Predictor:
         run: the run.
         targets: each target's ordered classes.
         models: the loaded models' names; the first is used unless another one is asked for.
-        sample_rate: in Hz, of what features are computed from; sounds may have any.
 
     Raises:
         ConfigError: the run has no such model.
@@ -52,14 +52,12 @@ class Predictor:
         self.run = run
         self.targets: Targets = run.targets
         self.models = list(run.choose(model))
-        recipe = run.config.data.recipe
-        self.sample_rate = recipe.audio.sample_rate
-        self._backend = make_backend(recipe.backend, recipe.denoise, recipe.features)
+        self._recipe = run.config.data.recipe
         for name in self.models:
             for fold in range(run.folder.info["folds"]):
                 run.fitted(name, fold)
         with _ONE_AT_A_TIME:
-            rehearse(recipe)  # so that the first sound need not wait for what is made once
+            rehearse(self._recipe)  # so that the first sound need not wait for what is made once
 
     def predict(
         self,
@@ -120,37 +118,20 @@ class Predictor:
             self, y, sr, window=window, hop=hop, abstain=abstain, unlike=unlike
         )
 
-    def probabilities(self, X: Float32) -> dict[str, dict[str, Float64]]:
-        """What every loaded model makes of some features.
+    def probabilities(self, features: FeatureSet) -> dict[str, dict[str, Float64]]:
+        """What every loaded model makes of the features of ``n`` recordings.
 
         Args:
-            X: float32 ``[n, d]``, raw (standardised by speaker where the run does so).
+            features: raw (standardised by speaker where the run does so).
 
         Returns:
             By model and target float64 ``[n, k]``, columns in the order of the classes.
-
-        Raises:
-            DataError: ``X`` has other columns than the run.
         """
-        self._check_width(X)
-        return {name: self.run.predict_proba(name, X) for name in self.models}
+        return {name: self.run.predict_proba(name, features) for name in self.models}
 
-    def novelty(self, X: Float32) -> Novelties:
-        """How unlike the training data some features are.
-
-        Args:
-            X: float32 ``[n, d]``, as ``probabilities`` takes them.
-
-        Raises:
-            DataError: ``X`` has other columns than the run.
-        """
-        self._check_width(X)
-        return self.run.novelty(X)
-
-    def _check_width(self, X: Float32) -> None:
-        d = len(self.run.folder.info["features"])
-        if X.ndim != 2 or X.shape[1] != d:
-            raise DataError(f"X has shape {X.shape}, the run's features are [n, {d}]")
+    def novelty(self, features: FeatureSet) -> Novelties:
+        """How unlike the training data recordings are; see ``probabilities``."""
+        return self.run.novelty(features)
 
     def check_unlike(self, unlike: Unlike) -> None:
         """Refuse to abstain where it isn't known what is unlike the training data.
@@ -166,25 +147,49 @@ class Predictor:
                 "like: it can't abstain on what is unlike it; fit it again"
             )
 
-    def rows(self, clips: Iterable[Float32]) -> list[Float32 | Excluded]:
-        """Features of sounds that are prepared.
+    def describe(self, samples: Float32, rate: int) -> FeatureSet:
+        """Features of one sound; mixed, resampled, trimmed and denoised as those of a file.
 
         Args:
-            clips: float32 mono ``[n_samples]`` each, as ``speechnet.audio.prepare`` gives them.
+            samples: float32 ``[n, channels]``.
+            rate: in Hz.
 
-        Returns:
-            Of each float32 ``[d]``, or why there are none.
+        Raises:
+            Excluded: it can't be used.
         """
-        return [self._described(clip) for clip in clips]
+        audio = self._recipe.audio
+        rates = set(self._recipe.rates.values())
+        check_size(*samples.shape, rate=rate, config=replace(audio, sample_rate=max(rates)))
+        clips = {
+            each: prepare(samples, rate, replace(audio, sample_rate=each)).y
+            for each in sorted(rates)
+        }
+        return self.describe_clips(clips)
 
-    def _described(self, clip: Float32) -> Float32 | Excluded:
+    def describe_clips(self, clips: Mapping[int, Float32]) -> FeatureSet:
+        """Features of one sound that is prepared.
+
+        Args:
+            clips: by sample rate in Hz, one for each that the run's extractors want, float32 mono
+                ``[n_samples]``; see ``speechnet.audio.decode.load_at_rates``.
+
+        Raises:
+            Excluded: an extractor can't describe it.
+        """
+        extractors = self._recipe.extractors
         # One at a time is what a CPU is fastest at, and lets other threads take their turns.
         with _ONE_AT_A_TIME:
             try:
-                (outcome,) = self._backend.rows([clip], self.sample_rate)
+                found = compute(self._recipe, {r: [y] for r, y in clips.items()}, list(extractors))
             except Exception as error:
-                return Excluded("failed", f"{type(error).__name__}: {error}")
-        return outcome
+                raise Excluded("failed", f"{type(error).__name__}: {error}") from error
+        features: dict[str, Features] = {}
+        for name, extractor in extractors.items():
+            (outcome,) = found[name]
+            if isinstance(outcome, Excluded):
+                raise outcome
+            features[name] = gather(extractor, [outcome], [""])
+        return FeatureSet(features)
 
     def check_alone(self) -> None:
         """Refuse to take a sound by itself where the run compares those of one speaker.
@@ -192,9 +197,9 @@ class Predictor:
         Raises:
             ConfigError: it does.
         """
-        if self.run.config.data.features.per_speaker:
+        if self.run.config.data.per_speaker:
             raise ConfigError(
-                f"{self.run.folder.path} standardises the features of each speaker (data.features."
+                f"{self.run.folder.path} standardises the features of each speaker (data."
                 "per_speaker), which a single sound has too little for: recognise several of a "
                 "speaker together by the command predict with --speakers, or fit a run with "
                 "per_speaker: false"
@@ -212,9 +217,11 @@ class Predictor:
         self.check_unlike(unlike)
         self.check_alone()
         samples, rate = as_samples(y), as_rate(sr)
-        row, notes = self._row(samples, rate)
-        found = {name: self.run.predict_proba(name, row[None]) for name in models}
-        new, heard = self.novelty(row[None]), bandwidth(samples, rate)
+        check_rate(rate, self._recipe.audio)
+        features = self.describe(samples, rate)
+        notes = self._notes(samples, rate)
+        found = {name: self.run.predict_proba(name, features) for name in models}
+        new, heard = self.novelty(features), bandwidth(samples, rate)
         return {
             name: recognition(
                 {target: p[0] for target, p in by_target.items()},
@@ -229,16 +236,10 @@ class Predictor:
             for name, by_target in found.items()
         }
 
-    def _row(self, samples: Float32, rate: int) -> tuple[Float32, tuple[str, ...]]:
-        """Features and notes."""
-        config = self.run.config.data.audio
-        check_rate(rate, config)
-        check_size(*samples.shape, rate=rate, config=config)
-        mono = prepare(samples, rate, config)
-        (outcome,) = self.rows([mono.y])
-        if isinstance(outcome, Excluded):
-            raise outcome
+    def _notes(self, samples: Float32, rate: int) -> tuple[str, ...]:
+        """What should be known of its channels."""
         if samples.shape[1] == 1:
-            return outcome, ()
+            return ()
         powers = frame_powers(in_frames(samples, rate))
-        return outcome, channel_notes(mono.channel, channel_correlation(powers))
+        taken = prepare(samples, rate, self._recipe.audio).channel
+        return channel_notes(taken, channel_correlation(powers))

@@ -26,12 +26,11 @@ from speechnet.audio.prepare import (
     check_rate,
     check_size,
     one_channel,
-    prepare,
 )
 from speechnet.audio.signal_statistics import bandwidth
 from speechnet.core.columns import TIMELINE_BEGINS, TIMELINE_ENDS
 from speechnet.core.errors import ConfigError, Excluded
-from speechnet.core.types import Float32, Targets
+from speechnet.core.types import FeatureSet, Float32, Targets
 from speechnet.core.wording import counted
 from speechnet.inference.prediction import (
     Prediction,
@@ -262,40 +261,35 @@ def _timeline(
 class _Described(NamedTuple):
     start: float
     end: float
-    row: Float32 | None
+    features: FeatureSet | None
     reason: str
     bandwidth: float
 
 
 def _describe(
     recogniser: Predictor, samples: Float32, rate: int
-) -> tuple[Float32 | None, str, float]:
+) -> tuple[FeatureSet | None, str, float]:
     """A window's features, or why there are none: not the exception, which would hold samples.
 
     And its bandwidth in Hz.
     """
-    config = recogniser.run.config.data.audio
     try:
-        check_size(*samples.shape, rate=rate, config=config)
-        clip = prepare(samples, rate, config).y
+        return recogniser.describe(samples, rate), "", bandwidth(samples, rate)
     except Excluded as why:
         return None, why.reason, math.nan
-    (outcome,) = recogniser.rows([clip])
-    if isinstance(outcome, Excluded):
-        return None, outcome.reason, math.nan
-    return outcome, "", bandwidth(samples, rate)
 
 
 def _table(
     recogniser: Predictor, some: list[_Described], abstain: float, unlike: Unlike
 ) -> pd.DataFrame:
     """Rows of some windows, those of a window's models together."""
-    usable = np.array([one.row is not None for one in some])
-    rows = [one.row for one in some if one.row is not None]
-    found = recogniser.probabilities(np.stack(rows)) if rows else {}
+    usable = np.array([one.features is not None for one in some])
+    sets = [one.features for one in some if one.features is not None]
+    rows = FeatureSet.stacked(sets) if sets else None
+    found = recogniser.probabilities(rows) if rows else {}
     novelty, far = np.full(len(some), np.nan), np.full(len(some), "", dtype=object)
     if rows:
-        new = recogniser.novelty(np.stack(rows))
+        new = recogniser.novelty(rows)
         novelty[usable], far[usable] = new.novelty, new.far
     silent = (novelty > 1) & (unlike == "abstain")
     ends = (

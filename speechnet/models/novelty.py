@@ -26,7 +26,6 @@ from __future__ import annotations
 
 import io
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +34,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from speechnet.core.columns import feature_of
 from speechnet.core.errors import DataError
 from speechnet.core.files import write_whole
 from speechnet.core.reading import open_regular
@@ -52,8 +52,6 @@ _MOST: Final = 3
 
 _HEADER: Final = 1_024
 """Bytes before the numbers of a NumPy file, at most."""
-
-_ENDING: Final = re.compile(r"(_\d+)?_(mean|std|min|max|count|p\d+)$")
 
 
 @dataclass(frozen=True)
@@ -198,11 +196,6 @@ def novelties(fitted: Sequence[Novelty], X: Float32, names: Sequence[str]) -> No
         z = np.mean([one.standardise(X[i : i + 1])[0] for one in fitted], axis=0)
         far[i] = _in_words(z, names)
     return Novelties(values, far)
-
-
-def feature_of(column: str) -> str:
-    """The feature that a column is a statistic of: ``mfcc`` of ``mfcc_07_mean``."""
-    return _ENDING.sub("", column)
 
 
 def _in_words(z: Float64, names: Sequence[str]) -> str:

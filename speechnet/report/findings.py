@@ -67,7 +67,7 @@ def _synthetic(data: ReportData) -> Iterator[Finding]:
 
 
 def _per_speaker(data: ReportData) -> Iterator[Finding]:
-    if data.setting("data", "features", "per_speaker"):
+    if data.setting("data", "per_speaker"):
         yield Finding(
             "per_speaker",
             "warning",

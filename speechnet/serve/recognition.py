@@ -21,14 +21,14 @@ import soundfile
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from speechnet.audio.decode import Clip, load
+from speechnet.audio.decode import Clip, load, load_at_rates
 from speechnet.audio.signal_statistics import SignalStatistics
 from speechnet.audio.spectrogram import mel_spectrogram
 from speechnet.core.errors import Excluded
 from speechnet.core.librosa_loader import librosa
 from speechnet.core.types import NOTES, Float32, Float64
 from speechnet.experiment.novelty import MEASURED, unlike_in_words
-from speechnet.features.functionals.config import FeaturesConfig
+from speechnet.features.functionals.config import Functionals
 from speechnet.inference.prediction import Prediction, recognition
 from speechnet.inference.predictor import Predictor
 from speechnet.inference.sliding_windows import summarise, timeline_of_file
@@ -93,7 +93,8 @@ class UploadRecogniser:
         data = predictor.run.config.data
         self._audio, self._drawn = data.audio, limits.bound(data.audio)
         self._windows = Windowing().within(data.audio)
-        self._features = data.features
+        own = data.recipe.extractors.get("functionals")
+        self._pitch = own if isinstance(own, Functionals) else Functionals()
         self._folder = folder
 
     def recognise(self, content: bytes) -> Recognition:
@@ -141,11 +142,10 @@ class UploadRecogniser:
 
     def _predict(self, path: Path) -> dict[str, Prediction]:
         """Each model's prediction for a recording as a whole."""
-        clip = load(path, self._audio)
-        (row,) = self._predictor.rows([clip.y])
-        if isinstance(row, Excluded):
-            raise row
-        targets, new = self._predictor.targets, self._predictor.novelty(row[None])
+        rates = sorted({*self._predictor.run.config.data.recipe.rates.values()})
+        clips, statistics = load_at_rates(path, self._audio, rates)
+        features = self._predictor.describe_clips(clips)
+        targets, new = self._predictor.targets, self._predictor.novelty(features)
         return {
             model: recognition(
                 {t: p[0] for t, p in found.items()},
@@ -153,14 +153,14 @@ class UploadRecogniser:
                 abstain=0.0,
                 novelty=new.novelty[0],
                 far=new.far[0],
-                bandwidth=clip.statistics.bandwidth,
+                bandwidth=statistics.bandwidth,
             )
-            for model, found in self._predictor.probabilities(row[None]).items()
+            for model, found in self._predictor.probabilities(features).items()
         }
 
     def _sound(self, clip: Clip) -> Markup:
         mel_db, frequencies, hop_length = mel_spectrogram(clip.y, clip.sr)
-        f0 = pitch(clip.y, clip.sr, self._features, hop_length=hop_length)
+        f0 = pitch(clip.y, clip.sr, self._pitch, hop_length=hop_length)
         return _inline(
             lambda: draw_sound(
                 clip.y,
@@ -189,7 +189,7 @@ def _inline(draw: Callable[[], Figure], *, name: str, words: str) -> Markup:
     return inline_svg(svg, name=name, description=words)
 
 
-def pitch(y: Float32, sr: int, features: FeaturesConfig, *, hop_length: int) -> Float64:
+def pitch(y: Float32, sr: int, features: Functionals, *, hop_length: int) -> Float64:
     """The pitch as it is drawn, by librosa's YIN (de Cheveigné and Kawahara 2002).
 
     YIN finds one in every frame. Left out is that of frames which are 40 dB softer than the

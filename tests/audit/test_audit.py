@@ -20,9 +20,9 @@ from speechnet.core.findings import FINDING_COLUMNS, SEVERITIES, as_table
 from speechnet.core.types import Fold
 from speechnet.corpus.synthetic.synthesis import synthesise
 from speechnet.denoise import DenoiseConfig
-from speechnet.features.extract import Extraction, extract_features
-from speechnet.features.functionals.config import FeaturesConfig
-from speechnet.features.recipe import Recipe
+from speechnet.features.extraction.extract import Extraction, extract_features
+from speechnet.features.extraction.recipe import Recipe
+from speechnet.features.functionals.config import Functionals
 
 pytestmark = pytest.mark.slow
 
@@ -104,7 +104,9 @@ def plant(root: Path, table: pd.DataFrame) -> pd.DataFrame:
 
 
 def extract(root: Path, table: pd.DataFrame, *, keep_duplicates: bool = True) -> Extraction:
-    recipe = Recipe(AudioConfig(sample_rate=RATE), DenoiseConfig(method="none"), FeaturesConfig())
+    recipe = Recipe(
+        AudioConfig(sample_rate=RATE), DenoiseConfig(method="none"), {"functionals": Functionals()}
+    )
     paths = table.assign(path=table.index, start=np.nan, end=np.nan)
     with joblib.parallel_config(backend="threading", n_jobs=1):
         return extract_features(
@@ -117,14 +119,14 @@ def audited(
 ) -> Audit:
     """The audit of a division by speakers: some are tested, all others trained on."""
     found = extract(root, table, keep_duplicates=keep_duplicates)
-    used = table.loc[list(found.matrix.index)]
+    used = table.loc[list(found.features.matrix.index)]
     tested = used["speaker"].isin(test).to_numpy()
     fold = Fold(np.flatnonzero(~tested), np.zeros(0, dtype=np.int64), np.flatnonzero(tested))
     return run_audit(
         used,
         TARGETS,
         [fold],
-        matrix=found.matrix,
+        matrix=found.features.matrix,
         statistics=found.statistics,
         excluded=found.excluded,
         config=AuditConfig(),
@@ -229,7 +231,7 @@ def test_a_shared_speaker_is_the_worst(corpus: tuple[Path, pd.DataFrame]) -> Non
         mixed,
         TARGETS,
         [Fold(np.flatnonzero(halves), np.zeros(0, dtype=np.int64), np.flatnonzero(~halves))],
-        matrix=found.matrix,
+        matrix=found.features.matrix,
         statistics=found.statistics,
         excluded=found.excluded,
         config=AuditConfig(near_duplicates=False),

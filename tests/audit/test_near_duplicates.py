@@ -13,9 +13,9 @@ from speechnet.audit.config import AuditConfig
 from speechnet.audit.near_duplicates import find
 from speechnet.core.types import FeatureMatrix
 from speechnet.denoise import DenoiseConfig
-from speechnet.features.extract import extract_features
-from speechnet.features.functionals.config import FeaturesConfig
-from speechnet.features.recipe import Recipe
+from speechnet.features.extraction.extract import extract_features
+from speechnet.features.extraction.recipe import Recipe
+from speechnet.features.functionals.config import Functionals
 
 pytestmark = pytest.mark.slow
 
@@ -158,8 +158,9 @@ def test_copies_of_real_speech(ravdess: Path, tmp_path: Path) -> None:
     table = pd.DataFrame(
         {"path": files, "start": np.nan, "end": np.nan}, index=pd.Index(files, name="file")
     )
-    features = FeaturesConfig(preset="functionals")
-    recipe = Recipe(AudioConfig(trim_db=30), DenoiseConfig(method="none"), features)
+    extractors = {"functionals": Functionals()}
+    recipe = Recipe(AudioConfig(trim_db=30), DenoiseConfig(method="none"), extractors)
     with joblib.parallel_config(backend="threading", n_jobs=1):
-        matrix = extract_features(corpus, table, recipe, cache_dir=tmp_path / "cache").matrix
+        found = extract_features(corpus, table, recipe, cache_dir=tmp_path / "cache")
+    matrix = found.features.matrix
     assert {frozenset(pair) for pair in pairs_of(matrix)} == set(map(frozenset, expected))

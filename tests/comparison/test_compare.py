@@ -39,13 +39,13 @@ def fitted(tiny_config: Path) -> Callable[..., Path]:
 @pytest.fixture(scope="module")
 def narrow(fitted: Callable[..., Path]) -> Path:
     """A run with fewer coefficients, in the same folds."""
-    return fitted("--data.features.n_mfcc", "3")
+    return fitted("--data.features.functionals.n_mfcc", "3")
 
 
 @pytest.fixture(scope="module")
 def reseeded(fitted: Callable[..., Path]) -> Path:
     """A run with another seed, so in other folds."""
-    return fitted("--data.features.n_mfcc", "3", "--seed_everything", "1")
+    return fitted("--data.features.functionals.n_mfcc", "3", "--seed_everything", "1")
 
 
 @pytest.fixture
@@ -96,11 +96,12 @@ def test_same_folds_are_paired(
     assert (row["difference"], row["p"]) == pytest.approx((expected.difference, expected.p))
     assert row["low"] == pytest.approx(expected.low, abs=0.02)  # units are drawn in another order
     settings = read_table(tmp_path / "out" / "settings.csv")
-    assert settings.query("key == 'data.features.n_mfcc'")["value"].tolist() == ["12", "3"]
-    assert set(settings["key"]) == {"data.features.n_mfcc", "models.mlp", "models.logreg"}
+    key = "data.features.functionals.n_mfcc"
+    assert settings.query("key == @key")["value"].tolist() == ["12", "3"]
+    assert set(settings["key"]) == {key, "models.mlp", "models.logreg"}
     assert settings.query("key == 'models.logreg'")["value"].tolist() == ["(set)", "null"]
     shown = capsys.readouterr().out
-    assert "data.features.n_mfcc: 12 (A), 3 (B)" in shown
+    assert "data.features.functionals.n_mfcc: 12 (A), 3 (B)" in shown
     assert "Only A has the model MLP (network)." in shown
     assert f"Page: {tmp_path / 'out' / 'compare.html'}" in shown
 

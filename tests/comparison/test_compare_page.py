@@ -108,7 +108,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
         runs=5,
         models=models,
         titles=[f"{ATTACK}/version_{number}" for number in range(5)],
-        settings={ATTACK: [ATTACK] * 5, "data.features.preset": list("vwxyz")},
+        settings={ATTACK: [ATTACK] * 5, "data.features.functionals.preset": list("vwxyz")},
         notes=[ATTACK],
     )
     path = folder / "compare.html"

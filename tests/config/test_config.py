@@ -76,7 +76,11 @@ def test_fed_back(tmp_path: Path) -> None:
         (["--data.targets", "{age: null}"], "data.targets", {"age": None}),
         (["--models.svm.C", "[1,2]"], "models.svm.C", [1.0, 2.0]),
         (["--models.sklearn_mlp", "{hidden: [5]}"], "models.sklearn_mlp.hidden", [5]),
-        (["--data.features.include.f0", "[mean]"], "data.features.include", {"f0": ["mean"]}),
+        (
+            ["--data.features.functionals.include.f0", "[mean]"],
+            "data.features.functionals.include",
+            {"f0": ["mean"]},
+        ),
         (["--data.split.speakers", '[["01", "02"]]'], "data.split.speakers", [["01", "02"]]),
         (["--data.audio.max_duration", "5.7"], "data.audio.max_duration", 5.7),
         (["--evaluation.figures", "false"], "evaluation.figures", False),
@@ -176,7 +180,7 @@ def test_paths_become_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         (["--parallel.n_jobs", "0"], r"parallel\.n_jobs is 0"),
         (["--experiment", "../x"], r"experiment is '\.\./x', expected letters"),
         (["--data.max_bad_share", "1.5"], r"data\.max_bad_share is 1\.5, expected 0 to 1"),
-        (["--data.features.include", "{mfc: [mean]}"], "unknown feature 'mfc'.*'mfcc'"),
+        (["--data.features.functionals.include", "{mfc: [mean]}"], "unknown feature 'mfc'.*'mfcc'"),
         (["--evaluation.clustering.k", "[1]"], r"evaluation\.clustering\.k"),
         (["--models.mlp.grid", "{lr: [1.0]}", "--data.split.dev", "0"], "needs a dev part"),
         (["--config", "none.yaml"], r"no file none\.yaml"),
@@ -199,7 +203,10 @@ def test_mistakes_in_files(tmp_path: Path) -> None:
     """A YAML's unknown keys are found at any depth, even where they hold nothing."""
     for content, message in [
         ("dat: {}", "unknown key 'dat'.*'data'"),
-        ("data: {features: {n_mfc: 3}}", r"'data\.features\.n_mfc'.*n_mfcc'"),
+        (
+            "data: {features: {functionals: {n_mfc: 3}}}",
+            r"'data\.features\.functionals\.n_mfc'.*n_mfcc'",
+        ),
         ("models: {svm: {c: [1]}}", r"'models\.svm\.c'.*'models\.svm\.C'"),
         ("evaluation: {clustering: {kk: [2]}}", r"clustering\.kk'.*clustering\.k'"),
         ("trainer:", "trainer is null, expected keys with values"),

@@ -21,7 +21,7 @@ from speechnet.console.messages import complain, console, output, say, tell, vol
 from speechnet.console.progress import (
     _line,
     each,
-    extraction_progress,
+    file_progress,
     plan,
     progress,
     stage,
@@ -67,7 +67,7 @@ def test_silent_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     """Nothing is drawn into a pipe or a file."""
     with plan(["thinking"]), stage("thinking"), progress("counting", 3) as advance:
         advance(1)
-        with working("guessing"), extraction_progress(9) as extracted:
+        with working("guessing"), file_progress("extracting", 9) as extracted:
             extracted(3, 10.0)
     assert capsys.readouterr() == ("", "")
 
@@ -116,13 +116,13 @@ def test_the_outer_count_is_shown(clock: list[float]) -> None:
     with progress("recognising", 1000) as recognised:
         recognised(100)
         for _ in range(2):
-            with extraction_progress(50) as extracted:
+            with file_progress("extracting", 50) as extracted:
                 extracted(50, 1800.0)
         clock[0] += 10
         recognised(100)
         clock[0] += 5
         assert line() == "recognising | 200/1,000, 1.00 h of speech 00:35 left"
-    with extraction_progress(300) as extracted:
+    with file_progress("extracting files", 300) as extracted:
         extracted(100, 900.0)
         assert line() == "extracting files | 100/300, 0.25 h of speech 00:00 left"
 

@@ -17,15 +17,15 @@ from sklearn.svm import SVC
 
 from speechnet.config.experiment import ExperimentConfig, read_experiment
 from speechnet.core.errors import ConfigError, DataError
-from speechnet.core.types import FeatureMatrix
+from speechnet.core.types import FeatureMatrix, FeatureSet
 from speechnet.data.datamodule import SpeechDataModule
 from speechnet.evaluation.config import AblationConfig, Part
 from speechnet.experiment import ablation
-from speechnet.experiment.ablation import ablate, check_ablation, feature_groups
+from speechnet.experiment.ablation import ablate, check_ablation
 from speechnet.experiment.parallel import parallel
 from speechnet.experiment.retrain import chosen_candidates, refit
 from speechnet.experiment.run_folder import RunFolder
-from speechnet.features.extract import Extraction
+from speechnet.features.extraction.extract import Extraction
 
 pytestmark = pytest.mark.slow
 
@@ -136,7 +136,7 @@ class TestVariants:
         X = by_speaker.transform(lambda column: (column - column.mean()) / column.std(ddof=0))
         for row in table.itertuples():
             assert row.value == pytest.approx(_uar_of_svm(data, X.to_numpy(), row.target))
-        config.data.features.per_speaker = True
+        config.data.per_speaker = True
         off = _ablate(config, data, tiny_run, predictions, "speakers")
         assert off["variant"].tolist() == ["off", "off"]
         # The run itself was without it.
@@ -151,7 +151,7 @@ class TestVariants:
     ) -> None:
         """Features are left out of what the experiment fits on, speakers standardised or not."""
         plain = _ablate(config, data, tiny_run, predictions, "features")
-        config.data.features.per_speaker = True
+        config.data.per_speaker = True
         by_speaker = _ablate(config, data, tiny_run, predictions, "features")
         assert (plain["value"] != by_speaker["value"]).any()
 
@@ -214,9 +214,9 @@ class TestOtherRows:
             def without(self: SpeechDataModule) -> None:
                 extract(self)
                 whole: Extraction = self.extraction
-                matrix = whole.matrix
+                matrix = whole.features.matrix
                 kept = FeatureMatrix(matrix.X[count:], matrix.index[count:], matrix.names)
-                self.extraction = replace(whole, matrix=kept)
+                self.extraction = replace(whole, features=FeatureSet({"functionals": kept}))
 
             monkeypatch.setattr(ablation.SpeechDataModule, "extract", without)
 
@@ -270,20 +270,13 @@ class TestOtherRows:
         assert said in capsys.readouterr().err
 
 
-def test_groups_of_features(data: SpeechDataModule, config: ExperimentConfig) -> None:
+def test_groups_of_features(data: SpeechDataModule) -> None:
     """Every column is in one group, by the feature's whole name."""
-    config.data.features.include = {"zero_crossing_rate": ["mean"], "zero_crossings": ["count"]}
-    groups = feature_groups(config.data.features)
-    assert {name: columns.tolist() for name, columns in groups.items()} == {
-        "zero_crossing_rate": [0],
-        "zero_crossings": [1],
-    }
-    config.data.features.include = {"mfcc": ["mean", "std"], "zero_crossing_rate": ["mean"]}
-    groups = feature_groups(config.data.features)
-    assert [data.matrix.names[column] for column in groups["mfcc"]] == [
+    assert list(data.groups) == ["mfcc", "zero_crossing_rate"]
+    assert [data.matrix.names[column] for column in data.groups["mfcc"]] == [
         f"mfcc_{row:02d}_{statistic}" for statistic in ("mean", "std") for row in range(12)
     ]
-    assert groups["zero_crossing_rate"].tolist() == [24]
+    assert data.groups["zero_crossing_rate"].tolist() == [24]
 
 
 class TestRefused:
@@ -320,8 +313,8 @@ class TestRefused:
     def test_one_feature(self, config: ExperimentConfig) -> None:
         """Without it nothing would be left."""
         config.evaluation.ablate = AblationConfig(parts=["features"])
-        config.data.features.include = {"f0": ["mean"]}
-        with pytest.raises(ConfigError, match="features needs two of them"):
+        config.data.features.functionals.include = {"f0": ["mean"]}
+        with pytest.raises(ConfigError, match="features needs two groups of columns"):
             check_ablation(config, pd.DataFrame({"speaker": ["a"]}))
 
     def test_unknown_speakers(self, config: ExperimentConfig) -> None:

@@ -9,13 +9,14 @@ from helpers.tables import TARGETS, corpus_table
 
 from speechnet.config.experiment import ExperimentConfig, read_experiment
 from speechnet.core.errors import ConfigError, DataError
+from speechnet.core.types import FeatureSet
 from speechnet.data.datamodule import SpeechDataModule
 from speechnet.experiment.audit import audit, check_speaker_normalisation
 from speechnet.experiment.fit import fit
 from speechnet.experiment.run_folder import RunFolder
 from speechnet.experiment.run_tables import read_table
 from speechnet.experiment.saved_run import SavedRun
-from speechnet.features.speaker_norm import standardise_by_speaker
+from speechnet.features.extraction.speaker_norm import standardise_by_speaker
 from speechnet.inference.predict import recognise
 
 pytestmark = pytest.mark.slow
@@ -99,7 +100,7 @@ def by_speaker(tiny_config: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     """A finished run whose features are standardised by speaker."""
     out = tmp_path_factory.mktemp("by_speaker")
     config = ["--config", str(tiny_config), "--out", str(out), *ONE_MODEL]
-    return fit(*read_experiment([*config, "--data.features.per_speaker=true"]))
+    return fit(*read_experiment([*config, "--data.per_speaker=true"]))
 
 
 def test_standardised_by_speaker_is_marked_beside_the_scores(by_speaker: Path) -> None:
@@ -125,7 +126,7 @@ def test_predict_standardises_the_speaker_it_is_told_of(
     module.extract()
     rows = [module.matrix.index.index(file) for file in someone["file"]]
     X = standardise_by_speaker(module.matrix.X[rows], ["x"] * len(rows))
-    expected = run.predict_proba("logreg", X)["emotion"]
+    expected = run.predict_proba("logreg", FeatureSet.vectors(X))["emotion"]
     columns = [f"emotion_{name}" for name in run.targets["emotion"]]
     shown = found.loc[[str(path) for path in paths], columns].to_numpy()
     np.testing.assert_allclose(shown, expected, atol=1e-6)
@@ -153,7 +154,7 @@ def test_a_single_recording_of_a_speaker_is_refused(
 
 def test_normalisation_that_would_take_the_emotion_away_is_refused(tiny_config: Path) -> None:
     """Every speaker shows one emotion: just that would be subtracted."""
-    config = read(tiny_config, Path("unused"), "--data.features.per_speaker=true")
+    config = read(tiny_config, Path("unused"), "--data.per_speaker=true")
     table = corpus_table(8, 8)
     codes = table["speaker"].str[1:].astype(int) % 4
     table["emotion"] = [TARGETS["emotion"][code] for code in codes]
@@ -165,7 +166,7 @@ def test_normalisation_is_warned_of_where_some_speakers_show_one_emotion(
     tiny_config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """One of eight is said; gender always is, as a speaker has but one."""
-    config = read(tiny_config, Path("unused"), "--data.features.per_speaker=true")
+    config = read(tiny_config, Path("unused"), "--data.per_speaker=true")
     table = corpus_table(8, 8)
     table.loc[table["speaker"] == "s00", "emotion"] = "sad"
     check_speaker_normalisation(config, table, TARGETS)

@@ -21,11 +21,12 @@ from speechnet import __version__
 from speechnet.audio.config import AudioConfig
 from speechnet.cli.main import main
 from speechnet.core.errors import ConfigError, SpeechnetError, StorageError
+from speechnet.core.types import FeatureSet
 from speechnet.denoise import DenoiseConfig
 from speechnet.experiment.export import export
 from speechnet.experiment.manifest import write_sums
 from speechnet.experiment.saved_run import SavedRun
-from speechnet.features.functionals.config import FeaturesConfig
+from speechnet.features.functionals.config import Functionals
 from speechnet.models.model import Fitted
 from speechnet.models.training.onnx import to_onnx
 
@@ -69,7 +70,7 @@ def test_it_predicts_what_the_run_predicts(tiny_run: Path, exported: Path) -> No
     network = getattr(checkpoint, "fitted", checkpoint).networks[0]
     drawn = np.random.default_rng(5).standard_normal((300, 25), dtype=np.float32)
     X = network.centre.numpy() + network.scale.numpy() * drawn
-    session, expected = _session(exported), run.predict_proba("mlp", X)
+    session, expected = _session(exported), run.predict_proba("mlp", FeatureSet.vectors(X))
     for rows in (slice(0, 1), slice(0, 7), slice(None)):
         found = session.run(list(run.targets), {"features": X[rows]})
         for target, values in zip(run.targets, found, strict=True):
@@ -109,11 +110,11 @@ def test_what_it_says_of_itself(tiny_run: Path, exported: Path) -> None:
     config = SavedRun(tiny_run).config.data
     assert AudioConfig(**recipe["audio"]) == config.audio
     assert DenoiseConfig(**recipe["denoise"]) == config.denoise
-    features = FeaturesConfig(**recipe["features"])
-    assert list(features.names()) == recipe["columns"] == info["features"]
+    features = Functionals(**recipe["features"]["functionals"])
+    kept = info["features"]["functionals"]
+    assert list(features.columns) == recipe["columns"] == kept["columns"]
     assert (features.n_fft, features.hop_length, features.n_mels) == (512, 256, 40)
-    assert recipe["versions"] == info["recipe"]["versions"]
-    assert recipe["backend"] == config.backend
+    assert recipe["recipes"] == {"functionals": kept["recipe"]}
     assert recipe["per_speaker"] is None
 
 

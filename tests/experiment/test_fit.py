@@ -307,7 +307,11 @@ def test_parts_left_out(
         (["--data.split.folds=40"], DataError, "12 speakers"),
         (["--evaluation.clustering.against", "[speker]"], ConfigError, "no column 'speker'"),
         (
-            ["--data.audio.sample_rate=4000", "--data.features.include", "{contrast: [mean]}"],
+            [
+                "--data.audio.sample_rate=4000",
+                "--data.features.functionals.include",
+                "{contrast: [mean]}",
+            ],
             ConfigError,
             "don't go together",
         ),

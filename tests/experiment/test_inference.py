@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from speechnet.core.errors import ConfigError, DataError
+from speechnet.core.types import FeatureSet
 from speechnet.experiment.manifest import write_sums
 from speechnet.experiment.saved_run import SavedRun
 from speechnet.models.scikit.estimators import FittedEstimators
@@ -37,6 +38,10 @@ def test_what_it_knows(tiny_run: Path) -> None:
         run.choose("svn")
 
 
+OTHER = {"kind": "vector", "columns": ["a"], "fingerprint": "f", "recipe": {"versions": {}}}
+"""What another extractor's description looks like."""
+
+
 def test_folds_are_averaged(tiny_run: Path) -> None:
     """Several folds' probabilities are the mean of the single classifiers'."""
     run = SavedRun(tiny_run)
@@ -45,7 +50,7 @@ def test_folds_are_averaged(tiny_run: Path) -> None:
         FittedEstimators.load(tiny_run / f"fold_{fold}", "logreg", run.targets).predict_proba(X)
         for fold in (0, 1)
     ]
-    together = run.predict_proba("logreg", X)
+    together = run.predict_proba("logreg", FeatureSet.vectors(X))
     for target in run.targets:
         mean = (singles[0][target] + singles[1][target]) / 2
         np.testing.assert_allclose(together[target], mean)
@@ -85,7 +90,15 @@ def _damage_info(run: Path, **changes: object) -> None:
         (lambda run: (run / "config.yaml").write_text("data: {n: 1}"), r"unknown key 'data\.n'"),
         (lambda run: (run / "run.json").unlink(), r"run\.json can't be read"),
         (lambda run: (run / "INCOMPLETE").touch(), "is incomplete"),
-        (lambda run: _damage_info(run, features=["a"]), "disagree on the features"),
+        (
+            lambda run: _damage_info(run, features={"functionals": OTHER}),
+            "disagree on the features",
+        ),
+        (lambda run: _damage_info(run, features={"functionals": {}}), "functionals lacks kind"),
+        (
+            lambda run: _damage_info(run, features=["a"]),
+            "features is .*, expected keys with values",
+        ),
         (lambda run: (run / "scores.csv").unlink(), r"scores\.csv can't be read"),
         (lambda run: (run / "fold_1" / "svm_emotion.skops").unlink(), "is missing"),
         (lambda run: (run / "fold_0" / "svm_gender.skops").write_bytes(b"x"), "can't be read"),
@@ -103,14 +116,14 @@ def test_damaged_runs(run_copy: Path, damage: Callable[[Path], object], message:
         run = SavedRun(run_copy)
         run.best()
         for model in run.models:
-            run.predict_proba(model, X)
+            run.predict_proba(model, FeatureSet.vectors(X))
     assert not (run_copy / "fold_2").exists()
 
 
 def test_other_libraries_are_named(run_copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Features may differ under another version of a library: said, not hidden."""
-    recipe = json.loads((run_copy / "run.json").read_text())["recipe"]
-    recipe["versions"]["librosa"] = "0.1"
-    _damage_info(run_copy, recipe=recipe)
+    features = json.loads((run_copy / "run.json").read_text())["features"]
+    features["functionals"]["recipe"]["versions"]["librosa"] = "0.1"
+    _damage_info(run_copy, features=features)
     SavedRun(run_copy)
     assert "librosa 0.1 -> " in capsys.readouterr().err

@@ -18,7 +18,7 @@ from helpers.faults import RATE, encoded, speech
 
 from speechnet.audio.config import AudioConfig
 from speechnet.audio.spectrogram import mel_spectrogram
-from speechnet.config.data import DataConfig
+from speechnet.config.data import DataConfig, FeaturesConfig
 from speechnet.config.experiment import read_experiment
 from speechnet.core.errors import StorageError
 from speechnet.corpus.config import CorpusConfig
@@ -29,7 +29,7 @@ from speechnet.experiment.fit import fit
 from speechnet.experiment.mistakes import mp3_bytes, picture_bytes, write_mistakes
 from speechnet.experiment.run_folder import RunFolder
 from speechnet.experiment.run_tables import read_table
-from speechnet.features.functionals.config import FeaturesConfig
+from speechnet.features.functionals.config import Functionals
 from speechnet.report.config import ReportConfig
 from speechnet.splits.config import SplitConfig
 
@@ -55,9 +55,10 @@ def opened(
         targets=dict.fromkeys(targets),
         audio=audio,
         denoise=DenoiseConfig(method="none"),
-        features=FeaturesConfig(preset=None, include={"zero_crossing_rate": ["mean"]}),
+        features=FeaturesConfig(
+            functionals=Functionals(preset=None, include={"zero_crossing_rate": ["mean"]})
+        ),
         split=SplitConfig(),
-        backend="reference",
         cache_dir=str(root.parent / "cache"),
     )
     data = SpeechDataModule(config, seed=0)

@@ -46,8 +46,8 @@ def test_a_run_from_begin_to_end(tmp_path: Path) -> None:
         RunFolder.open(run.path)
     with run.stage("work"), pytest.raises(ZeroDivisionError):
         1 / 0  # noqa: B018 - a stage that fails has taken its time all the same
-    run.info |= {"targets": {"mood": ["ä", "b"]}, "models": ["svm"], "folds": 1, "features": ["x"]}
-    run.info |= {"protocol": "ä", "recipe": {"versions": {}}, "corpus": {}}
+    run.info |= {"targets": {"mood": ["ä", "b"]}, "models": ["svm"], "folds": 1, "features": {}}
+    run.info |= {"protocol": "ä", "corpus": {}}
     run.write_text("config.yaml", "data: {targets: {mood: null}}")
     run.write_table("predictions.parquet", pd.DataFrame(columns=["file", "p_ä", "p_b"]))
     run.finish()

@@ -17,6 +17,7 @@ import torch
 import speechnet
 from speechnet.cli.main import main
 from speechnet.core.errors import DataError, StorageError
+from speechnet.core.types import FeatureSet
 from speechnet.experiment.consistency import FORMAT, check_info
 from speechnet.experiment.manifest import write_sums
 from speechnet.experiment.run_folder import RunFolder
@@ -164,7 +165,7 @@ def test_classes_that_do_not_match(run: Path, how: str, message: str) -> None:
     table.to_parquet(run / "predictions.parquet", index=False)
     write_sums(run)
     with pytest.raises(DataError, match=message):
-        SavedRun(run).predict_proba("mlp", np.zeros((1, 25), np.float32))
+        SavedRun(run).predict_proba("mlp", FeatureSet.vectors(np.zeros((1, 25), np.float32)))
 
 
 def _spoil_network(run: Path) -> None:

@@ -53,8 +53,13 @@ def make_info(targets: Targets, *, corpus: str = "spoken") -> dict[str, Any]:
         "protocol": "3 folds, unseen speakers",
         "unit": "speaker",
         "targets": targets,
-        "features": ["mfcc_00_mean"],
-        "recipe": {"versions": {"soxr": "1.1.0"}},
+        "features": {
+            "functionals": {
+                "kind": "vector",
+                "columns": ["mfcc_00_mean"],
+                "recipe": {"versions": {"soxr": "1.1.0"}},
+            }
+        },
         "corpus": {"name": corpus, "recordings": 60, "speakers": 24, "hours": 0.5, "excluded": 0}
         | {"fingerprint": "0123456789abcdef"},
         "clustering": {"findings": ["The clusters follow speaker."], "notes": []},

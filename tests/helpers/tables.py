@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 
 from speechnet.config.data import DataConfig
-from speechnet.core.types import FeatureMatrix, Int64, encode
+from speechnet.core.types import FeatureMatrix, FeatureSet, Int64, encode
 from speechnet.data.datamodule import SpeechDataModule
+from speechnet.features.extraction.extract import Extraction
 from speechnet.splits.config import SplitConfig
 
 TARGETS = {"gender": ["female", "male"], "emotion": ["angry", "happy", "sad", "neutral"]}
@@ -58,6 +59,7 @@ def speech_data(
         X = features(np.stack(codes, axis=1), width, signal=signal)
     names = tuple(f"feature_{column}" for column in range(X.shape[1]))
     matrix = FeatureMatrix(X, tuple(table.index), names)
-    data.extraction = SimpleNamespace(matrix=matrix, excluded=none)
+    found = FeatureSet({"functionals": matrix})
+    data.extraction = Extraction(found, pd.DataFrame(), none, computed=0)
     data.setup()
     return data

@@ -8,12 +8,13 @@ data:
   audio: {sample_rate: 8000}
   denoise: {method: none}
   features:
-    preset: null
-    include: {mfcc: [mean, std], zero_crossing_rate: [mean]}
-    n_mfcc: 12
-    n_mels: 40
-    n_fft: 512
-    hop_length: 256
+    functionals:
+      preset: null
+      include: {mfcc: [mean, std], zero_crossing_rate: [mean]}
+      n_mfcc: 12
+      n_mels: 40
+      n_fft: 512
+      hop_length: 256
   split: {protocol: kfold, folds: 2, dev: 0.34}
 models:
   mlp: {hidden: [16], batch_size: 8, patience: 3}

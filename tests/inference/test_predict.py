@@ -20,7 +20,7 @@ import soundfile
 
 from speechnet.core.errors import ConfigError, DataError, StorageError
 from speechnet.experiment.saved_run import SavedRun
-from speechnet.features.extract import Extraction, Extractor
+from speechnet.features.extraction.extract import CorpusExtractor, Extraction
 from speechnet.inference.predict import recognise
 from speechnet.inference.timelines import Windowing
 
@@ -255,13 +255,13 @@ def test_a_batch_at_a_time(
     asked: list[int] = []
     shown: list[int] = []
 
-    def extract(self: Extractor, table: pd.DataFrame, **settings: Any) -> Extraction:
+    def extract(self: CorpusExtractor, table: pd.DataFrame, **settings: Any) -> Extraction:
         asked.append(len(table))
         shown.append(capsys.readouterr().out.count("\n"))
         return real(self, table, **settings)
 
-    real = Extractor.extract
-    monkeypatch.setattr(Extractor, "extract", extract)
+    real = CorpusExtractor.extract
+    monkeypatch.setattr(CorpusExtractor, "extract", extract)
     recognise(tiny_run, [many], model="svm", out=None)
     assert asked == [8, 8, 8, 8, 8, 10, 12]
     assert shown == [1, 8, 8, 8, 8, 8, 10]  # the header first

@@ -21,8 +21,11 @@ from skops import io as skops_io
 import speechnet
 from speechnet.cli.main import main
 from speechnet.core.errors import ConfigError, DataError, Excluded
+from speechnet.core.types import FeatureSet
 from speechnet.corpus.synthetic.synthesis import synthesise
 from speechnet.experiment.saved_run import SavedRun
+from speechnet.features.extractor import Sound
+from speechnet.features.functionals import Functionals
 from speechnet.inference.predictor import Prediction, Predictor
 from speechnet.models.scikit.estimators import FittedEstimators
 from speechnet.models.scikit.files import TRUSTED
@@ -237,18 +240,17 @@ def test_abstaining(recogniser: Predictor) -> None:
 def test_models(tiny_run: Path, recogniser: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first that was loaded unless told; one row of features serves all."""
     assert recogniser.models == ["mlp", "knn", "logreg", "svm"]
-    assert recogniser.sample_rate == 8_000
-    rows: list[int] = []
-    backend = recogniser._backend
+    described: list[str] = []
+    extract = Functionals.extract
 
-    class Counting:
-        def rows(self, clips: list[np.ndarray], sr: int) -> list[object]:
-            rows.append(len(clips))
-            return list(backend.rows(clips, sr))
+    def counted(self: Functionals, clips: list[np.ndarray], sound: Sound) -> list[object]:
+        described.extend(str(sound.sample_rate) for _ in clips)
+        return list(extract(self, clips, sound))
 
-    monkeypatch.setattr(recogniser, "_backend", Counting())
-    found = recogniser.predict_all(voice(), 8_000)
-    assert rows == [1]
+    with monkeypatch.context() as patched:
+        patched.setattr(Functionals, "extract", counted)
+        found = recogniser.predict_all(voice(), 8_000)
+    assert described == ["8000"]
     assert list(found) == recogniser.models
     assert recogniser.predict(voice(), 8_000) == found["mlp"]
     assert recogniser.predict(voice(), 8_000, model="svm") == found["svm"]
@@ -266,12 +268,12 @@ def test_models(tiny_run: Path, recogniser: Predictor, monkeypatch: pytest.Monke
 def test_probabilities_of_features(recogniser: Predictor) -> None:
     """By model and target, those of the run; other columns are refused."""
     X = np.random.default_rng(0).normal(size=(3, 25)).astype(np.float32)
-    found = recogniser.probabilities(X)
+    found = recogniser.probabilities(FeatureSet.vectors(X))
     for model in recogniser.models:
-        for target, expected in recogniser.run.predict_proba(model, X).items():
+        for target, expected in recogniser.run.predict_proba(model, FeatureSet.vectors(X)).items():
             np.testing.assert_array_equal(found[model][target], expected)
-    with pytest.raises(DataError, match=r"X has shape \(3, 24\), the run's features are \[n, 25\]"):
-        recogniser.probabilities(X[:, :24])
+    with pytest.raises(DataError, match=r"have shape \(3, 24\), expected the run's \[n, 25\]"):
+        recogniser.probabilities(FeatureSet.vectors(X[:, :24]))
 
 
 def test_classifiers_are_read_once(tiny_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -289,7 +291,7 @@ def test_classifiers_are_read_once(tiny_run: Path, monkeypatch: pytest.MonkeyPat
 def test_a_run_that_compares_recordings(tiny_run: Path) -> None:
     """One sound can't be standardised by its speaker; what to do instead is said."""
     one = Predictor(SavedRun(tiny_run), model="logreg")
-    one.run.config.data.features.per_speaker = True
+    one.run.config.data.per_speaker = True
     calls: list[Callable[[], object]] = [
         lambda: one.predict(voice(), 8_000),
         lambda: one.predict_all(voice(), 8_000),
@@ -303,11 +305,10 @@ def test_a_run_that_compares_recordings(tiny_run: Path) -> None:
 def test_a_step_that_fails(recogniser: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever goes wrong in computing features is the reason ``failed``, as in extraction."""
 
-    class Broken:
-        def rows(self, clips: list[np.ndarray], sr: int) -> list[object]:
-            raise ArithmeticError(f"{len(clips)} at {sr} Hz")
+    def broken(_: Functionals, clips: list[np.ndarray], sound: Sound) -> list[object]:
+        raise ArithmeticError(f"{len(clips)} at {sound.sample_rate} Hz")
 
-    monkeypatch.setattr(recogniser, "_backend", Broken())
+    monkeypatch.setattr(Functionals, "extract", broken)
     with pytest.raises(Excluded, match="failed: ArithmeticError: 1 at 8000 Hz"):
         recogniser.predict(voice(), 8_000)
 

@@ -10,7 +10,7 @@ from helpers.mutations import Rng, times
 from speechnet.audio.signal_statistics import SignalStatistics
 from speechnet.core.errors import DataError
 from speechnet.experiment.run_folder import RunFolder
-from speechnet.features.store import FeatureStore
+from speechnet.features.extraction.store import FeatureStore
 
 STATISTICS = SignalStatistics(1.0, 16_000, 1, 0.5, 0.0, 0.0, 0.1, 30.0, 8e3, "0" * 32)
 pytestmark = pytest.mark.reliability
@@ -50,5 +50,5 @@ def test_the_feature_cache(tmp_path: Path, rng: Rng) -> None:
         rows = again.read(f"key{i}" for i in range(40))
         kept = sorted(int(key.removeprefix("key")) for key in rows.position)
         assert kept in ([*range(20)], [*range(20, 40)])
-        found = rows.take([f"key{i}" for i in kept])
-        assert found.X.tobytes() == X[kept].tobytes()
+        frames, _ = rows.frames(f"key{i}" for i in kept)
+        assert frames.tobytes() == X[kept].tobytes()

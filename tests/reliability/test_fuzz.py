@@ -17,6 +17,7 @@ from speechnet.cli.main import main
 from speechnet.config.experiment import read_experiment
 from speechnet.core.errors import ConfigError, DataError, Excluded, SpeechnetError
 from speechnet.core.reading import PlainError, parse_json, parse_yaml
+from speechnet.core.types import FeatureSet
 from speechnet.corpus.config import CorpusConfig
 from speechnet.corpus.reader import load_corpus
 from speechnet.experiment.manifest import write_sums
@@ -120,7 +121,7 @@ def test_what_a_run_says_of_itself(run: Path, rng: Rng) -> None:
         write_sums(run)
         try:
             saved = SavedRun(run)
-            saved.predict_proba(saved.models[0], np.zeros((1, 25), np.float32))
+            saved.predict_proba(saved.models[0], FeatureSet.vectors(np.zeros((1, 25), np.float32)))
             write_report(saved.folder, report_data(saved.folder))
         except SpeechnetError:
             continue

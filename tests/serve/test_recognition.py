@@ -18,7 +18,7 @@ from speechnet.core.errors import Excluded
 from speechnet.corpus.config import CorpusConfig
 from speechnet.evaluation.selection import Choice
 from speechnet.experiment.saved_run import SavedRun
-from speechnet.features.functionals.config import FeaturesConfig
+from speechnet.features.functionals.config import Functionals
 from speechnet.inference.predictor import Predictor
 from speechnet.report.html.svg import COLOURS
 from speechnet.serve.limits import Limits
@@ -35,7 +35,7 @@ def test_the_pitch_of_a_tone_is_its_frequency(hz: float, sr: int) -> None:
     """Where it sounds; silence has none."""
     t = np.arange(2 * sr) / sr
     y = (np.sin(2 * np.pi * hz * t) * (t > 1)).astype(np.float32)
-    f0 = pitch(y, sr, FeaturesConfig(), hop_length=sr // 50)
+    f0 = pitch(y, sr, Functionals(), hop_length=sr // 50)
     assert f0.shape == (101,)
     assert np.isnan(f0[:40]).all()
     np.testing.assert_allclose(f0[60:-10], hz, rtol=0.01)
@@ -45,7 +45,7 @@ def test_noise_beyond_the_range_has_no_pitch() -> None:
     """What the search gives up on at an end of its range is not drawn."""
     t = np.arange(16_000) / 16_000
     y = np.sin(2 * np.pi * 30 * t).astype(np.float32)  # below the lowest
-    assert np.isnan(pitch(y, 16_000, FeaturesConfig(), hop_length=320)).mean() > 0.9
+    assert np.isnan(pitch(y, 16_000, Functionals(), hop_length=320)).mean() > 0.9
 
 
 @pytest.fixture(scope="module")

@@ -76,7 +76,7 @@ def test_a_run_with_features_by_speaker_is_refused(
 ) -> None:
     """One recording has nothing to be compared with."""
     saved = SavedRun(tiny_run)
-    saved.config.data.features.per_speaker = True
+    saved.config.data.per_speaker = True
     monkeypatch.setattr("speechnet.experiment.saved_run.SavedRun", lambda _: saved)
     with pytest.raises(ConfigError, match="per_speaker"):
         serve(tiny_run, limits=Limits(), host="127.0.0.1", port=0)

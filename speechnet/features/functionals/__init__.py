@@ -1,5 +1,5 @@
-"""What is computed from a clip, under which names, and the modules that compute it."""
+"""Statistics over time of classic features: the extractor ``functionals``."""
 
-from speechnet.features.functionals.config import PRESETS, FeaturesConfig
+from speechnet.features.functionals.config import PRESETS, Functionals
 
-__all__ = ["PRESETS", "FeaturesConfig"]
+__all__ = ["PRESETS", "Functionals"]

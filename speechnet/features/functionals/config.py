@@ -1,13 +1,22 @@
-"""Which features, which statistics over time, and the names of the columns they give."""
+"""The extractor ``functionals``: statistics over time of classic features of speech."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from difflib import get_close_matches
-from typing import Any, Final, Literal
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from speechnet.core.errors import ConfigError
+from speechnet.core.bounds import Number
+from speechnet.core.errors import ConfigError, Excluded
+from speechnet.features.extractor import EXTRACTORS, Extractor, Sound
+
+if TYPE_CHECKING:
+    from speechnet.core.types import Float32
+
+_KEY: Final = "data.features.functionals"
 
 _FUNCTIONALS: Final = ["mean", "std", "p10", "p50", "p90"]
 
@@ -66,11 +75,14 @@ _FRAMELESS: Final = frozenset({"zero_crossings"})
 _STATISTIC: Final = re.compile(r"mean|std|min|max|p(100|\d{1,2})")
 
 
+@EXTRACTORS.register("functionals")
 @dataclass
-class FeaturesConfig:
-    """What is computed from each clip.
+class Functionals(Extractor):
+    """Statistics over time of classic features: MFCC, chroma, spectral shape, energy, pitch.
 
     Attributes:
+        backend: what computes them: ``torch``, or ``reference``, which is librosa itself: the same
+            numbers, several times as slow.
         preset: a named set of features and statistics; null to use ``include`` alone.
         include: feature to statistics (mean, std, min, max, p0 to p100; ``count`` for
             zero_crossings). Added to the preset, or replacing the preset's entry of that name.
@@ -86,27 +98,58 @@ class FeaturesConfig:
         f0_min: lowest fundamental frequency that is looked for, in Hz.
         f0_max: highest fundamental frequency that is looked for, in Hz.
         tempogram_lags: lags of the tempogram, in frames.
-        scaling: how columns are scaled, always fitted on training rows: to 0..1, to mean 0 and
-            variance 1, to median 0 and interquartile range 1, or not at all.
-        per_speaker: first standardise each speaker's recordings by themselves. This uses all of a
-            speaker's recordings, without labels: the scores are those of speakers of whom several
-            recordings are at hand.
     """
 
+    backend: Literal["torch", "reference"] = "torch"
     preset: Literal["original", "functionals"] | None = "functionals"
     include: dict[str, list[str]] = field(default_factory=dict)
     n_mfcc: int | None = None
-    n_mels: int = 128
-    fmax: float | None = None
-    contrast_bands: int = 5
-    n_fft: int = 2048
-    hop_length: int = 512
-    roll_percent: float = 0.85
-    f0_min: float = 65.0
+    n_mels: Annotated[int, Number(ge=1)] = 128
+    fmax: Annotated[float, Number(gt=0)] | None = None
+    contrast_bands: Annotated[int, Number(ge=1)] = 5
+    n_fft: Annotated[int, Number(ge=1)] = 2048
+    hop_length: Annotated[int, Number(ge=1)] = 512
+    roll_percent: Annotated[float, Number(gt=0, lt=1)] = 0.85
+    f0_min: Annotated[float, Number(gt=0)] = 65.0
     f0_max: float = 600.0
-    tempogram_lags: int = 64
-    scaling: Literal["minmax", "standard", "robust", "none"] = "standard"
-    per_speaker: bool = False
+    tempogram_lags: Annotated[int, Number(ge=1)] = 64
+
+    @property
+    def uses_gpu(self) -> bool:  # type: ignore[override] # it depends on a setting
+        """Whether torch computes."""
+        return self.backend == "torch"
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns, such as ``mfcc_07_mean``, in the order of the matrix.
+
+        Rows of a feature count from 0, as librosa's do: ``mfcc_00`` is the overall level.
+        """
+        sizes = dimensions(self)
+        names: list[str] = []
+        for feature, statistics in self.groups().items():
+            for statistic in statistics:
+                size = sizes[feature]
+                rows = [feature] if size == 1 else [f"{feature}_{i:02d}" for i in range(size)]
+                names.extend(f"{row}_{statistic}" for row in rows)
+        return tuple(names)
+
+    def extract(self, clips: Sequence[Float32], sound: Sound) -> list[Float32 | Excluded]:
+        """See ``Extractor``; columns in the order of ``columns``."""
+        from speechnet.features.functionals import compute
+
+        if self.backend == "reference":
+            return compute.by_librosa(clips, sound, self)
+        return compute.by_torch(clips, sound, self)
+
+    def check(self, sample_rate: int) -> None:
+        """See ``Extractor``."""
+        self.groups()
+        if self.fmax is not None and self.fmax > sample_rate / 2:
+            raise ConfigError(
+                f"{_KEY}.fmax is {self.fmax:g} Hz, expected at most "
+                f"{sample_rate / 2:g} Hz, half of data.audio.sample_rate ({sample_rate} Hz)"
+            )
 
     def groups(self) -> dict[str, list[str]]:
         """Features with their statistics, preset and ``include`` together, in column order.
@@ -123,13 +166,13 @@ class FeaturesConfig:
             if feature not in known:
                 near = get_close_matches(feature, known, n=1, cutoff=0)[0]
                 raise ConfigError(
-                    f"data.features.include: unknown feature {feature!r}; did you mean {near!r}? "
+                    f"{_KEY}.include: unknown feature {feature!r}; did you mean {near!r}? "
                     f"Known: {', '.join(known)}"
                 )
             _check_statistics(feature, statistics)
         groups = {feature: groups[feature] for feature in groups if groups[feature]}
         if not groups:
-            raise ConfigError("data.features: nothing to compute; set a preset or include features")
+            raise ConfigError(f"{_KEY}: nothing to compute; set a preset or include features")
         return groups
 
     def mfcc_count(self) -> int:
@@ -137,22 +180,25 @@ class FeaturesConfig:
         default = _PRESET_N_MFCC.get(self.preset or "", 20)
         return default if self.n_mfcc is None else self.n_mfcc
 
-    def highest(self, sr: int) -> float:
+    def highest_frequency(self, sample_rate: int) -> float:
         """The highest frequency in Hz that ``fmax`` leaves of half the sample rate."""
         if self.fmax is not None:
-            return min(self.fmax, sr / 2)
+            return min(self.fmax, sample_rate / 2)
         own = _PRESET_FMAX.get(self.preset or "")
-        return sr / 2 if own is None else min(own, _BELOW_FADING * sr / 2)
+        return sample_rate / 2 if own is None else min(own, _BELOW_FADING * sample_rate / 2)
 
     def bins(self, sr: int) -> int:
         """How many bins of a frame's spectrum lie up to ``highest``."""
-        return int(self.highest(sr) * self.n_fft / sr) + 1
+        return int(self.highest_frequency(sr) * self.n_fft / sr) + 1
 
-    def deciding(self, sr: int) -> dict[str, Any]:
-        """The settings that a row depends on at a sample rate, and its columns, as plain types."""
-        settings = asdict(self) | {"n_mfcc": self.mfcc_count(), "fmax": self.highest(sr)}
-        for elsewhere in ("preset", "include", "scaling", "per_speaker"):  # in columns, or later
-            del settings[elsewhere]
+    def fingerprint(self, sample_rate: int) -> dict[str, Any]:
+        """See ``Extractor``. The lags of a tempogram that is not computed decide nothing."""
+        settings = asdict(self) | {
+            "n_mfcc": self.mfcc_count(),
+            "fmax": self.highest_frequency(sample_rate),
+        }
+        for shown in ("backend", "preset", "include"):  # the two last decide the columns alone
+            del settings[shown]
         computed = self.groups().keys()
         framed = not computed <= _FRAMELESS
         read = {
@@ -160,24 +206,16 @@ class FeaturesConfig:
             for name, value in settings.items()
             if framed and not computed.isdisjoint(_READERS.get(name, computed))
         }
-        return read | {"columns": list(self.names())}
-
-    def names(self) -> tuple[str, ...]:
-        """The columns, such as ``mfcc_07_mean``, in the order of the matrix.
-
-        Rows of a feature count from 0, as librosa's do: ``mfcc_00`` is the overall level.
-        """
-        sizes = dimensions(self)
-        names: list[str] = []
-        for feature, statistics in self.groups().items():
-            for statistic in statistics:
-                size = sizes[feature]
-                rows = [feature] if size == 1 else [f"{feature}_{i:02d}" for i in range(size)]
-                names.extend(f"{row}_{statistic}" for row in rows)
-        return tuple(names)
+        packages = ["librosa", "numpy", "scipy"] + ["torch"] * (self.backend == "torch")
+        return {
+            "code": self.code_version,
+            "settings": {"backend": self.backend, **read},
+            "columns": list(self.columns),
+            "versions": {name: version(name) for name in packages},
+        }
 
 
-def dimensions(config: FeaturesConfig) -> dict[str, int]:
+def dimensions(config: Functionals) -> dict[str, int]:
     """Every feature that can be computed, with its number of rows."""
     return {
         "mfcc": config.mfcc_count(),
@@ -196,43 +234,31 @@ def dimensions(config: FeaturesConfig) -> dict[str, int]:
     }
 
 
-def contrast_edges(sr: int, config: FeaturesConfig) -> list[float]:
+def contrast_edges(sr: int, config: Functionals) -> list[float]:
     """Where the bands of the spectral contrast end, in Hz, the highest one not cut off yet.
 
     Raises:
         ConfigError: the rate or ``fmax`` leaves no room for the highest band.
     """
     edges = [CONTRAST_LOWEST * 2.0**k for k in range(config.contrast_bands + 1)]
-    if edges[-2] >= config.highest(sr):
+    if edges[-2] >= config.highest_frequency(sr):
         raise ConfigError(
             f"contrast at {sr} Hz: its highest band begins at {edges[-2]:g} Hz, and "
-            f"{config.highest(sr):g} Hz is the highest frequency there is; lower data.features."
-            "contrast_bands, raise data.audio.sample_rate or data.features.fmax, or leave "
+            f"{config.highest_frequency(sr):g} Hz is the highest frequency there is; lower {_KEY}."
+            "contrast_bands, raise data.audio.sample_rate or {_KEY}.fmax, or leave "
             "contrast out"
         )
     return edges
 
 
-def _check_numbers(config: FeaturesConfig) -> None:
-    for name in ("n_mels", "n_fft", "hop_length", "contrast_bands", "tempogram_lags"):
-        if getattr(config, name) < 1:
-            raise ConfigError(
-                f"data.features.{name} is {getattr(config, name)}, expected 1 or more"
-            )
+def _check_numbers(config: Functionals) -> None:
     if not 1 <= config.mfcc_count() <= config.n_mels:
         raise ConfigError(
-            f"data.features.n_mfcc is {config.mfcc_count()}, expected 1 to n_mels ({config.n_mels})"
+            f"{_KEY}.n_mfcc is {config.mfcc_count()}, expected 1 to n_mels ({config.n_mels})"
         )
-    if config.fmax is not None and not config.fmax > 0:
-        raise ConfigError(f"data.features.fmax is {config.fmax:g} Hz, expected above 0")
-    if not 0 < config.roll_percent < 1:
+    if not config.f0_min < config.f0_max:
         raise ConfigError(
-            f"data.features.roll_percent is {config.roll_percent:g}, expected between 0 and 1"
-        )
-    if not 0 < config.f0_min < config.f0_max:
-        raise ConfigError(
-            f"data.features.f0_min is {config.f0_min:g} Hz, expected above 0 and below f0_max "
-            f"({config.f0_max:g} Hz)"
+            f"{_KEY}.f0_min is {config.f0_min:g} Hz, expected below f0_max ({config.f0_max:g} Hz)"
         )
 
 
@@ -243,8 +269,7 @@ def _check_statistics(feature: str, statistics: list[str]) -> None:
         known = statistic == "count" if counted else bool(_STATISTIC.fullmatch(statistic))
         if not known:
             raise ConfigError(
-                f"data.features.include.{feature}: unknown statistic {statistic!r}; "
-                f"expected {expected}"
+                f"{_KEY}.include.{feature}: unknown statistic {statistic!r}; expected {expected}"
             )
     if len(set(statistics)) < len(statistics):
-        raise ConfigError(f"data.features.include.{feature}: a statistic is listed twice")
+        raise ConfigError(f"{_KEY}.include.{feature}: a statistic is listed twice")

@@ -11,7 +11,7 @@ import numpy as np
 from speechnet.core.errors import Excluded
 from speechnet.core.librosa_loader import librosa
 from speechnet.core.types import Float32, Float64
-from speechnet.features.functionals.config import CONTRAST_LOWEST, FeaturesConfig, contrast_edges
+from speechnet.features.functionals.config import CONTRAST_LOWEST, Functionals, contrast_edges
 
 _DELTA_WIDTH = 9
 """Frames that librosa fits a local slope over."""
@@ -23,7 +23,7 @@ class Frames:
     Shapes are ``[rows, frames]`` with ``frames = 1 + n_samples // hop_length``.
     """
 
-    def __init__(self, y: Float32, sr: int, config: FeaturesConfig, floor: float) -> None:
+    def __init__(self, y: Float32, sr: int, config: Functionals, floor: float) -> None:
         self.y = y
         self.sr = sr
         self.config = config
@@ -55,7 +55,7 @@ class Frames:
     def mel_db(self) -> Float32:
         """Mel spectrogram in dB, cut 80 dB below this clip's own maximum: ``[n_mels, frames]``."""
         config = self.config
-        bank = _mel_bank(self.sr, config.n_fft, config.n_mels, config.highest(self.sr))
+        bank = _mel_bank(self.sr, config.n_fft, config.n_mels, config.highest_frequency(self.sr))
         mel = np.einsum("ft,mf->mt", self.power, bank, optimize=True)
         return np.asarray(librosa.power_to_db(mel), dtype=np.float32)
 
@@ -73,7 +73,7 @@ def _mel_bank(sr: int, n_fft: int, n_mels: int, fmax: float) -> Float32:
     return np.asarray(bank, dtype=np.float32)
 
 
-def extract(y: Float32, sr: int, config: FeaturesConfig, *, floor: float = 0.0) -> Float32:
+def extract(y: Float32, sr: int, config: Functionals, *, floor: float = 0.0) -> Float32:
     """Compute one row of the feature matrix.
 
     Args:
@@ -84,21 +84,17 @@ def extract(y: Float32, sr: int, config: FeaturesConfig, *, floor: float = 0.0) 
             share of the largest sample.
 
     Returns:
-        float32 ``[d]``, finite, in the order of ``config.names()``.
+        float32 ``[d]``, in the order of ``config.columns``. A value that came out NaN or infinite
+        is left in.
 
     Raises:
-        Excluded: the clip is too short for a feature, or a value came out NaN or infinite.
+        Excluded: the clip is too short for a feature.
     """
     frames = Frames(y, sr, config, floor)
     parts: list[Float32] = []
     for feature, statistics in config.groups().items():
         parts.extend(_summarise(np.atleast_2d(_COMPUTE[feature](frames)), statistics))
-    row = np.concatenate(parts).astype(np.float32)
-    finite = np.isfinite(row)
-    if not finite.all():
-        bad = [name for name, fine in zip(config.names(), finite, strict=True) if not fine]
-        raise Excluded("not_finite_features", f"not finite: {', '.join(bad[:5])}")
-    return row
+    return np.concatenate(parts).astype(np.float32)
 
 
 def _summarise(values: Float32, statistics: Sequence[str]) -> list[Float32]:

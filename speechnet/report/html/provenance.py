@@ -39,7 +39,7 @@ def provenance(data: ReportData, checksums: Mapping[str, str]) -> dict[str, Any]
         "speechnet": f"{info.get('speechnet')}, revision {info.get('git') or 'unknown'}",
         "Python": f"{info.get('python')} on {machine.get('system')}, {machine.get('cores')} cores",
         "Seed": str(info.get("seed")),
-        "Features": counted(len(info["features"]), "column"),
+        "Features": _features(info["features"]),
         "Corpus, features and labels": f"fingerprint {corpus.get('fingerprint')}",
         "config.yaml": f"sha256 {digest}",
     }
@@ -62,6 +62,16 @@ def provenance(data: ReportData, checksums: Mapping[str, str]) -> dict[str, Any]
     }
 
 
+def _features(features: Mapping[str, Any]) -> str:
+    """Each extractor with its columns, in words."""
+    units = {"vector": "column", "sequence": "column a frame"}
+    said = (
+        f"{name} ({counted(len(one['columns']), units[one['kind']])})"
+        for name, one in features.items()
+    )
+    return ", ".join(said)
+
+
 def _from_here(data: ReportData) -> str:
     """The run folder as it is named from where ``fit`` was run, without folders of the machine."""
     folder, out = PurePath(data.folder), PurePath(str(data.setting("out") or "/"))
@@ -74,7 +84,9 @@ def _from_here(data: ReportData) -> str:
 
 def _tables(data: ReportData, checksums: Mapping[str, str]) -> Iterator[Table]:
     info = data.info
-    packages = info.get("versions", {}) | info.get("recipe", {}).get("versions", {})
+    packages = info.get("versions", {})
+    for one in info["features"].values():
+        packages = packages | one["recipe"]["versions"]
     yield Table.of("Versions", _pairs(packages), {"package": text("key"), "version": text("value")})
     seconds = {"stage": text("key"), "seconds": decimal("value", 1)}
     yield Table.of("Time spent", _pairs(info.get("seconds", {})), seconds)

@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speechnet.core.errors import ConfigError
-from speechnet.features.functionals.config import PRESETS, FeaturesConfig, dimensions
+from speechnet.features.functionals.config import PRESETS, Functionals, dimensions
 
 STATISTICS = ["mean", "std", "min", "max", "p0", "p05", "p50", "p100"]
 
 
 def test_original_has_the_65_columns_of_the_experiment() -> None:
     """50 MFCC, 12 chroma, rolloff, centroid and the number of zero crossings, in this order."""
-    names = FeaturesConfig(preset="original").names()
+    names = Functionals(preset="original").columns
     assert names == (
         *(f"mfcc_{i:02d}_mean" for i in range(50)),
         *(f"chroma_{i:02d}_mean" for i in range(12)),
@@ -29,18 +29,18 @@ def test_original_has_the_65_columns_of_the_experiment() -> None:
 @pytest.mark.parametrize("preset", PRESETS)
 def test_columns_are_unique(preset: str) -> None:
     """No preset names a column twice."""
-    names = FeaturesConfig(preset=preset).names()
+    names = Functionals(preset=preset).columns
     assert len(set(names)) == len(names)
 
 
 def test_include_adds_replaces_and_drops() -> None:
     """An entry of ``include`` takes the place of the preset's; an empty one removes it."""
-    config = FeaturesConfig(
+    config = Functionals(
         preset="original",
         include={"mfcc": ["std"], "chroma": [], "f0": ["p50", "max"]},
         n_mfcc=2,
     )
-    assert config.names() == (
+    assert config.columns == (
         "mfcc_00_std",
         "mfcc_01_std",
         "rolloff_mean",
@@ -54,18 +54,16 @@ def test_include_adds_replaces_and_drops() -> None:
 
 @given(
     st.dictionaries(
-        st.sampled_from(
-            [name for name in dimensions(FeaturesConfig()) if name != "zero_crossings"]
-        ),
+        st.sampled_from([name for name in dimensions(Functionals()) if name != "zero_crossings"]),
         st.lists(st.sampled_from(STATISTICS), unique=True, min_size=1),
         min_size=1,
     )
 )
 def test_there_is_a_column_for_each_row_and_statistic(include: dict[str, list[str]]) -> None:
     """Any choice of features and statistics gives rows times statistics columns, all distinct."""
-    config = FeaturesConfig(preset=None, include=include)
+    config = Functionals(preset=None, include=include)
     sizes = dimensions(config)
-    names = config.names()
+    names = config.columns
     assert len(names) == sum(sizes[name] * len(stats) for name, stats in include.items())
     assert len(set(names)) == len(names)
     runs = [feature for feature, _ in itertools.groupby(n.rsplit("_", 1)[0] for n in names)]
@@ -84,18 +82,13 @@ def test_there_is_a_column_for_each_row_and_statistic(include: dict[str, list[st
         ({"preset": None}, "nothing to compute"),
         ({"n_mfcc": 129}, r"n_mfcc is 129, expected 1 to n_mels \(128\)"),
         ({"n_mfcc": 0}, "n_mfcc is 0"),
-        ({"n_fft": 0}, "data.features.n_fft is 0, expected 1 or more"),
-        ({"hop_length": -1}, "data.features.hop_length is -1"),
-        ({"fmax": 0.0}, "data.features.fmax is 0 Hz, expected above 0"),
-        ({"contrast_bands": 0}, "data.features.contrast_bands is 0"),
-        ({"roll_percent": 1.0}, "roll_percent is 1, expected between 0 and 1"),
-        ({"f0_min": 700.0}, r"f0_min is 700 Hz, expected above 0 and below f0_max \(600 Hz\)"),
+        ({"f0_min": 700.0}, r"f0_min is 700 Hz, expected below f0_max \(600 Hz\)"),
     ],
 )
 def test_what_makes_no_sense_is_refused(setting: dict[str, object], match: str) -> None:
     """Each error says what was found and what was expected."""
     with pytest.raises(ConfigError, match=match):
-        FeaturesConfig(**setting).names()
+        Functionals(**setting).check(22_050)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +105,7 @@ def test_the_highest_frequency_is_the_presets_unless_set(
     setting: dict[str, object], highest: float
 ) -> None:
     """And never beyond half the rate; all bins up to it are counted."""
-    config = FeaturesConfig(**setting)
-    assert config.highest(22_050) == highest
+    config = Functionals(**setting)
+    assert config.highest_frequency(22_050) == highest
     centres = np.arange(config.n_fft // 2 + 1) * 22_050 / config.n_fft
     assert config.bins(22_050) == np.count_nonzero(centres <= highest)

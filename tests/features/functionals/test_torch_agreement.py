@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from speechnet.features.functionals.config import FeaturesConfig
+from speechnet.features.functionals.config import Functionals
 from speechnet.features.functionals.torch_backend import banks, rows
 from speechnet.features.functionals.torch_backend.chroma import peaks, tunings
 from speechnet.features.functionals.torch_backend.frames import Clips, blocks
@@ -27,7 +27,7 @@ def speech(ravdess: Path, step: int) -> Iterator[Clips]:
     for path in sorted(ravdess.rglob("*.flac"))[::step]:
         y = torch.from_numpy(librosa.load(path)[0])[None]
         lengths = torch.tensor([y.shape[1]])
-        yield Clips(y, lengths, SR, FeaturesConfig(preset="original"), equal=True, precise=False)
+        yield Clips(y, lengths, SR, Functionals(preset="original"), equal=True, precise=False)
 
 
 def tuning_agrees(clips: Clips) -> np.ndarray:

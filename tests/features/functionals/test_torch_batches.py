@@ -9,7 +9,7 @@ from test_librosa_backend import PLAIN
 from test_torch_features import NO_TUNING, SR, row
 
 from speechnet.features.functionals import librosa_backend
-from speechnet.features.functionals.config import FeaturesConfig
+from speechnet.features.functionals.config import Functionals
 from speechnet.features.functionals.torch_backend import extract, frames, rows
 from speechnet.features.functionals.torch_backend.chroma import Peaks, tunings
 
@@ -20,9 +20,9 @@ STATISTICS = ["mean", "std", "min", "max", "p0", "p10", "p50", "p99", "p100"]
 EVERYTHING = dict.fromkeys(PLAIN, STATISTICS) | {"zero_crossings": ["count"]}
 
 
-def everything(**parameters: int) -> FeaturesConfig:
+def everything(**parameters: int) -> Functionals:
     """All features under all statistics."""
-    return FeaturesConfig(preset=None, include=EVERYTHING, tempogram_lags=24, **parameters)
+    return Functionals(preset=None, include=EVERYTHING, tempogram_lags=24, **parameters)
 
 
 def batch(clips: list[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -50,7 +50,7 @@ def test_clips_of_unequal_lengths_come_out_as_alone(n_fft: int, device: str) -> 
 @pytest.mark.filterwarnings(NO_TUNING)
 def test_a_silent_clip_takes_no_tuning_from_its_neighbours() -> None:
     """First, between and last; a batch of silence alone."""
-    config = FeaturesConfig(preset=None, include={"chroma": ["mean"]})
+    config = Functionals(preset=None, include={"chroma": ["mean"]})
     silent, loud = np.zeros(9_000, np.float32), faults.speech(1)
     y, lengths = batch([silent, loud, silent, loud, silent])
     found = extract(y, lengths, SR, config).numpy()
@@ -95,7 +95,7 @@ def test_blocks_make_no_difference(kept: bool, monkeypatch: pytest.MonkeyPatch) 
 def test_a_long_recording_is_the_reference(monkeypatch: pytest.MonkeyPatch) -> None:
     """Half a minute: several blocks, and the spectra computed twice, as for an hour."""
     y = np.concatenate([faults.speech(i, 10, 16_000) for i in range(3)])
-    config = FeaturesConfig(preset="functionals")
+    config = Functionals(preset="functionals")
     monkeypatch.setattr(rows, "_KEPT_CPU", 2**18)
     expected = librosa_backend.extract(y, 16_000, config)
     np.testing.assert_allclose(row(y, config, 16_000), expected, rtol=1e-4, atol=2e-4)

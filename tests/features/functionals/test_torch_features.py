@@ -12,7 +12,7 @@ from test_librosa_backend import PLAIN, STATISTICS, plain_original
 
 from speechnet.core.errors import ConfigError, Excluded
 from speechnet.features.functionals import librosa_backend
-from speechnet.features.functionals.config import FeaturesConfig
+from speechnet.features.functionals.config import Functionals
 from speechnet.features.functionals.torch_backend import check_length, extract
 
 SR = 22_050
@@ -24,17 +24,17 @@ pytestmark = [
 SHORT = "ignore:n_fft=.* is too large for input signal"
 
 
-def row(y: np.ndarray, config: FeaturesConfig, sr: int = SR, device: str = "cpu") -> np.ndarray:
+def row(y: np.ndarray, config: Functionals, sr: int = SR, device: str = "cpu") -> np.ndarray:
     """One clip, alone."""
     clip = torch.from_numpy(y)[None].to(device)
     return extract(clip, torch.tensor([len(y)], device=device), sr, config)[0].cpu().numpy()
 
 
-def one(feature: str, statistics: list[str], **parameters: float) -> FeaturesConfig:
+def one(feature: str, statistics: list[str], **parameters: float) -> Functionals:
     """One feature by itself, with the parameters of its plain call."""
     plain = {"n_mfcc": 13, "n_mels": 64, "roll_percent": 0.7, "f0_min": 80.0, "f0_max": 400.0}
     plain["tempogram_lags"] = 32
-    return FeaturesConfig(preset=None, include={feature: statistics}, **(plain | parameters))
+    return Functionals(preset=None, include={feature: statistics}, **(plain | parameters))
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -73,7 +73,7 @@ def test_each_feature_is_its_plain_call(
 @pytest.mark.parametrize(("seconds", "sr"), [(0.3, SR), (0.7, SR), (3.1, SR), (0.7, 8_000)])
 def test_presets_are_the_reference(preset: str, seconds: float, sr: int, device: str) -> None:
     """Both presets, all columns in their order, at a telephone's rate too."""
-    y, config = faults.speech(5, seconds, sr), FeaturesConfig(preset=preset)
+    y, config = faults.speech(5, seconds, sr), Functionals(preset=preset)
     expected = librosa_backend.extract(y, sr, config)
     np.testing.assert_allclose(row(y, config, sr, device), expected, rtol=1e-4, atol=2e-4)
 
@@ -82,7 +82,7 @@ def test_presets_are_the_reference(preset: str, seconds: float, sr: int, device:
 def test_original_is_five_plain_calls(seed: int) -> None:
     """The 65 values of the original experiment."""
     y = faults.speech(seed, 0.4 + seed)
-    found = row(y, FeaturesConfig(preset="original"))
+    found = row(y, Functionals(preset="original"))
     np.testing.assert_allclose(found, plain_original(y), rtol=1e-5, atol=1e-4)
 
 
@@ -154,7 +154,7 @@ def test_percentiles_of_few_frames() -> None:
 
 def test_too_short_is_known_beforehand() -> None:
     """In the reference's words, from the number of samples."""
-    config = FeaturesConfig()
+    config = Functionals()
     y = faults.speech(0, 0.1)
     with pytest.raises(Excluded) as by_reference:
         librosa_backend.extract(y, SR, config)
@@ -165,14 +165,14 @@ def test_too_short_is_known_beforehand() -> None:
     with pytest.raises(Excluded, match="8 frames"):
         check_length(8 * 512 - 1, config)
     with pytest.raises(Excluded, match="too_short: no samples"):
-        check_length(0, FeaturesConfig(preset="original"))
+        check_length(0, Functionals(preset="original"))
 
 
 @pytest.mark.filterwarnings(SHORT)
 @pytest.mark.parametrize("n_fft", [512, 513])
 def test_frames_are_counted_as_librosa_cuts_them(n_fft: int) -> None:
     """At lengths around a multiple of the hop."""
-    config = FeaturesConfig(n_fft=n_fft, hop_length=128)
+    config = Functionals(n_fft=n_fft, hop_length=128)
     for n in (511, 512, 513):
         expected = PLAIN["centroid"](faults.speech(0)[:n], SR, n_fft, 128).shape[1]
         with pytest.raises(Excluded, match=f"too_short: {expected} frames"):
@@ -182,7 +182,7 @@ def test_frames_are_counted_as_librosa_cuts_them(n_fft: int) -> None:
 def test_what_overflows_is_left_in() -> None:
     """Not finite, in the row of that clip only."""
     y = torch.from_numpy(np.stack([faults.speech(0), faults.speech(1)]))
-    config = FeaturesConfig(preset="functionals")
+    config = Functionals(preset="functionals")
     alone = extract(y[1:], torch.tensor([SR]), SR, config)
     y[0] *= 1e25
     found = extract(y, torch.tensor([SR, SR]), SR, config)
@@ -220,7 +220,7 @@ def clips(ravdess: Path, step: int) -> list[np.ndarray]:
 def test_real_speech_within_tolerance(ravdess: Path) -> None:
     """Mean and standard deviation of every feature, within 1e-4 of the feature's size."""
     include = {feature: ["mean", "std"] for feature in PLAIN if feature != "zero_crossings"}
-    config = FeaturesConfig(preset=None, include={**include, "zero_crossings": ["count"]})
+    config = Functionals(preset=None, include={**include, "zero_crossings": ["count"]})
     for y in clips(ravdess, 240):
         expected = librosa_backend.extract(y, SR, config)
         found = row(y, config)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from speechnet.features.functionals.config import FeaturesConfig
+from speechnet.features.functionals.config import Functionals
 from speechnet.features.functionals.torch_backend import banks, kernels
 
 _BLOCK_CPU = 192 * 2_048
@@ -22,7 +22,7 @@ _BLOCK_GPU = 2**26
 """The same on a GPU, over all clips: about 1 GiB with all that is made of them."""
 
 
-def frame_count(n_samples: int, config: FeaturesConfig) -> int:
+def frame_count(n_samples: int, config: Functionals) -> int:
     """Frames of a clip: an odd frame is padded by one sample less than it is long."""
     return 1 + (n_samples - config.n_fft % 2) // config.hop_length
 
@@ -44,7 +44,7 @@ class Clips:
     y: Tensor
     lengths: Tensor
     sr: int
-    config: FeaturesConfig
+    config: Functionals
     equal: bool
     precise: bool
     floor: float = 0.0
@@ -105,7 +105,7 @@ class Block:
     Shapes are ``[b, t, bins]`` with ``t = stop - start`` and ``bins = 1 + n_fft // 2``.
 
     Attributes:
-        bins: how many of the bins lie up to ``data.features.fmax``.
+        bins: how many of the bins lie up to ``data.features.functionals.fmax``.
     """
 
     def __init__(self, clips: Clips, start: int, stop: int) -> None:
@@ -125,7 +125,7 @@ class Block:
 
     @property
     def band(self) -> Tensor:
-        """The magnitude up to ``data.features.fmax``."""
+        """The magnitude up to ``data.features.functionals.fmax``."""
         return self.magnitude[..., : self.bins]
 
     def _magnitude(self, frames: Tensor) -> Tensor:

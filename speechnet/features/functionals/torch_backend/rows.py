@@ -8,9 +8,9 @@ from typing import Final
 import torch
 from torch import Tensor
 
+from speechnet.core.clip_batches import keep_freed_memory
 from speechnet.core.errors import Excluded
-from speechnet.core.memory import keep_freed_memory
-from speechnet.features.functionals.config import FeaturesConfig
+from speechnet.features.functionals.config import Functionals
 from speechnet.features.functionals.torch_backend import crossings, level, spectral, yin
 from speechnet.features.functionals.torch_backend.chroma import Peaks, chroma, peaks, tunings
 from speechnet.features.functionals.torch_backend.frames import Block, Clips, blocks, frame_count
@@ -40,7 +40,7 @@ _KEPT_CPU, _KEPT_GPU = 2**23, 2**28
 """Values of the power that are kept until the tuning is known: 32 MiB and 1 GiB."""
 
 
-def check_length(n_samples: int, config: FeaturesConfig) -> None:
+def check_length(n_samples: int, config: Functionals) -> None:
     """Refuse a clip that is too short for a feature, before it joins a batch.
 
     Args:
@@ -58,7 +58,7 @@ def check_length(n_samples: int, config: FeaturesConfig) -> None:
 
 
 def extract(
-    y: Tensor, lengths: Tensor, sr: int, config: FeaturesConfig, *, floor: float = 0.0
+    y: Tensor, lengths: Tensor, sr: int, config: Functionals, *, floor: float = 0.0
 ) -> Tensor:
     """Compute a row of the feature matrix for each clip of a batch.
 
@@ -74,7 +74,7 @@ def extract(
             share of a clip's largest sample.
 
     Returns:
-        float32 ``[b, d]`` on the same device, in the order of ``config.names()``. A value that
+        float32 ``[b, d]`` on the same device, in the order of ``config.columns``. A value that
         came out NaN or infinite is left in.
 
     Raises:

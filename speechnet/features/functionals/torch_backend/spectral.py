@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from speechnet.core.errors import ConfigError
-from speechnet.features.functionals.config import FeaturesConfig, contrast_edges
+from speechnet.features.functionals.config import Functionals, contrast_edges
 from speechnet.features.functionals.torch_backend import banks, kernels
 from speechnet.features.functionals.torch_backend.filters import fft_frequencies
 from speechnet.features.functionals.torch_backend.frames import Block
@@ -26,7 +26,7 @@ _CONTRAST_QUANTILE = 0.02
 def mel(block: Block) -> Tensor:
     """Power in mel bands, not in dB yet."""
     config = block.config
-    fmax = config.highest(block.sr)
+    fmax = config.highest_frequency(block.sr)
     groups = banks.mel_groups(block.sr, config.n_fft, config.n_mels, fmax, block.device)
     return torch.cat([block.power[..., bins] @ filters for bins, filters in groups], dim=-1)
 
@@ -83,7 +83,7 @@ def contrast(block: Block) -> Tensor:
     return torch.stack(peaks + valleys, dim=-1)
 
 
-def contrast_bands(sr: int, config: FeaturesConfig) -> tuple[tuple[slice, int], ...]:
+def contrast_bands(sr: int, config: Functionals) -> tuple[tuple[slice, int], ...]:
     """The bins of each octave band, and how many of them count as its peak and its valley.
 
     Raises:
@@ -104,7 +104,7 @@ def _contrast_bands(
         if inside.size + (k > 0) < 2:
             raise ConfigError(
                 f"contrast with n_fft {n_fft} at {sr} Hz: no bin between {low:g} and {high:g} Hz; "
-                "raise data.features.n_fft or leave contrast out"
+                "raise data.features.functionals.n_fft or leave contrast out"
             )
         # Each band takes the bin below it in; all but the highest leave out their last one.
         first = inside[0] - (k > 0)

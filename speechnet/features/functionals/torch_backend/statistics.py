@@ -14,7 +14,7 @@ from speechnet.features.functionals.torch_backend.frames import Clips
 def summarise(
     values: Mapping[str, Tensor], groups: Mapping[str, Sequence[str]], clips: Clips
 ) -> Tensor:
-    """All statistics of all features, in the order of ``FeaturesConfig.names()``.
+    """All statistics of all features, in the order of ``Functionals.columns``.
 
     Args:
         values: float32 ``[b, frames, rows]`` for each feature; for one that is counted, the count

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from speechnet.core.errors import ConfigError
-from speechnet.features.functionals.config import FeaturesConfig
+from speechnet.features.functionals.config import Functionals
 from speechnet.features.functionals.torch_backend import kernels
 from speechnet.features.functionals.torch_backend.frames import Block
 
@@ -22,7 +22,7 @@ _PART_CPU = 64
 _TINY = torch.finfo(torch.float32).tiny
 
 
-def check_range(sr: int, config: FeaturesConfig) -> None:
+def check_range(sr: int, config: Functionals) -> None:
     """Refuse frequencies that can't be found at this rate in frames of this length.
 
     Raises:
@@ -31,12 +31,12 @@ def check_range(sr: int, config: FeaturesConfig) -> None:
     """
     if config.f0_max > sr / 2:
         raise ConfigError(
-            f"data.features.f0_max is {config.f0_max:g} Hz, expected at most half the rate "
-            f"({sr / 2:g} Hz)"
+            f"data.features.functionals.f0_max is {config.f0_max:g} Hz, expected at most half the "
+            f"rate ({sr / 2:g} Hz)"
         )
     if sr / config.f0_min >= config.n_fft - 1:
         raise ConfigError(
-            f"data.features.f0_min is {config.f0_min:g} Hz, expected above "
+            f"data.features.functionals.f0_min is {config.f0_min:g} Hz, expected above "
             f"{sr / (config.n_fft - 1):g} Hz at {sr} Hz with n_fft {config.n_fft}; raise either"
         )
 

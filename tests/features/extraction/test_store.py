@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from speechnet.audio.signal_statistics import SignalStatistics
-from speechnet.core.errors import StorageError
-from speechnet.features.store import FeatureStore, Row, Rows
+from speechnet.core.errors import Excluded, StorageError
+from speechnet.features.extraction.store import FeatureStore, Row, Rows
 
 pytestmark = pytest.mark.slow
 
@@ -33,7 +33,7 @@ import sys
 from pathlib import Path
 import numpy as np
 from speechnet.audio.signal_statistics import SignalStatistics
-from speechnet.features.store import FeatureStore
+from speechnet.features.extraction.store import FeatureStore
 def row(i):
     statistics = SignalStatistics(1.0 + i, 16_000, 1, 0.5, 0.0, 0.0, 0.1, 30.0, 8e3, f"{{i:032x}}")
     return np.full({WIDTH}, i, np.float32), statistics
@@ -69,9 +69,11 @@ def shards(store: FeatureStore) -> list[Path]:
 
 def assert_rows(found: Rows, *numbers: int) -> None:
     assert set(found.position) == {f"key{i}" for i in numbers}
-    taken = found.take(f"key{i}" for i in numbers)
-    np.testing.assert_array_equal(taken.X, [row(i)[0] for i in numbers])
-    assert [SignalStatistics(*values) for values in taken.statistics.itertuples(index=False)] == [
+    keys = [f"key{i}" for i in numbers]
+    frames, starts = found.frames(keys)
+    np.testing.assert_array_equal(frames, np.array([row(i)[0] for i in numbers]).reshape(-1, WIDTH))
+    assert starts.tolist() == list(range(len(numbers) + 1))
+    assert [SignalStatistics(*v) for v in found.statistics(keys).itertuples(index=False)] == [
         row(i)[1] for i in numbers
     ]
 
@@ -86,7 +88,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     open_store(tmp_path).write(rows(1, 2))
     open_store(tmp_path).write(rows(3))
     assert_rows(open_store(tmp_path).read(["key3", "key1", "key1", "other"]), 1, 3)
-    assert len(open_store(tmp_path).read([]).X) == 0
+    assert_rows(open_store(tmp_path).read([]))
 
 
 @settings(
@@ -105,9 +107,22 @@ def test_rows_come_back_to_the_last_bit(
     duration, *others = numbers
     statistics = SignalStatistics(duration, 8_000, 2, *others, "ff")
     store.write({key: (x, statistics) for key, x in zip(keys, X, strict=True)})
-    found = store.read(keys).take(keys)
-    assert found.X.tobytes() == X.tobytes()
-    assert found.statistics.to_dict("records") == [vars(statistics)] * 3
+    found = store.read(keys)
+    assert found.frames(keys)[0].tobytes() == X.tobytes()
+    assert found.statistics(keys).to_dict("records") == [vars(statistics)] * 3
+
+
+def test_frames_of_any_number_come_back(tmp_path: Path) -> None:
+    """Ragged, in the order asked for; a refusal between them has none, and keeps its reason."""
+    frames = [np.arange(n * WIDTH, dtype=np.float32).reshape(n, WIDTH) for n in (3, 1, 7)]
+    store = open_store(tmp_path)
+    store.write({"a": (frames[0], row(0)[1]), "b": Excluded("silent", "no sound")})
+    store.write({"c": (frames[1], row(1)[1]), "d": (frames[2], row(2)[1])})
+    found = open_store(tmp_path).read("abcd")
+    assert [str(why) for why in found.refusals("ab")] == ["None", "silent: no sound"]
+    got, starts = found.frames("dac")
+    assert starts.tolist() == [0, 7, 10, 11]
+    np.testing.assert_array_equal(got, np.concatenate([frames[2], frames[0], frames[1]]))
 
 
 def test_shards_are_plain_parquet(tmp_path: Path) -> None:
@@ -192,8 +207,8 @@ for i in range(100_000):
     finished = range(int(said[-1]) + 1 if said else 5)
     store = open_store(tmp_path)
     found = store.read(f"key{i}" for i in range(100_000))
-    assert_rows(found, *range(len(found.X)))  # no gap, nothing foreign
-    assert len(finished) <= len(found.X) <= len(finished) + 1
+    assert_rows(found, *range(len(found.position)))  # no gap, nothing foreign
+    assert len(finished) <= len(found.position) <= len(finished) + 1
 
 
 def test_a_kill_before_the_rename_leaves_a_temporary_file_only(tmp_path: Path) -> None:
@@ -235,7 +250,7 @@ def test_compaction_leaves_large_and_few_alone(tmp_path: Path) -> None:
     store.write(
         {
             f"large{i}": (x, row(i)[1])
-            for i, x in enumerate(rng.random((9_000, WIDTH), dtype=np.float32))
+            for i, x in enumerate(rng.random((300_000, WIDTH), dtype=np.float32))
         }
     )
     (large,) = shards(store)
@@ -258,7 +273,7 @@ def test_merged_shards_stay_of_bounded_size(
     for i in range(40):
         store.write(rows(i))
     size = shards(store)[0].stat().st_size
-    monkeypatch.setattr("speechnet.features.store._MERGED_BYTES", 10 * size)
+    monkeypatch.setattr("speechnet.features.extraction.store._MERGED_BYTES", 10 * size)
     store.compact()
     assert 4 <= len(shards(store)) <= 6
     assert_rows(store.read(f"key{i}" for i in range(40)), *range(40))
@@ -312,7 +327,7 @@ def test_compaction_survives_a_shard_that_vanishes(
     store.compact()
     monkeypatch.undo()
     assert len(shards(store)) == 1
-    assert len(store.read(f"key{i}" for i in range(20)).X) == 19
+    assert len(store.read(f"key{i}" for i in range(20)).position) == 19
 
 
 def without_privileges() -> tuple[str, ...]:
@@ -332,11 +347,11 @@ def test_a_folder_that_may_only_be_read(tmp_path: Path) -> None:
     os.utime(left, (0, 0))
     store.folder.chmod(0o555)
     code = """
-assert store.read(["key3"]).statistics.to_dict("records") == [vars(row(3)[1])]
+assert store.read(["key3"]).statistics(["key3"]).to_dict("records") == [vars(row(3)[1])]
 store.write({"key99": row(99)})
 store.write({"key98": row(98)})
 store.compact()
-print(store.writable, len(store.read(f"key{i}" for i in range(100)).X))
+print(store.writable, len(store.read(f"key{i}" for i in range(100)).position))
 """
     process = child(code, tmp_path, prefix=without_privileges())
     out, complaint = process.communicate(timeout=60)
@@ -372,7 +387,7 @@ def test_no_permission_means_nothing_is_kept(
     def refuse(*_: object) -> None:
         raise OSError(code, os.strerror(code))
 
-    monkeypatch.setattr("speechnet.features.store.write_whole", refuse)
+    monkeypatch.setattr("speechnet.features.extraction.store.write_whole", refuse)
     with caplog.at_level(logging.WARNING):
         store.write(rows(1))
     assert not store.writable
@@ -458,15 +473,15 @@ def test_rows_that_are_no_longer_held_are_read_and_checked_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Little is kept in memory; what was damaged or merged away meanwhile is noticed."""
-    monkeypatch.setattr("speechnet.features.store._HELD_BYTES", 0)
+    monkeypatch.setattr("speechnet.features.extraction.store._HELD_BYTES", 0)
     store = twenty_shards(tmp_path)
     keys = [f"key{i}" for i in range(20)]
     assert_rows(store.read(keys), *range(20))
     shards(store)[0].write_bytes(b"damaged")
-    assert len(store.read(keys).X) == 19
+    assert len(store.read(keys).position) == 19
     open_store(tmp_path).compact()
     assert len(shards(store)) == 1
-    assert len(store.read(keys).X) == 19
+    assert len(store.read(keys).position) == 19
 
 
 def test_rows_at_hand_survive_the_folder(tmp_path: Path) -> None:

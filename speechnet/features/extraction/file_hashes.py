@@ -25,9 +25,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from speechnet.console.progress import progress
 from speechnet.core.errors import Excluded
 from speechnet.core.files import write_whole
+from speechnet.core.progress import Progress, silent
 from speechnet.core.reading import kind_of_no_file, open_regular, read_regular
 
 _LOG = logging.getLogger(__name__)
@@ -106,6 +106,7 @@ def _read(
     *,
     probe: Callable[[str], None] | None,
     large: Collection[str],
+    progress: Progress,
 ) -> dict[str, str | Excluded]:
     if not paths:
         return {}
@@ -127,21 +128,29 @@ def _read(
     with progress("reading files", len(paths)) as advance, ThreadPoolExecutor() as pool:
         for path, read in zip(paths, pool.map(digest, paths), strict=True):
             found[path] = read
-            advance(1)
+            advance(1, 0.0)
     return found
 
 
-class Digests:
+class FileHashes:
     """What the files of a folder hold, remembered from call to call and from run to run.
 
     Args:
         root: the folder.
         cache_dir: where what is known is kept.
         verify: read every file, however unchanged it looks.
+        progress: is told which files have been read.
     """
 
-    def __init__(self, root: Path, *, cache_dir: Path, verify: bool = False) -> None:
-        self._root, self._verify = root, verify
+    def __init__(
+        self,
+        root: Path,
+        *,
+        cache_dir: Path,
+        verify: bool = False,
+        progress: Progress = silent,
+    ) -> None:
+        self._root, self._verify, self._progress = root, verify, progress
         name = hashlib.blake2b(os.fsencode(root.absolute()), digest_size=16).hexdigest()
         self._path = cache_dir / "digests" / f"{name}.parquet"
         self._known = self._read_known()
@@ -177,7 +186,8 @@ class Digests:
                 unknown.append(path)
         sizes = {path: s[0] for path, s in states.items() if not isinstance(s, Excluded)}
         large = {path for path in unknown if sizes[path] > _LARGE}
-        for path, read in _read(self._root, unknown, probe=probe, large=large).items():
+        read_now = _read(self._root, unknown, probe=probe, large=large, progress=self._progress)
+        for path, read in read_now.items():
             state = states[path]
             if isinstance(read, Excluded) or isinstance(state, Excluded):
                 found[path] = read if isinstance(read, Excluded) else Content(read, None)

@@ -28,7 +28,7 @@ Piece = TypeVar("Piece")
 Result = TypeVar("Result")
 
 
-def work_off(
+def run_in_workers(
     pieces: Mapping[str, Piece], function: Callable[[Piece], Result]
 ) -> Iterator[dict[str, Result | Excluded]]:
     """Call a function on each piece of work, parallel as ``joblib.parallel_config`` says.
@@ -59,16 +59,16 @@ def work_off(
     left = dict(pieces)
     deaths = 0
     with temporary_folder() as folder, threadpool_limits(limits=1):
-        desk = Path(folder)
+        notes = Path(folder)
         while left:
             try:
-                for results in _run(left, function, desk):
+                for results in _run(left, function, notes):
                     for name in results:
                         del left[name]
                     yield {**results}
             except TerminatedWorkerError as error:
                 # Which of the pieces is to blame shows when each runs alone.
-                suspects = {name: left.pop(name) for name in _on_desk(desk) if name in left}
+                suspects = {name: left.pop(name) for name in _noted(notes) if name in left}
                 deaths += not suspects
                 if deaths == _START_LIMIT:
                     raise SpeechnetError(
@@ -79,7 +79,7 @@ def work_off(
 
 
 def _run(
-    pieces: Mapping[str, Piece], function: Callable[[Piece], Result], desk: Path
+    pieces: Mapping[str, Piece], function: Callable[[Piece], Result], notes: Path
 ) -> Iterator[dict[str, Result]]:
     import joblib
 
@@ -87,7 +87,7 @@ def _run(
     size = min(_BATCH, math.ceil(len(items) / (_TASKS * joblib.effective_n_jobs())))
     batches = [dict(items[i : i + size]) for i in range(0, len(items), size)]
     results: Iterator[dict[str, Result]] = joblib.Parallel(return_as="generator_unordered")(
-        joblib.delayed(_work)(batch, function, desk) for batch in batches
+        joblib.delayed(_work)(batch, function, notes) for batch in batches
     )
     return results
 
@@ -106,10 +106,10 @@ def _retry(piece: Piece, function: Callable[[Piece], Result]) -> Result | Exclud
 
 
 def _work(
-    pieces: Mapping[str, Piece], function: Callable[[Piece], Result], desk: Path
+    pieces: Mapping[str, Piece], function: Callable[[Piece], Result], notes: Path
 ) -> dict[str, Result]:
-    """Runs in a worker process; its note on the desk says which piece it is busy with."""
-    note = desk / uuid4().hex
+    """Runs in a worker process; its note says which piece it is busy with."""
+    note = notes / uuid4().hex
     results: dict[str, Result] = {}
     with threadpool_limits(limits=1):
         for name, piece in pieces.items():
@@ -120,7 +120,7 @@ def _work(
 
 
 def _put(note: Path, name: str) -> None:
-    # A worker on another machine of a cluster has no desk; there the scheduler tries again.
+    # A worker on another machine does not see this folder; there the scheduler tries again.
     with contextlib.suppress(OSError):
         note.write_text(name, encoding="utf-8")
 
@@ -130,9 +130,9 @@ def _alone(piece: Piece, function: Callable[[Piece], Result]) -> Result:
         return function(piece)
 
 
-def _on_desk(desk: Path) -> list[str]:
+def _noted(folder: Path) -> list[str]:
     """The pieces that processes were working on when they died."""
-    notes = list(desk.iterdir())
+    notes = list(folder.iterdir())
     names = [note.read_text(encoding="utf-8") for note in notes]
     for note in notes:
         note.unlink()

@@ -1,10 +1,13 @@
 """The feature cache: content-addressed, shared, sharded, checked, crash-safe.
 
-``<cache>/features/<recipe>/<digest>.parquet``: ``recipe`` names everything that decides what a row
-is; ``digest`` is the hash of the shard's own bytes and is compared on every read, so that a flipped
-bit anywhere is noticed. Shards are never changed: each is written under a temporary name, synced
-and renamed. Any number of processes may read and write one folder; whoever dies leaves at most a
-temporary file behind. Nothing is unpickled.
+``<cache>/features/<recipe>/<digest>.parquet``: ``recipe`` names everything that decides the numbers
+of one extractor; ``digest`` is the hash of the shard's own bytes and is compared on every read, so
+that a flipped bit anywhere is noticed. Shards are never changed: each is written under a temporary
+name, synced and renamed. Any number of processes may read and write one folder; whoever dies leaves
+at most a temporary file behind. Nothing is unpickled.
+
+A recording's row holds its frames one behind the other: one frame of a vector, any number of a
+sequence.
 """
 
 from __future__ import annotations
@@ -31,10 +34,11 @@ from speechnet.audio.signal_statistics import SignalStatistics
 from speechnet.core.errors import Excluded, StorageError
 from speechnet.core.files import is_full, remove_abandoned, sync_folder, write_whole
 from speechnet.core.reading import read_regular
-from speechnet.core.types import Float32
+from speechnet.core.types import Float32, Int64
 
 Row = tuple[Float32, SignalStatistics]
-"""What is kept of a recording: its features, float32 ``[d]``, and the statistics of its samples."""
+"""What is kept of a recording: its features, float32 ``[d]`` or ``[frames, d]``, and the statistics
+of its samples."""
 
 Outcome = Row | Excluded
 """A row, or why there is none: what can't be used need not be looked at again either."""
@@ -42,12 +46,13 @@ Outcome = Row | Excluded
 _LOG = logging.getLogger(__name__)
 
 _STATISTICS: Final = [field.name for field in fields(SignalStatistics)]
+_NO_STATISTICS: Final = SignalStatistics(0.0, 0, 0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, "")
 
 _COMPACT_ABOVE: Final = 16
 """Shards in a recipe's folder before small ones are merged."""
 
-_SMALL_ROWS: Final = 4_096
-"""Shards with fewer rows than this are merged."""
+_SMALL_BYTES: Final = 2**22
+"""Shards below this are merged."""
 
 _MERGED_BYTES: Final = 2**27
 """About the largest that a shard grows by merging."""
@@ -68,8 +73,8 @@ class Rows:
 
     Attributes:
         table: columns ``key``, those of ``SignalStatistics``, ``reason`` and ``detail`` (empty
-            where there is a row), and ``row``.
-        width: the number of columns of the matrix, ``d``.
+            where there are features), and ``row`` (empty where there are none).
+        width: the number of columns of the features, ``d``.
     """
 
     table: pa.Table
@@ -84,41 +89,46 @@ class Rows:
         """These and others; a row that stands in two of them counts once."""
         return Rows(pa.concat_tables([self.table, *(other.table for other in others)]), self.width)
 
-    def take(self, keys: Iterable[str]) -> Rows:
-        """The rows of some keys, in their order, twice where a key comes twice."""
-        positions = pa.array([self.position[key] for key in keys], pa.int64())
-        return Rows(self.table.take(positions), self.width)
+    def frames(self, keys: Iterable[str]) -> tuple[Float32, Int64]:
+        """Features of some keys, in their order, twice where a key comes twice.
 
-    @property
-    def X(self) -> Float32:  # noqa: N802 - the field's name for it
-        """float32 ``[n, d]``, zero where there is no row."""
-        flat = self.table["row"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
-        return np.asarray(flat, dtype=np.float32).reshape(-1, self.width)
+        Returns:
+            Frames, float32 ``[total, d]``, one recording behind the other, and int64
+            ``starts [n + 1]``: recording ``i`` has the frames from ``starts[i]`` up to the next.
+        """
+        rows = self._take(keys, ["row"])["row"].combine_chunks()
+        flat = rows.flatten().to_numpy(zero_copy_only=False)
+        offsets = rows.offsets.to_numpy()
+        return flat.reshape(-1, self.width), (offsets - offsets[0]) // self.width
 
-    @property
-    def statistics(self) -> pd.DataFrame:
-        """Columns as ``SignalStatistics`` has them."""
-        frame: pd.DataFrame = self.table.select(_STATISTICS).to_pandas()
+    def statistics(self, keys: Iterable[str]) -> pd.DataFrame:
+        """Columns as ``SignalStatistics`` has them, a row for each key in their order."""
+        frame: pd.DataFrame = self._take(keys, _STATISTICS).to_pandas()
         return frame
 
-    @property
-    def refusals(self) -> list[Excluded | None]:
-        """Why there is no row, None where there is one."""
-        whys = zip(self.table["reason"].to_pylist(), self.table["detail"].to_pylist(), strict=True)
+    def refusals(self, keys: Iterable[str]) -> list[Excluded | None]:
+        """Why a key has no features, None where it has some, in the keys' order."""
+        table = self._take(keys, ["reason", "detail"])
+        whys = zip(table["reason"].to_pylist(), table["detail"].to_pylist(), strict=True)
         return [Excluded(reason, detail) if reason else None for reason, detail in whys]
 
+    def _take(self, keys: Iterable[str], columns: list[str]) -> pa.Table:
+        positions = pa.array([self.position[key] for key in keys], pa.int64())
+        return self.table.select(columns).take(positions)
 
-def _schema(width: int) -> pa.Schema:
+
+def _schema() -> pa.Schema:
     kinds = {"float": pa.float64(), "int": pa.int64(), "str": pa.string()}
     columns = {"key": pa.string()} | {
         field.name: kinds[str(field.type)] for field in fields(SignalStatistics)
     }
     columns |= {"reason": pa.string(), "detail": pa.string()}
-    return pa.schema([*columns.items(), ("row", pa.list_(pa.float32(), width))])
+    # Large: all frames of a corpus are more than 32 bits can count.
+    return pa.schema([*columns.items(), ("row", pa.large_list(pa.float32()))])
 
 
 class FeatureStore:
-    """Rows of one recipe, by key.
+    """Rows of one extractor's recipe, by key.
 
     What is asked for again costs what is new, however much there is: a shard is read once for its
     keys, which stay in memory, and again only for rows that are no longer at hand.
@@ -126,7 +136,7 @@ class FeatureStore:
     Args:
         folder: the cache folder; made if need be.
         recipe: everything that decides what a row is, as plain types.
-        width: the number of columns, ``d``.
+        width: the number of columns of the features, ``d``.
 
     Attributes:
         writable: False when the folder can't be written: rows are then computed and not kept.
@@ -176,19 +186,19 @@ class FeatureStore:
         return Rows(table, self.width)
 
     def _table(self, outcomes: Mapping[str, Outcome]) -> pa.Table:
-        no_statistics = SignalStatistics(0.0, 0, 0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, "")
-        nothing = np.zeros(self.width, dtype=np.float32), no_statistics
+        nothing = np.zeros(0, dtype=np.float32), _NO_STATISTICS
         rows = [nothing if isinstance(o, Excluded) else o for o in outcomes.values()]
         whys = [
             (o.reason, o.detail) if isinstance(o, Excluded) else ("", "") for o in outcomes.values()
         ]
-        X = np.array([row for row, _ in rows], dtype=np.float32).ravel()
+        values = np.concatenate([nothing[0], *(row.ravel() for row, _ in rows)])
+        offsets = np.cumsum([0, *(row.size for row, _ in rows)])
         columns: dict[str, Any] = {
             name: [getattr(statistics, name) for _, statistics in rows] for name in _STATISTICS
         }
-        columns |= {"key": [*outcomes], "row": pa.FixedSizeListArray.from_arrays(X, self.width)}
+        columns |= {"key": [*outcomes], "row": pa.LargeListArray.from_arrays(offsets, values)}
         columns |= {"reason": [why for why, _ in whys], "detail": [more for _, more in whys]}
-        return pa.table(columns, schema=_schema(self.width))
+        return pa.table(columns, schema=_schema())
 
     def compact(self) -> None:
         """Merge small shards once there are many. Rows can be read all the while.
@@ -200,7 +210,7 @@ class FeatureStore:
             return
         with self._refusals():
             sizes = {path: _size(path) for path in self._shards()}
-            small = [p for p, size in sizes.items() if size < _SMALL_ROWS * self.width * 4]
+            small = [p for p, size in sizes.items() if size < _SMALL_BYTES]
             if len(small) <= _COMPACT_ABOVE:
                 return
             ends = np.cumsum([sizes[path] for path in small])

@@ -8,12 +8,13 @@ one class only, that class is what is subtracted.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from speechnet.core.errors import DataError
-from speechnet.core.types import Float32
+from speechnet.core.types import FeatureMatrix, Features, FeatureSet, Float32
 from speechnet.core.wording import counted, plural
 
 
@@ -38,7 +39,7 @@ def standardise_by_speaker(X: Float32, speakers: Sequence[object]) -> Float32:
             f"{unknown:,} of {counted(len(codes), 'recording')} {plural(unknown, 'has', 'have')} "
             "no "
             "speaker, by whom their features would "
-            "be standardised: name the speakers, or set data.features.per_speaker: false"
+            "be standardised: name the speakers, or set data.per_speaker: false"
         )
     out = np.zeros_like(X)
     order = np.argsort(codes, kind="stable")
@@ -50,3 +51,20 @@ def standardise_by_speaker(X: Float32, speakers: Sequence[object]) -> Float32:
         varies = sd > 10 * np.finfo(np.float32).eps * np.abs(values).max(axis=0)
         out[rows] = np.where(varies, centred / np.where(varies, sd, 1.0), 0.0)
     return out
+
+
+def by_speaker(features: FeatureSet, speakers: Sequence[object]) -> FeatureSet:
+    """``standardise_by_speaker`` of all vectors, and of all frames of each speaker's sequences.
+
+    Args:
+        features: of ``n`` recordings.
+        speakers: who speaks in each of them, ``[n]``.
+    """
+    found: dict[str, Features] = {}
+    for name, one in features.by_extractor.items():
+        if isinstance(one, FeatureMatrix):
+            found[name] = replace(one, X=standardise_by_speaker(one.X, speakers))
+        else:
+            each = np.repeat(np.array(speakers, dtype=object), np.diff(one.starts))
+            found[name] = replace(one, frames=standardise_by_speaker(one.frames, list(each)))
+    return FeatureSet(found)

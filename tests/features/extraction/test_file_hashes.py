@@ -11,8 +11,8 @@ import soundfile
 from speechnet.audio.config import AudioConfig
 from speechnet.audio.decode import probe
 from speechnet.core.errors import Excluded
-from speechnet.features import file_hashes as module
-from speechnet.features.file_hashes import Digests, file_digest
+from speechnet.features.extraction import file_hashes as module
+from speechnet.features.extraction.file_hashes import FileHashes, file_digest
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def look(root: Path, *names: str, verify: bool = False) -> dict[str, object]:
-    known = Digests(root, cache_dir=root.parent / "cache", verify=verify)
+    known = FileHashes(root, cache_dir=root.parent / "cache", verify=verify)
     found = known.of(names or ("a", "b", "c"))
     known.keep()
     return {name: o if isinstance(o, Excluded) else o.digest for name, o in found.items()}
@@ -197,7 +197,7 @@ def test_others_of_the_folder_are_remembered(root: Path, read: list[str]) -> Non
 @pytest.mark.parametrize("change", ["none", "touched", "content", "gone"])
 def test_whether_a_file_still_holds_it(root: Path, read: list[str], change: str) -> None:
     """Told by its state; it is read only where that has changed."""
-    content = Digests(root, cache_dir=root.parent / "cache").of(["a"])["a"]
+    content = FileHashes(root, cache_dir=root.parent / "cache").of(["a"])["a"]
     assert not isinstance(content, Excluded)
     read.clear()
     match change:
@@ -238,7 +238,7 @@ def test_a_large_file_is_looked_into_before_it_is_hashed(root: Path, read: list[
             probe(root / path, AudioConfig(), whole=True)
 
     names = ["void", "endless", "large", "a"]
-    found = Digests(root, cache_dir=root.parent / "cache").of(names, probe=look_into)
+    found = FileHashes(root, cache_dir=root.parent / "cache").of(names, probe=look_into)
     assert sorted(asked) == ["endless", "large", "void"]
     assert sorted(read) == ["a", "large"]
     whys = [o.reason for o in found.values() if isinstance(o, Excluded)]

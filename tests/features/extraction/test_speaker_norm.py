@@ -5,7 +5,7 @@ import pytest
 from sklearn.preprocessing import StandardScaler
 
 from speechnet.core.errors import DataError
-from speechnet.features.speaker_norm import standardise_by_speaker
+from speechnet.features.extraction.speaker_norm import standardise_by_speaker
 
 
 def test_every_speaker_is_what_a_standard_scaler_of_their_rows_gives() -> None:

@@ -9,7 +9,7 @@ import joblib
 import pytest
 
 from speechnet.core.errors import ConfigError, Excluded, SpeechnetError
-from speechnet.features.workers import work_off
+from speechnet.features.extraction.workers import run_in_workers
 
 # Killing a worker makes loky warn that it has lost one.
 pytestmark = pytest.mark.filterwarnings("ignore:A worker stopped while some jobs:UserWarning")
@@ -37,7 +37,7 @@ def refuse(i: int) -> int:
 
 def gather(function: object, pieces: dict[str, int] = PIECES) -> dict[str, object]:
     results: dict[str, object] = {}
-    for batch in work_off(pieces, function):  # type: ignore[arg-type]
+    for batch in run_in_workers(pieces, function):  # type: ignore[arg-type]
         assert not results.keys() & batch.keys()
         results |= batch
     return results
@@ -83,7 +83,7 @@ def test_processes_that_never_begin_end_the_run(monkeypatch: pytest.MonkeyPatch)
 
         raise TerminatedWorkerError("died at birth")
 
-    monkeypatch.setattr("speechnet.features.workers._run", die)
+    monkeypatch.setattr("speechnet.features.extraction.workers._run", die)
     with pytest.raises(SpeechnetError, match="3 times a process died before it began"):
         gather(square)
 

@@ -17,21 +17,20 @@ import soundfile
 from helpers import faults
 
 from speechnet.audio.config import AudioConfig
-from speechnet.audio.decode import Clip
 from speechnet.audio.signal_statistics import SignalStatistics
+from speechnet.core import clip_batches
 from speechnet.core.columns import CORPUS_COLUMNS
 from speechnet.core.errors import ConfigError
 from speechnet.denoise import DenoiseConfig
-from speechnet.features import extract as extraction
-from speechnet.features.extract import Extraction, extract_features
-from speechnet.features.functionals.backends import TorchBackend
-from speechnet.features.functionals.config import FeaturesConfig
-from speechnet.features.recipe import Recipe
+from speechnet.features.extraction import extract as extraction
+from speechnet.features.extraction.extract import Extraction, extract_features
+from speechnet.features.extraction.recipe import Recipe
+from speechnet.features.functionals.config import Functionals
 
 pytestmark = pytest.mark.slow
 
-CHEAP = FeaturesConfig(preset=None, include={"mfcc": ["mean"], "zero_crossings": ["count"]})
-RECIPE = Recipe(AudioConfig(), DenoiseConfig(method="none"), CHEAP)
+CHEAP = Functionals(preset=None, include={"mfcc": ["mean"], "zero_crossings": ["count"]})
+RECIPE = Recipe(AudioConfig(), DenoiseConfig(method="none"), {"functionals": CHEAP})
 
 
 def table_of(files: list[str]) -> pd.DataFrame:
@@ -77,23 +76,25 @@ def test_each_fault_is_excluded_for_its_own_reason(tmp_path: Path) -> None:
     recipe = Recipe(
         AudioConfig(max_samples=faults.MAX_SAMPLES, max_duration=None),
         DenoiseConfig(method="none"),
-        FeaturesConfig(preset="original"),
+        {"functionals": Functionals(preset="original")},
     )
     result = run(root, list(expected), recipe, n_jobs=2)
     ids = dict(zip(expected, table_of(list(expected)).index, strict=True))
     bad = {ids[name]: reason for name, reason in expected.items() if reason}
     assert reasons(result) == bad
-    assert list(result.matrix.index) == [i for name, i in ids.items() if not expected[name]]
-    assert np.isfinite(result.matrix.X).all()
+    assert list(result.features.matrix.index) == [
+        i for name, i in ids.items() if not expected[name]
+    ]
+    assert np.isfinite(result.features.matrix.X).all()
     assert result.excluded["detail"].str.len().min() > 5
-    assert list(result.statistics.index) == list(result.matrix.index)
+    assert list(result.statistics.index) == list(result.features.matrix.index)
     assert result.statistics.loc["offset.wav", "dc"] == pytest.approx(0.5, abs=0.01)
     assert result.statistics.loc["clipped.wav", "clipped"] > 0.05
     # What was measured comes back from the cache as it was, and what was refused is again; only
     # what may be mended by now is tried anew.
     again = run(root, list(expected), recipe)
     assert again.computed == sum(reason == "unreadable" for reason in expected.values()) - 2
-    np.testing.assert_array_equal(again.matrix.X, result.matrix.X)
+    np.testing.assert_array_equal(again.features.matrix.X, result.features.matrix.X)
     pd.testing.assert_frame_equal(again.statistics, result.statistics)
     pd.testing.assert_frame_equal(again.excluded, result.excluded)
 
@@ -105,12 +106,12 @@ def test_the_cache_spares_the_computation(tmp_path: Path, monkeypatch: pytest.Mo
     first = run(root, files)
     assert first.computed == 5
     (root / "000.wav").rename(root / "renamed.wav")
-    monkeypatch.setattr(extraction, "load", None)
+    monkeypatch.setattr(extraction, "load_at_rates", None)
     files[0] = "renamed.wav"
     second = run(root, files)
     assert second.computed == 0
-    np.testing.assert_array_equal(second.matrix.X, first.matrix.X)
-    assert list(second.matrix.index) == files
+    np.testing.assert_array_equal(second.features.matrix.X, first.features.matrix.X)
+    assert list(second.features.matrix.index) == files
 
 
 def test_a_changed_file_is_computed_anew(tmp_path: Path) -> None:
@@ -123,19 +124,21 @@ def test_a_changed_file_is_computed_anew(tmp_path: Path) -> None:
     os.utime(root / "001.wav", ns=(times.st_atime_ns, times.st_mtime_ns))
     after = run(root, files)
     assert after.computed == 1
-    changed = (before.matrix.X != after.matrix.X).any(axis=1)
+    changed = (before.features.matrix.X != after.features.matrix.X).any(axis=1)
     assert changed.tolist() == [False, True, False]
 
 
 @pytest.mark.parametrize(
     "other",
     [
-        Recipe(AudioConfig(sample_rate=16_000), DenoiseConfig(method="none"), CHEAP),
-        Recipe(AudioConfig(), DenoiseConfig(method="stationary"), CHEAP),
+        Recipe(
+            AudioConfig(sample_rate=16_000), DenoiseConfig(method="none"), {"functionals": CHEAP}
+        ),
+        Recipe(AudioConfig(), DenoiseConfig(method="stationary"), {"functionals": CHEAP}),
         Recipe(
             AudioConfig(),
             DenoiseConfig(method="none"),
-            FeaturesConfig(preset=None, include=CHEAP.include, hop_length=256),
+            {"functionals": Functionals(preset=None, include=CHEAP.include, hop_length=256)},
         ),
     ],
     ids=["audio", "denoise", "features"],
@@ -146,7 +149,7 @@ def test_another_recipe_is_computed_anew(tmp_path: Path, other: Recipe) -> None:
     files = write_corpus(root, 2, 1.0)
     before, after = run(root, files), run(root, files, other)
     assert after.computed == 2
-    assert (before.matrix.X != after.matrix.X).any(axis=1).all()
+    assert (before.features.matrix.X != after.features.matrix.X).any(axis=1).all()
 
 
 def test_parts_of_a_recording_are_rows(tmp_path: Path) -> None:
@@ -165,7 +168,7 @@ def test_parts_of_a_recording_are_rows(tmp_path: Path) -> None:
         root, table, RECIPE, cache_dir=tmp_path / "cache", keep_duplicates=True
     )
     assert reasons(result) == {"beyond": "truncated"}
-    row = dict(zip(result.matrix.index, result.matrix.X, strict=True))
+    row = dict(zip(result.features.matrix.index, result.features.matrix.X, strict=True))
     np.testing.assert_array_equal(row["part 1"], row["cut 1"])
     np.testing.assert_array_equal(row["part 2"], row["cut 2"])
     assert (row["whole"] != row["part 1"]).all()
@@ -188,13 +191,13 @@ def test_duplicates_are_excluded_or_kept(tmp_path: Path) -> None:
     ]
     assert result.computed == 3  # the copy's bytes are known
     kept = run(root, files, keep_duplicates=True)
-    assert list(kept.matrix.index) == files
-    np.testing.assert_array_equal(kept.matrix.X[:2], kept.matrix.X[2:])
+    assert list(kept.features.matrix.index) == files
+    np.testing.assert_array_equal(kept.features.matrix.X[:2], kept.features.matrix.X[2:])
 
 
 def test_the_number_of_processes_changes_nothing(tmp_path: Path) -> None:
     """One, two, or threads: the same bits in the same order."""
-    recipe = Recipe(AudioConfig(), DenoiseConfig(method="none"), FeaturesConfig())
+    recipe = Recipe(AudioConfig(), DenoiseConfig(method="none"), {"functionals": Functionals()})
     results = []
     for i, (backend, n_jobs) in enumerate([("loky", 1), ("loky", 2), ("threading", 2)]):
         root = tmp_path / str(i) / "corpus"
@@ -205,19 +208,19 @@ def test_the_number_of_processes_changes_nothing(tmp_path: Path) -> None:
                 extract_features(root, table_of(files), recipe, cache_dir=root.parent / "cache")
             )
     for result in results[1:]:
-        assert result.matrix.index == results[0].matrix.index
-        np.testing.assert_array_equal(result.matrix.X, results[0].matrix.X)
+        assert result.features.matrix.index == results[0].features.matrix.index
+        np.testing.assert_array_equal(result.features.matrix.X, results[0].features.matrix.X)
         pd.testing.assert_frame_equal(result.statistics, results[0].statistics)
 
 
-class _Batched(TorchBackend):
+def _on_a_gpu(clips: list[np.ndarray], compute: Callable[..., object], device: str) -> object:
     """A GPU's way of working, on the CPU."""
+    if device == "cuda" and any(len(clip) == 2 * faults.RATE for clip in clips):
+        raise RuntimeError("a clip that this device can't take")
+    return _REAL_APPLY(clips, compute, "cpu")  # type: ignore[arg-type]
 
-    def _compute(self, clips, sr, device):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-        del device
-        if any(len(clip) == 2 * faults.RATE for clip in clips):
-            raise RuntimeError("a clip that this device can't take")
-        return super()._compute(clips, sr, "cpu")
+
+_REAL_APPLY = clip_batches._apply
 
 
 @pytest.mark.parametrize(("ahead", "portion"), [(1, 1), (2**26, 30_000), (2**26, 2**29)])
@@ -233,11 +236,7 @@ def test_a_gpu_is_fed_by_processes_that_decode(
     monkeypatch.setattr(extraction, "_AHEAD", ahead)
     monkeypatch.setattr(extraction, "_PORTION", portion)
     monkeypatch.setattr(extraction, "choose_device", lambda *_: "cuda")
-    monkeypatch.setattr(
-        extraction,
-        "make_backend",
-        lambda _, denoise, features, device: _Batched(denoise, features, device=device),
-    )
+    monkeypatch.setattr(clip_batches, "_apply", _on_a_gpu)
     (tmp_path / "other").mkdir()
     with joblib.parallel_config(backend="loky", n_jobs=2):
         found = extract_features(
@@ -246,14 +245,16 @@ def test_a_gpu_is_fed_by_processes_that_decode(
         )  # fmt: skip
     assert reasons(found) == {"bad.wav": "failed", "empty.wav": "unreadable"}
     assert "can't take" in found.excluded.set_index("file").loc["bad.wav", "detail"]
-    assert found.matrix.index == alone.matrix.index
-    np.testing.assert_allclose(found.matrix.X, alone.matrix.X, rtol=1e-4, atol=1e-4)
+    assert found.features.matrix.index == alone.features.matrix.index
+    np.testing.assert_allclose(
+        found.features.matrix.X, alone.features.matrix.X, rtol=1e-4, atol=1e-4
+    )
 
 
-def _refuse(path: Path, config: AudioConfig, *, real: Callable[..., Clip], **part: float) -> Clip:
+def _refuse(path: Path, *rest: object, real: Callable[..., object], **part: float) -> object:
     if path.stem == "003":
         raise RuntimeError("something new")
-    return real(path, config, **part)
+    return real(path, *rest, **part)
 
 
 def test_an_unexpected_error_costs_one_file(
@@ -262,11 +263,13 @@ def test_an_unexpected_error_costs_one_file(
     """Its kind and words stand in excluded.csv."""
     root = tmp_path / "corpus"
     files = write_corpus(root, 5)
-    monkeypatch.setattr(extraction, "load", partial(_refuse, real=extraction.load))
+    monkeypatch.setattr(
+        extraction, "load_at_rates", partial(_refuse, real=extraction.load_at_rates)
+    )
     result = run(root, files)
     assert reasons(result) == {"003.wav": "failed"}
     assert result.excluded["detail"].tolist() == ["RuntimeError: something new"]
-    assert len(result.matrix.X) == 4
+    assert len(result.features.matrix.X) == 4
 
 
 def test_a_file_that_changes_under_its_hands_is_not_cached(
@@ -275,13 +278,13 @@ def test_a_file_that_changes_under_its_hands_is_not_cached(
     """Its row would stand under the hash of other bytes."""
     root = tmp_path / "corpus"
     files = write_corpus(root, 2)
-    real = extraction.load
+    real = extraction.load_at_rates
 
-    def meddle(path: Path, *arguments: object, **parts: float) -> Clip:
+    def meddle(path: Path, *arguments: object, **parts: float) -> object:
         soundfile.write(root / "001.wav", faults.speech(9, 0.4), faults.RATE)
         return real(path, *arguments, **parts)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(extraction, "load", meddle)
+    monkeypatch.setattr(extraction, "load_at_rates", meddle)
     result = run(root, files)
     assert result.excluded["detail"].tolist() == ["the file changed while it was being read"]
     monkeypatch.undo()
@@ -295,13 +298,13 @@ def test_a_refusal_of_other_content_is_not_cached(
     root = tmp_path / "corpus"
     files = write_corpus(root, 2)
     whole = (root / "001.wav").read_bytes()
-    real = extraction.load
+    real = extraction.load_at_rates
 
-    def halve(path: Path, *arguments: object, **parts: float) -> Clip:
+    def halve(path: Path, *arguments: object, **parts: float) -> object:
         (root / "001.wav").write_bytes(whole[: len(whole) // 2])
         return real(path, *arguments, **parts)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(extraction, "load", halve)
+    monkeypatch.setattr(extraction, "load_at_rates", halve)
     result = run(root, files)
     assert result.excluded["detail"].tolist() == ["the file changed while it was being read"]
     monkeypatch.undo()
@@ -314,26 +317,26 @@ def test_nothing_usable_is_an_empty_matrix(tmp_path: Path) -> None:
     """With all its columns, and everything in excluded.csv."""
     (tmp_path / "corpus").mkdir()
     result = run(tmp_path / "corpus", ["a.wav", "b.wav"])
-    assert result.matrix.X.shape == (0, len(CHEAP.names()))
+    assert result.features.matrix.X.shape == (0, len(CHEAP.columns))
     assert result.statistics.columns.tolist() == list(SignalStatistics.__dataclass_fields__)
     assert reasons(result) == {"a.wav": "missing", "b.wav": "missing"}
 
 
-def _kill(path: Path, config: AudioConfig, *, real: Callable[..., Clip], **part: float) -> Clip:
+def _kill(path: Path, *rest: object, real: Callable[..., object], **part: float) -> object:
     if path.stem == "007":
         with path.with_name("deaths").open("a") as log:
             log.write("x")
         os.kill(os.getpid(), signal.SIGKILL)
-    return real(path, config, **part)
+    return real(path, *rest, **part)
 
 
-def _poisoned(job: object, recipe: Recipe) -> object:
+def _poisoned(task: object, **settings: object) -> object:
     """Runs in a worker: as the real thing, with a decoder that one file is fatal to."""
-    extraction.load = partial(_kill, real=_REAL_LOAD)
-    return _REAL_ROW(job, recipe)  # type: ignore[arg-type]
+    extraction.load_at_rates = partial(_kill, real=_REAL_LOAD)
+    return _REAL_WORK(task, **settings)  # type: ignore[arg-type]
 
 
-_REAL_ROW, _REAL_LOAD = extraction._row, extraction.load
+_REAL_WORK, _REAL_LOAD = extraction._work, extraction.load_at_rates
 
 
 @pytest.mark.filterwarnings("ignore:A worker stopped while some jobs:UserWarning")
@@ -343,11 +346,11 @@ def test_a_file_that_kills_its_worker_is_excluded(
     """A real process really killed, twice by the same file; all others have their rows."""
     root = tmp_path / "corpus"
     files = write_corpus(root, 20)
-    monkeypatch.setattr(extraction, "_row", _poisoned)
+    monkeypatch.setattr(extraction, "_work", _poisoned)
     result = run(root, files, n_jobs=2)
     assert reasons(result) == {"007.wav": "worker_died"}
     assert (root / "deaths").read_text() == "xx"
-    assert list(result.matrix.index) == [name for name in files if name != "007.wav"]
+    assert list(result.features.matrix.index) == [name for name in files if name != "007.wav"]
 
 
 # Behind the killed ones: an error ends the processes, too, and the next would start anew.
@@ -355,12 +358,10 @@ def test_a_file_that_kills_its_worker_is_excluded(
     ("n_jobs", "recipe", "match"),
     [
         (2, Recipe(AudioConfig(sample_rate=8_000), DenoiseConfig(method="none"),
-                   FeaturesConfig(contrast_bands=6)),
+                   {"functionals": Functionals(contrast_bands=6)}),
          r"sample_rate \(8000 Hz\).*don't go together"),
-        (1, Recipe(AudioConfig(), DenoiseConfig(freq_mask_smooth_hz=5), CHEAP),
+        (1, Recipe(AudioConfig(), DenoiseConfig(freq_mask_smooth_hz=5), {"functionals": CHEAP}),
          "smoothed over 5 Hz and 50 ms, expected at least 43.07 Hz"),
-        (1, Recipe(AudioConfig(sample_rate=0), DenoiseConfig(), CHEAP), "sample_rate is 0 Hz"),
-        (1, Recipe(AudioConfig(), DenoiseConfig(prop_decrease=2), CHEAP), "prop_decrease is 2"),
     ],
 )  # fmt: skip
 def test_a_recipe_that_can_t_work_is_not_blamed_on_the_files(
@@ -377,9 +378,9 @@ RUN = """
 import sys
 from pathlib import Path
 import joblib
-from speechnet.features import extract
-from speechnet.features.extract import extract_features
-from test_extraction import RECIPE, table_of
+from speechnet.features.extraction import extract
+from speechnet.features.extraction.extract import extract_features
+from test_extract import RECIPE, table_of
 extract._FLUSH_S = 0  # a shard for each batch
 root, table = Path(sys.argv[1]), table_of(sys.argv[2].split(","))
 # What is left of the processes when this one is killed goes after so many idle seconds.
@@ -399,7 +400,7 @@ def test_a_killed_run_is_taken_up_again(tmp_path: Path) -> None:
     files = write_corpus(root, 60)
     words = [sys.executable, "-c", RUN, str(root), ",".join(files)]
     here = Path(__file__).parent
-    environment = dict(os.environ, PYTHONPATH=f"{here}{os.pathsep}{here.parent}")
+    environment = dict(os.environ, PYTHONPATH=f"{here}{os.pathsep}{here.parents[1]}")
     kept = 0
     for shards, n_jobs in ((1, 2), (4, 1)):
         with subprocess.Popen([*words, str(n_jobs)], env=environment) as process:
@@ -417,7 +418,7 @@ def test_a_killed_run_is_taken_up_again(tmp_path: Path) -> None:
     undisturbed.parent.mkdir()
     expected = run(undisturbed, write_corpus(undisturbed, 60))
     assert expected.computed == 60
-    np.testing.assert_array_equal(result.matrix.X, expected.matrix.X)
+    np.testing.assert_array_equal(result.features.matrix.X, expected.features.matrix.X)
     pd.testing.assert_frame_equal(result.statistics, expected.statistics)
 
 
@@ -430,14 +431,13 @@ def _rows(root: Path) -> int:
 
 
 def test_real_speech_is_looked_up_the_second_time(tmp_path: Path, ravdess: Path) -> None:
-    """A few recordings of RAVDESS, cold and warm; the warm run costs a fraction."""
+    """A few recordings of RAVDESS, cold and warm."""
     files = [str(p.relative_to(ravdess)) for p in sorted(ravdess.rglob("*.flac"))[:1_440:240]]
-    recipe = Recipe(AudioConfig(trim_db=30), DenoiseConfig(method="none"), FeaturesConfig())
-    start = time.perf_counter()
+    recipe = Recipe(
+        AudioConfig(trim_db=30), DenoiseConfig(method="none"), {"functionals": Functionals()}
+    )
     cold = extract_features(ravdess, table_of(files), recipe, cache_dir=tmp_path)
-    between = time.perf_counter()
     warm = extract_features(ravdess, table_of(files), recipe, cache_dir=tmp_path)
     assert (cold.computed, warm.computed) == (6, 0)
-    assert time.perf_counter() - between < 0.5 * (between - start)
-    np.testing.assert_array_equal(warm.matrix.X, cold.matrix.X)
+    np.testing.assert_array_equal(warm.features.matrix.X, cold.features.matrix.X)
     assert cold.statistics["sample_rate"].eq(48_000).all()

@@ -1,0 +1,1 @@
+"""From recordings to features: recipe, worker processes, cache. No extractor lives here."""

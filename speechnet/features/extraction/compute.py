@@ -1,0 +1,138 @@
+"""Clips described by a recipe's extractors, on a CPU or a GPU."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from speechnet.core.errors import ConfigError, Excluded
+from speechnet.core.thread_warnings import collected_warnings
+from speechnet.core.types import FeatureMatrix, Features, Float32, Sequences
+from speechnet.denoise.gate import denoise_clips
+from speechnet.features.extraction.recipe import Recipe
+from speechnet.features.extractor import Extractor, Sound
+
+
+def compute(
+    recipe: Recipe,
+    clips: Mapping[int, Sequence[Float32]],
+    names: Sequence[str],
+    *,
+    device: str = "cpu",
+) -> dict[str, list[Float32 | Excluded]]:
+    """Denoise clips once a sample rate, and describe them by some of the extractors.
+
+    Args:
+        recipe: what to do with them.
+        clips: the same ones at each rate that the extractors want: by the rate in Hz, float32
+            mono ``[n_samples]`` each, finite, not empty.
+        names: of the extractors.
+        device: where those compute that can.
+
+    Returns:
+        By extractor for each clip float32 ``[d]`` or ``[frames, d]``, or why there is none.
+    """
+    found = {}
+    for rate, some in clips.items():
+        denoised = denoise_clips(some, rate, recipe.denoise, device=device)
+        sound = Sound(rate, recipe.denoise.floor, device)
+        usable = [y for y in denoised if not isinstance(y, Excluded)]
+        for name in (name for name in names if recipe.rates[name] == rate):
+            extractor = recipe.extractors[name]
+            rows = extractor.extract(usable, sound) if usable else []
+            described = iter([_checked(name, extractor, row) for row in rows])
+            found[name] = [y if isinstance(y, Excluded) else next(described) for y in denoised]
+    return found
+
+
+def gather(extractor: Extractor, rows: Sequence[Float32], index: Sequence[str]) -> Features:
+    """What an extractor gave for some recordings, as one.
+
+    Args:
+        extractor: it.
+        rows: float32 ``[d]`` or ``[frames, d]`` each, at least one.
+        index: the row ids.
+    """
+    if extractor.kind == "vector":
+        return FeatureMatrix(np.stack(rows), tuple(index), extractor.columns)
+    starts = np.cumsum([0, *map(len, rows)])
+    frames = np.concatenate(rows)
+    return Sequences(frames, starts, tuple(index), extractor.columns, extractor.frame_rate)
+
+
+def rehearse(recipe: Recipe) -> None:
+    """Denoise and describe two seconds of noise, as a recording would be.
+
+    Raises:
+        ConfigError: the settings don't go together, such as an octave band above half the
+            sample rate.
+    """
+    random = np.random.default_rng(0)
+    for name, rate in recipe.rates.items():
+        noise = 0.1 * random.standard_normal(2 * rate, dtype=np.float32)
+        try:
+            with collected_warnings():
+                (found,) = compute(recipe, {rate: [noise]}, [name])[name]
+                if isinstance(found, Excluded):
+                    raise found
+        except Exception as error:
+            raise ConfigError(
+                f"data.audio.sample_rate ({rate} Hz), data.denoise and data.features.{name} "
+                f"don't go together: {error}"
+            ) from error
+
+
+def choose_device(recipe: Recipe, device: str) -> str:
+    """The device that features are computed on.
+
+    Args:
+        recipe: whose extractors compute on it.
+        device: cpu, cuda, cuda:0 and so on; auto takes a GPU that is there.
+
+    Returns:
+        The device's name, never auto.
+
+    Raises:
+        ConfigError: there is no such device, or nothing that would compute on it.
+    """
+    if device == "cpu" or (device == "auto" and not recipe.on_device("cuda")):
+        return "cpu"
+    # Imported here: two seconds that a run on the CPU, whose rows are all cached, need not
+    # spend.
+    import torch
+
+    count = torch.cuda.device_count()
+    if device == "auto":
+        return "cuda" if count else "cpu"
+    known = ["cuda", *(f"cuda:{i}" for i in range(count))] if count else []
+    if device not in known:
+        there = f"there is {', '.join(known)}" if known else "there is no GPU that torch can use"
+        raise ConfigError(f"data.device is {device!r}, but {there}; set it to auto or cpu")
+    if not recipe.on_device(device):
+        raise ConfigError(
+            f"data.device is {device!r}, but data.denoise and data.features compute on the CPU "
+            "only; set it to auto or cpu"
+        )
+    return device
+
+
+def _checked(name: str, extractor: Extractor, found: Float32 | Excluded) -> Float32 | Excluded:
+    """What an extractor gave, if it is of its columns and finite."""
+    if isinstance(found, Excluded):
+        return found
+    columns = extractor.columns
+    expected = "[d]" if extractor.kind == "vector" else "[frames, d]"
+    axes = 1 if extractor.kind == "vector" else 2
+    if found.dtype != np.float32 or found.ndim != axes or found.shape[-1] != len(columns):
+        raise ConfigError(
+            f"the extractor {name} gave {found.dtype} {list(found.shape)}, expected float32 "
+            f"{expected} with d = {len(columns)}, its columns"
+        )
+    wrong = ~np.isfinite(found).reshape(-1, len(columns))
+    if wrong.any():
+        bad = [columns[i] for i in np.flatnonzero(wrong.any(axis=0))]
+        return Excluded("not_finite_features", f"not finite: {', '.join(bad[:5])}")
+    if found.size == 0:
+        return Excluded("too_short", f"{name} found no frames")
+    return found

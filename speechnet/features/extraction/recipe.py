@@ -1,0 +1,108 @@
+"""Everything that decides what features are: how sounds are read, denoised and described."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from typing import Any, Final
+
+from speechnet.audio.config import AudioConfig
+from speechnet.core.errors import ConfigError
+from speechnet.denoise.config import DenoiseConfig
+from speechnet.features.extractor import Extractor
+
+_CODE_VERSION: Final = 8
+"""Raised whenever sounds are read otherwise than before, or shards look otherwise."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Audio and denoise settings, and the extractors by name.
+
+    The device is no part of it: a row from a GPU stands for the same row from a CPU.
+    """
+
+    audio: AudioConfig
+    denoise: DenoiseConfig
+    extractors: Mapping[str, Extractor]
+
+    @property
+    def rates(self) -> dict[str, int]:
+        """The sample rate in Hz that each extractor wants."""
+        own = self.audio.sample_rate
+        return {name: one.sample_rate or own for name, one in self.extractors.items()}
+
+    @property
+    def vectors(self) -> list[str]:
+        """The extractors that describe a recording by one row."""
+        return [name for name, one in self.extractors.items() if one.kind == "vector"]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of all vectors, joined."""
+        return tuple(c for name in self.vectors for c in self.extractors[name].columns)
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The group that each of ``columns`` belongs to."""
+        chosen = (self.extractors[name] for name in self.vectors)
+        return tuple(one.group(column) for one in chosen for column in one.columns)
+
+    def highest_frequency(self) -> float:
+        """The highest frequency in Hz that any extractor looks at."""
+        rates = self.rates
+        return max(one.highest_frequency(rates[name]) for name, one in self.extractors.items())
+
+    def describe(self, name: str) -> dict[str, Any]:
+        """All that an extractor's numbers depend on, library versions included, and nothing else.
+
+        Settings that decide nothing, such as the lags of a tempogram that is not computed, are left
+        out: nothing is computed again for them.
+        """
+        import soundfile  # not to be waited for where a recipe is only read
+
+        rate = self.rates[name]
+        found = self.extractors[name].fingerprint(rate)
+        packages = ("numpy", "soundfile", "soxr", *self.denoise.packages)
+        versions = {package: version(package) for package in packages}
+        versions["libsndfile"] = soundfile.__libsndfile_version__
+        return {
+            "reading": _CODE_VERSION,
+            "audio": asdict(self.audio) | {"sample_rate": rate},
+            "denoise": self.denoise.deciding(),
+            **found,
+            "versions": versions | found.get("versions", {}),
+        }
+
+    def check(self) -> None:
+        """Refuse settings that are wrong whatever the recordings are.
+
+        Raises:
+            ConfigError: a setting is out of its range or unknown, no extractor is named, or two
+                have a column of one name.
+        """
+        self.audio.check()
+        if not self.extractors:
+            raise ConfigError(
+                "data.features names no extractor, expected at least one, such as functionals: {}"
+            )
+        rates, owner = self.rates, dict[str, str]()
+        for name, extractor in self.extractors.items():
+            extractor.check(rates[name])
+            for column in extractor.columns:
+                if owner.setdefault(column, name) != name:
+                    raise ConfigError(
+                        f"data.features: {owner[column]} and {name} both have a column {column!r}; "
+                        "leave one of them out"
+                    )
+
+    def on_device(self, device: str) -> list[str]:
+        """The extractors that are computed in one process that has the device, batch by batch.
+
+        Args:
+            device: cpu, on which there are none, or cuda.
+        """
+        if device == "cpu" or not self.denoise.uses_gpu:
+            return []
+        return [name for name, one in self.extractors.items() if one.uses_gpu]

@@ -1,0 +1,157 @@
+"""The contract of a feature extractor, and the registry of all of them.
+
+An extractor describes sounds by numbers: a recording by one row (a vector), or by one row a frame
+(a sequence). It is a dataclass whose fields are its settings, registered under the name by which
+``data.features`` asks for it::
+
+    @EXTRACTORS.register("loudness")
+    @dataclass
+    class Loudness(Extractor):
+        \"\"\"How loud a recording is.
+
+Attributes:
+            reference: the sound pressure that counts as 0 dB.
+        \"\"\"
+
+        reference: float = 1.0
+
+        @property
+        def columns(self) -> tuple[str, ...]:
+            return ("loudness_mean",)
+
+        def extract(self, clips: Sequence[Float32], sound: Sound) -> list[Float32 | Excluded]:
+            ...
+
+Its module is imported whenever a command line is read, so it imports NumPy, torch and the like in
+the functions that compute. What is worth keeping between calls, such as a network's weights, it
+keeps itself (``functools.lru_cache``): every worker process has its own instances.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, cast
+
+from speechnet.core.columns import feature_of
+from speechnet.core.errors import Excluded
+from speechnet.core.registry import Registry
+
+if TYPE_CHECKING:
+    from speechnet.core.types import Float32
+
+
+@dataclass(frozen=True)
+class Sound:
+    """What all clips of a call have in common.
+
+    Attributes:
+        sample_rate: in Hz.
+        floor: the share of its largest sample below which denoising leaves nothing in a clip; 0
+            where nothing was denoised.
+        device: where to compute: cpu, cuda, cuda:0 and so on.
+    """
+
+    sample_rate: int
+    floor: float = 0.0
+    device: str = "cpu"
+
+
+class Extractor(ABC):
+    """A feature of a recording, or one over time; subclasses are dataclasses of settings.
+
+    Attributes:
+        kind: ``vector``, one row a recording, or ``sequence``, one row a frame.
+        sample_rate: the rate in Hz that it wants; None takes ``data.audio.sample_rate``.
+        code_version: raised whenever the same settings give other numbers than before.
+        packages: the installed packages that decide its numbers.
+        uses_gpu: whether ``extract`` computes on the device that it is told.
+    """
+
+    kind: ClassVar[Literal["vector", "sequence"]] = "vector"
+    sample_rate: ClassVar[int | None] = None
+    code_version: ClassVar[int] = 1
+    packages: ClassVar[tuple[str, ...]] = ("numpy",)
+    uses_gpu: bool = False
+
+    @property
+    @abstractmethod
+    def columns(self) -> tuple[str, ...]:
+        """The names of the ``d`` columns, such as ``mfcc_07_mean``, each in this extractor only."""
+
+    @abstractmethod
+    def extract(self, clips: Sequence[Float32], sound: Sound) -> list[Float32 | Excluded]:
+        """Describe some clips.
+
+        Args:
+            clips: float32 mono ``[n_samples]`` each, finite, not empty, denoised.
+            sound: their sample rate, and where to compute.
+
+        Returns:
+            For each clip float32 ``[d]`` (vector) or ``[frames, d]`` (sequence), finite, or why
+            there is none. No clip changes another's numbers.
+        """
+
+    @property
+    def frame_rate(self) -> float:
+        """Frames a second; only sequences have it."""
+        raise NotImplementedError(f"{type(self).__name__} is no sequence")
+
+    def group(self, column: str) -> str:
+        """The group that a column belongs to; columns of a group are left out or shuffled together.
+
+        By default what stands before a column's number and statistic: ``mfcc`` of ``mfcc_07_mean``.
+        """
+        return feature_of(column)
+
+    def highest_frequency(self, sample_rate: int) -> float:
+        """The highest frequency in Hz that it looks at, of sounds of a sample rate."""
+        return sample_rate / 2
+
+    def check(self, sample_rate: int) -> None:  # noqa: B027 - most have nothing to refuse
+        """Refuse settings that are wrong whatever the recordings are.
+
+        Raises:
+            ConfigError: a setting is out of its range, or unknown.
+        """
+
+    def fingerprint(self, sample_rate: int) -> dict[str, Any]:  # noqa: ARG002 - some need it
+        """All that decides the numbers at a sample rate and nothing else, as plain types.
+
+        By default every setting, the columns, ``code_version`` and the versions of ``packages``.
+        """
+        return {
+            "code": self.code_version,
+            "settings": dataclasses.asdict(cast("Any", self)),
+            "columns": list(self.columns),
+            "versions": {name: version(name) for name in self.packages},
+        }
+
+
+def _missing(thing: Any) -> str:
+    """What a class lacks of the contract; an empty text if nothing."""
+    if not (isinstance(thing, type) and issubclass(thing, Extractor)):
+        return "the base class speechnet.features.extractor.Extractor"
+    if absent := sorted(thing.__abstractmethods__):
+        return " and ".join(absent)
+    if thing.kind == "sequence" and thing.frame_rate is Extractor.frame_rate:
+        return "frame_rate, which a sequence needs"
+    if "__dataclass_fields__" not in vars(thing):
+        return "the decorator @dataclass"
+    required = [
+        each.name
+        for each in dataclasses.fields(cast("Any", thing))
+        if each.default is each.default_factory is dataclasses.MISSING
+    ]
+    return f"a default of {', '.join(required)}" if required else ""
+
+
+EXTRACTORS: Final[Registry[type[Extractor]]] = Registry(
+    "feature extractor",
+    group="speechnet.features",
+    modules=("speechnet.features",),
+    missing=_missing,
+)

@@ -1,0 +1,109 @@
+"""Batches of rows, and of sequences padded to the longest."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from helpers.tables import speech_data
+
+from speechnet.core.errors import ConfigError
+from speechnet.core.types import FeatureSet, Sequences
+from speechnet.data.datamodule import SpeechDataModule
+from speechnet.data.dataset import pad, sequence_loader
+
+LENGTHS = [4, 1, 3, 7, 2]
+
+
+def sequences(lengths: list[int] = LENGTHS, width: int = 2) -> Sequences:
+    """Frames that count on: no two are alike."""
+    total = sum(lengths)
+    frames = np.arange(1, total * width + 1, dtype=np.float32).reshape(total, width)
+    starts = np.concatenate([[0], np.cumsum(lengths)])
+    names = tuple(f"band_{i}" for i in range(width))
+    return Sequences(frames, starts, tuple(map(str, range(len(lengths)))), names, 100.0)
+
+
+def test_padding_lies_behind_each_end() -> None:
+    """The frames as they are, zeros up to the longest."""
+    found = sequences()
+    x, lengths = pad([found.of(row) for row in range(5)])
+    assert (x.dtype, lengths.dtype) == (torch.float32, torch.int64)
+    assert x.shape == (5, 7, 2)
+    assert lengths.tolist() == LENGTHS
+    for row, n in enumerate(LENGTHS):
+        np.testing.assert_array_equal(x[row, :n], found.of(row))
+        assert not x[row, n:].any()
+
+
+def test_every_row_once_an_epoch() -> None:
+    """In an order that the seed decides, another one each epoch; rows with their own labels."""
+    found, labels = sequences(), np.arange(10).reshape(5, 2)
+    rows = np.array([4, 0, 3])
+
+    def epochs(seed: int | None) -> list[list[int]]:
+        loader = sequence_loader(found, labels, rows, batch_size=2, seed=seed)
+        epochs = []
+        for _ in range(6):
+            seen = []
+            for x, lengths, said in loader:
+                for frames, n, label in zip(x, lengths, said, strict=True):
+                    (row,) = np.flatnonzero(labels[:, 0] == int(label[0]))
+                    np.testing.assert_array_equal(frames[:n], found.of(int(row)))
+                    seen.append(int(row))
+            epochs.append(seen)
+        return epochs
+
+    assert epochs(None) == [[4, 0, 3]] * 6
+    shuffled = epochs(7)
+    assert shuffled == epochs(7) != epochs(8)
+    assert {tuple(sorted(one)) for one in shuffled} == {(0, 3, 4)}
+    assert len({tuple(one) for one in shuffled}) > 1
+
+
+@pytest.fixture
+def data() -> SpeechDataModule:
+    """Vectors and sequences of the same recordings."""
+    made = speech_data()
+    lengths = [1 + row % 9 for row in range(len(made.table))]
+    both = FeatureSet(
+        {
+            **made.extraction.features.by_extractor,
+            "frames": replace(sequences(lengths, 3), index=made.extraction.index),
+        }
+    )
+    made.extraction = replace(made.extraction, features=both)
+    return made
+
+
+def test_a_module_serves_either(data: SpeechDataModule) -> None:
+    """Vectors where nothing is named, else the sequence; every batch no longer than it must be."""
+    rows = data.folds[0]
+    (X, labels), *_ = data.loaders(
+        train=rows.train, dev=rows.dev, batch_size=4, seed=0
+    ).train_dataloader()
+    assert (X.shape, labels.shape) == ((4, 6), (4, 2))
+    served = data.loaders(train=rows.train, dev=rows.dev, batch_size=4, seed=0, features="frames")
+    for x, lengths, _ in served.train_dataloader():
+        assert x.shape == (len(lengths), int(lengths.max()), 3)
+    (dev,) = served.val_dataloader()
+    assert sum(len(lengths) for _, lengths, _ in dev) == len(rows.dev)
+    with pytest.raises(ConfigError, match=r"data\.features has no 'mel', only functionals, frames"):
+        data.features("mel")
+
+
+def test_sequences_are_standardised_by_speaker(data: SpeechDataModule) -> None:
+    """Over all frames of all of a speaker's recordings, by the formula written out."""
+    raw = data.features("frames")
+    assert isinstance(raw, Sequences)
+    by_speaker = SpeechDataModule(replace(data.config, per_speaker=True), seed=0)
+    by_speaker.corpus, by_speaker.extraction = data.corpus, data.extraction
+    found = by_speaker.features("frames")
+    assert isinstance(found, Sequences)
+    someone = data.table["speaker"].iloc[0]
+    rows = np.flatnonzero(data.table["speaker"] == someone)
+    own = np.concatenate([raw.of(int(row)) for row in rows]).astype(np.float64)
+    expected = (own - own.mean(axis=0)) / own.std(axis=0)
+    np.testing.assert_allclose(
+        np.concatenate([found.of(int(row)) for row in rows]), expected, rtol=1e-5, atol=1e-6
+    )
