@@ -269,7 +269,7 @@ def test_corpora_in_a_yaml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert again == text
     for wrong, message in {
         "[{name: ravdess, rot: a}]": r"unknown key 'data\.corpora\[0\]\.rot'; known are name, root",
-        "[{name: 3}]": r"data\.corpora\[0\]\.name is 3, expected text",
+        "[{name: 3}]": r"data\.corpora\[0\]\.name is 3, expected one of aesdd, .* or text",
         "{name: ravdess}": r"data\.corpora is .*, expected a list",
     }.items():
         with pytest.raises(ConfigError, match=message):
