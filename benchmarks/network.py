@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from benchmarks.harness import Measured, gate, in_turns
 from speechnet.config.trainer_factory import TrainerFactory
-from speechnet.core.types import Float32, Int64, Targets
+from speechnet.core.types import FeatureSet, Float32, Int64, Targets
 from speechnet.data.dataset import Batches
 from speechnet.models.neural.mlp import MLP
 from speechnet.models.training.fitted import FittedNetworks
@@ -47,9 +47,16 @@ class Rows(LightningDataModule):
         self.X, self.labels = X, labels
         self._batch: tuple[int, int] = (64, 0)
 
-    def loaders(self, *, train: Int64, dev: Int64, batch_size: int, seed: int) -> Rows:
+    @property
+    def feature_set(self) -> FeatureSet:
+        """The table as features."""
+        return FeatureSet.vectors(self.X)
+
+    def loaders(
+        self, *, train: Int64, dev: Int64, batch_size: int, seed: int, features: str | None = None
+    ) -> Rows:
         """All rows, whatever is asked for."""
-        del train, dev
+        del train, dev, features
         self._batch = batch_size, seed
         return self
 

@@ -28,9 +28,10 @@ from speechnet.core.errors import ConfigError
 from speechnet.core.files import absolute
 from speechnet.core.metrics import tuning_metric
 from speechnet.core.reading import plain_value
+from speechnet.core.wording import did_you_mean
 from speechnet.evaluation.config import AblationConfig, ClusteringConfig
 from speechnet.features.extractor import EXTRACTORS
-from speechnet.models.model import MODELS, Model, fitting_order
+from speechnet.models.model import MODELS, SEQUENCE, Model, fitting_order
 from speechnet.models.training.model import NetworkModel
 from speechnet.report.config import ReportConfig
 
@@ -257,6 +258,7 @@ def _check_models(config: ExperimentConfig) -> None:
         raise ConfigError("no model is left: name one below models, such as models: {mlp: {}}")
     config.models = {name: config.models[name] for name in fitting_order(config.models)}
     for name, model in config.models.items():
+        _choose_sequence(config, name, model)
         if isinstance(model, NetworkModel):
             kinds = {key: list[kind] for key, kind in hints_of(type(model)).items()}  # type: ignore[valid-type]
             grid = {"models": {name: {"grid": model.grid}}}
@@ -266,6 +268,33 @@ def _check_models(config: ExperimentConfig) -> None:
             model.check(list(config.data.targets), dev=config.data.split.dev != 0)
         except ConfigError as error:
             raise ConfigError(f"models.{name}.{error}") from error
+
+
+def _choose_sequence(config: ExperimentConfig, name: str, model: Any) -> None:
+    """Give a model of sequences the one that it takes, or refuse what isn't there."""
+    features = chosen(config.data.features)
+    if model.takes != SEQUENCE:
+        if not model.made_of and all(one.kind == SEQUENCE for one in features.values()):
+            raise ConfigError(
+                f"models.{name} takes vectors, and data.features has none; add functionals there"
+            )
+        return
+    known = [key for key, kind in EXTRACTORS.items() if kind.kind == SEQUENCE]
+    there = [key for key in known if key in features]
+    if model.features is None and len(there) > 1:
+        raise ConfigError(
+            f"models.{name}.features is null, and data.features has several sequences: name one of "
+            f"{', '.join(there)}"
+        )
+    if model.features is None:
+        model.features = (there or known)[0]
+    if model.features not in known:
+        raise ConfigError(
+            f"models.{name}.features is {model.features!r}, expected a sequence: "
+            f"{', '.join(known)}{did_you_mean(model.features, known)}"
+        )
+    if model.features not in there:
+        setattr(config.data.features, model.features, EXTRACTORS[model.features]())
 
 
 def _check_trainer(settings: Mapping[str, Any]) -> None:

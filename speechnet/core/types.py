@@ -77,6 +77,10 @@ class FeatureMatrix:
             raise ValueError("X holds NaN or infinite values; exclude those rows first")
         self.X.setflags(write=False)
 
+    def take(self, rows: Int64) -> FeatureMatrix:
+        """Some recordings, in the order asked for; their numbers are copied."""
+        return FeatureMatrix(self.X[rows], tuple(self.index[row] for row in rows), self.names)
+
 
 @dataclass(frozen=True)
 class Sequences:
@@ -150,6 +154,10 @@ class FeatureSet:
         nothing = np.zeros((len(self.index), 0), dtype=np.float32)
         X = np.concatenate([nothing, *(one.X for one in vectors)], axis=1)
         return FeatureMatrix(X, self.index, tuple(name for one in vectors for name in one.names))
+
+    def take(self, rows: Int64) -> FeatureSet:
+        """Some recordings, in the order asked for."""
+        return FeatureSet({name: one.take(rows) for name, one in self.by_extractor.items()})
 
     @classmethod
     def vectors(cls, X: Float32) -> FeatureSet:

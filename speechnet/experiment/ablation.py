@@ -65,7 +65,8 @@ def asked_models(config: ExperimentConfig) -> list[str]:
     if config.evaluation.ablate.models is not None:
         return config.evaluation.ablate.models
     one = reference_model()
-    return [one if one in config.models else next(iter(config.models))]
+    able = [name for name, model in config.models.items() if model.extractor is None]
+    return [one] if one in able else able[:1]
 
 
 def check_ablation(config: ExperimentConfig, table: pd.DataFrame) -> None:
@@ -81,17 +82,8 @@ def check_ablation(config: ExperimentConfig, table: pd.DataFrame) -> None:
         DataError: speakers are unknown that the features would be standardised by.
     """
     asked = config.evaluation.ablate
-    models = asked_models(config)
-    absent = [name for name in models if name not in config.models]
-    if absent and (asked.parts or asked.importance):
-        raise ConfigError(
-            f"evaluation.ablate.models: {absent[0]} is not a model of this experiment, which has "
-            f"{', '.join(config.models)}"
-        )
-    if "heads" in asked.parts and not any(config.models[name].joint for name in models):
-        raise ConfigError(
-            "evaluation.ablate.parts: heads is about networks: add one to evaluation.ablate.models"
-        )
+    if asked.parts or asked.importance:
+        _check_models(config)
     if "heads" in asked.parts and len(config.data.targets) < 2:
         raise ConfigError("evaluation.ablate.parts: heads needs two targets, data.targets has one")
     if "features" in asked.parts and len(set(config.data.recipe.groups)) < 2:
@@ -105,6 +97,28 @@ def check_ablation(config: ExperimentConfig, table: pd.DataFrame) -> None:
         raise DataError(
             f"evaluation.ablate.parts: speakers needs to know them, "
             f"{int(table['speaker'].isna().sum()):,} of {counted(len(table), 'recording')} without"
+        )
+
+
+def _check_models(config: ExperimentConfig) -> None:
+    models = asked_models(config)
+    if absent := [name for name in models if name not in config.models]:
+        raise ConfigError(
+            f"evaluation.ablate.models: {absent[0]} is not a model of this experiment, which has "
+            f"{', '.join(config.models)}"
+        )
+    if not models:
+        raise ConfigError("evaluation.ablate: no model of this experiment takes vectors alone")
+    for name in models:
+        if config.models[name].extractor is not None:
+            raise ConfigError(
+                f"evaluation.ablate.models: {name} takes more than vectors; name models that take "
+                "vectors alone"
+            )
+    parts = config.evaluation.ablate.parts
+    if "heads" in parts and not any(config.models[name].joint for name in models):
+        raise ConfigError(
+            "evaluation.ablate.parts: heads is about networks: add one to evaluation.ablate.models"
         )
 
 

@@ -16,7 +16,6 @@ from speechnet.core.files import storage_errors
 from speechnet.core.findings import foremost
 from speechnet.core.predictions import join, predictions_table
 from speechnet.core.targets import refuse_continuous
-from speechnet.core.types import Int64
 from speechnet.core.wording import all_of, plural
 from speechnet.data.datamodule import SpeechDataModule
 from speechnet.evaluation.bootstrap import unit_codes
@@ -39,7 +38,7 @@ from speechnet.experiment.run_folder import RunFolder
 from speechnet.experiment.run_location import check_writable
 from speechnet.experiment.tensorboard import log_figures
 from speechnet.features.extraction.compute import choose_device, rehearse
-from speechnet.models.model import Fitted
+from speechnet.models.model import Fitted, Rows
 from speechnet.models.training.model import NetworkModel
 from speechnet.report.data import ReportData
 from speechnet.report.findings import limits
@@ -125,13 +124,13 @@ def protocol_in_words(config: ExperimentConfig, data: SpeechDataModule) -> str:
 
 
 def predict_rows(
-    data: SpeechDataModule, fitted: Fitted, rows: Int64, *, part: str, fold: int, model: str
+    data: SpeechDataModule, fitted: Fitted, rows: Rows, *, part: str, fold: int, model: str
 ) -> pd.DataFrame:
     """A fitted model's predictions for some rows of the corpus, beside the truth."""
     return predictions_table(
-        fitted.predict_proba(data.X[rows]),
-        data.labels[rows],
-        [data.matrix.index[row] for row in rows],
+        fitted.predict_proba(rows.features),
+        rows.labels,
+        [data.matrix.index[row] for row in rows.positions],
         data.targets,
         part=part,
         fold=fold,
@@ -236,9 +235,12 @@ def _train(
             new.append(fit_novelty(data, number, folder))
         training = FoldTraining(config, data, number=number, folder=folder)
         parts = {part: rows for part, rows in fold.parts().items() if len(rows)}
-        for name, classifier in training.models():
+        for name, fitted in training.models():
+            extractor = config.models[name].extractor
             found = {
-                part: predict_rows(data, classifier, rows, part=part, fold=number, model=name)
+                part: predict_rows(
+                    data, fitted, Rows(data, rows, extractor), part=part, fold=number, model=name
+                )
                 for part, rows in parts.items()
             }
             tables += found.values()

@@ -96,6 +96,7 @@ def context_of(
         metric=config.evaluation.tune_by,
         inner_folds=_divider(config, data.table, data.labels, data.folds[number].train, seed),
         make_trainer=TrainerFactory(config.trainer, rest["folder"]),
+        models=config.models,
         # Lightning works in the main thread of a process, or in none.
         processes=config.parallel.backend != "threading",
         **rest,
@@ -161,8 +162,10 @@ class FoldTraining:
             searched=partial(self._keep, name),
             trained=partial(self._keep_epochs, name),
         )
-        train, dev = Rows(self.data, self.fold.train), Rows(self.data, self.fold.dev)
-        model = self.config.models[name].fit(train, dev, context)
+        asked = self.config.models[name]
+        train = Rows(self.data, self.fold.train, asked.extractor)
+        dev = Rows(self.data, self.fold.dev, asked.extractor)
+        model = asked.fit(train, dev, context)
         if self.config.evaluation.calibrate and len(dev):
             temperatures = fit_temperatures(
                 model.predict_proba(dev.features), dev.labels, self.data.targets

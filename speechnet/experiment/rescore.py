@@ -38,6 +38,7 @@ from speechnet.experiment.parallel import parallel
 from speechnet.experiment.run_location import check_writable, next_version
 from speechnet.experiment.run_tables import table_bytes
 from speechnet.experiment.saved_run import SavedRun
+from speechnet.models.model import Rows
 from speechnet.report.terminal import excluded_table, scores_table
 
 
@@ -135,7 +136,8 @@ def _score_own(run: SavedRun, data: SpeechDataModule, split: pd.DataFrame) -> li
     for model in run.models:
         for fold in range(run.folder.info["folds"]):
             files = test.loc[test["fold"] == str(fold), "file"]
-            rows = np.array([position[file] for file in files], dtype=np.int64)
+            places = np.array([position[file] for file in files], dtype=np.int64)
+            rows = Rows(data, places, run.config.models[model].extractor)
             fitted = run.fitted(model, fold)
             tables.append(predict_rows(data, fitted, rows, part="test", fold=fold, model=model))
     return tables

@@ -91,8 +91,9 @@ def _fit_and_predict(
         chosen=chosen,
         probabilities=False,
     )
-    fitted = config.models[model].fit(Rows(data, fold.train), Rows(data, fold.dev), context)
-    return fitted.predict(Rows(data, fold.test).features)
+    asked = config.models[model]
+    train, dev, test = (Rows(data, rows, asked.extractor) for rows in fold.parts().values())
+    return asked.fit(train, dev, context).predict(test.features)
 
 
 def _table(data: SpeechDataModule, number: int, column: int, predicted: Int64) -> pd.DataFrame:

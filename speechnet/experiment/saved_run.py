@@ -14,7 +14,7 @@ from speechnet.core.errors import ConfigError, DataError
 from speechnet.core.types import FeatureSet, Float32, Float64, Targets
 from speechnet.evaluation.selection import Choice
 from speechnet.experiment.run_folder import RunFolder
-from speechnet.models.model import Fitted, load_fitted
+from speechnet.models.model import Fitted, inputs, load_fitted
 from speechnet.models.novelty import Novelties, Novelty, novelties
 
 BEST: Final = "best"
@@ -101,8 +101,9 @@ class SavedRun:
             float64 ``[n, k]`` for each target, columns in the order of its classes.
         """
         folds = range(self.folder.info["folds"])
-        X = self._vectors(features)
-        outputs = [self.fitted(model, fold).predict_proba(X) for fold in folds]
+        self._vectors(features)  # which checks their width
+        taken = inputs(features, self.config.models[model].extractor)
+        outputs = [self.fitted(model, fold).predict_proba(taken) for fold in folds]
         means = {t: np.mean([out[t] for out in outputs], axis=0) for t in self.targets}
         for target, values in means.items():
             if not np.isfinite(values).all():

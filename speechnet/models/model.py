@@ -40,29 +40,40 @@ from speechnet.core.errors import ConfigError
 from speechnet.core.registry import Registry
 
 if TYPE_CHECKING:
-    from speechnet.core.types import Float32, Float64, Int64, Sequences, Targets
+    from speechnet.core.types import FeatureSet, Float32, Float64, Int64, Targets
     from speechnet.models.tuning.grid import Candidate
     from speechnet.models.tuning.search import InnerFolds, Tried
 
-    Inputs = Float32 | Sequences | Mapping[str, Any]
-
 VECTOR: Final = "vector"
-"""What a model takes that takes the vector of each recording, of all vector extractors joined."""
+SEQUENCE: Final = "sequence"
+"""What a model takes: one row a recording, of all vector extractors joined; or one row a frame."""
+
+ALL: Final = "*"
+"""Stands for the features of all extractors, as models take them that are made of others."""
 
 
 class Source(Protocol):
     """A table of features and labels, from which networks draw their batches."""
 
     @property
-    def X(self) -> Any:  # noqa: N802 - the field's name for it
-        """float32 ``[n, d]``, raw, or ``Sequences`` of ``n`` recordings."""
+    def X(self) -> Float32:  # noqa: N802 - the field's name for it
+        """All vectors, joined: float32 ``[n, d]``, raw."""
+
+    @property
+    def feature_set(self) -> FeatureSet:
+        """What every extractor gave."""
 
     @property
     def labels(self) -> Int64:
         """int64 ``[n, targets]``, -1 where there is no label."""
 
-    def loaders(self, *, train: Int64, dev: Int64, batch_size: int, seed: int) -> Any:
-        """A LightningDataModule of batches of those rows, in an order that the seed decides."""
+    def loaders(
+        self, *, train: Int64, dev: Int64, batch_size: int, seed: int, features: str | None = None
+    ) -> Any:
+        """A LightningDataModule of batches of those rows, in an order that the seed decides.
+
+        ``features`` names the sequence that is served; None for all vectors, joined.
+        """
 
 
 @dataclass(frozen=True)
@@ -72,30 +83,25 @@ class Rows:
     Attributes:
         source: the table.
         positions: of these rows in it, int64 ``[n]``.
+        extractor: see ``Model.extractor``.
     """
 
     source: Source
     positions: Int64
+    extractor: str | None = None
 
     def __len__(self) -> int:
         return len(self.positions)
 
     @cached_property
     def features(self) -> Any:
-        """float32 ``[n, d]``, raw, or ``Sequences`` of ``n`` recordings."""
-        return take(self.source.X, self.positions)
+        """float32 ``[n, d]``, raw, or ``Sequences`` of ``n`` recordings; see ``inputs``."""
+        return take(inputs(self.source.feature_set, self.extractor), self.positions)
 
     @cached_property
     def labels(self) -> Int64:
         """int64 ``[n, targets]``, positions in the classes, -1 where there is no label."""
         return self.source.labels[self.positions]
-
-
-def take(features: Any, rows: Int64) -> Any:
-    """Some rows of features of any kind: an array, ``Sequences``, or a mapping of these."""
-    if isinstance(features, Mapping):
-        return {name: take(one, rows) for name, one in features.items()}
-    return features.take(rows) if hasattr(features, "frames") else features[rows]
 
 
 @contextmanager
@@ -126,6 +132,7 @@ class Context:
             search chose them; None to search.
         probabilities: whether good probabilities are wanted, or ``Fitted.predict`` alone.
         fitted: the models fitted before, calibrated, by name.
+        models: all models of the experiment, by name.
         progress: ``with progress(what, total) as advance`` shows how far a search has come.
         searched: told of the candidates tried for a target.
         trained: told of the epochs of a member.
@@ -144,6 +151,7 @@ class Context:
     chosen: Mapping[str, Candidate] | None = None
     probabilities: bool = True
     fitted: Mapping[str, Fitted] = field(default_factory=dict)
+    models: Mapping[str, Model] = field(default_factory=dict)
     progress: Callable[[str, int], AbstractContextManager[Callable[[int], None]]] = _silent
     searched: Callable[[str, list[Tried]], None] = _unheard
     trained: Callable[[int, list[dict[str, float]]], None] = _unheard
@@ -162,8 +170,8 @@ class Fitted:
         """Probabilities of every class of every target.
 
         Args:
-            features: float32 ``[n, d]``, unscaled, or ``Sequences`` of ``n`` recordings; by name
-                for a model that is made of others.
+            features: what ``inputs`` gives: float32 ``[n, d]``, unscaled, ``Sequences`` of ``n``
+                recordings, or all features for a model that is made of others.
 
         Returns:
             For each target float64 ``[n, k]``, columns in the order of its classes, rows sum to 1.
@@ -193,7 +201,8 @@ class Model(metaclass=ABCMeta):  # not ABC: all bases must be dataclasses for js
     Attributes:
         label: what it is called in tables and figures.
         default: whether it is fitted where a configuration names no models.
-        takes: ``vector``, one row a recording, or ``sequence``, one row a frame.
+        takes: ``vector``, one row a recording, or ``sequence``, one row a frame; then it has a
+            setting ``features: str | None = None``, the extractor whose it takes.
         kinds: the kinds of target that it can learn.
         joint: whether one model learns all targets, with a head for each.
         exportable: whether it can be written as ONNX.
@@ -205,6 +214,11 @@ class Model(metaclass=ABCMeta):  # not ABC: all bases must be dataclasses for js
     kinds: ClassVar[tuple[str, ...]] = ("categorical",)
     joint: ClassVar[bool] = False
     exportable: ClassVar[bool] = False
+
+    @property
+    def extractor(self) -> str | None:
+        """Whose features it takes; None for all vectors, joined, and ``ALL`` for everything."""
+        return ALL if self.made_of else getattr(self, "features", None)
 
     @property
     def made_of(self) -> Sequence[str]:
@@ -272,7 +286,11 @@ def _missing(thing: Any) -> str:
 MODELS: Final[Registry[type[Model]]] = Registry(
     "model",
     group="speechnet.models",
-    modules=("speechnet.models.neural", "speechnet.models.classical"),
+    modules=(
+        "speechnet.models.neural",
+        "speechnet.models.classical",
+        "speechnet.models.ensemble",
+    ),
     missing=_missing,
 )
 
@@ -297,6 +315,18 @@ def load_fitted(folder: Path, name: str, targets: Targets) -> Fitted:
 def name_of(model: Model) -> str:
     """The name that a model's class is registered under."""
     return next(name for name, kind in MODELS.items() if kind is type(model))
+
+
+def inputs(features: FeatureSet, extractor: str | None) -> Any:
+    """What a model takes of the features of some recordings; see ``Model.extractor``."""
+    if extractor == ALL:
+        return features
+    return features.matrix.X if extractor is None else features.of(extractor)
+
+
+def take(features: Any, rows: Int64) -> Any:
+    """Some rows of what a model takes."""
+    return features.take(rows) if hasattr(features, "index") else features[rows]
 
 
 def fitting_order(models: Mapping[str, Model]) -> list[str]:

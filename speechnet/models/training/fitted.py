@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from speechnet.core.errors import DataError
 from speechnet.core.reading import open_regular
-from speechnet.core.types import Float32, Float64, Targets
+from speechnet.core.types import Float32, Float64, Sequences, Targets
 from speechnet.models.model import Fitted
 from speechnet.models.training.network import Network
 
 _ROWS: Final = 65_536
 """Rows that a network is applied to at once."""
+
+_SEQUENCES: Final = 64
+"""The same of sequences, which are padded to the longest."""
 
 
 class FittedNetworks(Fitted):
@@ -38,15 +42,18 @@ class FittedNetworks(Fitted):
         return cls([_read(path) for path in paths], paths)
 
     @torch.inference_mode()
-    def predict_proba(self, features: Float32) -> dict[str, Float64]:
+    def predict_proba(self, features: Float32 | Sequences) -> dict[str, Float64]:
         """See ``Fitted``."""
-        x = torch.from_numpy(np.array(features, dtype=np.float32))
-        means = [self._mean(rows) for rows in torch.split(x, _ROWS)]
+        if isinstance(features, Sequences):
+            means = [self._mean(*padded) for padded in _padded(features)]
+        else:
+            x = torch.from_numpy(np.array(features, dtype=np.float32))
+            means = [self._mean(rows) for rows in torch.split(x, _ROWS)]
         return {t: torch.cat([mean[t] for mean in means]).numpy() for t in self.targets}
 
-    def _mean(self, x: Tensor) -> dict[str, Tensor]:
-        """float32 ``[n, d]`` -> by target float64 ``[n, k]``."""
-        outputs = [network(x) for network in self.networks]
+    def _mean(self, *inputs: Tensor) -> dict[str, Tensor]:
+        """What ``Network`` takes -> by target float64 ``[n, k]``."""
+        outputs = [network(*inputs) for network in self.networks]
         return {
             target: torch.stack([out[target].double().softmax(dim=1) for out in outputs]).mean(
                 dim=0
@@ -75,6 +82,15 @@ class FittedNetworks(Fitted):
             if network.targets != targets:
                 raise DataError(f"{path} was made for {network.targets}, the run says {targets}")
         return classifier
+
+
+def _padded(sequences: Sequences) -> Iterator[tuple[Tensor, Tensor]]:
+    """Some recordings at a time: float32 ``[b, frames, d]`` and their lengths, int64 ``[b]``."""
+    lengths = torch.from_numpy(np.diff(sequences.starts))
+    for start in range(0, len(lengths), _SEQUENCES):
+        some = range(start, min(start + _SEQUENCES, len(lengths)))
+        frames = [torch.tensor(sequences.of(row)) for row in some]
+        yield pad_sequence(frames, batch_first=True), lengths[start : some.stop]
 
 
 def _read(path: Path) -> Network:

@@ -92,8 +92,11 @@ class LightningNetwork(Network, LightningModule):
         """Seeds the noise and the dropout."""
         torch.manual_seed(epoch_seed(self._seed, self.current_epoch))
 
-    def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor | None:
-        """One step on ``(X [b, d], labels [b, targets])``, or many on ``batch_size`` rows each."""
+    def training_step(self, batch: tuple[Tensor, ...], _: int) -> Tensor | None:
+        """One step on ``(X [b, d], labels [b, targets])``, or many on ``batch_size`` rows each.
+
+        Of sequences ``(x [b, frames, d], lengths [b], labels [b, targets])``.
+        """
         if self.automatic_optimization:
             loss = self._step(*batch)
         else:
@@ -107,8 +110,9 @@ class LightningNetwork(Network, LightningModule):
             self._losses.clear()
         return loss
 
-    def _step(self, X: Tensor, labels: Tensor) -> Tensor:
-        losses = self._losses_of(self(X), labels)
+    def _step(self, *batch: Tensor) -> Tensor:
+        *inputs, labels = batch
+        losses = self._losses_of(self(*inputs), labels)
         loss = self._weighted(losses)
         self._losses.append(torch.stack([loss, *losses.values()]).detach())
         return loss
@@ -125,14 +129,14 @@ class LightningNetwork(Network, LightningModule):
             if schedule is not None:
                 schedule.step()
 
-    def validation_step(self, batch: tuple[Tensor, Tensor], _: int) -> None:
+    def validation_step(self, batch: tuple[Tensor, ...], _: int) -> None:
         """Counts what is recognised among the dev rows."""
-        X, labels = batch
-        logits = self(X)
+        *inputs, labels = batch
+        logits = self(*inputs)
         losses = self._losses_of(logits, labels)
         means = torch.stack([self._weighted(losses), *losses.values()])
         named = _by_name("dev_loss", self.targets, means)
-        self.log_dict(named, on_epoch=True, batch_size=len(X), sync_dist=True)
+        self.log_dict(named, on_epoch=True, batch_size=len(labels), sync_dist=True)
         for column, scores in enumerate(logits.values()):
             self._counts.append(
                 count_hits(scores.argmax(dim=1), labels[:, column], scores.shape[1])

@@ -59,15 +59,23 @@ class Network(nn.Module):
         for column, target in enumerate(self.targets):
             self.class_weights(column).copy_(weights[target])
 
-    def forward(self, x: Tensor) -> dict[str, Tensor]:
-        """Logits of every target: float ``[n, d] -> [n, k]`` each."""
+    def forward(self, x: Tensor, lengths: Tensor | None = None) -> dict[str, Tensor]:
+        """Logits of every target.
+
+        Args:
+            x: float ``[n, d]``; of sequences ``[n, frames, d]``, padded.
+            lengths: frames of each sequence, int64 ``[n]``.
+
+        Returns:
+            ``[n, k]`` each.
+        """
         x = (x - self.centre) / self.scale
         if self.training and self.config.noise > 0:
             drawn = torch.randn(
-                max(len(x), self.config.batch_size), x.shape[1], dtype=x.dtype, device=x.device
+                max(len(x), self.config.batch_size), *x.shape[1:], dtype=x.dtype, device=x.device
             )
             x = x + self.noise * drawn[: len(x)]
-        shared = self.trunk(x)
+        shared = self.trunk(x) if lengths is None else self.trunk(x, lengths)
         return {target: head(shared) for target, head in zip(self.targets, self.heads, strict=True)}
 
     def class_weights(self, column: int) -> Tensor:

@@ -15,6 +15,7 @@ from lightning.pytorch import seed_everything
 
 from speechnet.core.errors import SpeechnetError
 from speechnet.core.types import Int64
+from speechnet.models.model import Rows
 from speechnet.models.training.fitted import FittedNetworks
 from speechnet.models.training.joint_training import PER_MEMBER, Member, train_together
 from speechnet.models.training.lightning_fit import diverged, quietly, threads
@@ -57,7 +58,9 @@ class FitAndScoreNetwork:
 
     def score(self, network: FittedNetworks, held: Int64) -> float:
         """The score of a trained candidate on some rows."""
-        probabilities = network.predict_proba(self.trainer.rows.X[held])
+        probabilities = network.predict_proba(
+            Rows(self.trainer.rows, held, self.base.extractor).features
+        )
         scores = []
         for column, target in enumerate(self.trainer.targets):
             truth = self.trainer.rows.labels[held, column]

@@ -17,9 +17,9 @@ from lightning.pytorch.loggers import Logger
 from torch import Tensor
 
 from speechnet.core.errors import ConfigError, DataError
-from speechnet.core.types import Int64, Targets
+from speechnet.core.types import Int64, Sequences, Targets
 from speechnet.core.wording import counted
-from speechnet.models.model import Source, name_of
+from speechnet.models.model import VECTOR, Rows, Source, name_of
 from speechnet.models.scaling import affine
 from speechnet.models.training.lightning_fit import History, is_plain, quietly, run
 from speechnet.models.training.lightning_module import LightningNetwork
@@ -116,10 +116,12 @@ class NetworkTrainer:
                 callbacks.append(EarlyStopping("dev_uar", mode="max", patience=config.patience))
             trainer = self.make_trainer(callbacks, list(loggers))
             at_once = config.batch_size
-            if config.schedule != "plateau" and is_plain(trainer):
+            if config.takes == VECTOR and config.schedule != "plateau" and is_plain(trainer):
                 network.take_many_steps(-(-len(train) // config.batch_size))
                 at_once *= _STEPS
-            batches = self.rows.loaders(train=train, dev=dev, batch_size=at_once, seed=seed)
+            batches = self.rows.loaders(
+                train=train, dev=dev, batch_size=at_once, seed=seed, features=config.extractor
+            )
             run(trainer, network, batches, batch_size=config.batch_size)
         if not checkpoint.best_model_path:
             raise ConfigError("the network was trained for no epoch; see trainer.max_epochs")
@@ -161,7 +163,10 @@ class NetworkTrainer:
 
     def network(self, config: NetworkModel, train: Int64) -> LightningNetwork:
         """An untrained network, with the scaling and the class weights of its training rows."""
-        X, labels = self.rows.X[train], self.rows.labels[train]
+        rows = Rows(self.rows, train, config.extractor)
+        X, labels = rows.features, rows.labels
+        if isinstance(X, Sequences):
+            X = X.frames
         plain = asdict(replace(config, grid={}))
         targets = {target: list(classes) for target, classes in self.targets.items()}
         network = LightningNetwork(X.shape[1], targets, name_of(config), plain)

@@ -1,0 +1,46 @@
+"""A small convolutional network over time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated
+
+from speechnet.core.bounds import Number, Values
+from speechnet.models.model import MODELS
+from speechnet.models.training.model import NetworkModel
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@MODELS.register("cnn")
+@dataclass
+class CNN(NetworkModel):
+    """Convolutional network: layers over the frames of a recording, then their mean and spread.
+
+    Attributes:
+        features: the sequence that it takes, by the name of its extractor; null for the only one in
+            ``data.features``, or log_mel where there is none.
+        channels: of each layer; each layer halves the frames.
+        kernel: frames that a layer sees at once.
+        dropout: share of the channels, and of the pooled values, dropped.
+        lr: learning rate.
+    """
+
+    label = "CNN"
+    takes = "sequence"
+
+    features: str | None = None
+    channels: Annotated[list[Annotated[int, Number(ge=1)]], Values()] = field(
+        default_factory=lambda: [64, 64, 128]
+    )
+    kernel: Annotated[int, Number(ge=1)] = 5
+    dropout: Annotated[float, Number(ge=0, lt=1)] = 0.3
+    lr: Annotated[float, Number(ge=0)] = 0.002
+
+    def trunk(self, width: int) -> tuple[nn.Module, int]:
+        """See ``NetworkModel``."""
+        from speechnet.models.training.sequences import FrameCNN
+
+        made = FrameCNN(width, self.channels, kernel=self.kernel, dropout=self.dropout)
+        return made, 2 * self.channels[-1]

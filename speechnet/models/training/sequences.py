@@ -1,0 +1,86 @@
+"""Layers over frames of recordings of several lengths, which padding changes in nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Final
+
+import torch
+from torch import Tensor, nn
+
+_STRIDE: Final = 2
+_EPS: Final = 1e-5
+
+
+class FrameCNN(nn.Module):
+    """Convolutions over time, each followed by a norm, ReLU and dropout; then mean and spread.
+
+    The norm is that of a frame's channels (Ba, Kiros, Hinton, "Layer Normalization", 2016), so that
+    neither other frames nor other recordings change it.
+
+    Args:
+        width: of a frame, ``d``.
+        channels: of each layer.
+        kernel: frames that a layer sees at once.
+        dropout: share of a layer's channels, and of the pooled values, dropped.
+    """
+
+    def __init__(self, width: int, channels: Sequence[int], *, kernel: int, dropout: float) -> None:
+        super().__init__()
+        sizes = [width, *channels]
+        self.convolutions = nn.ModuleList(
+            nn.Conv1d(before, after, kernel, stride=_STRIDE, padding=(kernel - 1) // 2)
+            for before, after in pairwise(sizes)
+        )
+        self.norms = nn.ModuleList(nn.LayerNorm(size) for size in channels)
+        self.kernel = kernel
+        self.drop_channels = nn.Dropout1d(dropout)
+        self.drop = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """Describe each recording.
+
+        Args:
+            x: float ``[n, frames, d]``; what stands behind a recording's end plays no part.
+            lengths: frames of each, int64 ``[n]``, 1 or more.
+
+        Returns:
+            float ``[n, 2 k]``: mean and standard deviation of each of the last layer's ``k``
+            channels over the recording's frames.
+        """
+        x = x * within(lengths, x.shape[1])
+        for convolution, norm in zip(self.convolutions, self.norms, strict=True):
+            # As many frames for an even kernel as for an odd one.
+            x = nn.functional.pad(x.transpose(1, 2), (0, 1 - self.kernel % 2))
+            x = norm(convolution(x).transpose(1, 2)).relu()
+            x = self.drop_channels(x.transpose(1, 2)).transpose(1, 2)
+            lengths = (lengths + _STRIDE - 1).div(_STRIDE, rounding_mode="floor")
+            x = x * within(lengths, x.shape[1])
+        pooled: Tensor = self.drop(mean_and_spread(x, lengths))
+        return pooled
+
+
+def within(lengths: Tensor, frames: int) -> Tensor:
+    """Which frames belong to each recording: float ``[n, frames, 1]``, 1 or 0."""
+    positions = torch.arange(frames, device=lengths.device)
+    return (positions < lengths[:, None]).unsqueeze(-1).float()
+
+
+def mean_and_spread(x: Tensor, lengths: Tensor) -> Tensor:
+    """Mean and standard deviation over each recording's frames.
+
+    ``sqrt(mean((x - mean)^2) + eps)``, whose gradient is finite where nothing varies.
+
+    Args:
+        x: float ``[n, frames, k]``, 0 behind a recording's end.
+        lengths: int64 ``[n]``.
+
+    Returns:
+        float ``[n, 2 k]``.
+    """
+    count = lengths[:, None].to(x.dtype)
+    mean = x.sum(dim=1) / count
+    centred = (x - mean[:, None]) * within(lengths, x.shape[1]).to(x.dtype)
+    spread = (centred.square().sum(dim=1) / count + _EPS).sqrt()
+    return torch.cat([mean, spread], dim=1)
