@@ -18,36 +18,42 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from speechnet.core.errors import ConfigError
+from speechnet.core.errors import ConfigError, Excluded
 from speechnet.core.reading import read_regular
+from speechnet.features.extractor import EXTRACTORS, Extractor, Sound
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from speechnet.core.types import Float32
 
-SAMPLE_RATE: Final = 16_000
-LAYERS: Final = 3
-STATISTICS: Final = ("mean", "std", "last")
-UNITS: Final = 256
-
-WEIGHTS_SHA256: Final = "39373b86598fa3da9fcddee6142382efe09777e8d37dc9c0561f41f0070f134e"
-"""Of the package's ``pretrained.pt``: only this network's numbers are known to mean something."""
-
+_RATE: Final = 16_000
+_LAYERS: Final = 3
+_STATISTICS: Final = ("mean", "std", "last")
+_UNITS: Final = 256
 _MELS: Final = 40
+
 _WINDOW, _HOP = 400, 160
 """Samples: 25 ms every 10 ms."""
 
 _LOWEST_RMS: Final = 10 ** (-30 / 20)
-"""Of full scale. Clips below are raised to it, louder ones are left alone."""
+"""Of full scale. Quieter clips are raised to it, louder ones are left alone."""
+
+_SILENT: Final = 1e-10
+"""An RMS below which there is nothing to raise."""
 
 _BLOCK: Final = 1_024
 """Frames of each clip that pass through the network at once: memory is bounded, and what a block
 gives stays in a CPU's cache."""
+
+WEIGHTS_SHA256: Final = "39373b86598fa3da9fcddee6142382efe09777e8d37dc9c0561f41f0070f134e"
+"""Of the package's ``pretrained.pt``."""
 
 _INSTALL: Final = (
     "install it with pip install --no-deps resemblyzer==0.1.4, or leave out "
@@ -55,17 +61,45 @@ _INSTALL: Final = (
 )
 
 
-def column_names() -> list[str]:
-    """The names of the columns, such as ``speaker_encoder_1_mean_000``: 2,304.
+@EXTRACTORS.register("speaker_encoder")
+@dataclass
+class SpeakerEncoder(Extractor):
+    """Mean, standard deviation and last value of each unit of a pretrained speaker encoder.
 
-    A layer's columns begin with ``speaker_encoder_<layer>``, which is their group.
+    It has no settings; its weights come with ``pip install --no-deps resemblyzer==0.1.4``.
     """
-    return [
-        f"speaker_encoder_{layer}_{statistic}_{unit:03d}"
-        for layer in range(1, LAYERS + 1)
-        for statistic in STATISTICS
-        for unit in range(UNITS)
-    ]
+
+    sample_rate: ClassVar[int | None] = _RATE
+    packages: ClassVar[tuple[str, ...]] = ("torch", "torchaudio")
+    uses_gpu = True
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The 2,304 columns, such as ``speaker_encoder_1_mean_000``: layer, statistic, unit."""
+        return tuple(
+            f"speaker_encoder_{layer}_{statistic}_{unit:03d}"
+            for layer in range(1, _LAYERS + 1)
+            for statistic in _STATISTICS
+            for unit in range(_UNITS)
+        )
+
+    def group(self, column: str) -> str:
+        """See ``Extractor``; a layer is a group, such as ``speaker_encoder_1``."""
+        return column.rsplit("_", 2)[0]
+
+    def check(self, sample_rate: int) -> None:  # noqa: ARG002 - its own is fixed
+        """See ``Extractor``; the weights must be installed."""
+        weights_file()
+
+    def fingerprint(self, sample_rate: int) -> dict[str, Any]:
+        """See ``Extractor``; the weights count too."""
+        return super().fingerprint(sample_rate) | {"weights": WEIGHTS_SHA256}
+
+    def extract(self, clips: Sequence[Float32], sound: Sound) -> list[Float32 | Excluded]:
+        """See ``Extractor``."""
+        from speechnet.core.clip_batches import clip_batches
+
+        return [*clip_batches(sound.device).map(clips, describe)]
 
 
 def weights_file() -> Path:
@@ -86,99 +120,82 @@ def weights_file() -> Path:
     return path
 
 
-class SpeakerEncoder:
-    """The network on one device.
+def describe(y: Tensor, lengths: Tensor) -> list[Float32]:
+    """Pass a batch of clips through the network.
 
     Args:
-        weights: the package's ``pretrained.pt``.
-        device: cpu or cuda.
+        y: float32 mono ``[b, n]`` at 16 kHz, zero behind each clip's end.
+        lengths: int64 ``[b]``, samples of each clip, 1 or more.
+
+    Returns:
+        For each clip float32 ``[2304]``, as ``SpeakerEncoder.columns`` names them: over its frames
+        the mean, the population's standard deviation and the last value of each unit's output,
+        between -1 and 1.
 
     Raises:
-        ConfigError: the file is damaged, or holds another network.
+        ConfigError: the weights are missing, damaged, or another network's.
     """
+    import torch
 
-    def __init__(self, weights: Path, device: str = "cpu") -> None:
-        import torch
-
-        from speechnet.features.functionals.torch_backend.filters import hann_window, mel_bank
-
-        self._device = device
-        self._layers = [layer.to(device) for layer in _layers(weights)]
-        self._window = torch.from_numpy(hann_window(_WINDOW)).float().to(device)
-        bank = mel_bank(SAMPLE_RATE, _WINDOW, _MELS, fmax=SAMPLE_RATE / 2)
-        self._bank = torch.from_numpy(bank.T.copy()).to(device)  # [bins, mels]
-
-    def rows(self, clips: Sequence[Float32]) -> Float32:
-        """Describe some clips; none changes another's row by more than rounding.
-
-        Args:
-            clips: float32 mono ``[n_samples]`` each, not empty, at ``SAMPLE_RATE``.
-
-        Returns:
-            float32 ``[clips, 2304]``, in the order of ``column_names``: over the frames of each
-            clip the mean, the population's standard deviation and the last value of each unit's
-            output, between -1 and 1.
-        """
-        import torch
-
-        lengths = [len(clip) for clip in clips]
-        half = _WINDOW // 2
-        y = torch.zeros(len(clips), max(lengths) + _WINDOW)
-        for row, clip in zip(y.numpy(), clips, strict=True):
-            row[half : half + len(clip)] = _raised(clip)
-        counts = 1 + torch.tensor(lengths) // _HOP
-        with torch.inference_mode():
-            return self._statistics(y.to(self._device), counts.to(self._device)).cpu().numpy()
-
-    def _statistics(self, y: Tensor, counts: Tensor) -> Tensor:
-        """``[b, n]`` padded by half a window on either side, frames ``[b]`` -> ``[b, 2304]``."""
-        import torch
-
-        sums = torch.zeros(2, LAYERS, len(y), UNITS, dtype=torch.float64, device=y.device)
-        last = torch.zeros(LAYERS, len(y), UNITS, device=y.device)
-        states: list[tuple[Tensor, Tensor] | None] = [None] * LAYERS
-        for start, mels in self._mels(y, int(counts.max())):
-            # The layers look back only: frames behind a clip's end don't change those before it.
-            left, n = counts - start, mels.shape[1]
-            own = torch.arange(n, device=y.device) < left[:, None]
-            ends_here = ((left > 0) & (left <= n))[:, None]
-            at = (left - 1).clamp(0, n - 1)[:, None, None].expand(-1, 1, UNITS)
-            outputs = mels
-            for i, layer in enumerate(self._layers):
-                outputs, states[i] = layer(outputs, states[i])
-                kept = outputs.double() * own[..., None]
-                sums[0, i] += kept.sum(dim=1)
-                sums[1, i] += kept.square().sum(dim=1)
-                last[i] = torch.where(ends_here, outputs.gather(1, at)[:, 0], last[i])
-        mean, square = sums / counts[:, None]
-        std = (square - mean.square()).clamp_(min=0).sqrt()
-        rows = torch.stack((mean.float(), std.float(), last), dim=1)  # [layers, 3, b, units]
-        return rows.permute(2, 0, 1, 3).flatten(1)
-
-    def _mels(self, y: Tensor, n_frames: int) -> Iterator[tuple[int, Tensor]]:
-        """The first frame of each block, and its power in mels: ``[b, t, mels]``."""
-        import torch
-
-        frames = y.unfold(1, _WINDOW, _HOP)
-        for start in range(0, n_frames, _BLOCK):
-            block = frames[:, start : min(start + _BLOCK, n_frames)]
-            power = torch.fft.rfft(block * self._window).abs().square()
-            yield start, power @ self._bank
+    layers = _layers(str(y.device))
+    counts = 1 + lengths // _HOP
+    sums = torch.zeros(2, _LAYERS, len(y), _UNITS, dtype=torch.float64, device=y.device)
+    last = torch.zeros(_LAYERS, len(y), _UNITS, device=y.device)
+    states: list[tuple[Tensor, Tensor] | None] = [None] * _LAYERS
+    for start, mels in _mels(_raised(y, lengths), int(counts.max())):
+        # The layers look back only: frames behind a clip's end don't change those before it.
+        left, n = counts - start, mels.shape[1]
+        own = torch.arange(n, device=y.device) < left[:, None]
+        ends_here = ((left > 0) & (left <= n))[:, None]
+        at = (left - 1).clamp(0, n - 1)[:, None, None].expand(-1, 1, _UNITS)
+        outputs = mels
+        for i, layer in enumerate(layers):
+            outputs, states[i] = layer(outputs, states[i])
+            kept = outputs.double() * own[..., None]
+            sums[0, i] += kept.sum(dim=1)
+            sums[1, i] += kept.square().sum(dim=1)
+            last[i] = torch.where(ends_here, outputs.gather(1, at)[:, 0], last[i])
+    mean, square = sums / counts[:, None]
+    std = (square - mean.square()).clamp_(min=0).sqrt()
+    rows = torch.stack((mean.float(), std.float(), last), dim=1)  # [layers, statistics, b, units]
+    return [row.copy() for row in rows.permute(2, 0, 1, 3).flatten(1).cpu().numpy()]
 
 
-def _raised(y: Float32) -> Float32:
-    """The clip at -30 dB of full scale, if it is quieter: ``[n] -> [n]``."""
-    import numpy as np
+def _raised(y: Tensor, lengths: Tensor) -> Tensor:
+    """Clips at -30 dB of full scale, where they are quieter: ``[b, n] -> [b, n]``."""
+    import torch
 
-    rms = float(np.sqrt(np.mean(np.square(y, dtype=np.float64))))
-    return y * np.float32(_LOWEST_RMS / rms) if 0 < rms < _LOWEST_RMS else y
+    rms = torch.linalg.vector_norm(y, dim=1, dtype=torch.float64) / lengths.sqrt()
+    gain: Tensor = (_LOWEST_RMS / rms.clamp(min=_SILENT)).clamp(min=1).float()
+    return y * gain[:, None]
 
 
-def _layers(path: Path) -> list[nn.LSTM]:
+def _mels(y: Tensor, n_frames: int) -> Iterator[tuple[int, Tensor]]:
+    """The first frame of each block, and its power in mels: ``[b, t, mels]``.
+
+    Frames are centred, with zeros beyond both ends, as librosa's are.
+    """
+    import torch
+    from torch.nn.functional import pad
+    from torchaudio.functional import melscale_fbanks
+
+    window = torch.hann_window(_WINDOW, device=y.device)
+    bank = melscale_fbanks(
+        _WINDOW // 2 + 1, 0.0, _RATE / 2, _MELS, _RATE, norm="slaney", mel_scale="slaney"
+    ).to(y.device)  # [bins, mels]
+    frames = pad(y, (_WINDOW // 2, _WINDOW // 2)).unfold(1, _WINDOW, _HOP)
+    for start in range(0, n_frames, _BLOCK):
+        block = frames[:, start : min(start + _BLOCK, n_frames)]
+        yield start, torch.fft.rfft(block * window).abs().square() @ bank
+
+
+@lru_cache(maxsize=2)
+def _layers(device: str) -> list[nn.LSTM]:
     """The three layers apart, for the statistics need the output of each."""
     import torch
     from torch import nn
 
+    path = weights_file()
     content = read_regular(path)
     found = hashlib.sha256(content).hexdigest()
     if found != WEIGHTS_SHA256:
@@ -188,9 +205,9 @@ def _layers(path: Path) -> list[nn.LSTM]:
         )
     state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)["model_state"]
     layers = []
-    for i in range(LAYERS):
-        layer = nn.LSTM(UNITS if i else _MELS, UNITS, batch_first=True)
+    for i in range(_LAYERS):
+        layer = nn.LSTM(_UNITS if i else _MELS, _UNITS, batch_first=True)
         names = {name: f"lstm.{name.removesuffix('0')}{i}" for name in layer.state_dict()}
         layer.load_state_dict({name: state[theirs] for name, theirs in names.items()})
-        layers.append(layer)
+        layers.append(layer.to(device))
     return layers
