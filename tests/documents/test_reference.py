@@ -6,7 +6,7 @@ import importlib.util
 import re
 import sys
 from collections.abc import Iterator
-from dataclasses import is_dataclass
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, get_args, get_type_hints
@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from speechnet.cli.main import COMMANDS
-from speechnet.config.experiment import ExperimentConfig
+from speechnet.config.experiment import ExperimentConfig, ModelsConfig
 from speechnet.report.figure import FIGURES
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -42,9 +42,11 @@ def pages(reference: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 def _keys(section: Any, prefix: str) -> Iterator[str]:
     """Every key, from the configuration's classes and not from a parser."""
-    for name, kind in get_type_hints(section).items():
+    hints = get_type_hints(section)
+    for name in (field.name for field in fields(section)):
         if name == "trainer":
             continue
+        kind = ModelsConfig if f"{prefix}{name}" == "models" else hints[name]
         inner = [each for each in (kind, *get_args(kind)) if is_dataclass(each)]
         optional = inner and not str(kind).startswith("list")
         if optional:
