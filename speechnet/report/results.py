@@ -164,7 +164,8 @@ def _tested(rows: pd.DataFrame, family: int) -> str:
 def _published(data: ReportData) -> Iterator[Finding]:
     """Published results of the protocol, beside the run's own."""
     table = data.table("references")
-    for metric, name in ((each.name, each.label) for each in METRICS.values()):
+    metrics = sorted(METRICS.values(), key=lambda each: each.name != "uar")
+    for metric, name in ((each.name, each.label) for each in metrics):
         known = table[table["metric"] == metric]
         if known.empty:
             continue
