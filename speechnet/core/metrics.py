@@ -72,6 +72,7 @@ class Metric:
     resampled: Callable[[Any], Any] | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "__module__", self.function.__module__)  # whose it is
         object.__setattr__(self, "title", self.title or self.label)
         object.__setattr__(self, "short", self.short or self.label)
 

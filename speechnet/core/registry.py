@@ -183,13 +183,20 @@ class Registry(Mapping[str, T], Generic[T]):
         with self._loading(package):
             try:
                 self._load_point(point)
-                if point.name not in self._things or point.name in before:
+                if point.name in before and self._was_imported(point.name, package):
+                    self._packages[point.name] = package
+                elif point.name not in self._things or point.name in before:
                     found = ", ".join(sorted(set(self._things) - before)) or "nothing"
                     raise ValueError(f"{point.value} registers {found}, expected {point.name!r}")
             except Exception as error:  # whatever a stranger's module raises
                 self.refuse(point.name, package, error)
                 for name in set(self._things) - before:
                     del self._things[name], self._packages[name]
+
+    def _was_imported(self, name: str, package: str) -> bool:
+        """Whether a plugin's module, imported for something else in it, registered a name."""
+        foreign = self._place((name, self._things[name]))[0] == len(self._modules)
+        return foreign and self._packages[name] in {_OURS, package}
 
     @contextmanager
     def _loading(self, package: str) -> Iterator[None]:

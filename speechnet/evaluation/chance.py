@@ -1,4 +1,4 @@
-"""What chance gives: of a score whose draws under chance are known, and of the UAR.
+"""Scores under chance: any score beside its draws, and the UAR of a model that only guesses.
 
 A classifier that knows nothing about the labels recalls each of ``k`` classes with the share of
 predictions that it gives to that class. These shares sum to 1, so that its UAR is ``1 / k`` on
@@ -36,7 +36,7 @@ UNDEFINED: Final = Null(np.nan, np.nan, np.nan)
 
 
 def null_of(value: float, draws: Float64, *, lower_is_better: bool = False) -> Null:
-    """Set a score beside its draws under chance.
+    """Compare a score with its draws under chance.
 
     Args:
         value: the score.
@@ -64,7 +64,7 @@ def chance_interval(
     level: float = 0.95,
     resamples: int = 100_000,
 ) -> tuple[float, float]:
-    """Where the UAR of a classifier lies that knows nothing about the labels.
+    """The interval in which the UAR of a classifier lies that knows nothing about the labels.
 
     The labels stay as they are; each unit is given one of the ``k`` classes, all equally likely,
     which of all ways to guess balanced classes is the one that scatters most. The unit is what a

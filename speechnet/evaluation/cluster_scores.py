@@ -106,16 +106,7 @@ def read_labels(labels: pd.DataFrame, index: Sequence[str], against: list[str] |
 
     Raises:
         ConfigError: a column that ``labels`` lacks.
-        ValueError: a row without its labels, or with two.
     """
-    missing = set(index) - set(labels.index)
-    if missing:
-        raise ValueError(
-            f"labels lack {len(missing)} of {len(index)} rows, such as {min(missing)!r}"
-        )
-    if not labels.index.is_unique:
-        twice = labels.index[labels.index.duplicated()][0]
-        raise ValueError(f"labels have row {twice!r} more than once")
     rows = labels.loc[list(index)]
     if against is None:
         against = [c for c in AGAINST if c in rows and len(rows[c].dropna().unique()) > 1]

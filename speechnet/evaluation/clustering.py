@@ -98,10 +98,12 @@ def cluster_features(
 
     Raises:
         ConfigError: ``config.against`` names a column that ``labels`` lacks.
-        ValueError: ``X`` doesn't fit ``index``, is not finite, has fewer than two rows, or no
-            feature that varies; a row without its labels, or with two.
+        ValueError: ``X`` has fewer than two rows, or no feature that varies.
     """
-    _validate(X, index)
+    if len(X) < 2:
+        raise ValueError(f"found {len(X)} rows, expected two or more to find clusters in")
+    if (X[0] == X).all():
+        raise ValueError("every feature has the same value in all rows")
     notes: list[str] = []
     against = read_labels(labels, index, config.against)
     # One thread: sums in one order on every machine, and no waiting on small arrays.
@@ -120,19 +122,6 @@ def cluster_features(
         explained=explained,
         notes=tuple(notes),
     )
-
-
-def _validate(X: Float32, index: Sequence[str]) -> None:
-    if X.ndim != 2 or len(X) != len(index):
-        raise ValueError(f"X has shape {X.shape}, expected ({len(index)}, d)")
-    if len(X) < 2:
-        raise ValueError(f"X has {len(X)} rows, expected two or more to find clusters in")
-    if not np.isfinite(X).all():
-        raise ValueError("X holds NaN or infinite values; exclude those rows first")
-    if (X[0] == X).all():
-        raise ValueError(
-            "every feature has the same value in all rows; there is nothing to cluster"
-        )
 
 
 def _project(

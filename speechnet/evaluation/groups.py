@@ -1,9 +1,9 @@
-"""Who is it worse for? Recall by gender and by speaker.
+"""Recall by gender and by speaker: whom does a model serve worse?
 
 Conventions:
     All tables are of the test part, all folds pooled; a row that stands in several folds counts
-    once for each. Rows whose gender or speaker is unknown are left out where that is asked for.
-    Recall by gender is undefined, NaN, where a gender has no row of the class.
+    once for each. Tables by gender leave out rows of unknown gender, tables by speaker those of
+    unknown speakers. Recall by gender is undefined, NaN, where a gender has no row of the class.
 
     Intervals hold 95 % and resample whole speakers (``speechnet.evaluation.bootstrap``), women and
     men separately, as how many there are of each was chosen and not drawn. Each stands for itself:

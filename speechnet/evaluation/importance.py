@@ -1,10 +1,10 @@
-"""What a fitted model loses when features are shuffled: permutation importance.
+"""Permutation importance: how much the UAR drops when features are shuffled.
 
 Conventions:
     Values of a feature change places between the test rows of one fold; nothing is fitted again.
-    The drop is the pooled UAR minus the mean of that of the shuffled rows: it says what this model
-    takes from the feature, not what the feature could tell. Of features that say the same, each
-    seems to matter little: shuffle them as a group. A drop below 0 is chance.
+    The drop is the pooled UAR minus the mean of that of the shuffled rows: it says how much this
+    model relies on the feature, not how much the feature could tell. Of features that say the same,
+    each seems to matter little: shuffle them as a group. A drop below 0 is chance.
 
     All features are shuffled in the same orders, so that two drops differ by the features alone.
 

@@ -16,24 +16,22 @@ def confident_mistakes(
     count: int,
     speakers: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
-    """The test rows whose likeliest class is wrong, the highest probabilities first.
+    """The test rows whose predicted class is wrong, the most confident first.
 
-    They are the most confident ones and nothing else: where several are of one speaker, that is
-    what there is to be seen. Only of equally confident ones each speaker gives one, then each
-    another. A recording that several folds test counts once, where its mistake was
-    the most confident; of equal ones in the lowest fold.
+    Nothing but confidence decides, so several may be of one speaker. Among equally confident rows
+    speakers take turns. A recording that several folds test counts once: by its most confident
+    mistake, or of equal ones by that of the lowest fold.
 
     Args:
         predictions: the table of predictions; see ``speechnet.core.types.PREDICTION_COLUMNS``.
-        models: by target whose mistakes are looked for. Other targets have none.
-        count: how many for each target.
-        speakers: by file who speaks; None, as a file it lacks, counts as a speaker of its own.
+        models: the model of each target; other targets are left out.
+        count: the most rows of each target.
+        speakers: the speaker of each file; a file without one counts as a speaker of its own.
 
     Returns:
         Columns target, model, fold, file, truth, predicted, ``confidence`` (the probability of the
-        predicted class, 0 to 1, calibrated where the predictions are) and the ``p_<class>`` of the
-        predictions. Target after target, by falling confidence, ties by the turn of
-        their speaker and then by file name; at most ``count`` rows each.
+        predicted class, 0 to 1) and the ``p_<class>`` of the predictions. Target after target, by
+        falling confidence.
     """
     shown = predictions["model"] == predictions["target"].map(dict(models))
     wrong = predictions["truth"] != predictions["predicted"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,18 @@ def test_our_own_and_a_plugin(place: Path) -> None:
     assert not found.refusals
     assert "theirs" in found
     assert len(found) == 2
+
+
+def test_a_plugin_with_several_things_in_one_module(place: Path) -> None:
+    """Two of one kind; and its import, for a thing of another kind, came first."""
+    install(place, "guest", "first", registers("first") + registers("second"))
+    points = place / "guest-1.0.dist-info" / "entry_points.txt"
+    points.write_text(f"{points.read_text()}second = guest\n")
+    found = things()
+    import_module("guest")
+    assert list(found) == ["ours", "first", "second"]
+    assert [found.package(name) for name in found] == ["speechnet", "guest", "guest"]
+    assert not found.refusals
 
 
 @pytest.mark.parametrize(
