@@ -46,7 +46,8 @@ class NetworkModel(Model):
         members: networks trained from different seeds; their probabilities are averaged.
         grid: values to search on the inner folds, by the name of a key above.
         folds: inner folds of that search.
-        stackable: whether networks of several settings can be trained as one.
+        stackable: whether a search may train networks of several settings as one, with
+            ``torch.func.vmap``; their trunk then has no other dropout than ``layers.Dropout``.
     """
 
     joint = True
