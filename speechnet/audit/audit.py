@@ -59,7 +59,8 @@ def run_audit(
         table: the corpus table, one row for each recording that is used.
         targets: each target with its classes.
         folds: positions in ``table``.
-        matrix: features of those recordings; its index is the table's, in any order.
+        matrix: features of those recordings; its index is the table's, in any order. Without
+            columns no near-copies are looked for.
         statistics: index ``file``; see ``speechnet.audio.signal_statistics``.
         excluded: columns ``file, reason, detail``.
         config: thresholds.
@@ -68,7 +69,9 @@ def run_audit(
             their originals; None if unknown.
     """
     files = examine(statistics, excluded, config)
-    near = find(matrix, config) if config.near_duplicates else pd.DataFrame(columns=[*PAIR_COLUMNS])
+    near = pd.DataFrame(columns=[*PAIR_COLUMNS])
+    if config.near_duplicates and matrix.names:
+        near = find(matrix, config)
     leaks = leakage(table, folds, digests=statistics["digest"], near=near)
     dispute = disputed(
         table if labels is None else labels,

@@ -26,6 +26,7 @@ from speechnet.experiment.run_folder import RunFolder
 from speechnet.experiment.run_location import check_writable, next_version
 from speechnet.experiment.run_tables import table_bytes
 from speechnet.features.extraction.compute import rehearse
+from speechnet.features.extraction.recipe import Recipe
 from speechnet.report.findings import inflated
 from speechnet.report.terminal import findings_table
 
@@ -154,6 +155,7 @@ def _misfits(data: SpeechDataModule) -> list[Finding]:
 def _run(
     config: ExperimentConfig, data: SpeechDataModule, misfits: Iterable[Finding] = ()
 ) -> Audit:
+    _say_features(config.data.recipe)
     found = run_audit(
         data.table,
         data.targets,
@@ -166,6 +168,22 @@ def _run(
         labels=data.corpus.table,
     )
     return replace(found, findings=[*misfits, *found.findings])
+
+
+def _say_features(recipe: Recipe) -> None:
+    """Which features near-copies, clusters and the like are about: all vectors, or none."""
+    named, vectors = list(recipe.extractors), recipe.vectors
+    if not vectors:
+        say(
+            f"data.features has no vectors ({', '.join(named)}): near-copies, clusters, inflation "
+            "and what is unlike the training data are left out",
+            style="yellow",
+        )
+    elif vectors != named:
+        say(
+            "Near-copies, clusters, inflation and what is unlike the training data are those of "
+            f"{', '.join(vectors)} alone"
+        )
 
 
 def _tables(found: Audit, inflation: pd.DataFrame) -> dict[str, pd.DataFrame]:

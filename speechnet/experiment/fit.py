@@ -143,6 +143,11 @@ def _check(config: ExperimentConfig) -> None:
     if any(isinstance(model, NetworkModel) for model in config.models.values()):
         TrainerFactory(config.trainer, Path(config.out))([], [])  # a GPU that is not there
     recipe = config.data.recipe
+    if config.evaluation.cross and not recipe.vectors:
+        raise ConfigError(
+            "evaluation.cross: its models take vectors, and data.features has none; add "
+            "functionals there, or leave it out"
+        )
     choose_device(recipe, config.data.device)
     rehearse(recipe)
     check_writable(Path(config.out))
@@ -155,7 +160,7 @@ def _stages(config: ExperimentConfig) -> list[str]:
         "ablation": evaluation.ablate.parts,
         "importance": evaluation.ablate.importance,
         "cross": evaluation.cross,
-        "clustering": evaluation.clustering.enabled,
+        "clustering": evaluation.clustering.enabled and config.data.recipe.vectors,
         "mistakes": report.mistakes,
         "figures": evaluation.figures,
         "report": report.html,
@@ -312,7 +317,7 @@ def _close(run: RunFolder, found: ReportData, *, report: bool) -> None:
 
 def _cluster(config: ExperimentConfig, data: SpeechDataModule, run: RunFolder) -> None:
     clustering = config.evaluation.clustering
-    if not clustering.enabled:
+    if not clustering.enabled or not data.matrix.names:
         return
     with run.stage("clustering"):
         try:

@@ -48,12 +48,13 @@ def measure_inflation(data: SpeechDataModule) -> pd.DataFrame:
         A row for each target: model, target, the pooled UAR under the random and the
         speaker-disjoint protocol, their difference with the 95 % bootstrap interval over speakers,
         and of how much that is. Recordings without a speaker take no part. Empty where there are
-        fewer than two speakers, and without targets that have two classes of two speakers each.
+        fewer than two speakers or no vectors, and without targets that have two classes of two
+        speakers each.
     """
     named = np.flatnonzero(data.table["speaker"].notna())
     speakers = data.table["speaker"].iloc[named]
     rows = []
-    if speakers.nunique() >= 2:
+    if speakers.nunique() >= 2 and data.matrix.names:
         chosen = named[_sample(speakers.to_numpy(dtype=object), seed=data.seed)]
         for column, target in enumerate(data.targets):
             known = chosen[data.labels[chosen, column] >= 0]

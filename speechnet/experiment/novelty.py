@@ -39,12 +39,14 @@ def fit_novelty(data: SpeechDataModule, fold: int, folder: Path) -> pd.DataFrame
         folder: where its models lie.
 
     Returns:
-        Of the test rows ``file, fold, novelty, far``.
+        Of the test rows ``file, fold, novelty, far``; none where there are no vectors.
 
     Raises:
         OSError: there is no space or no permission.
     """
     train, test = data.folds[fold].train, data.folds[fold].test
+    if not data.matrix.names:
+        return pd.DataFrame(columns=["file", "fold", "novelty", "far"])
     fitted = Novelty.fit(data.X[train], list(data.table["speaker"].iloc[train]))
     fitted.save(folder)
     found = novelties([fitted], data.X[test], data.matrix.names)

@@ -142,7 +142,9 @@ class SavedRun:
 
     @cached_property
     def _fitted_novelty(self) -> list[Novelty]:
-        """Of each fold; none where the run was made before there was any."""
+        """Of each fold; none where the run has no vectors, or was made before there was any."""
+        if not self.columns:
+            return []
         width = len(self.columns)
         folds = range(self.folder.info["folds"])
         found = [Novelty.load(self.folder.fold(fold), width) for fold in folds]

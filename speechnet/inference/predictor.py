@@ -143,8 +143,9 @@ class Predictor:
             raise ConfigError(f"unlike is {unlike!r}, expected {' or '.join(get_args(Unlike))}")
         if unlike == "abstain" and not self.run.knows_novelty:
             raise ConfigError(
-                f"{self.run.folder.path} was made before runs kept what their training data was "
-                "like: it can't abstain on what is unlike it; fit it again"
+                f"{self.run.folder.path} has not kept what its training data was like, for it has "
+                "no vectors or is an old one: it can't abstain on what is unlike it; fit it again, "
+                "with functionals in data.features"
             )
 
     def describe(self, samples: Float32, rate: int) -> FeatureSet:
