@@ -18,7 +18,7 @@ _Matches = Mapping[tuple[str, str], Match]
 
 
 def notes_on(runs: _Runs, matches: _Matches, pairs: pd.DataFrame) -> Iterator[Finding]:
-    """Say what keeps runs from being compared, and what a difference may be due to.
+    """What keeps runs from being compared, and what a difference may be due to.
 
     Args:
         runs: by name.
@@ -52,7 +52,7 @@ def _untested(runs: _Runs, matches: _Matches) -> Iterator[Finding]:
         if len(seeds) > 1:
             yield _note(
                 "seeds",
-                f"The folds hang on {SEED} ({_values(seeds)}): give the runs the same one, and "
+                f"The folds depend on {SEED} ({_values(seeds)}): give the runs the same one, and "
                 "their differences can be tested.",
             )
 

@@ -1,4 +1,4 @@
-"""Rows of a value with its interval, the piece that several figures are put together from."""
+"""Rows of values with intervals, as several figures have them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reference results below one's own, never to be mistaken for them."""
+"""Published results below a run's own, marked as not its own."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ _COLUMNS: Final = 240
 _COLOURS: Final = 32
 """Steps of 2.5 dB: the eye sees no finer ones here, and the image takes half the bytes."""
 
-_REACH_DB: Final = 80.0
+_RANGE_DB: Final = 80.0
 """What lies so much below the loudest place is shown as dark as can be."""
 
 _MARGINS: Final = (0.68, 0.6, 0.42, 0.1)
@@ -32,7 +32,7 @@ _HEIGHTS: Final = (1.0, 2.0, 1.2)
 _TICKS_HZ: Final = (250, 1_000, 3_000, 8_000)  # three of them even below 4 kHz
 _SMALL: Final = 7.5  # points
 
-_SAID: Final = ("Creator", "Date", "Format", "Type")  # of every file the same, and of no use here
+_METADATA: Final = ("Creator", "Date", "Format", "Type")  # left out
 _PATH: Final = re.compile(rb' d="[^"]*"')
 _DECIMALS: Final = re.compile(rb"(\.\d\d)\d+")
 
@@ -105,7 +105,7 @@ def svg_bytes(figure: Figure) -> bytes:
     Paths are written to a hundredth of a point: a page holds many of these.
     """
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="svg", dpi=style.SVG_DPI, metadata=dict.fromkeys(_SAID))
+    figure.savefig(buffer, format="svg", dpi=style.SVG_DPI, metadata=dict.fromkeys(_METADATA))
     return _PATH.sub(lambda path: _DECIMALS.sub(rb"\1", path[0]), buffer.getvalue())
 
 
@@ -152,7 +152,7 @@ def _mel(ax: Axes, mel_db: Float32, frequencies: Float64, frame_s: float) -> Axe
         interpolation="none",  # embedded as small as it is, and enlarged where it is shown
         extent=(-0.5 * frame_s, (frames - 0.5) * frame_s, -0.5, bands - 0.5),
         cmap=colormaps["magma"].resampled(_COLOURS),
-        vmin=loudest - _REACH_DB,
+        vmin=loudest - _RANGE_DB,
         vmax=loudest,
     )
     ticks = [hz for hz in _TICKS_HZ if hz <= frequencies[-1]]

@@ -104,7 +104,7 @@ def set_title(figure: Figure, text: str) -> None:
 
 
 def add_footer(figure: Figure, axes: Sequence[Axes], *, note: str = "") -> None:
-    """List once, below all panels, what any of them shows, under a note in small print.
+    """Add one legend below all panels, under a note in small print.
 
     Args:
         figure: the figure.
@@ -131,7 +131,7 @@ def add_footer(figure: Figure, axes: Sequence[Axes], *, note: str = "") -> None:
 
 
 def legend_below(ax: Axes, *, columns: int = 2, gap: float = 36, size: float = 8) -> None:
-    """List what a panel shows below it, where the legend can't hide anything.
+    """Add a legend below a panel, where it can't hide anything.
 
     Args:
         ax: the panel; without labelled artists it gets no legend.

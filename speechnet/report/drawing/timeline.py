@@ -1,4 +1,4 @@
-"""What a model says of a long recording as it goes on."""
+"""A model's probabilities over a long recording."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def importance(data: ReportData) -> Iterator[Drawing]:
 
 
 def _caption(rows: pd.DataFrame, label: str) -> str:
-    said = "How much test UAR is lost where a feature's values are dealt out anew."
+    said = "How much test UAR is lost when a feature's values are shuffled."
     groups = ranked(rows, level="group")
     if groups.empty:
         return said

@@ -17,7 +17,7 @@ from speechnet.report.names import percent
 
 _UNKNOWN: Final = "unknown"
 _NOTHING_S: Final = 0.05
-"""A part that leaves out less, in seconds, is the whole recording to a listener."""
+"""Seconds; a clip that leaves out less is called the whole recording."""
 _Row = Mapping[Any, Any]
 """A row of ``mistakes.csv``."""
 

@@ -91,8 +91,8 @@ def inline_svg(svg_text: str, *, name: str, description: str) -> Markup:
         DataError: it is no SVG.
     """
     source = _parse(svg_text, name)
-    told = f"{name}\0{description}\0{svg_text}"  # one picture may stand on a page twice
-    prefix = "s" + hashlib.sha256(told.encode()).hexdigest()[:8]
+    identity = f"{name}\0{description}\0{svg_text}"  # one picture may stand on a page twice
+    prefix = "s" + hashlib.sha256(identity.encode()).hexdigest()[:8]
     used = set(_references(source))
     width, height = _size(source, name)
     root = _copy(source, prefix, used)
