@@ -107,7 +107,7 @@ def fit_estimators(model: ScikitModel, train: Rows, context: Context) -> FittedE
         estimators[target] = fit_estimator(
             model, candidate, X, y, folds=folds, scaling=context.scaling, seed=context.seed
         )
-    return FittedEstimators(estimators, context.targets)
+    return FittedEstimators(estimators, context.targets, trusted=model.trusted)
 
 
 def fit_estimator(
@@ -153,11 +153,15 @@ class FittedEstimators(Fitted):
     Args:
         estimators: by target; fitted on integer classes.
         targets: each target's ordered classes.
+        trusted: types that their files may hold, see ``ScikitModel``.
     """
 
-    def __init__(self, estimators: dict[str, Any], targets: Targets) -> None:
+    def __init__(
+        self, estimators: dict[str, Any], targets: Targets, *, trusted: Sequence[str] = ()
+    ) -> None:
         self.estimators = estimators
         self.targets = targets
+        self.trusted = tuple(trusted)
 
     def predict_proba(self, features: Float32) -> dict[str, Float64]:
         """See ``Fitted``. A class absent from training has probability 0."""
@@ -187,7 +191,7 @@ class FittedEstimators(Fitted):
     def save(self, folder: Path, name: str) -> None:
         """Write ``<name>_<target>.skops`` for each target."""
         for target, estimator in self.estimators.items():
-            dump_sklearn(estimator, _path(folder, name, target))
+            dump_sklearn(estimator, _path(folder, name, target), self.trusted)
 
     @classmethod
     def load(
@@ -201,7 +205,7 @@ class FittedEstimators(Fitted):
         read = {target: load_sklearn(_path(folder, name, target), trusted) for target in targets}
         for target, classes in targets.items():
             _check_loaded(read[target], _path(folder, name, target), len(classes))
-        return cls(read, targets)
+        return cls(read, targets, trusted=trusted)
 
 
 def _predict_proba(estimator: Any, X: Float64) -> Float64:

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from speechnet.core.errors import DataError
+from speechnet.core.errors import ConfigError, DataError
 from speechnet.core.files import write_whole
 from speechnet.core.reading import read_regular
 from speechnet.core.types import Float64
@@ -84,13 +84,25 @@ def _take_skops() -> dict[str, ModuleType]:
     return {name: sys.modules.pop(name) for name in names}
 
 
-def dump_sklearn(estimator: Any, path: Path) -> None:
+def dump_sklearn(estimator: Any, path: Path, trusted: Iterable[str] = ()) -> None:
     """Write a fitted estimator, whole or not at all.
 
+    Args:
+        estimator: what ``load_sklearn`` is to read.
+        path: where to.
+        trusted: as ``load_sklearn`` will have it.
+
     Raises:
+        ConfigError: it couldn't be read back.
         OSError: there is no space or no permission.
     """
-    write_whole(path, own_skops().dumps(estimator))
+    content = own_skops().dumps(estimator)
+    if unknown := set(own_skops().get_untrusted_types(data=content)) - {*TRUSTED, *trusted}:
+        raise ConfigError(
+            f"{path.name} couldn't be read back: it holds {', '.join(sorted(unknown))}, which the "
+            "model doesn't name as trusted"
+        )
+    write_whole(path, content)
 
 
 def load_sklearn(path: Path, trusted: Iterable[str] = ()) -> Any:
