@@ -1,1 +1,1 @@
-"""The report of a run as one HTML file, filled from tables alone."""
+"""The report as one HTML file: Jinja2 templates, filled from tables, all text escaped."""
