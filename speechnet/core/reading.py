@@ -17,13 +17,13 @@ import re
 import stat
 import sys
 from collections.abc import Callable, Iterator
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
 
 from speechnet.core.errors import ConfigError
+from speechnet.core.wording import did_you_mean
 
 _LARGEST: Final = 2**20
 """Bytes of a configuration; PyYAML takes ten seconds for as much."""
@@ -286,5 +286,4 @@ def _near(path: Path) -> str:
     if not path.parent.is_dir():
         return f" (nor a folder {path.parent})"
     names = [other.name for other in path.parent.iterdir() if other.suffix in {".yaml", ".yml"}]
-    near = get_close_matches(path.name, names, n=1, cutoff=0.7)
-    return f"; did you mean {path.with_name(near[0])}?" if near else ""
+    return did_you_mean(path.name, names)
