@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
@@ -30,8 +30,9 @@ from speechnet.audio.prepare import (
 from speechnet.audio.signal_statistics import bandwidth
 from speechnet.core.columns import TIMELINE_BEGINS, TIMELINE_ENDS
 from speechnet.core.errors import ConfigError, Excluded
-from speechnet.core.types import FeatureSet, Float32, Targets
+from speechnet.core.types import FeatureSet, Float32, Float64, Targets
 from speechnet.core.wording import counted
+from speechnet.experiment.saved_run import SavedRun
 from speechnet.inference.prediction import (
     Prediction,
     Unlike,
@@ -40,9 +41,7 @@ from speechnet.inference.prediction import (
     recognition,
     unlike_as_word,
 )
-
-if TYPE_CHECKING:
-    from speechnet.inference.predictor import Predictor
+from speechnet.models.novelty import Novelties
 
 _AT_ONCE: Final = 256
 """Windows whose features are recognised together."""
@@ -51,8 +50,31 @@ _SHORTEST_HOP: Final = 0.1
 """Seconds. Neighbours that share more than this are one window to any listener."""
 
 
+class Recogniser(Protocol):
+    """What windows are recognised by; ``speechnet.inference.predictor.Predictor`` is one."""
+
+    run: SavedRun
+    targets: Targets
+    models: list[str]
+
+    def check_alone(self) -> None:
+        """Refuse to take a sound by itself where the run compares those of one speaker."""
+
+    def check_unlike(self, unlike: Unlike) -> None:
+        """Refuse to abstain where it isn't known what is unlike the training data."""
+
+    def describe(self, samples: Float32, rate: int) -> FeatureSet:
+        """Features of one sound, float32 ``[n, channels]``."""
+
+    def probabilities(self, features: FeatureSet) -> dict[str, dict[str, Float64]]:
+        """By model and target float64 ``[n, k]``."""
+
+    def novelty(self, features: FeatureSet) -> Novelties:
+        """How unlike the training data recordings are."""
+
+
 def timeline_of_file(
-    recogniser: Predictor,
+    recogniser: Recogniser,
     path: Path,
     *,
     window: float = 3.0,
@@ -99,7 +121,7 @@ def timeline_of_file(
 
 
 def timeline_of_samples(
-    recogniser: Predictor,
+    recogniser: Recogniser,
     y: ArrayLike,
     sr: float | None,
     *,
@@ -200,7 +222,7 @@ class _Layout:
     audio: AudioConfig
 
     @classmethod
-    def checked(cls, recogniser: Predictor, *, window: float, hop: float) -> _Layout:
+    def checked(cls, recogniser: Recogniser, *, window: float, hop: float) -> _Layout:
         """The layout, if the run can be applied to such windows."""
         recogniser.check_alone()
         audio = recogniser.run.config.data.audio
@@ -240,7 +262,7 @@ class _Layout:
 
 
 def _timeline(
-    recogniser: Predictor,
+    recogniser: Recogniser,
     windows: Iterator[tuple[int, Float32]],
     rate: int,
     abstain: float,
@@ -267,7 +289,7 @@ class _Described(NamedTuple):
 
 
 def _describe(
-    recogniser: Predictor, samples: Float32, rate: int
+    recogniser: Recogniser, samples: Float32, rate: int
 ) -> tuple[FeatureSet | None, str, float]:
     """A window's features, or why there are none: not the exception, which would hold samples.
 
@@ -280,7 +302,7 @@ def _describe(
 
 
 def _table(
-    recogniser: Predictor, some: list[_Described], abstain: float, unlike: Unlike
+    recogniser: Recogniser, some: list[_Described], abstain: float, unlike: Unlike
 ) -> pd.DataFrame:
     """Rows of some windows, those of a window's models together."""
     usable = np.array([one.features is not None for one in some])
