@@ -24,7 +24,7 @@ def test_what_has_no_effect_is_left_out(tmp_path: Path) -> None:
         "experiment: x\nout: runs\nseed_everything: 3\n"
         "data:\n  cache_dir: /c\n  corpus: {name: emodb, root: /r}\n"
         "  corpora:\n  - {name: a, root: /a}\n  - {name: b, root: /b}\n"
-        "model: {hidden: [8, 4]}\nevaluation: {figures: false}\nparallel: {n_jobs: 3}\n",
+        "models: {mlp: {hidden: [8, 4]}}\nevaluation: {figures: false}\nparallel: {n_jobs: 3}\n",
     )
     assert found == {
         "seed_everything": 3,
