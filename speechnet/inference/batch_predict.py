@@ -19,7 +19,7 @@ from speechnet.core.errors import DataError, Excluded
 from speechnet.features.extraction.extract import CorpusExtractor
 from speechnet.features.extraction.speaker_norm import by_speaker
 from speechnet.inference.inputs import Recording
-from speechnet.inference.prediction import Prediction, Unlike, recognition
+from speechnet.inference.prediction import Prediction, Unlike
 from speechnet.inference.predictor import Predictor
 from speechnet.inference.sliding_windows import summarise, timeline_of_file
 from speechnet.inference.timelines import Windows, write_timeline
@@ -112,25 +112,15 @@ class Answerer:
             features = by_speaker(features, who)
         if not files:
             return answers
-        found, new = self.recogniser.probabilities(features), self.recogniser.novelty(features)
         channels = extraction.statistics[["channel_taken", "channel_correlation"]]
-        measured = channels.itertuples(index=False)
-        bandwidth = extraction.statistics["bandwidth"].to_numpy(float)
-        for i, (file, of_channels) in enumerate(zip(files, measured, strict=True)):
-            answers[file] = {
-                model: recognition(
-                    {target: p[i] for target, p in by_target.items()},
-                    self.recogniser.targets,
-                    abstain=self.abstain,
-                    notes=channel_notes(*of_channels),
-                    unlike=self.unlike,
-                    novelty=new.novelty[i],
-                    far=new.far[i],
-                    bandwidth=bandwidth[i],
-                )
-                for model, by_target in found.items()
-            }
-        return answers
+        found = self.recogniser.recognise(
+            features,
+            extraction.statistics["bandwidth"].tolist(),
+            notes=[channel_notes(*measured) for measured in channels.itertuples(index=False)],
+            abstain=self.abstain,
+            unlike=self.unlike,
+        )
+        return answers | dict(zip(files, found, strict=True))
 
     def _mean(self, recording: Recording, place: int) -> Answer:
         """The mean over a recording's windows, which are written where that is asked for."""

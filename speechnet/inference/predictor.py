@@ -133,6 +133,48 @@ class Predictor:
         """How unlike the training data recordings are; see ``probabilities``."""
         return self.run.novelty(features)
 
+    def recognise(
+        self,
+        features: FeatureSet,
+        bandwidths: Sequence[float],
+        *,
+        notes: Sequence[tuple[str, ...]] | None = None,
+        models: Sequence[str] | None = None,
+        abstain: float = 0.0,
+        unlike: Unlike = "keep",
+    ) -> list[dict[str, Prediction]]:
+        """Recognise recordings whose features are at hand.
+
+        Args:
+            features: of ``n`` recordings, raw (standardised by speaker where the run does so).
+            bandwidths: where each one's band ends, in Hz.
+            notes: of each, codes of ``speechnet.core.types.NOTES``; None for none.
+            models: some of ``models``; None for all.
+            abstain: where the likeliest class has a lower probability there is no label.
+            unlike: whether there is one where a recording is unlike the training data.
+
+        Returns:
+            Of each recording the prediction of each model.
+        """
+        new = self.novelty(features)
+        found = {name: self.run.predict_proba(name, features) for name in models or self.models}
+        return [
+            {
+                name: recognition(
+                    {target: p[i] for target, p in by_target.items()},
+                    self.targets,
+                    abstain=abstain,
+                    unlike=unlike,
+                    novelty=new.novelty[i],
+                    far=new.far[i],
+                    bandwidth=heard,
+                    notes=notes[i] if notes else (),
+                )
+                for name, by_target in found.items()
+            }
+            for i, heard in enumerate(bandwidths)
+        ]
+
     def check_unlike(self, unlike: Unlike) -> None:
         """Refuse to abstain where it isn't known what is unlike the training data.
 
@@ -221,21 +263,11 @@ class Predictor:
         check_rate(rate, self._recipe.audio)
         features = self.describe(samples, rate)
         notes = self._notes(samples, rate)
-        found = {name: self.run.predict_proba(name, features) for name in models}
-        new, heard = self.novelty(features), bandwidth(samples, rate)
-        return {
-            name: recognition(
-                {target: p[0] for target, p in by_target.items()},
-                self.targets,
-                abstain=abstain,
-                unlike=unlike,
-                novelty=new.novelty[0],
-                far=new.far[0],
-                bandwidth=heard,
-                notes=notes,
-            )
-            for name, by_target in found.items()
-        }
+        heard = [bandwidth(samples, rate)]
+        (found,) = self.recognise(
+            features, heard, notes=[notes], models=models, abstain=abstain, unlike=unlike
+        )
+        return found
 
     def _notes(self, samples: Float32, rate: int) -> tuple[str, ...]:
         """What should be known of its channels."""

@@ -29,7 +29,7 @@ from speechnet.core.librosa_loader import librosa
 from speechnet.core.types import NOTES, Float32, Float64
 from speechnet.experiment.novelty import MEASURED, unlike_in_words
 from speechnet.features.functionals.config import Functionals
-from speechnet.inference.prediction import Prediction, recognition
+from speechnet.inference.prediction import Prediction
 from speechnet.inference.predictor import Predictor
 from speechnet.inference.sliding_windows import summarise, timeline_of_file
 from speechnet.inference.timelines import Windowing
@@ -145,18 +145,7 @@ class UploadRecogniser:
         rates = sorted({*self._predictor.run.config.data.recipe.rates.values()})
         clips, statistics = load_at_rates(path, self._audio, rates)
         features = self._predictor.describe_clips(clips)
-        targets, new = self._predictor.targets, self._predictor.novelty(features)
-        return {
-            model: recognition(
-                {t: p[0] for t, p in found.items()},
-                targets,
-                abstain=0.0,
-                novelty=new.novelty[0],
-                far=new.far[0],
-                bandwidth=statistics.bandwidth,
-            )
-            for model, found in self._predictor.probabilities(features).items()
-        }
+        return self._predictor.recognise(features, [statistics.bandwidth])[0]
 
     def _sound(self, clip: Clip) -> Markup:
         mel_db, frequencies, hop_length = mel_spectrogram(clip.y, clip.sr)
