@@ -33,7 +33,8 @@ import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
+from functools import cache
+from importlib import metadata
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, cast
 
 from speechnet.core.columns import feature_of
@@ -42,6 +43,10 @@ from speechnet.core.registry import Registry
 
 if TYPE_CHECKING:
     from speechnet.core.types import Float32
+
+
+version = cache(metadata.version)
+"""Of an installed package; each look-up reads a file."""
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from typing import Any, Final
 
 from speechnet.audio.config import AudioConfig
 from speechnet.core.errors import ConfigError
 from speechnet.denoise.config import DenoiseConfig
-from speechnet.features.extractor import Extractor
+from speechnet.features.extractor import Extractor, version
 
 _CODE_VERSION: Final = 8
 """Raised whenever sounds are read otherwise than before, or shards look otherwise."""

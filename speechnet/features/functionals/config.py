@@ -6,12 +6,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from difflib import get_close_matches
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from speechnet.core.bounds import Number
 from speechnet.core.errors import ConfigError, Excluded
-from speechnet.features.extractor import EXTRACTORS, Extractor, Sound
+from speechnet.features.extractor import EXTRACTORS, Extractor, Sound, version
 
 if TYPE_CHECKING:
     from speechnet.core.types import Float32
