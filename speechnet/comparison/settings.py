@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -57,13 +57,11 @@ def differing(runs: Mapping[str, Settings]) -> pd.DataFrame:
     Returns:
         Columns ``key, run, value``: a row for each run and each such key, in the order of the
         first run's keys; values as text, ``(not set)`` where a run has no such key. A section that
-        is null in some run is one key, ``(set)`` in the others.
+        some run lacks, or has as null, is one key, ``(set)`` in the others.
     """
     every = dict.fromkeys(key for settings in runs.values() for key in settings)
     rows = []
-    for key in every:
-        if any(above in every for above in _above(key)):
-            continue
+    for key in dict.fromkeys(_outermost(key, runs.values()) for key in every):
         values = [_value(settings, key) for settings in runs.values()]
         if len(set(values)) > 1:
             rows += [(key, name, value) for name, value in zip(runs, values, strict=True)]
@@ -85,10 +83,13 @@ def _value(settings: Settings, key: str) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
-def _above(key: str) -> Iterator[str]:
-    """The sections that a key lies in."""
+def _outermost(key: str, runs: Collection[Settings]) -> str:
+    """The outermost section of a key that some run lacks as a whole; else the key itself."""
     parts = key.split(".")
-    return (".".join(parts[:length]) for length in range(1, len(parts)))
+    sections = (".".join(parts[:length]) for length in range(1, len(parts)))
+    return next(
+        (above for above in sections if any(_value(run, above) != _SECTION for run in runs)), key
+    )
 
 
 def _flat(value: object, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:

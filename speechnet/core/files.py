@@ -84,7 +84,7 @@ def is_full(error: OSError) -> bool:
 
 @contextlib.contextmanager
 def storage_errors(path: Path) -> Iterator[None]:
-    """Turn a full disk or a missing permission into a ``StorageError`` that names ``path``."""
+    """Turn a full disk, a missing permission or a file in the way into a ``StorageError``."""
     try:
         yield
     except OSError as error:
@@ -93,5 +93,5 @@ def storage_errors(path: Path) -> Iterator[None]:
         if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
             raise StorageError(f"no permission to write {path}") from error
         if error.errno in {errno.EEXIST, errno.ENOTDIR}:
-            raise StorageError(f"no folder can be made at {path}: {error.strerror}") from error
+            raise StorageError(f"{path} can't be made: a file stands in its way") from error
         raise

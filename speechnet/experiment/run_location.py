@@ -59,8 +59,6 @@ def next_version(base: Path) -> Path:
                     return base / f"version_{number}"
                 except FileExistsError:  # another process was faster
                     number += 1
-    except (NotADirectoryError, FileExistsError) as error:
-        raise StorageError(f"{base} can't be made: a file stands in its way") from error
     except OSError as error:  # such as a folder of /proc, which takes none
         raise StorageError(f"{base} can't be made: {error.strerror}") from error
 

@@ -99,7 +99,7 @@ def test_same_folds_are_paired(
     key = "data.features.functionals.n_mfcc"
     assert settings.query("key == @key")["value"].tolist() == ["12", "3"]
     assert set(settings["key"]) == {key, "models.mlp", "models.logreg"}
-    assert settings.query("key == 'models.logreg'")["value"].tolist() == ["(set)", "null"]
+    assert settings.query("key == 'models.logreg'")["value"].tolist() == ["(set)", "(not set)"]
     shown = capsys.readouterr().out
     assert "data.features.functionals.n_mfcc: 12 (A), 3 (B)" in shown
     assert "Only A has the model MLP (network)." in shown

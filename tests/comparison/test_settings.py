@@ -45,11 +45,13 @@ def test_only_what_differs() -> None:
     assert list(table.itertuples(index=False, name=None)) == [
         ("b", "A", "[1, 2]"),
         ("b", "B", "[1, 3]"),
-        ("only", "A", "true"),
-        ("only", "B", "(not set)"),
         ("c", "A", "(set)"),
         ("c", "B", "null"),
+        ("only", "A", "true"),
+        ("only", "B", "(not set)"),
     ]
+    del runs["B"]["c"]
+    assert differing(runs).query("key == 'c'")["value"].tolist() == ["(set)", "(not set)"]
     assert differing({"A": runs["A"], "B": dict(runs["A"])}).empty
 
 

@@ -5,7 +5,6 @@ a model scores above chance on unseen rows, it can only have from a leak; plante
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -350,15 +349,13 @@ class TestFitted:
         differ = {name.split(".")[1] for name in plain if changed.get(name) != plain[name]}
         assert {*MODELS, "epochs"} <= differ
 
-    def test_dev_rows_stop_and_calibrate_and_nothing_else(
-        self, config: ExperimentConfig, tmp_path: Path
-    ) -> None:
+    def test_dev_rows_stop_and_calibrate_and_nothing_else(self, tmp_path: Path) -> None:
         """Their scale and labels leave scalers, class weights, searches and training as they are.
 
         They choose which of the network's epochs is kept, by way of that its candidate, and the
         temperatures.
         """
-        config = replace(config, model=replace(config.model, grid={}, patience=None))
+        config = configuration(**{"models.mlp.grid": "{}", "models.mlp.patience": "null"})
         data = corpus(PROTOCOLS["speaker"], seed=0)
         dev = data.folds[0].dev
         X, labels = data.X.copy(), data.labels.copy()
