@@ -36,7 +36,7 @@ def test_what_a_target_may_be() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"rnage": [1, 5]}, "unknown key 'rnage' (did you mean 'range'?)"),
+        ({"rang": [1, 5]}, "unknown key 'rang' (did you mean 'range'?)"),
         ({"kind": "ordinal"}, "kind is 'ordinal', expected one of continuous"),
         ({"range": [5, 1]}, "range is [5, 1], expected two numbers, the lower one first"),
         ({"range": [1, 1]}, "range is [1, 1], expected two numbers"),
