@@ -27,8 +27,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from speechnet.core.metrics import METRICS
 from speechnet.core.types import Float64, Int64, Targets
-from speechnet.evaluation.metrics import log_loss
 from speechnet.evaluation.samples import Sample, blocks
 
 BINS: Final = 15
@@ -163,7 +163,7 @@ def _change(rows: Sample, temperature: float) -> list[float]:
     both = before, rows.probability
     return [
         *(calibration_error(p.max(axis=1), rows.correct) for p in both),
-        *(log_loss(rows.truth, p) for p in both),
+        *(METRICS["log_loss"].function(rows.truth, p) for p in both),
     ]
 
 

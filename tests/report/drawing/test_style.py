@@ -89,7 +89,7 @@ def test_a_full_disk_leaves_no_part(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_a_file_in_the_folders_place_is_an_error(tmp_path: Path) -> None:
     """The error names the folder."""
     (tmp_path / "taken").write_text("")
-    with pytest.raises(StorageError, match="taken: File exists"):
+    with pytest.raises(StorageError, match="be made: a file stands in its way"):
         save(drawing(), tmp_path / "taken", "x")
 
 
