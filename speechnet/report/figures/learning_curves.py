@@ -13,25 +13,30 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from speechnet.report.data import ReportData
 from speechnet.report.drawing import style
-from speechnet.report.figure import FIGURES, Drawing
+from speechnet.report.figure import FIGURES, Drawing, file_name
 from speechnet.report.names import readable
 
 # The first that the log has carries the marks of the chosen epochs.
 _LOSSES: Final = {"dev_loss": "Development part", "train_loss": "Training part"}
 _UAR: Final = "dev_uar"
-_NETWORK: Final = ["fold", "model", "member"]
+_NETWORK: Final = ["fold", "member"]
 
 
 @FIGURES.register("learning_curves")
 def learning_curves(data: ReportData) -> Iterator[Drawing]:
-    """Loss and development UAR against the epoch, a thin line per network, chosen epochs marked."""
-    if len(history := data.table("history")):
+    """Loss and development UAR by epoch, a picture per model, a thin line per network."""
+    history = data.table("history")
+    models = history["model"].unique() if "model" in history else [None] * min(len(history), 1)
+    for model in models:
+        rows = history if model is None else history[history["model"] == model]
+        several = len(models) > 1
+        title = f"Learning curves: {data.label(model)}" if several else "Learning curves"
         yield Drawing(
-            file="learning_curves",
+            file=f"learning_curves_{file_name(str(model))}" if several else "learning_curves",
             section="network",
-            title="Learning curves of the network",
-            caption=epochs_in_words(history),
-            draw=partial(_draw, history),
+            title=title if several else "Learning curves of the network",
+            caption=epochs_in_words(rows),
+            draw=partial(_draw, rows, title),
         )
 
 
@@ -54,10 +59,10 @@ def epochs_in_words(history: pd.DataFrame) -> str:
 
 
 @style.styled
-def _draw(history: pd.DataFrame) -> Figure:
+def _draw(history: pd.DataFrame, title: str) -> Figure:
     # Any of these may be missing, and a NaN wasn't logged in that row: member (several networks a
     # fold), train_loss, dev_loss, dev_uar, dev_uar_<target>, chosen.
-    history = history.assign(**{name: 0 for name in ("model", "member") if name not in history})
+    history = history if "member" in history else history.assign(member=0)
     history = history.sort_values([*_NETWORK, "epoch"])
     logged = set(history.columns[history.notna().any()])
     losses = {column: label for column, label in _LOSSES.items() if column in logged}
@@ -73,15 +78,14 @@ def _draw(history: pd.DataFrame) -> Figure:
         _panel(axes[1], history, recalls)
         axes[1].set_ylabel("UAR on the development part (%)")
         axes[1].yaxis.set_major_formatter(PercentFormatter(1, symbol=""))
-    style.set_title(figure, "Learning curves" + _each_of(history))
+    style.set_title(figure, title + _each_of(history))
     return figure
 
 
 def _each_of(history: pd.DataFrame) -> str:
-    folds, members = history["fold"].nunique(), history.groupby(_NETWORK[1:]).ngroups
-    several = {"folds": folds, "networks": members}
+    several = {"folds": history["fold"].nunique(), "networks": history["member"].nunique()}
     counts = [f"{count} {what}" for what, count in several.items() if count > 1]
-    return f": a line for each of {' and '.join(counts)}" if counts else ""
+    return f", a line for each of {' and '.join(counts)}" if counts else ""
 
 
 def _panel(ax: Axes, history: pd.DataFrame, columns: Mapping[str, str]) -> None:

@@ -44,7 +44,17 @@ def test_every_member_has_its_own_line() -> None:
     np.testing.assert_allclose(
         figure.axes[0].lines[1].get_ydata(), history.query("fold == 0")["dev_loss"]
     )
-    assert figure.get_suptitle() == "Learning curves: a line for each of 2 folds and 2 networks"
+    assert figure.get_suptitle() == "Learning curves, a line for each of 2 folds and 2 networks"
+
+
+def test_every_model_has_its_own_picture() -> None:
+    """With its name in the title, and no curve of another."""
+    data = build_data(TARGETS, folds=2)
+    history = data.table("history").drop(columns="model", errors="ignore")
+    both = pd.concat([history.assign(model=name) for name in ("cnn", "mlp")], ignore_index=True)
+    figure = draw(with_tables(data, history=both), "learning_curves", "learning_curves_cnn")
+    assert len(figure.axes[0].lines) == 2 * 2 + 1
+    assert figure.get_suptitle().startswith(f"Learning curves: {data.label('cnn')}, a line")
 
 
 def test_without_a_development_part_there_is_one_panel() -> None:
