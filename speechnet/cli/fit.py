@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from jsonargparse import ArgumentParser
@@ -13,26 +13,28 @@ from speechnet.corpus.known import check_corpora
 from speechnet.experiment.run_location import check_writable
 
 
-def parser(arguments: Sequence[str] = ()) -> ArgumentParser:
+def parser() -> ArgumentParser:
     """The parser of every key of an experiment."""
-    return fit_parser(arguments=arguments)
+    return fit_parser()
 
 
 def run(arguments: Sequence[str]) -> None:
     """Run the command."""
     with working("starting"):
-        experiment = read_checked(arguments, parser(arguments))
+        experiment = read_checked(arguments, parser)
         from speechnet.experiment.fit import fit
 
     fit(*experiment)
 
 
-def read_checked(arguments: Sequence[str], parser: ArgumentParser) -> tuple[ExperimentConfig, str]:
+def read_checked(
+    arguments: Sequence[str], parser: Callable[[], ArgumentParser]
+) -> tuple[ExperimentConfig, str]:
     """Read an experiment, and refuse what can be before anything that computes is imported.
 
     Args:
         arguments: the words that follow the command.
-        parser: of all keys of an experiment.
+        parser: makes the parser that writes the command's help.
 
     Returns:
         The experiment, and its whole configuration as YAML text.

@@ -8,8 +8,8 @@ from pathlib import Path
 from jsonargparse import ArgumentParser
 
 from speechnet.config.arguments import options_parser, parse
-from speechnet.config.schema import Schema, hints_of
 from speechnet.console.progress import progress
+from speechnet.core.schema import Schema, hints_of
 from speechnet.corpus.config import SynthConfig
 
 
@@ -31,7 +31,7 @@ def run(arguments: Sequence[str]) -> None:
     keys = hints_of(SynthConfig)
     parsed = parse(parser(), arguments, Schema({"out": str, **keys}))
     config = SynthConfig(**{name: parsed[name] for name in keys})
-    out = Path(parsed.out)
+    out = Path(parsed["out"])
     check_writable(out)
     total = config.speakers * config.sentences * 4
     with (

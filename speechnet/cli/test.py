@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from jsonargparse import ArgumentParser, Namespace
+from jsonargparse import ArgumentParser
 
 from speechnet.config.arguments import options_parser, parse
-from speechnet.config.schema import Schema, hints_of
 from speechnet.console.progress import working
 from speechnet.core.errors import ConfigError, DataError
+from speechnet.core.schema import Schema, hints_of
 from speechnet.corpus.config import CorpusConfig
 from speechnet.corpus.definition import definition_path
 from speechnet.corpus.discovery import resolve_root
@@ -59,7 +59,7 @@ def run(arguments: Sequence[str]) -> None:
     parsed = parse(parser(), arguments, schema)
     given = _given(parsed)
     try:
-        _score(Path(parsed.run), given, None if parsed.out is None else Path(parsed.out))
+        _score(Path(parsed["run"]), given, None if parsed["out"] is None else Path(parsed["out"]))
     except (ConfigError, DataError) as error:
         said = str(error)
         for short, (name, _) in _SHORT.items():
@@ -85,9 +85,9 @@ def _corpus() -> dict[str, object]:
     return {name: kind | None for name, kind in hints_of(CorpusConfig).items()}
 
 
-def _given(parsed: Namespace) -> dict[str, object]:
+def _given(parsed: Mapping[str, Any]) -> dict[str, object]:
     """What was said of another corpus, in full or short."""
-    corpus = parsed.data.corpus
+    corpus = parsed["data"]["corpus"]
     given = {name: corpus[name] for name in _corpus() if corpus[name] is not None}
     for short, (name, _) in _SHORT.items():
         value = parsed[short]

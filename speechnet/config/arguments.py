@@ -1,43 +1,37 @@
-"""Read the words of a command: flags override YAML files, and these the defaults."""
+"""Read the words of a command: flags and YAML files, of which the later one counts.
+
+jsonargparse writes ``--help``. It doesn't read the words: its messages are in the terms of Python's
+type system, it merges lists of sections position by position, and it misses unknown keys that
+hold nothing.
+"""
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import is_dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from jsonargparse import ArgumentError, ArgumentParser, Namespace, set_parsing_settings
+import yaml
+from jsonargparse import ArgumentParser, set_parsing_settings
 
-from speechnet.config.schema import Schema, hints_of
 from speechnet.core.errors import ConfigError
 from speechnet.core.reading import plain_value, read_yaml
+from speechnet.core.schema import Schema, build, children_of, hints_of
 
 Options = TypeVar("Options")
 
-_IMPORTABLE: Final = "lightning.pytorch"
-_WITHOUT_VALUE: Final = frozenset({"help", "print_config"})
+IMPORTABLE: Final = "lightning.pytorch"
+"""The only package that a YAML may name callbacks, strategies and the like of."""
+_HELP: Final = frozenset({"-h", "--help"})
+_PRINT: Final = "--print_config"
 
-_allowed = {_IMPORTABLE, "speechnet.corpus.config"}
-
-
-def allow_imports(paths: Iterable[str] = ()) -> None:
-    """Let jsonargparse import dataclasses that it names itself, by module or by whole path.
-
-    A YAML may name Lightning's own callbacks, strategies and the like, and import nothing else. A
-    dataclass is a section, even one that has a base class: no YAML can name a subclass of it.
-    """
-    _allowed.update(paths)
-    set_parsing_settings(
-        subclasses_disabled=[is_dataclass],
-        import_path_denylist=["*"],
-        import_path_allowlist=sorted(_allowed),
-    )
-
-
-allow_imports()
+# A dataclass is a section, even one that has a base class: no YAML can name a subclass of it.
+set_parsing_settings(
+    subclasses_disabled=[is_dataclass],
+    import_path_denylist=["*"],
+    import_path_allowlist=[IMPORTABLE],
+)
 
 
 def command_parser(command: str, description: str) -> ArgumentParser:
@@ -47,9 +41,12 @@ def command_parser(command: str, description: str) -> ArgumentParser:
         description=description,
         epilog="after every command: --quiet, results and errors only; --verbose, more messages",
         exit_on_error=False,
-        allow_abbrev=False,
+        print_config=None,
     )
-    parser.add_argument("--config", action="config", help="a YAML with any of the keys below")
+    parser.add_argument("--config", help="a YAML with any of the keys below")
+    parser.add_argument(
+        _PRINT, action="store_true", help="print the whole configuration as YAML, and exit"
+    )
     return parser
 
 
@@ -69,6 +66,31 @@ def options_parser(
     return parser
 
 
+@dataclass(frozen=True)
+class Given:
+    """One thing that a command line says.
+
+    Attributes:
+        key: such as ``data.corpus``; empty for a whole configuration file and for words without a
+            flag.
+        value: plain, of the key's type.
+        adds: whether the value is added to a list, as ``--key+`` says.
+    """
+
+    key: str
+    value: Any
+    adds: bool = False
+
+    def below(self, section: str) -> dict[str, Any]:
+        """What is said of the keys of a section, such as ``data.features``."""
+        value = self.value
+        for part in reversed(self.key.split(".") if self.key else []):
+            value = {part: value}
+        for part in section.split("."):
+            value = value.get(part) if isinstance(value, dict) else None
+        return value if isinstance(value, dict) else {}
+
+
 def read_options(
     parser: ArgumentParser, arguments: Sequence[str], options: type[Options]
 ) -> Options:
@@ -83,173 +105,146 @@ def read_options(
         ConfigError: see ``parse``.
     """
     hints = hints_of(options)  # type: ignore[arg-type] # mypy doubts that a class has a hash
-    parsed = parse(parser, arguments, Schema(hints))
-    return options(**{name: parsed[name] for name in hints})
+    values = parse(parser, arguments, Schema(hints))
+    made: Options = build(options, {name: values[name] for name in hints})
+    return made
 
 
-def parse(parser: ArgumentParser, arguments: Sequence[str], schema: Schema) -> Namespace:
-    """Parse the words of a command.
+def parse(parser: ArgumentParser, arguments: Sequence[str], schema: Schema) -> dict[str, Any]:
+    """Read the words of a command.
 
     Args:
-        parser: knows the command's keys.
+        parser: knows the command's keys, their defaults and the words without a flag.
         arguments: the words that follow the command.
-        schema: the same keys, for messages in plain words.
+        schema: the same keys with their types.
+
+    Returns:
+        The value of every key, sections as dicts.
+
+    Raises:
+        ConfigError: see ``read_words``; or a key without a default isn't given.
+        SystemExit: see ``read_words``.
+    """
+    takes_words = next((one.dest for one in parser._actions if not one.option_strings), "")
+    values = parser.get_defaults().as_dict()
+    for one in read_words(arguments, schema, lambda: parser, free=takes_words):
+        values = merged(schema.keys, values, one)
+    for action in parser._actions:
+        if action.required and values.get(action.dest) is None:
+            flag = f"--{action.dest} VALUE" if action.option_strings else action.dest.upper()
+            raise ConfigError(f"{action.dest} is missing; give it as {flag}")
+    print_if_asked(arguments, to_yaml({name: values[name] for name in schema.keys}))
+    return values
+
+
+def read_words(
+    arguments: Sequence[str],
+    schema: Schema,
+    parser: Callable[[], ArgumentParser],
+    *,
+    free: str = "",
+) -> list[Given]:
+    """Read flags and configuration files, in their order.
+
+    Args:
+        arguments: the words that follow the command.
+        schema: every key with its type.
+        parser: makes the parser that writes the help.
+        free: the key that takes the words without a flag.
 
     Raises:
         ConfigError: an unknown key, with the nearest known one; a value that isn't what its key
-            expects; a configuration file that can't be used.
+            expects; a flag without a value; a configuration file that can't be used.
+        SystemExit: with code 0, after ``--help``.
     """
-    for key, text in flags(arguments):
-        if key == "config":
-            schema.check(read_yaml(Path(text)))
-        elif schema.is_section(key) and Path(text).is_file():
-            schema.check(read_yaml(Path(text)), key)
-        elif key.endswith("+"):
-            schema.check_key(key.removesuffix("+"))
-        else:
-            schema.check_text(key, text)
-    try:
-        return parser.parse_args(list(arguments))
-    except ArgumentError as error:
-        raise ConfigError(_in_words(str(error))) from error
-
-
-def given_anew(arguments: Sequence[str], section: str, name: str) -> list[str]:
-    """The words with ``--section.name=[]`` before each that gives this list of sections.
-
-    jsonargparse merges a list into an earlier one of the same length, position by position: of two
-    corpora in a file, those of a flag or a second file would keep labels and tables.
-
-    Args:
-        arguments: the words that follow the command.
-        section: a top-level key.
-        name: a key below it that holds a list of sections.
-    """
+    if _HELP & set(arguments):
+        parser().print_help()
+        raise SystemExit(0)
+    given: list[Given] = []
     words: list[str] = []
-    for position, word in enumerate(arguments):
-        flag, equals, text = word.partition("=")
-        following = "".join(arguments[position + 1 : position + 2])
-        value = text if equals else following
-        if flag == f"--{section}.{name}" or (
-            flag in {"--config", f"--{section}"}
-            and _holds(value, [name] if flag == f"--{section}" else [section, name])
-        ):
-            words.append(f"--{section}.{name}=[]")
-        words.append(word)
-    return words
-
-
-def given_value(text: str) -> Any:
-    """What a section is given on the command line: the content of a file, or a value."""
-    return read_yaml(Path(text)) if Path(text).is_file() else plain_value(text)
-
-
-def _holds(text: str, keys: Sequence[str]) -> bool:
-    """Whether a file, or a value as a command line has it, says something of a key."""
-    value = given_value(text)
-    for key in keys:
-        if not isinstance(value, dict) or key not in value:
-            return False
-        value = value[key]
-    return True
+    for key, text in flags(arguments):
+        name = key.removesuffix("+")
+        if not key:
+            words.append(text)
+        elif key == "config":
+            given.append(Given("", read_yaml(Path(text))))
+            schema.check(given[-1].value)
+        elif children_of(schema.expected(name)) is not None and Path(text).is_file():
+            given.append(Given(key, read_yaml(Path(text))))
+            schema.check(given[-1].value, key)
+        elif name != key:
+            value = plain_value(text)
+            given.append(Given(name, value if isinstance(value, list) else [value], adds=True))
+            schema.check(given[-1].value, name)
+        else:
+            given.append(Given(key, schema.read(key, text)))
+    if words and not free:
+        raise ConfigError(f"unexpected {words[0]!r}; settings are given as --key value")
+    return given + [Given(free, words)] * bool(words)
 
 
 def flags(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Each flag's key and text; ``--key+`` adds to a list and is no less the key's.
-
-    Raises:
-        ConfigError: a flag without a value.
-    """
-    return ((key, text) for key, text, _ in _spoken(arguments) if key)
-
-
-def _spoken(arguments: Sequence[str]) -> Iterator[tuple[str, str, list[str]]]:
-    """Each flag's key, its text, and the words that say so; other words with an empty key."""
+    """Each flag's key and text; words without a flag have an empty key."""
     words = iter(arguments)
     for word in words:
         if word == "--":
-            yield "", "", [word, *words]
-            return
-        key, equals, text = word.removeprefix("--").partition("=")
-        if not word.startswith("--") or key in _WITHOUT_VALUE or key.endswith(".help"):
-            yield "", "", [word]
-            continue
-        said = [word]
-        if not equals:
-            text = next(words, "--")
-            said.append(text)
-            if text.startswith("--"):
+            yield from (("", rest) for rest in words)
+        elif not word.startswith("--"):
+            yield "", word
+        elif word != _PRINT:
+            key, equals, text = word.removeprefix("--").partition("=")
+            text = text if equals else next(words, "--")
+            if not equals and text.startswith("--"):
                 raise ConfigError(f"--{key} needs a value: --{key} VALUE")
-        yield key, text, said
+            yield key, text
 
 
-def merged(arguments: Sequence[str], section: str, own: Mapping[str, Any]) -> list[str]:
-    """The words with flags that give one entry of a mapping in full, all its entries in one.
+def merged(kinds: Mapping[str, Any], values: Any, given: Given) -> Any:
+    """Put what is given over the values so far: sections key by key, anything else as a whole.
 
-    jsonargparse takes ``--data.features.functionals.include.f0 [mean]`` amiss, where the section
-    above ``include`` may be null.
-
-    Args:
-        arguments: the command line without the verb.
-        section: the key of sections by name, such as ``data.features``.
-        own: by name the defaults of a section, an instance of a dataclass.
-    """
-    words: list[str] = []
-    known = {(name, key): value for name, one in own.items() for key, value in vars(one).items()}
-    for key, text, spoken in _spoken(arguments):
-        parts = (
-            key.removeprefix(f"{section}.").split(".", 2) if key.startswith(f"{section}.") else []
-        )
-        if len(parts) == 3 and isinstance(known.get((parts[0], parts[1])), dict):
-            name, field, entry = parts
-            known[name, field] = known[name, field] | {entry: plain_value(text)}
-            whole = json.dumps(known[name, field])
-            words.append(f"--{section}.{name}.{field}={whole}")
-            continue
-        if key:
-            for name, settings in said_below(key, text, section).items():
-                if isinstance(settings, dict):
-                    known |= {(name, field): value for field, value in settings.items()}
-        words += spoken
-    return words
-
-
-def said_below(key: str, text: str, section: str) -> dict[str, Any]:
-    """What a flag says of the names in a section: a file, the section, or something below it.
+    A flag that leads into a mapping, such as ``data.targets.emotion``, changes one entry of it.
 
     Args:
-        key: the flag's.
-        text: its value, or the name of a file.
-        section: such as ``data.features``.
+        kinds: the types of all keys.
+        values: the value of every key.
+        given: a value with its key.
     """
-    if key.startswith(f"{section}."):
-        value, *path = plain_value(text), *reversed(key.removeprefix(f"{section}.").split("."))
-        for part in path:
-            value = {part: value}
-        return dict(value)
-    if key != "config" and not f"{section}.".startswith(f"{key}."):
-        return {}
-    value = given_value(text)
-    rest = section if key == "config" else section.removeprefix(key)
-    for part in filter(None, rest.split(".")):
-        value = value.get(part) if isinstance(value, dict) else None
-    return value if isinstance(value, dict) else {}
+    return _merged(kinds, values, given.key.split(".") if given.key else [], given)
 
 
-def _in_words(message: str) -> str:
-    """What jsonargparse says of values that the schema leaves to it, in one line."""
-    key = re.search(r'Parser key "([^"]+)"', message)
-    denied = re.search(r"Importing '([^']+)' is not allowed", message)
-    if key and denied:
-        return (
-            f"{key[1]} names {denied[1]!r}, expected something from {_IMPORTABLE}: "
-            "a configuration can't import anything else"
-        )
-    if found := re.search(r"Expected a <class 'dict'>\. Got value: (.*)", message):
-        return (
-            f"{key[1] if key else 'a section'} is {found[1]!r}, expected keys with values, such as "
-            "{name: null}; a blank stands after each colon"
-        )
-    if unexpected := re.search(r"unrecognized arguments: (.*)", message):
-        return f"unexpected {unexpected[1]!r}; settings are given as --key value"
-    return " ".join(message.split())
+def _merged(kind: Any, old: Any, path: Sequence[str], given: Given) -> Any:
+    if not path and given.adds:
+        return [*(old or []), *given.value]
+    children = children_of(kind)
+    if not path and (children is None or not isinstance(given.value, dict)):
+        return given.value
+    base = old if isinstance(old, dict) else _defaults(kind)
+    changes = {path[0]: given} if path else {key: Given("", v) for key, v in given.value.items()}
+    return base | {
+        name: _merged(children[name] if children else Any, base.get(name), path[1:], change)
+        for name, change in changes.items()
+    }
+
+
+def _defaults(kind: Any) -> dict[str, Any]:
+    """A section's defaults as plain values."""
+    for one in (*getattr(kind, "__args__", ()), kind):
+        if is_dataclass(one) and isinstance(one, type):
+            return asdict(one())
+    return {}
+
+
+def to_yaml(values: Mapping[str, Any]) -> str:
+    """Plain values as YAML, in their order."""
+    return yaml.safe_dump(dict(values), sort_keys=False, allow_unicode=True)
+
+
+def print_if_asked(arguments: Sequence[str], configuration: str) -> None:
+    """Print a whole configuration and end the program, if the command line asks for it.
+
+    Raises:
+        SystemExit: with code 0, after ``--print_config``.
+    """
+    if _PRINT in arguments:
+        print(configuration, end="")  # noqa: T201 - this is what was asked for
+        raise SystemExit(0)

@@ -22,14 +22,11 @@ from speechnet.splits.config import SplitConfig
 
 _LONGEST: Final = 80
 
-DEFAULT_FEATURES: Final = ("functionals",)
-"""The extractors of an experiment that names none."""
-
 FeaturesConfig: Any = mapping_class(
     # Sorted: columns of several extractors stand in this order, whatever was imported first.
     "FeaturesConfig",
     dict(sorted(EXTRACTORS.items())),
-    default=DEFAULT_FEATURES,
+    default=("functionals",),
 )
 FeaturesConfig.__module__ = __name__
 
@@ -125,10 +122,11 @@ def check_names(targets: Mapping[str, TargetSetting]) -> None:
     """
     meant = dict.fromkeys(ANSWERS, "a column that tables of answers have")
     for target, kind in parse_targets(targets).items():
-        if not 0 < len(target) <= _LONGEST or not target.isprintable() or set(target) & {*"/\\"}:
+        if not 0 < len(target) <= _LONGEST or not target.isprintable() or set(target) & {*"/\\:"}:
             raise ConfigError(
                 f"data.targets: the name {target!r:.99} can't be used, expected 1 to {_LONGEST} "
-                "printable characters without / and \\: files are named after it"
+                "printable characters other than / \\ and :, since files are named after it; in "
+                "YAML a blank stands after a colon"
             )
         if target in SIGNAL_STATISTICS:
             raise ConfigError(

@@ -3,31 +3,37 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from jsonargparse import ArgumentParser, Namespace
+from jsonargparse import ArgumentParser
 
 from speechnet.audit.config import AuditConfig
 from speechnet.config.arguments import (
+    Given,
     command_parser,
     flags,
-    given_anew,
-    given_value,
     merged,
-    parse,
+    print_if_asked,
+    read_words,
+    to_yaml,
 )
-from speechnet.config.data import DEFAULT_FEATURES, DataConfig, check_names
-from speechnet.config.mapping import chosen, mapping_class, only_named
-from speechnet.config.schema import Schema, hints_of
-from speechnet.config.trainer import DECIDED_HERE, TrainerConfig, check_accelerator, names_an_object
+from speechnet.config.data import DataConfig, FeaturesConfig, check_names
+from speechnet.config.mapping import chosen, default_names, mapping_class
+from speechnet.config.trainer import (
+    DECIDED_HERE,
+    DEFAULTS,
+    TrainerConfig,
+    check_accelerator,
+    names_an_object,
+)
 from speechnet.core.bounds import Number
 from speechnet.core.errors import ConfigError
 from speechnet.core.files import absolute
 from speechnet.core.metrics import tuning_metric
-from speechnet.core.reading import plain_value
+from speechnet.core.schema import Schema, build, hints_of
 from speechnet.core.wording import did_you_mean
 from speechnet.evaluation.config import AblationConfig, ClusteringConfig
 from speechnet.features.extractor import EXTRACTORS
@@ -35,10 +41,9 @@ from speechnet.models.model import MODELS, SEQUENCE, Model, fitting_order
 from speechnet.models.training.model import NetworkModel
 from speechnet.report.config import ReportConfig
 
-DEFAULT_MODELS: Final = tuple(name for name, kind in MODELS.items() if kind.default)
-"""The models of an experiment that names none."""
-
-ModelsConfig: Any = mapping_class("ModelsConfig", MODELS, default=DEFAULT_MODELS)
+ModelsConfig: Any = mapping_class(
+    "ModelsConfig", MODELS, default=[name for name, kind in MODELS.items() if kind.default]
+)
 
 _MAX_SEED: Final = 2**32 - 10_000
 """NumPy's seeds end at 2^32; every fold and every member of the network takes one further on."""
@@ -114,78 +119,81 @@ class ExperimentConfig:
 
 
 def fit_parser(
-    command: str = "fit",
-    what: str = "Run an experiment from one YAML.",
-    *,
-    arguments: Sequence[str] = (),
+    command: str = "fit", what: str = "Run an experiment from one YAML."
 ) -> ArgumentParser:
-    """The parser of a whole experiment, for any command that takes one.
-
-    Args:
-        command: its name.
-        what: it does.
-        arguments: what is to be parsed: only if that names classes of Lightning's, Lightning is
-            imported to check them.
-    """
+    """The parser that writes the help of a command on a whole experiment."""
     parser = command_parser(command, what)
     parser.add_argument("--experiment", type=str | None, default=None, help=_help("experiment"))
     parser.add_argument("--out", type=str, default="checkpoints", help=_help("out"))
     parser.add_argument("--seed_everything", type=int, default=0, help=_help("seed_everything"))
     parser.add_argument("--data", type=DataConfig, default=DataConfig())
     parser.add_argument("--models", type=ModelsConfig, default=ModelsConfig())
-    if any(names_an_object(key, value) for key, value in _said_of_trainer(arguments)):
-        from speechnet.config.trainer_factory import add_trainer
-
-        add_trainer(parser)
-    else:
-        parser.add_class_arguments(TrainerConfig, "trainer", instantiate=False)
+    parser.add_class_arguments(TrainerConfig, "trainer", instantiate=False)
     parser.add_argument("--evaluation", type=EvaluationConfig, default=EvaluationConfig())
     parser.add_argument("--report", type=ReportConfig, default=ReportConfig())
     parser.add_argument("--parallel", type=ParallelConfig, default=ParallelConfig())
     return parser
 
 
+def _help(name: str) -> str:
+    lines = (ExperimentConfig.__doc__ or "").splitlines()
+    start = f"{name}: "
+    return next(line.strip()[len(start) :] for line in lines if line.strip().startswith(start))
+
+
 def fit_schema() -> Schema:
-    """Every key of an experiment, with what it may hold."""
-    trainer = hints_of(TrainerConfig)
+    """Every key of an experiment with its type."""
     return Schema(
         {
             **hints_of(ExperimentConfig),
             "experiment": str | None,
             "models": ModelsConfig,
-            "trainer": trainer,
+            "trainer": hints_of(TrainerConfig),
         },
         refused={f"trainer.{key}": why for key, why in DECIDED_HERE.items()},
     )
 
 
 def read_experiment(
-    arguments: Sequence[str], parser: ArgumentParser | None = None
+    arguments: Sequence[str], parser: Callable[[], ArgumentParser] = fit_parser
 ) -> tuple[ExperimentConfig, str]:
     """Read an experiment from the command line's words.
 
     Args:
         arguments: ``["--config", "configs/x.yaml", "--trainer.max_epochs", "50", ...]``.
-        parser: of a command other than ``fit``.
+        parser: makes the parser that writes the command's help.
 
     Returns:
         The experiment, and its whole configuration as YAML text.
 
     Raises:
         ConfigError: an unknown key, with the one that was meant, or a value out of place.
+        SystemExit: with code 0, after ``--help`` and ``--print_config``.
     """
-    parser = parser or fit_parser(arguments=arguments)
-    words = given_anew(arguments, "data", "corpora")
-    for section, kinds in (("models", MODELS), ("data.features", EXTRACTORS)):
-        words = merged(words, section, {name: kind() for name, kind in kinds.items()})
-    words = only_named(words, "models", DEFAULT_MODELS, by_flag=False)
-    words = only_named(words, "data.features", DEFAULT_FEATURES)
-    parsed = parse(parser, words, fit_schema())
-    if parsed.experiment is None:
-        files = [Path(str(path)).stem for path in parsed.config or []]
-        parsed.experiment = files[-1] if files else "experiment"
-    _make_absolute(parsed)
-    return _experiment(parser, parsed)
+    schema = fit_schema()
+    given = read_words(arguments, schema, parser)
+    files = [Path(text).stem for key, text in flags(arguments) if key == "config"]
+    values: dict[str, Any] = {
+        "experiment": None,
+        "out": "checkpoints",
+        "seed_everything": 0,
+        "data": asdict(DataConfig()),
+        "models": default_names(ModelsConfig(), "models", given, by_flag=False),
+        "trainer": DEFAULTS,
+        "evaluation": asdict(EvaluationConfig()),
+        "report": asdict(ReportConfig()),
+        "parallel": asdict(ParallelConfig()),
+    }
+    values["data"]["features"] = default_names(FeaturesConfig(), "data.features", given)
+    for one in given:
+        values = merged(schema.keys, values, one)
+    values["trainer"] = _trainer(values["trainer"], given)
+    if values["experiment"] is None:
+        values["experiment"] = files[-1] if files else "experiment"
+    config, text = _made(schema, values)
+    print_if_asked(arguments, text)
+    _check(config)
+    return config, text
 
 
 def read_experiment_file(path: Path) -> ExperimentConfig:
@@ -197,22 +205,35 @@ def read_experiment_file(path: Path) -> ExperimentConfig:
     return read_experiment(["--config", str(path)])[0]
 
 
-def _said_of_trainer(arguments: Sequence[str]) -> Iterator[tuple[str, Any]]:
-    """Keys below ``trainer``, with the values that the command line and its files give them."""
-    for key, text in flags(arguments):
-        section, _, name = key.partition(".")
-        if section == "trainer" and name:
-            yield name, plain_value(text)
-        elif key in {"config", "trainer"}:
-            value = given_value(text)
-            if key == "config":
-                value = value.get("trainer") if isinstance(value, dict) else None
-            yield from value.items() if isinstance(value, dict) else ()
+def _trainer(values: dict[str, Any], given: Sequence[Given]) -> dict[str, Any]:
+    """The trainer's settings; only if they name classes of Lightning's, Lightning checks them."""
+    said = [one for one in given if one.below("trainer")]
+    pairs: list[tuple[str, Any]] = []
+    for one in said:
+        section, _, name = one.key.partition(".")
+        pairs += [(name, one.value)] if section and name else one.below("trainer").items()
+    if not any(names_an_object(key, value) for key, value in pairs):
+        return values
+    from speechnet.config.trainer_factory import read_trainer
+
+    return read_trainer(said)
 
 
-def _make_absolute(parsed: Namespace) -> None:
+def _made(schema: Schema, values: Mapping[str, Any]) -> tuple[ExperimentConfig, str]:
+    """The experiment, and its whole configuration as YAML."""
+    parts = {name: build(schema.keys[name], value) for name, value in values.items()}
+    _make_absolute(parts["data"])
+    sections = {name: part for name, part in parts.items() if hasattr(part, "__dataclass_fields__")}
+    plain = parts | {name: asdict(section) for name, section in sections.items()}
+    for section in (plain["models"], plain["data"]["features"]):
+        for name in [name for name, settings in section.items() if settings is None]:
+            del section[name]  # its package need not be there where this is read back
+    config = ExperimentConfig(**parts | {"models": chosen(parts["models"])})
+    return config, to_yaml(plain)
+
+
+def _make_absolute(data: DataConfig) -> None:
     """The run folder's copy must mean the same wherever it is read."""
-    data = parsed.data
     for corpus in (data.corpus, *data.corpora):
         if corpus.root is not None:
             corpus.root = str(absolute(corpus.root))
@@ -220,22 +241,6 @@ def _make_absolute(parsed: Namespace) -> None:
             corpus.name = str(absolute(corpus.name))
     if data.cache_dir is not None:
         data.cache_dir = str(absolute(data.cache_dir))
-
-
-def _experiment(parser: ArgumentParser, parsed: Namespace) -> tuple[ExperimentConfig, str]:
-    parsed.pop("config", None)
-    shown = parsed.clone()
-    for section in (shown.models, shown.data.features):
-        for name, settings in vars(section).copy().items():
-            if settings is None:  # its package need not be there where this is read back
-                del section[name]
-    text = parser.dump(shown, skip_unset=False)
-    trainer = parsed.trainer.as_dict()
-    made = parser.instantiate(parsed)
-    values = {name: getattr(made, name) for name in ExperimentConfig.__dataclass_fields__}
-    config = ExperimentConfig(**values | {"models": chosen(made.models), "trainer": trainer})
-    _check(config)
-    return config, text
 
 
 def _check(config: ExperimentConfig) -> None:
@@ -306,9 +311,3 @@ def _check_trainer(settings: Mapping[str, Any]) -> None:
                 "it to null below models, to train without a dev part data.split.dev: 0"
             )
     check_accelerator(settings.get("accelerator"))
-
-
-def _help(name: str) -> str:
-    lines = (ExperimentConfig.__doc__ or "").splitlines()
-    start = f"{name}: "
-    return next(line.strip()[len(start) :] for line in lines if line.strip().startswith(start))

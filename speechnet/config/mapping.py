@@ -7,10 +7,10 @@ out again.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import field, fields, make_dataclass
+from dataclasses import asdict, field, fields, make_dataclass
 from typing import Any, get_type_hints
 
-from speechnet.config.arguments import allow_imports, flags, said_below
+from speechnet.config.arguments import Given
 
 
 def mapping_class(name: str, settings: Mapping[str, type], *, default: Collection[str]) -> Any:
@@ -25,26 +25,23 @@ def mapping_class(name: str, settings: Mapping[str, type], *, default: Collectio
     Returns:
         A dataclass with a field for each name, which holds its settings or None.
     """
-    for kind in settings.values():  # jsonargparse names each by its shortest path
-        parents = kind.__module__.split(".")
-        allow_imports(".".join([*parents[: n + 1], kind.__qualname__]) for n in range(len(parents)))
+    for kind in settings.values():
         # Where annotations are text, jsonargparse imports what their module imports for type
         # checkers alone, such as torch.
         hints = get_type_hints(kind)
         signature = vars(kind)["__init__"].__annotations__
         signature |= {key: hints[key] for key in signature if key in hints}
-    made = make_dataclass(
-        name,
-        [
-            (key, kind | None, field(default_factory=kind) if key in default else None)
-            for key, kind in settings.items()
-        ],
-    )
-    said = {key: (kind.__doc__ or "").strip().splitlines()[0] for key, kind in settings.items()}
-    lines = [
-        f"        {key}: {line if line[1:2].isupper() else line[0].lower() + line[1:]}"
-        for key, line in said.items()
+    kinds = [
+        (key, kind | None, field(default_factory=kind) if key in default else None)
+        for key, kind in settings.items()
     ]
+    made = make_dataclass(name, kinds)
+    lines = []
+    for key, kind in settings.items():
+        line = (kind.__doc__ or "").strip().splitlines()[0]
+        lines.append(
+            f"        {key}: {line if line[1:2].isupper() else line[0].lower() + line[1:]}"
+        )
     made.__doc__ = "\n".join(["By name, each with its settings.", "", "    Attributes:", *lines])
     return made
 
@@ -55,23 +52,17 @@ def chosen(section: Any) -> dict[str, Any]:
     return {name: settings for name, settings in held.items() if settings is not None}
 
 
-def only_named(
-    arguments: Sequence[str], key: str, default: Collection[str], *, by_flag: bool = True
-) -> list[str]:
-    """The words of a command line, with what takes the default of a section out of it if need be.
+def default_names(
+    section: Any, key: str, given: Sequence[Given], *, by_flag: bool = True
+) -> dict[str, Any]:
+    """What a section holds before anything given is put over it: its default, or nothing of it.
 
     Args:
-        arguments: the command line without the verb.
+        section: an instance with its defaults.
         key: of the section, such as ``data.features``.
-        default: the names that it holds by default.
+        given: what the command line says.
         by_flag: whether the flag of a single name replaces the default too; else it adds to it.
     """
-    named: set[str] = set()
-    replaced = False
-    for flag, text in flags(arguments):
-        said = said_below(flag, text, key)
-        named |= said.keys()
-        replaces = by_flag or not flag.startswith(f"{key}.")
-        replaced |= replaces and any(value is not None for value in said.values())
-    unnamed = [name for name in default if name not in named] if replaced else []
-    return [*(f"--{key}.{name}=null" for name in unnamed), *arguments]
+    said = [one.below(key) for one in given if by_flag or not one.key.startswith(f"{key}.")]
+    replaced = any(value is not None for one in said for value in one.values())
+    return dict.fromkeys(asdict(section)) if replaced else asdict(section)

@@ -5,19 +5,22 @@ It is imported where a Trainer is made, and where a configuration names a class 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-from jsonargparse import ArgumentParser, Namespace
+from jsonargparse import ArgumentError, ArgumentParser, Namespace
 from lightning.fabric.plugins.environments.cluster_environment import ClusterEnvironment
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.loggers import Logger
 
+from speechnet.config.arguments import IMPORTABLE, Given
 from speechnet.config.trainer import DECIDED_HERE, DEFAULTS
 from speechnet.core.errors import ConfigError
 from speechnet.models.training.lightning_fit import quiet
@@ -82,14 +85,40 @@ def _never_requeued(plugins: Any) -> Any:
     return [*given, SLURMEnvironment(auto_requeue=False)]
 
 
-def add_trainer(parser: ArgumentParser) -> None:
-    """Add ``trainer:`` as Lightning itself has it, with every class that may be named there."""
-    parser.add_class_arguments(Trainer, "trainer", instantiate=False, skip=set(DECIDED_HERE))
-    parser.set_defaults({f"trainer.{name}": value for name, value in DEFAULTS.items()})
+def read_trainer(given: Sequence[Given]) -> dict[str, Any]:
+    """The settings of ``trainer:`` as Lightning itself reads them, with the classes they name.
+
+    Args:
+        given: what the command line says of the trainer, in order.
+
+    Raises:
+        ConfigError: there is no such class, or it doesn't take these arguments.
+    """
+    words = []
+    for one in given:
+        inner = one.key.startswith("trainer.")
+        key = f"{one.key}{'+' * one.adds}" if inner else "trainer"
+        value = one.value if inner else one.below("trainer")
+        words.append(f"--{key}={value if isinstance(value, str) else json.dumps(value)}")
+    try:
+        settings: dict[str, Any] = _trainer_parser().parse_args(words).trainer.as_dict()
+    except ArgumentError as error:
+        message = str(error)
+        named = re.search(r'Parser key "([^"]+)"', message)
+        denied = re.search(r"Importing '([^']+)' is not allowed", message)
+        if named and denied:
+            raise ConfigError(
+                f"{named[1]} names {denied[1]!r}, expected something from {IMPORTABLE}: a "
+                "configuration can't import anything else"
+            ) from error
+        raise ConfigError(" ".join(message.split())) from error
+    return settings
 
 
 @lru_cache(maxsize=1)
 def _trainer_parser() -> ArgumentParser:
+    """``trainer:`` as Lightning itself has it, with every class that may be named there."""
     parser = ArgumentParser(exit_on_error=False)
-    add_trainer(parser)
+    parser.add_class_arguments(Trainer, "trainer", instantiate=False, skip=set(DECIDED_HERE))
+    parser.set_defaults({f"trainer.{name}": value for name, value in DEFAULTS.items()})
     return parser

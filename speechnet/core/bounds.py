@@ -1,6 +1,6 @@
 """Bounds that a setting's annotation carries: ``folds: Annotated[int, Number(ge=2)]``.
 
-``speechnet.config.schema`` checks them wherever settings are read. A bound's ``repr`` says what is
+``speechnet.core.schema`` checks them wherever settings are read. A bound's ``repr`` says what is
 expected, in a message and in ``--help``.
 """
 

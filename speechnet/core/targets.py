@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Literal
 
 from speechnet.core.errors import ConfigError, DataError
-from speechnet.core.plain import decode
+from speechnet.core.schema import decode
 from speechnet.core.wording import all_of, listing
 
 GENDERS: Final = ("female", "male")
@@ -131,7 +131,7 @@ def _parse(name: str, setting: TargetSetting) -> Target:
         return Categorical(None if setting is None else list(setting))
     target = decode(Continuous, setting, f"data.targets.{name}")
     ends = target.range
-    if len(ends) != 2 or not all(map(math.isfinite, ends)) or ends[0] >= ends[1]:
+    if len(ends) != 2 or ends[0] >= ends[1]:
         raise ConfigError(
             f"data.targets.{name}: range is {list(ends)}, expected two numbers, the lower one first"
         )

@@ -12,13 +12,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final, Literal, NoReturn
+from typing import Any, Final, Literal
 
 from speechnet.core.columns import CORPUS_COLUMNS
 from speechnet.core.errors import ConfigError
-from speechnet.core.plain import decode
 from speechnet.core.reading import read_yaml
 from speechnet.core.registry import YamlRegistry
+from speechnet.core.schema import decode
 from speechnet.core.targets import VOCABULARY
 from speechnet.core.wording import did_you_mean
 from speechnet.corpus.discovery import without_ending
@@ -26,16 +26,15 @@ from speechnet.corpus.discovery import without_ending
 _IN_BRACES = re.compile(r"\{([^{}]+)\}")
 _WHOLE_NUMBER = re.compile(r"([+-]?\d+)\.0+")
 
-_COMMON_KEYS: Final = frozenset({"title", "source", "licence", "kind", "fields", "example"})
-_KEYS: Final = {
-    "files": _COMMON_KEYS | {"pattern", "match", "ignore_case"},
-    "manifest": _COMMON_KEYS | {"table"},
+_KEYS_OF_OTHERS: Final = {
+    "files": {"": {"table"}, "fields": {"column", "pattern", "optional"}, "example": {"row"}},
+    "manifest": {
+        "": {"pattern", "match", "ignore_case"},
+        "fields": {"group"},
+        "example": {"name"},
+    },
 }
-_FIELD_KEYS: Final = {
-    "files": frozenset({"group", "map", "value"}),
-    "manifest": frozenset({"column", "map", "value", "pattern", "optional"}),
-}
-_EXAMPLE_KEYS: Final = {"files": ("name", "labels"), "manifest": ("row", "labels")}
+"""Keys by section that a kind of definition doesn't have, but the other one does."""
 
 
 def canonical(code: str) -> str:
@@ -200,78 +199,78 @@ def load_definition(name: str) -> Definition:
         ConfigError: there is no such definition, or something in it is wrong.
     """
     path = definition_path(name)
-    return _Checker(f"corpus definition {name}").definition(path.stem, read_yaml(path))
+    raw, where = read_yaml(path), f"corpus definition {name}"
+    definition = replace(decode(Definition, raw, where), name=path.stem)
+    try:
+        return _checked(definition, raw)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from error
 
 
-@dataclass(frozen=True)
-class _Checker:
-    """Makes a Definition of a YAML, or refuses it."""
+def _checked(definition: Definition, raw: dict[str, Any]) -> Definition:
+    """The definition with the pattern's own groups as fields, once everything in it fits."""
+    kind, fields = definition.kind, definition.fields
+    sections = {"": raw, "example": raw["example"]}
+    sections |= {f"fields.{name}": settings for name, settings in raw.get("fields", {}).items()}
+    for section, settings in sections.items():
+        others = _KEYS_OF_OTHERS[kind][section.partition(".")[0]]
+        if wrong := sorted(others & settings.keys()):
+            key = f"{section}.{wrong[0]}" if section else wrong[0]
+            raise ConfigError(f"{key} can't be set where kind is {kind}")
+    for name, source in fields.items():
+        _check_field(name, source, kind)
+    if kind == "files":
+        fields = fields | _own_fields(definition)
+    elif "file" not in fields or fields["file"].column is None:
+        raise ConfigError("fields.file must name the column that holds the recordings' names")
+    definition = replace(definition, fields=fields)
+    _check_example(definition)
+    return definition
 
-    where: str
 
-    def definition(self, name: str, raw: Any) -> Definition:
-        given = raw if isinstance(raw, dict) else {}
-        kind = "manifest" if given.get("kind") == "manifest" else "files"
-        if isinstance(fields := given.get("fields", {}), dict):
-            fields = {str(key): self.field(str(key), value, kind) for key, value in fields.items()}
-            given = given and given | {"fields": fields}
-        if "example" in given:
-            example = given["example"]
-            example = decode(Example, example, f"{self.where}: example", keys=_EXAMPLE_KEYS[kind])
-            given |= {"example": example}
-        definition = decode(Definition, given or raw, self.where, keys=_KEYS[kind])
-        if kind == "files":
-            fields |= self.own_fields(definition)
-        elif "file" not in fields or fields["file"].column is None:
-            self.fail("fields.file must name the column that holds the recordings' names")
-        definition = replace(definition, name=name, fields=fields)
-        self.check_example(definition)
-        return definition
+def _check_field(name: str, source: Field, kind: str) -> None:
+    needed = "group" if kind == "files" else "column"
+    if (getattr(source, needed) is None) == (source.value is None):
+        raise ConfigError(f"fields.{name} needs either {needed} or value")
+    if source.pattern is not None and name not in _groups(source.pattern):
+        raise ConfigError(
+            f"fields.{name}.pattern needs a group called like the field: (?P<{name}>...)"
+        )
 
-    def field(self, name: str, raw: object, kind: str) -> Field:
-        where = f"fields.{name}"
-        found = decode(Field, raw, f"{self.where}: {where}", keys=_FIELD_KEYS[kind])
-        source = "group" if kind == "files" else "column"
-        if (getattr(found, source) is None) == (found.value is None):
-            self.fail(f"{where} needs either {source} or value")
-        if found.pattern is not None and name not in self.groups(found.pattern):
-            self.fail(f"{where}.pattern needs a group called like the field: (?P<{name}>...)")
-        return found
 
-    def own_fields(self, definition: Definition) -> dict[str, Field]:
-        """The pattern's groups that are fields of their own."""
-        groups, fields = self.groups(definition.pattern), definition.fields
-        for name, source in fields.items():
-            if source.group and source.group not in groups:
-                near = did_you_mean(source.group, groups)
-                self.fail(f"fields.{name}: the pattern has no group {source.group!r}{near}")
-        used = {source.group for source in fields.values()}
-        return {
-            group: Field(group)
-            for group in groups
-            if group not in fields and (group in CORPUS_COLUMNS or group not in used)
-        }
+def _own_fields(definition: Definition) -> dict[str, Field]:
+    """The pattern's groups that are fields of their own."""
+    groups, fields = _groups(definition.pattern), definition.fields
+    for name, source in fields.items():
+        if source.group and source.group not in groups:
+            near = did_you_mean(source.group, groups)
+            raise ConfigError(f"fields.{name}: the pattern has no group {source.group!r}{near}")
+    used = {source.group for source in fields.values()}
+    return {
+        group: Field(group)
+        for group in groups
+        if group not in fields and (group in CORPUS_COLUMNS or group not in used)
+    }
 
-    def check_example(self, definition: Definition) -> None:
-        example = definition.example
-        row = {column: str(value) for column, value in example.row.items()}
-        given: Mapping[str, str | None] | None = {
-            name: source.label(name, source.cell(row)) for name, source in definition.fields.items()
-        }
-        if definition.kind == "files":
-            given = definition.labels_of_name(example.name)
-        if given is None:
-            self.fail(f"the pattern doesn't match the example {example.name!r}")
-        for name, label in example.labels.items():
-            if given.get(name) != (None if label is None else str(label)):
-                self.fail(f"the example gives {name} {given.get(name)!r}, not {label!r}")
 
-    def groups(self, pattern: str) -> list[str]:
-        """The names of a regular expression's groups."""
-        try:
-            return list(re.compile(pattern).groupindex)
-        except re.error as error:
-            self.fail(f"pattern {pattern!r} isn't a regular expression: {error}")
+def _check_example(definition: Definition) -> None:
+    example = definition.example
+    row = {column: str(value) for column, value in example.row.items()}
+    given: Mapping[str, str | None] | None = {
+        name: source.label(name, source.cell(row)) for name, source in definition.fields.items()
+    }
+    if definition.kind == "files":
+        given = definition.labels_of_name(example.name)
+    if given is None:
+        raise ConfigError(f"the pattern doesn't match the example {example.name!r}")
+    for name, label in example.labels.items():
+        if given.get(name) != (None if label is None else str(label)):
+            raise ConfigError(f"the example gives {name} {given.get(name)!r}, not {label!r}")
 
-    def fail(self, what: str) -> NoReturn:
-        raise ConfigError(f"{self.where}: {what}")
+
+def _groups(pattern: str) -> list[str]:
+    """The names of a regular expression's groups."""
+    try:
+        return list(re.compile(pattern).groupindex)
+    except re.error as error:
+        raise ConfigError(f"pattern {pattern!r} isn't a regular expression: {error}") from error

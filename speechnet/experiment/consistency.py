@@ -11,9 +11,9 @@ import pyarrow.parquet
 
 from speechnet import __version__
 from speechnet.config.data import check_names
-from speechnet.config.schema import Schema
 from speechnet.core.errors import ConfigError, DataError
 from speechnet.core.reading import open_regular, read_yaml
+from speechnet.core.schema import Schema
 from speechnet.core.types import Targets
 
 FORMAT: Final = 3

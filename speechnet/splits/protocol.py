@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Final, Literal
 
 from speechnet.core.metrics import METRICS
-from speechnet.core.plain import decode
 from speechnet.core.reading import read_yaml
 from speechnet.core.registry import YamlRegistry
+from speechnet.core.schema import decode
 from speechnet.core.wording import counted
 
 

@@ -113,7 +113,6 @@ def test_what_a_trainer_takes() -> None:
         ("callbacks", None, False),
         ("callbacks", "LearningRateMonitor", True),
         ("callbacks", ["LearningRateMonitor"], True),
-        ("callbacks+", "LearningRateMonitor", True),
         ("callbacks.logging_interval", "epoch", True),
         ("profiler", "simple", False),
         ("max_epoch", 3, False),

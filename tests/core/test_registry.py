@@ -12,9 +12,9 @@ import pytest
 
 from speechnet.core import registry as module
 from speechnet.core.errors import ConfigError
-from speechnet.core.plain import decode
 from speechnet.core.reading import parse_yaml
 from speechnet.core.registry import Refusal, Registry, YamlRegistry
+from speechnet.core.schema import decode
 
 OURS = """
 from registries import THINGS
@@ -166,8 +166,8 @@ class TestYamlFiles:
     @pytest.mark.parametrize(
         ("name", "text", "reason"),
         [
-            ("theirs", "b: 2", "theirs has an unknown key 'b'; known are a"),
-            ("theirs", "a: x", "theirs: a must be a whole number, not 'x'"),
+            ("theirs", "b: 2", "theirs: unknown key 'b'; known are a"),
+            ("theirs", "a: x", "theirs: a is 'x', expected a whole number"),
             ("ours", "a: 2", "ValueError: the file 'ours' is registered already, by speechnet"),
             ("theirs", None, "FileNotFoundError: there is no theirs.yaml in guest"),
         ],

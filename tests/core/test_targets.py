@@ -36,15 +36,15 @@ def test_what_a_target_may_be() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"rang": [1, 5]}, "unknown key 'rang' (did you mean 'range'?)"),
-        ({"kind": "ordinal"}, "kind is 'ordinal', expected one of continuous"),
-        ({"range": [5, 1]}, "range is [5, 1], expected two numbers, the lower one first"),
-        ({"range": [1, 1]}, "range is [1, 1], expected two numbers"),
-        ({"range": [1]}, "range is [1], expected two numbers"),
-        ({"range": [1, float("inf")]}, "range is [1, inf], expected two numbers"),
-        ({"range": [1, "high"]}, "range[1] must be a number, not 'high'"),
-        ({"range": 5}, "range must be a list, not 5"),
-        ({"unit": 3}, "unit must be text, not 3"),
+        ({"rang": [1, 5]}, "unknown key 'rang'; the nearest known one is 'range'"),
+        ({"kind": "ordinal"}, "kind is 'ordinal', expected continuous"),
+        ({"range": [5, 1]}, "range is [5.0, 1.0], expected two numbers, the lower one first"),
+        ({"range": [1, 1]}, "range is [1.0, 1.0], expected two numbers"),
+        ({"range": [1]}, "range is [1.0], expected two numbers"),
+        ({"range": [1, float("inf")]}, "range[1] is inf, expected a number"),
+        ({"range": [1, "high"]}, "range[1] is 'high', expected a number"),
+        ({"range": 5}, "range is 5, expected a list [number, ...]"),
+        ({"unit": 3}, "unit is 3, expected text"),
     ],
 )
 def test_a_wrong_scale(change: dict[str, object], message: str) -> None:

@@ -197,28 +197,35 @@ def test_own_definition(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"patterns": "x"}, "unknown key 'patterns' (did you mean 'pattern'?)"),
+        ({"patterns": "x"}, "unknown key 'patterns'; the nearest known one is 'pattern'"),
         ({"pattern": "(?P<speaker>"}, "isn't a regular expression"),
-        ({"pattern": 3}, "pattern must be text, not 3"),
+        ({"pattern": 3}, "pattern is 3, expected text"),
         ({"pattern": "(?P<a>x)"}, "the pattern has no group 'emotion'"),
         ({"match": "name"}, "match is 'name', expected one of stem, path"),
         ({"kind": "table"}, "kind is 'table', expected one of files, manifest"),
-        ({"title": None}, "title must be text"),
-        ({"ignore_case": "yes please"}, "ignore_case must be true or false, not 'yes please'"),
-        ({"fields": ["emotion"]}, "fields must be a mapping"),
-        ({"fields": {"emotion": {"groups": "emotion"}}}, "'groups' (did you mean 'group'?)"),
+        ({"title": None}, "title is null, expected text"),
+        ({"ignore_case": "yes please"}, "ignore_case is 'yes please', expected true or false"),
+        ({"fields": ["emotion"]}, "fields is ['emotion'], expected keys with values"),
+        ({"fields": {"emotion": {"groups": "emotion"}}}, "'fields.emotion.groups'"),
         ({"fields": {"emotion": {"map": {}}}}, "needs either group or value"),
         (
             {"fields": {"emotion": {"group": "emotion", "map": {False: "neutral"}}}},
-            "map: False must be text, not False; put it in quotes",
+            "a key of fields.emotion.map is false, expected text; put it in quotes",
         ),
         ({"example": {"name": "?", "labels": {}}}, "doesn't match the example '?'"),
         (
             {"example": {"name": "anna_h.wav", "labels": {"emotion": "sad"}}},
             "the example gives emotion 'happy', not 'sad'",
         ),
-        ({"kind": "manifest"}, "unknown key 'group'"),
-        ({"kind": "manifest", "fields": {}}, "unknown key 'name'"),
+        ({"kind": "manifest"}, "pattern can't be set where kind is manifest"),
+        (
+            {"fields": {"emotion": {"column": "emotion"}}},
+            "fields.emotion.column can't be set where kind is files",
+        ),
+        (
+            {"example": {"name": "anna_h.wav", "row": {}, "labels": {}}},
+            "example.row can't be set where kind is files",
+        ),
     ],
 )
 def test_wrong_definition(tmp_path: Path, change: dict[str, object], message: str) -> None:
@@ -240,7 +247,11 @@ def test_manifest_definition_needs_a_file_column(tmp_path: Path) -> None:
 def test_column_pattern_needs_its_group(tmp_path: Path) -> None:
     """A column's pattern says which part it takes by a group named like the field."""
     raw = {key: GOOD[key] for key in ("title", "source", "licence")}
-    raw |= {"kind": "manifest", "fields": {"speaker": {"column": "id", "pattern": "^[a-z]+"}}}
+    raw |= {
+        "kind": "manifest",
+        "example": {"labels": {}},
+        "fields": {"speaker": {"column": "id", "pattern": "^[a-z]+"}},
+    }
     with pytest.raises(ConfigError, match=r"needs a group called like the field: \(\?P<speaker>"):
         load_definition(write(tmp_path, raw))
 
@@ -300,8 +311,8 @@ def test_a_package_adds_corpora_and_protocols(tmp_path: Path) -> None:
     )
     first, corpus, folds, *shown = done.stdout.splitlines()
     assert first == "Mine ('mine',)", done.stderr
-    assert re.fullmatch("guest broken corpus definition .*: source is missing", corpus)
-    assert folds == "guest broken protocol broken: corpora is missing"
+    assert re.fullmatch("guest broken corpus definition .*: title is 3, expected text.*", corpus)
+    assert folds.startswith("guest broken protocol broken: title is 3, expected text")
     said = " ".join(" ".join(shown).split())
     assert "'mine'" in said
     assert "my-folds" in said

@@ -10,9 +10,9 @@ from typing import Annotated, Any, Literal
 import pytest
 
 from speechnet.config.experiment import fit_schema
-from speechnet.config.schema import Schema
 from speechnet.core.bounds import Number, Values
 from speechnet.core.errors import ConfigError
+from speechnet.core.schema import Schema, decode
 
 
 @dataclass
@@ -103,30 +103,43 @@ def test_refused(settings: dict[str, Any], message: str) -> None:
 
 def test_text_of_a_command_line() -> None:
     """A word is a YAML value, or text where text is expected."""
-    SCHEMA.check_text("outer.inner.note", "3")
-    SCHEMA.check_text("outer.inner.names", "[a, b]")
-    SCHEMA.check_text("outer.inner.classes.x", "[a]")
-    SCHEMA.check_text("trainer.plugin.anything", "x")
+    assert SCHEMA.read("outer.inner.note", "3") == "3"
+    assert SCHEMA.read("outer.inner.names", "[a, b]") == ["a", "b"]
+    assert SCHEMA.read("outer.inner.classes.x", "[a]") == ["a"]
+    assert SCHEMA.read("trainer.plugin.anything", "x") == "x"
     with pytest.raises(ConfigError, match=r"outer\.inner\.names is 'a', expected a list"):
-        SCHEMA.check_text("outer.inner.names", "a")
+        SCHEMA.read("outer.inner.names", "a")
     with pytest.raises(ConfigError, match=r"unknown key 'seed\.x'"):
-        SCHEMA.check_text("seed.x", "1")
-
-
-def test_sections() -> None:
-    """A section is a key with keys below it."""
-    assert SCHEMA.is_section("outer.inner")
-    assert SCHEMA.is_section("outer.maybe")
-    assert not SCHEMA.is_section("seed")
-    assert not SCHEMA.is_section("nonsense")
-    with pytest.raises(ConfigError, match=r"nearest known one is 'outer\.inner\.width'"):
-        SCHEMA.check_key("outer.iner.width")
+        SCHEMA.read("seed.x", "1")
 
 
 def test_nothing_far_fetched_is_suggested() -> None:
     """Of an experiment's keys none is near; those of the section are listed."""
     with pytest.raises(ConfigError, match=r"evaluation\.audit has .*\bsilence\b"):
-        fit_schema().check_key("evaluation.audit.inflation")
+        fit_schema().expected("evaluation.audit.inflation")
+
+
+@dataclass
+class Record:
+    """As a YAML of a corpus or a protocol gives one."""
+
+    name: str
+    folds: tuple[tuple[str, ...], ...]
+    codes: dict[str, float] = field(default_factory=dict)
+    inner: tuple[Inner, ...] = ()
+
+
+def test_a_record() -> None:
+    """Texts in one text, codes written as numbers, whole numbers for floats, records in records."""
+    raw = {"name": "x", "folds": ["a b", ["c"]], "codes": {1: 2}, "inner": [{"rate": 1}]}
+    found = decode(Record, raw, "a record")
+    assert found == Record("x", (("a", "b"), ("c",)), {"1": 2.0}, (Inner(rate=1.0),))
+    with pytest.raises(ConfigError, match=r"^a record: name is missing$"):
+        decode(Record, {"folds": []}, "a record")
+    with pytest.raises(ConfigError, match=r"^a record: the whole is 3, expected keys with values"):
+        decode(Record, 3, "a record")
+    with pytest.raises(ConfigError, match=r"inner\[0\]\.width is 'x', expected a whole number"):
+        decode(Record, raw | {"inner": [{"width": "x"}]}, "a record")
 
 
 @pytest.mark.parametrize(
