@@ -19,7 +19,7 @@ from speechnet.experiment import manifest
 from speechnet.experiment.run_folder import RunFolder
 from speechnet.experiment.run_location import check_writable
 from speechnet.report.data import COLUMNS, ReportData
-from speechnet.report.figure import Drawing, drawings_of
+from speechnet.report.figure import Drawing, draw_all, drawings_of
 from speechnet.report.html.page import Attachments, page
 
 _MISTAKE_FILE: Final = re.compile(r"mistakes/\d+\.(mp3|svg)")
@@ -81,9 +81,6 @@ def draw_figures(run: RunFolder, data: ReportData) -> list[Drawing]:
     Returns:
         What was drawn.
     """
-    # Imported here: a report can be written without anything being drawn.
-    from speechnet.report.drawing.draw import draw_all
-
     folder = run.path / "figures"
     figures = drawings_of(data)
     with storage_errors(folder), progress("drawing", sum(map(len, figures.values()))) as advance:

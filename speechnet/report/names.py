@@ -30,33 +30,30 @@ _METHODS: Final = {
 
 
 def readable(name: object, *, width: int = 18) -> str:
-    """A label or a column's name with blanks for underscores, broken into lines.
-
-    Args:
-        name: any value; its ``str`` is shown.
-        width: the longest line, in characters.
-    """
+    """Any value as a label, with blanks for underscores, in lines of at most ``width``."""
     text = "".join(
         each if each.isprintable() or each.isspace() else _UNPRINTABLE for each in str(name)
     )
     return textwrap.fill(text.replace("_", " "), width=width)
 
 
-def without_places(text: str) -> str:
-    """A text of which absolute paths are shown without the folders of the machine they are on.
+def in_line(name: object) -> str:
+    """A name as a title holds it, in one line."""
+    return readable(name, width=200)
 
-    Args:
-        text: a path, a setting or a whole configuration, as YAML or JSON have it.
-    """
+
+def heading(target: str) -> str:
+    """A target's name above its panel or its table."""
+    return readable(target, width=40).capitalize()
+
+
+def without_places(text: str) -> str:
+    """A path, setting or configuration, its absolute paths without the folders that they are in."""
     return _ABSOLUTE.sub("…/", text)
 
 
 def label_models(labels: Mapping[str, str]) -> None:
-    """Say what models are called from now on.
-
-    Args:
-        labels: as a run has them in ``run.json``, by the models' names.
-    """
+    """Say what models are called from now on, as ``run.json`` has it."""
     _LABELS.update(labels)
 
 
@@ -85,13 +82,7 @@ def percent(value: float, sd: float = math.nan, *, pooled: bool = False) -> str:
 
 
 def percent_interval(value: float, low: float, high: float) -> str:
-    """A share as a percentage with its interval: ``60.3 [55.1, 65.0]``.
-
-    Args:
-        value: a share in [0, 1]; NaN gives ``UNDEFINED``.
-        low: the lower end of its interval; NaN where there is none.
-        high: the upper end.
-    """
+    """A share in [0, 1] as a percentage with its interval, if it has one: ``60.3 [55.1, 65.0]``."""
     if math.isnan(value) or math.isnan(low) or math.isnan(high):
         return percent(value)
     return f"{100 * value:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
@@ -119,13 +110,8 @@ def p_value(p: float) -> str:
 
 
 def interval_words(unit: str | None) -> str:
-    """What a whisker is, for captions.
-
-    Args:
-        unit: what the bootstrap draws, ``speaker`` or ``recording``; None if it isn't known.
-    """
-    over = f" over {unit}s" if unit else ""
-    return f"95 % bootstrap interval{over}"
+    """What a whisker is; ``unit`` is what the bootstrap draws, such as ``speaker``, if known."""
+    return f"95 % bootstrap interval over {unit}s" if unit else "95 % bootstrap interval"
 
 
 def sentence(text: str) -> str:

@@ -18,8 +18,7 @@ from speechnet.core.metrics import METRICS
 from speechnet.core.metrics import shown as shown_in
 from speechnet.core.safe_text import visible
 from speechnet.core.types import Targets
-from speechnet.report.counts import counts
-from speechnet.report.data import COLUMNS, require_columns
+from speechnet.report.data import COLUMNS, counts, require_columns
 from speechnet.report.names import (
     UNDEFINED,
     interval_words,

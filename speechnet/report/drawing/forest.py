@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -9,9 +10,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis, XAxis
 from matplotlib.ticker import MaxNLocator
-from matplotlib.transforms import blended_transform_factory
 
 from speechnet.core.types import Float64
+from speechnet.evaluation.significance import SIGNIFICANT
 from speechnet.report.drawing import style
 from speechnet.report.names import p_value, points, readable
 
@@ -19,14 +20,14 @@ _LINE: Final = 0.15  # inches, of text in a row
 _GAP: Final = 0.1  # inches, between rows
 
 
-def row_height(labels: list[str], *, lines: int = 2) -> float:
-    """Inches that each row needs for the longest label.
-
-    Args:
-        labels: of the rows.
-        lines: of text that a row needs anyway.
-    """
+def row_height(labels: Sequence[str], *, lines: int = 2) -> float:
+    """Inches that each row needs for the longest of its labels, or for so many lines of text."""
     return _GAP + _LINE * max([lines, *(1 + label.count("\n") for label in labels)])
+
+
+def row_heights(labels: Sequence[str]) -> float:
+    """Inches that the rows of these labels need together."""
+    return len(labels) * row_height(labels)
 
 
 def columns_of(table: pd.DataFrame, *names: str) -> list[Float64]:
@@ -39,90 +40,77 @@ def draw_intervals(
     x: Float64,
     y: Float64,
     *,
-    low: Float64,
-    high: Float64,
     color: str,
+    low: Float64 | None = None,
+    high: Float64 | None = None,
     marker: str = "o",
     filled: bool = True,
     label: str | None = None,
 ) -> None:
-    """Points with whiskers from left to right; what isn't finite is left out.
+    """Draw points at values and rows ``[n]`` with whiskers from left to right.
 
     Args:
         ax: the panel.
-        x: the values, ``[n]``.
-        y: their rows, ``[n]``.
-        low: the left ends of the whiskers, ``[n]``; NaN where there is none.
-        high: the right ends, ``[n]``.
+        x: the values; those that aren't finite are left out.
+        y: their rows.
         color: of points and whiskers.
+        low: the left ends of the whiskers ``[n]``, NaN where there is none.
+        high: the right ends.
         marker: the points' shape.
         filled: whether the points are.
         label: for the legend.
     """
-    whole = np.isfinite(low) & np.isfinite(high)
-    if whole.any():  # of nothing, matplotlib can't find the extent
-        ax.hlines(y[whole], low[whole], high[whole], color=color, linewidth=1.3)
+    if low is not None and high is not None:
+        whole = np.isfinite(low) & np.isfinite(high)
+        if whole.any():  # of nothing, matplotlib can't find the extent
+            ax.hlines(y[whole], low[whole], high[whole], color=color, linewidth=1.3)
     there = np.isfinite(x)
-    ax.scatter(
-        x[there],
-        y[there],
-        s=26,
-        marker=marker,
-        facecolors=color if filled else "white",
-        edgecolors=color,
-        label=label,
-        zorder=3,
-    )
+    face = color if filled else "white"
+    dots: style.Look = {
+        "s": 26,
+        "marker": marker,
+        "facecolors": face,
+        "edgecolors": color,
+        "zorder": 3,
+    }
+    ax.scatter(x[there], y[there], label=label, **dots)
 
 
-def draw_differences(
-    ax: Axes, table: pd.DataFrame, y: Float64, *, shown: np.ndarray, texts: list[str]
-) -> None:
-    """A forest plot: differences with intervals about a zero line, those not shown in grey.
+def draw_differences(ax: Axes, table: pd.DataFrame, y: Float64) -> None:
+    """Draw differences with their intervals about a zero line, those not shown in grey.
+
+    The numbers stand to the right, with the p value.
 
     Args:
         ax: the panel.
-        table: ``n`` rows with columns ``difference, low, high``, shares.
+        table: ``n`` rows with columns ``difference, low, high``, shares, and ``p_holm``.
         y: the rows' places, ``[n]``.
-        shown: bool ``[n]``, whether there is a difference.
-        texts: what is written to the right of each row.
     """
     ax.axvline(0, color=style.BLACK, linewidth=0.8, zorder=0.9)
-    x, low, high = columns_of(table, "difference", "low", "high")
+    x, low, high, p = columns_of(table, "difference", "low", "high", "p_holm")
+    shown = p <= SIGNIFICANT
     for chosen, color, label in (
         (shown, style.BLUE, "difference shown"),
         (~shown, style.GREY, "no difference shown"),
     ):
         if (chosen & np.isfinite(x)).any():
-            draw_intervals(
-                ax,
-                x[chosen],
-                y[chosen],
-                low=low[chosen],
-                high=high[chosen],
-                color=color,
-                filled=color != style.GREY,
-                label=label,
-            )
-    for place, text, strong in zip(y, texts, shown, strict=True):
-        write_right(ax, float(place), text, color=style.BLACK if strong else style.GREY)
+            whisker: style.Look = {
+                "low": low[chosen],
+                "high": high[chosen],
+                "filled": color != style.GREY,
+            }
+            draw_intervals(ax, x[chosen], y[chosen], color=color, label=label, **whisker)
+    for place, *ends, each in zip(y, x, low, high, p, strict=True):
+        ink = style.BLACK if each <= SIGNIFICANT else style.GREY
+        write_right(ax, float(place), f"{points(*ends)}\n{p_value(each)}", color=ink)
     percent_axis(ax.xaxis)
-
-
-def difference_texts(table: pd.DataFrame) -> list[str]:
-    """What is written beside differences: points with their interval, and the p value.
-
-    Args:
-        table: columns ``difference, low, high, p_holm``.
-    """
-    columns = columns_of(table, "difference", "low", "high", "p_holm")
-    return [f"{points(*ends)}\n{p_value(p)}" for *ends, p in zip(*columns, strict=True)]
 
 
 def write_right(ax: Axes, y: float, text: str, *, color: str = style.BLACK) -> None:
     """Write to the right of a panel, at a row."""
-    across = blended_transform_factory(ax.transAxes, ax.transData)
-    ax.text(1.02, y, text, transform=across, va="center", fontsize=7.5, color=color)
+    ax.text(
+        1.02, y, text, transform=ax.get_yaxis_transform(), va="center", fontsize=7.5, color=color
+    )
 
 
 def percent_axis(axis: Axis) -> None:
@@ -133,7 +121,7 @@ def percent_axis(axis: Axis) -> None:
         axis.set_tick_params(labelbottom=True)  # in every row of panels
 
 
-def name_rows(ax: Axes, labels: list[str]) -> None:
+def name_rows(ax: Axes, labels: Sequence[str]) -> None:
     """Name the rows of a panel, from its upper edge down."""
     ax.set_yticks(range(len(labels)), labels)
     ax.tick_params(axis="y", length=0)

@@ -69,17 +69,10 @@ def draw_sound(
     _check(y, mel_db, frequencies, f0)
     figure = Figure(figsize=size)  # not laid out: all alike, in two thirds of the time
     left, right, bottom, top = _MARGINS
-    axes = figure.subplots(
-        2 if f0 is None else 3,
-        sharex=True,
-        height_ratios=_HEIGHTS[: 2 if f0 is None else 3],
-        gridspec_kw={
-            "left": left / size[0],
-            "right": 1 - right / size[0],
-            "bottom": bottom / size[1],
-            "top": 1 - top / size[1],
-            "hspace": 0.2,
-        },
+    heights = _HEIGHTS[: 2 if f0 is None else 3]
+    axes = figure.subplots(len(heights), sharex=True, height_ratios=heights)
+    figure.subplots_adjust(
+        left / size[0], bottom / size[1], 1 - right / size[0], 1 - top / size[1], hspace=0.2
     )
     _waveform(axes[0], y, sr)
     image = _mel(axes[1], mel_db, frequencies, hop_length / sr)
@@ -128,18 +121,12 @@ def _waveform(ax: Axes, y: Float32, sr: int) -> None:
     starts = _starts(len(y))
     low, high = np.minimum.reduceat(y, starts), np.maximum.reduceat(y, starts)
     ax.fill_between(starts / sr, low, high, color=style.BLUE, linewidth=0.4)
-    limit = _round_up(float(np.abs(y).max()))
+    peak = float(np.abs(y).max()) or 1.0
+    power = 10.0 ** math.floor(math.log10(peak))
+    limit = next(step * power for step in (1, 2, 5, 10) if peak <= step * power)
     ax.set_ylim(-limit, limit)
     ax.set_yticks([-limit, 0, limit], [f"\N{MINUS SIGN}{limit:g}", "0", f"{limit:g}"])
     ax.set_ylabel("Amplitude", fontsize=_SMALL)
-
-
-def _round_up(peak: float) -> float:
-    """The next of 1, 2 and 5 times a power of ten; 1 for silence."""
-    if peak <= 0:
-        return 1.0
-    power = 10.0 ** math.floor(math.log10(peak))
-    return next(step * power for step in (1, 2, 5, 10) if peak <= step * power)
 
 
 def _mel(ax: Axes, mel_db: Float32, frequencies: Float64, frame_s: float) -> AxesImage:
@@ -156,7 +143,9 @@ def _mel(ax: Axes, mel_db: Float32, frequencies: Float64, frame_s: float) -> Axe
         vmax=loudest,
     )
     ticks = [hz for hz in _TICKS_HZ if hz <= frequencies[-1]]
-    ax.set_yticks(_rows(np.array(ticks, np.float64), frequencies), [f"{hz}" for hz in ticks])
+    known = np.concatenate([[0.0], frequencies])  # on the axis of bands, row -1 would be at 0 Hz
+    rows = np.interp(ticks, known, np.arange(-1.0, bands))
+    ax.set_yticks(rows, [f"{hz}" for hz in ticks])
     ax.set_ylabel("Hz", fontsize=_SMALL)
     return image
 
@@ -168,9 +157,3 @@ def _pitch(ax: Axes, f0: Float64, frame_s: float) -> None:
         ax.set_yticks([])
         ax.text(0.5, 0.5, "no pitch found", transform=ax.transAxes, ha="center", va="center")
     ax.set_ylabel("Pitch, Hz", fontsize=_SMALL)
-
-
-def _rows(hz: Float64, frequencies: Float64) -> Float64:
-    """Where frequencies lie on the axis of bands, whose row -1 would be at 0 Hz."""
-    known = np.concatenate([[0.0], frequencies])
-    return np.asarray(np.interp(hz, known, np.arange(-1.0, len(frequencies))), np.float64)

@@ -1,18 +1,17 @@
-"""The look that all figures share, and the one way they are written to disk."""
+"""The look that all figures share, their frame of panels, and how they are written to disk."""
 
 from __future__ import annotations
 
 import io
 import math
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.collections import QuadMesh
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -21,6 +20,10 @@ from matplotlib.transforms import ScaledTranslation, blended_transform_factory
 
 from speechnet.core.files import storage_errors, write_whole
 from speechnet.core.types import Float64
+
+T = TypeVar("T")
+Look = dict[str, Any]
+"""How something is drawn: keyword arguments for matplotlib."""
 
 BLUE: Final = "#0072B2"
 ORANGE: Final = "#E69F00"
@@ -42,7 +45,7 @@ MARKERS: Final = ("o", "^", "s", "D", "v", "P", "X", "<")
 # See-through rather than pale, so that in an SVG it goes with any background; few enough steps for
 # its key to be drawn as vectors.
 _SHARES: Final = LinearSegmentedColormap.from_list("shares", [(NAVY, 0.0), (NAVY, 1.0)], N=48)
-_DARK: Final = 0.7  # a share from which on white is read more easily on its colour than black
+_DARK: Final = 0.7  # a share above which white is easier to read on its colour than black
 
 PNG_DPI: Final = 200
 SVG_DPI: Final = 120  # only of the clouds of points, the one part that isn't drawn as vectors
@@ -68,31 +71,25 @@ styled = context(STYLE, after_reset=True)
 """Decorates what draws or saves: the style above on matplotlib's defaults, undone afterwards."""
 
 
-def line_style(position: int) -> dict[str, Any]:
+def colour(position: int) -> str:
+    """The colour at a position; the palette starts again after eight."""
+    return PALETTE[position % len(PALETTE)]
+
+
+def line_style(position: int) -> Look:
     """Colour and dashes of the line at a position; the first 32 all differ."""
-    rounds = position // len(PALETTE)
-    return {
-        "color": PALETTE[position % len(PALETTE)],
-        "linestyle": LINES[(position + rounds) % len(LINES)],
-    }
+    place = (position + position // len(PALETTE)) % len(LINES)
+    return {"color": colour(position), "linestyle": LINES[place]}
 
 
-def marker_style(position: int) -> dict[str, Any]:
+def marker_style(position: int) -> Look:
     """Colour and shape of the points at a position; the first 64 all differ."""
-    rounds = position // len(PALETTE)
-    return {
-        "color": PALETTE[position % len(PALETTE)],
-        "marker": MARKERS[(position + rounds) % len(MARKERS)],
-    }
+    place = (position + position // len(PALETTE)) % len(MARKERS)
+    return {"color": colour(position), "marker": MARKERS[place]}
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure that no global state knows of.
-
-    Args:
-        width: in inches.
-        height: in inches.
-    """
+    """An empty figure, sized in inches, that no global state knows of."""
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
@@ -104,19 +101,14 @@ def set_title(figure: Figure, text: str) -> None:
 
 
 def add_footer(figure: Figure, axes: Sequence[Axes], *, note: str = "") -> None:
-    """Add one legend below all panels, under a note in small print.
+    """Add one legend for all panels below them, under a note in small print.
 
-    Args:
-        figure: the figure.
-        axes: the panels whose labelled artists are listed; equal labels once.
-        note: what a reader must know besides.
+    Equal labels are listed once.
     """
-    found = [ax.get_legend_handles_labels() for ax in axes]
-    handles = {
-        label: handle
-        for artists, labels in found
-        for handle, label in zip(artists, labels, strict=True)
-    }
+    handles: dict[str, Any] = {}
+    for ax in axes:
+        artists, labels = ax.get_legend_handles_labels()
+        handles |= dict(zip(labels, artists, strict=True))
     longest = max((len(line) for label in handles for line in label.split("\n")), default=0)
     width = 0.75 + 0.065 * longest  # inches of an entry
     legend = figure.legend(
@@ -131,10 +123,10 @@ def add_footer(figure: Figure, axes: Sequence[Axes], *, note: str = "") -> None:
 
 
 def legend_below(ax: Axes, *, columns: int = 2, gap: float = 36, size: float = 8) -> None:
-    """Add a legend below a panel, where it can't hide anything.
+    """Add a legend below a panel, where it can't hide anything; none without labelled artists.
 
     Args:
-        ax: the panel; without labelled artists it gets no legend.
+        ax: the panel.
         columns: of the legend.
         gap: from the lower edge of the axes, in points: the tick labels and the axis label.
         size: of the text, in points.
@@ -168,9 +160,6 @@ def panels(
         max_width: of the whole figure, in inches, unless one panel is wider.
         share: whether the panels share their axes; tick labels then stand only at the grid's
             left and lower edge.
-
-    Returns:
-        The figure and its ``count`` panels.
     """
     most = max(1, min(count, 4, int((max_width - margin[0]) / size[0])))
     rows = math.ceil(count / most)
@@ -182,6 +171,35 @@ def panels(
     for above in axes[max(count - columns, 0) : count]:
         above.tick_params(labelbottom=True)  # the panel below it may have been removed
     return figure, list(axes[:count])
+
+
+@styled
+def draw_panels(
+    items: Sequence[T],
+    draw: Callable[[Axes, T], None],
+    title: str,
+    *,
+    size: tuple[float, float],
+    note: str | None = None,
+    **frame: Any,
+) -> Figure:
+    """Draw a grid of panels, one for each item.
+
+    Args:
+        items: what the panels are of.
+        draw: draws an item into its panel.
+        title: of the figure.
+        size: width and height of a panel in inches.
+        note: the small print above the common legend; None for neither of the two.
+        frame: ``margin``, ``max_width`` and ``share`` of ``panels``.
+    """
+    figure, axes = panels(max(1, len(items)), size=size, **frame)
+    for ax, item in zip(axes, items, strict=False):
+        draw(ax, item)
+    if note is not None:
+        add_footer(figure, axes, note=note)
+    set_title(figure, title)
+    return figure
 
 
 def panel_below(ax: Axes, *, gap: float, height: float) -> Axes:
@@ -199,21 +217,19 @@ def panel_below(ax: Axes, *, gap: float, height: float) -> Axes:
     return ax.inset_axes((0, -gap - height, 1, height), transform=across, sharex=ax)
 
 
-def draw_shares(ax: Axes, shares: Float64) -> QuadMesh:
+def draw_shares(ax: Axes, shares: Float64) -> None:
     """Fill a panel with a grid of cells, the darker the larger the share.
 
     Args:
         ax: the panel; cell ``(i, j)`` has its middle at ``x = j``, ``y = i``, row 0 at the top.
         shares: float64 ``[rows, columns]`` in [0, 1].
-
-    Returns:
-        The cells, for a colour bar.
     """
     rows, columns = shares.shape
     edges = np.arange(columns + 1) - 0.5, np.arange(rows + 1) - 0.5
-    cells = ax.pcolormesh(*edges, shares, cmap=_SHARES, vmin=0, vmax=1)
+    ax.pcolormesh(*edges, shares, cmap=_SHARES, vmin=0, vmax=1)
     ax.set(xlim=(-0.5, columns - 0.5), ylim=(rows - 0.5, -0.5))
-    return cells
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
 
 
 def ink_on(share: float) -> str:
@@ -221,34 +237,29 @@ def ink_on(share: float) -> str:
     return "white" if share > _DARK else "black"
 
 
-def mark_undefined(
-    ax: Axes, corner: tuple[float, float], *, width: float, height: float, text: str = "undefined"
-) -> None:
-    """Fill a place that has no value with a pale hatch and say so.
-
-    Args:
-        ax: the panel.
-        corner: the lower left corner in data units.
-        width: in data units.
-        height: in data units.
-        text: what to say.
-    """
-    ax.add_patch(
-        Rectangle(
-            corner, width, height, facecolor="white", edgecolor="#B0B0B0", hatch="////", linewidth=0
-        )
-    )
-    centre = (corner[0] + width / 2, corner[1] + height / 2)
-    box = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}
-    ax.text(*centre, text, ha="center", va="center", fontsize=7, color="#505050", bbox=box)
-
-
-def share_bar(figure: Figure, axes: list[Axes], label: str) -> None:
+def share_bar(figure: Figure, label: str) -> None:
     """The key to the colours of ``draw_shares``, beside the panels."""
+    axes = figure.axes
     shrink = min(1, 2.4 / figure.get_figheight())
     bar = figure.colorbar(axes[0].collections[0], ax=axes, shrink=shrink, aspect=16, label=label)
     bar.set_ticks([0, 0.25, 0.5, 0.75, 1], labels=["0", "25", "50", "75", "100"])
     bar.outline.set_visible(False)
+
+
+def mark_undefined(
+    ax: Axes,
+    corner: tuple[float, float] = (0, 0),
+    *,
+    width: float = 1,
+    height: float = 1,
+    text: str = "undefined",
+) -> None:
+    """Fill a place that has no value, in data units, with a pale hatch and say so."""
+    hatch: Look = {"facecolor": "white", "edgecolor": "#B0B0B0", "hatch": "////", "linewidth": 0}
+    ax.add_patch(Rectangle(corner, width, height, **hatch))
+    centre = (corner[0] + width / 2, corner[1] + height / 2)
+    box = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}
+    ax.text(*centre, text, ha="center", va="center", fontsize=7, color="#505050", bbox=box)
 
 
 @styled

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MultipleLocator, PercentFormatter
-from numpy.typing import NDArray
 
 from speechnet.core.errors import DataError
-from speechnet.core.types import Float64, Int64, Targets
+from speechnet.core.types import Float64, Targets
 from speechnet.report.data import require_columns
 from speechnet.report.drawing import style
 from speechnet.report.names import model_name, readable
@@ -30,25 +28,24 @@ _BETWEEN_TICKS: Final = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 
 _TICKS: Final = 9
 """Ticks at most, but for recordings of more than nine hours."""
 
-_WHOLE: Final = (0.0, 1.0)
-_ABOVE: Final = (1.03, 1.08)
-"""Lower and upper edge of what is shaded, as shares of a panel's height."""
-
 _IN_A_ROW: Final = 5
 """Classes in a line of a legend."""
 
-_SILENCE: Final = {"label": "Silence", "facecolor": "#D9D9D9"}
-_FAULT: Final = {
+_SILENCE: Final[style.Look] = {"label": "Silence", "facecolor": "#D9D9D9"}
+_FAULT: Final[style.Look] = {
     "label": "Can't be used", "facecolor": "none", "edgecolor": style.GREY, "hatch": "xxxx"
 }  # fmt: skip
-_UNLIKE: Final = {
+_UNLIKE: Final[style.Look] = {
     "label": "Unlike the training data", "facecolor": "none", "hatch": "///",
     "edgecolor": style.BLACK,
 }  # fmt: skip
-_UNSURE: Final = {"label": "No label: not sure enough", "facecolor": style.BLACK, "clip_on": False}
+_UNSURE: Final[style.Look] = {
+    "label": "No label: not sure enough",
+    "facecolor": style.BLACK,
+    "clip_on": False,
+}
 
 
-@style.styled
 def draw_timeline(timeline: pd.DataFrame, targets: Targets, *, model: str | None = None) -> Figure:
     """Every class's probability over time, stacked, a panel per target.
 
@@ -66,121 +63,74 @@ def draw_timeline(timeline: pd.DataFrame, targets: Targets, *, model: str | None
     Raises:
         DataError: the table lacks a column or the model, or has several models.
     """
-    columns = [_column(target, name) for target in targets for name in targets[target]]
+    columns = [f"{target}_{name}" for target in targets for name in targets[target]]
     require_columns(timeline, [*_NEEDED, *targets, *columns], name="windows")
-    name = _one_model(timeline, model)
-    windows = timeline[timeline["model"] == name]
-    steps = _Steps.of(windows)
-    figure, axes = style.panels(len(targets), size=(9.0, 2.1), margin=(0.6, 1.1), max_width=9.6)
-    for ax, (target, classes) in zip(axes, targets.items(), strict=True):
-        _panel(ax, windows, steps, target=target, classes=classes)
-    axes[-1].set_xlabel("Time (minutes:seconds)")
-    together = int(steps.counts.max())
-    note = "" if together == 1 else f"Each step is the mean of {together} neighbouring windows."
-    if note or any(ax.get_legend_handles_labels()[0] for ax in axes):
-        style.add_footer(figure, axes, note=note)
-    style.set_title(figure, f"{model_name(name)}: probabilities over time")
-    return figure
-
-
-def clock(seconds: float) -> str:
-    """A time as minutes and seconds, ``75:05``; tenths where there are any, ``0:00.5``."""
-    tenths = round(10 * seconds)
-    minutes, rest = divmod(tenths, 600)
-    return f"{minutes}:{rest // 10:02d}" + (f".{rest % 10}" if rest % 10 else "")
-
-
-def _one_model(timeline: pd.DataFrame, model: str | None) -> str:
     models = models_of(timeline)
     if model is None and len(models) > 1:
         raise DataError(f"the windows are of {', '.join(models)}: name the model to draw")
     if model is not None and model not in models:
         raise DataError(f"the windows are of {', '.join(models)}, not of {model}")
-    return models[0] if model is None else model
+    name = model or models[0]
+    windows = timeline[timeline["model"] == name]
+    together = -(-len(windows) // _MOST)
+    note = f"Each step is the mean of {together} neighbouring windows." if together > 1 else ""
+    return _draw(windows, targets, f"{model_name(name)}: probabilities over time", note)
 
 
-@dataclass(frozen=True)
-class _Steps:
-    """Neighbouring windows that are drawn as one.
-
-    Attributes:
-        step: which step each window belongs to, int64 ``[windows]``, ascending.
-        edges: where each step begins and the last one ends, float64 ``[steps + 1]``, in seconds.
-    """
-
-    step: Int64
-    edges: Float64
-
-    @classmethod
-    def of(cls, windows: pd.DataFrame) -> _Steps:
-        """As few windows a step as leaves no more steps than can be seen."""
-        step = np.arange(len(windows)) // -(-len(windows) // _MOST)
-        start, end = (windows[name].to_numpy(float) for name in ("start", "end"))
-        middle = (start + end) / 2
-        between = (middle[1:] + middle[:-1]) / 2
-        inner = between[np.diff(step) > 0]
-        return cls(step, np.concatenate([start[:1], inner, end[-1:]]))
-
-    @property
-    def counts(self) -> Int64:
-        """Windows of each step."""
-        return np.bincount(self.step)
-
-    def share(self, which: NDArray[np.bool_]) -> Float64:
-        """The share of each step's windows that are among some."""
-        return np.bincount(self.step, weights=which) / self.counts
-
-    def shade(
-        self, ax: Axes, which: NDArray[np.bool_], height: tuple[float, float], line: dict[str, Any]
-    ) -> None:
-        """Fill some steps between two heights."""
-        if which.any():
-            tops = np.where(which, height[1], np.nan)
-            ax.stairs(tops, self.edges, baseline=height[0], fill=True, linewidth=0, **line)
+@style.styled
+def _draw(windows: pd.DataFrame, targets: Targets, title: str, note: str) -> Figure:
+    figure, axes = style.panels(len(targets), size=(9.0, 2.1), margin=(0.6, 1.1), max_width=9.6)
+    for ax, (target, classes) in zip(axes, targets.items(), strict=True):
+        _panel(ax, windows, target=target, classes=classes)
+    axes[-1].set_xlabel("Time (minutes:seconds)")
+    if note or any(ax.get_legend_handles_labels()[0] for ax in axes):
+        style.add_footer(figure, axes, note=note)
+    style.set_title(figure, title)
+    return figure
 
 
-def _panel(
-    ax: Axes, windows: pd.DataFrame, steps: _Steps, *, target: str, classes: list[str]
-) -> None:
-    usable = (windows["reason"] == "").to_numpy()
-    silent = steps.share((windows["reason"] == "silent").to_numpy())
-    unsure = steps.share(usable & (windows[target] == "").to_numpy())
-    heard = steps.share(usable)
+def _panel(ax: Axes, windows: pd.DataFrame, *, target: str, classes: list[str]) -> None:
+    steps = np.arange(len(windows)) // -(-len(windows) // _MOST)
+    edges = _edges(windows, steps)
+    usable = windows["reason"] == ""
+    marks = pd.DataFrame({"heard": usable, "silent": windows["reason"] == "silent"})
+    marks["unsure"] = usable & (windows[target] == "")
+    marks["unlike"] = windows["novelty"] > 1 if "novelty" in windows else False
+    share = marks.groupby(steps).mean()
     # A mean leaves out NaN: a step has none only where no window of it was heard.
-    columns = windows[[_column(target, name) for name in classes]]
-    tops = columns.groupby(steps.step).mean().to_numpy(float).cumsum(axis=1)
-    bottom = np.zeros(len(tops))
+    columns = windows[[f"{target}_{name}" for name in classes]]
+    tops = columns.groupby(steps).mean().to_numpy(float).cumsum(axis=1)
+    bottoms = np.column_stack([np.zeros(len(tops)), tops[:, :-1]])
     layers = []
     for number in range(len(classes)):
-        layers.append(
-            ax.stairs(
-                tops[:, number],
-                steps.edges,
-                baseline=bottom,
-                fill=True,
-                facecolor=style.PALETTE[number % len(style.PALETTE)],
-                edgecolor="white",
-                hatch=style.HATCHES[number // len(style.PALETTE) % len(style.HATCHES)],
-                linewidth=0,
-            )
-        )
-        bottom = tops[:, number]
+        hatch = style.HATCHES[number // len(style.PALETTE) % len(style.HATCHES)]
+        fill: style.Look = {"facecolor": style.colour(number), "edgecolor": "white", "hatch": hatch}
+        layer: style.Look = {"baseline": bottoms[:, number], "fill": True, "linewidth": 0}
+        layers.append(ax.stairs(tops[:, number], edges, **layer, **fill))
     # Each panel has its own: other targets have the same colours. Above its left end, where it can
     # be seen on a narrow page too; from the lowest layer on.
-    ax.legend(
-        layers,
-        [readable(name) for name in classes],
-        loc="lower left",
-        bbox_to_anchor=(0.0, 1.06),
-        ncols=min(len(classes), _IN_A_ROW),
-    )
-    steps.shade(ax, (heard == 0) & (silent > 0), _WHOLE, _SILENCE)
-    steps.shade(ax, (heard == 0) & (silent == 0), _WHOLE, _FAULT)
-    steps.shade(ax, unsure > heard / 2, _ABOVE, _UNSURE)
-    if "novelty" in windows:
-        unlike = steps.share((windows["novelty"] > 1).to_numpy())
-        steps.shade(ax, unlike > heard / 2, _WHOLE, _UNLIKE)
-    _axes(ax, steps.edges, name=readable(target))
+    place: style.Look = {"loc": "lower left", "bbox_to_anchor": (0.0, 1.06)}
+    names = [readable(name) for name in classes]
+    ax.legend(layers, names, ncols=min(len(classes), _IN_A_ROW), **place)
+    unheard = share["heard"] == 0
+    for which, mark, (low, high) in (
+        (unheard & (share["silent"] > 0), _SILENCE, (0.0, 1.0)),
+        (unheard & (share["silent"] == 0), _FAULT, (0.0, 1.0)),
+        (share["unsure"] > share["heard"] / 2, _UNSURE, (1.03, 1.08)),  # above the panel
+        (share["unlike"] > share["heard"] / 2, _UNLIKE, (0.0, 1.0)),
+    ):
+        if which.any():
+            height = np.where(which, high, np.nan)
+            ax.stairs(height, edges, baseline=low, fill=True, linewidth=0, **mark)
+    _axes(ax, edges, name=readable(target))
+
+
+def _edges(windows: pd.DataFrame, steps: np.ndarray) -> Float64:
+    """Where each step begins and the last one ends, float64 ``[steps + 1]``, in seconds."""
+    start, end = (windows[name].to_numpy(float) for name in ("start", "end"))
+    middle = (start + end) / 2
+    between = (middle[1:] + middle[:-1]) / 2
+    return np.concatenate([start[:1], between[np.diff(steps) > 0], end[-1:]])
 
 
 def _axes(ax: Axes, edges: Float64, *, name: str) -> None:
@@ -192,5 +142,8 @@ def _axes(ax: Axes, edges: Float64, *, name: str) -> None:
     ax.xaxis.set_major_formatter(FuncFormatter(lambda seconds, _: clock(seconds)))
 
 
-def _column(target: str, name: str) -> str:
-    return f"{target}_{name}"
+def clock(seconds: float) -> str:
+    """A time as minutes and seconds, ``75:05``; tenths where there are any, ``0:00.5``."""
+    tenths = round(10 * seconds)
+    minutes, rest = divmod(tenths, 600)
+    return f"{minutes}:{rest // 10:02d}" + (f".{rest % 10}" if rest % 10 else "")

@@ -7,13 +7,14 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from speechnet.evaluation.significance import SIGNIFICANT
 from speechnet.report.data import ReportData
 from speechnet.report.drawing import forest, style
-from speechnet.report.figure import FIGURES, Drawing, file_name
-from speechnet.report.names import interval_words, percent, readable
+from speechnet.report.figure import FIGURES, Drawing
+from speechnet.report.names import in_line, interval_words, percent, readable
 from speechnet.report.scores import models_of
 
 
@@ -23,33 +24,28 @@ def ablation(data: ReportData) -> Iterator[Drawing]:
     for target in data.targets_in("ablation"):
         rows = data.table("ablation", target=target)
         shown = int((rows["p_holm"] <= SIGNIFICANT).sum())
-        yield Drawing(
-            file=f"ablation_{file_name(target)}",
-            section="ablation",
-            title=f"What each part brings: {target}",
-            caption="Change of test UAR with each variant, in percentage points. "
+        caption = (
+            "Change of test UAR with each variant, in percentage points. "
             f"{shown or 'None'} of {len(rows)} changes {'is' if shown == 1 else 'are'} shown "
-            "to be more than chance.",
-            draw=partial(_draw, data, target),
-            target=target,
+            "to be more than chance."
         )
+        title, draw = "What each part brings", partial(_draw, data, target)
+        yield Drawing.of_target("ablation", target, "ablation", title, caption, draw)
 
 
-@style.styled
 def _draw(data: ReportData, target: str) -> Figure:
     rows = data.table("ablation", target=target)
-    places = _places(rows)
+    places: list[tuple[str, str | None]] = []  # from the top: each part, then its variants
+    for part, table in rows.groupby("part", sort=False):
+        places.append((str(part), None))
+        places += [(str(part), str(variant)) for variant in table["variant"].unique()]
     labels = [forest.wrapped(part if variant is None else variant) for part, variant in places]
-    models = models_of(rows)
-    figure, axes = style.panels(
-        len(models), size=(4.3, 0.7 + forest.row_height(labels) * len(labels)), margin=(1.6, 1.0)
-    )
-    for ax, model in zip(axes, models, strict=True):
+
+    def panel(ax: Axes, model: str) -> None:
         table = rows[rows["model"] == model]
         keys = zip(table["part"].astype(str), table["variant"].astype(str), strict=True)
         y = np.array([places.index(key) for key in keys], np.float64)
-        shown = table["p_holm"].to_numpy(np.float64) <= SIGNIFICANT
-        forest.draw_differences(ax, table, y, shown=shown, texts=forest.difference_texts(table))
+        forest.draw_differences(ax, table, y)
         forest.name_rows(ax, labels)
         ax.set_title(f"{readable(data.label(model), width=44)}\n{_baseline(table)}")
         ax.set_xlabel("Change of UAR (percentage points)")
@@ -57,25 +53,16 @@ def _draw(data: ReportData, target: str) -> Figure:
         for label, (_, variant) in zip(ax.get_yticklabels(), places, strict=False):
             if variant is None:
                 label.set_fontweight("bold")
-    style.add_footer(
-        figure,
-        axes,
+
+    return style.draw_panels(
+        models_of(rows),
+        panel,
+        f"What each part brings on the test part: {in_line(target)}",
+        size=(4.3, 0.7 + forest.row_heights(labels)),
+        margin=(1.6, 1.0),
         note=f"Whisker: {interval_words(data.unit)}. p: permutation test, after Holm. Left of zero "
         "the variant is worse than the configuration as it is.",
     )
-    style.set_title(
-        figure, f"What each part brings on the test part: {readable(target, width=200)}"
-    )
-    return figure
-
-
-def _places(rows: pd.DataFrame) -> list[tuple[str, str | None]]:
-    """The rows of the figure from the top: each part, then its variants."""
-    places: list[tuple[str, str | None]] = []
-    for part, table in rows.groupby("part", sort=False):
-        places.append((str(part), None))
-        places += [(str(part), str(variant)) for variant in table["variant"].unique()]
-    return places
 
 
 def _baseline(table: pd.DataFrame) -> str:

@@ -43,19 +43,18 @@ def clusters_chance(data: ReportData) -> Iterator[Drawing]:
         )
 
 
-@style.styled
-def _draw(clustering: pd.DataFrame) -> Figure:
-    """Of the scores against labels the adjusted mutual information is shown.
+def _shown(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The rows of each panel by its title.
 
-    The others grow with the number of clusters, or with that of labels.
+    Of the scores against labels the adjusted mutual information is shown: the others grow with the
+    number of clusters, or with that of labels.
     """
-    against = clustering["against"].astype(object).where(clustering["against"].notna(), "")
-    table = clustering.assign(against=against.astype(str))
-    within = table["against"].str.endswith(" within gender")  # the table is enough for these
+    against = table["against"].astype(object).where(table["against"].notna(), "").astype(str)
+    within = against.str.endswith(" within gender")  # the table is enough for these
     labelled = table[(table["metric"] == _AGAINST_LABELS) & ~within]
     shown = {
         f"Adjusted mutual information\nwith {readable(label, width=30)}": rows
-        for label, rows in labelled.groupby("against", sort=False)
+        for label, rows in labelled.groupby(against, sort=False)
     } | {
         title: rows
         for metric, title in _WITHOUT_LABELS.items()
@@ -65,49 +64,54 @@ def _draw(clustering: pd.DataFrame) -> Figure:
         known = ", ".join((_AGAINST_LABELS, *_WITHOUT_LABELS))
         found = ", ".join(sorted(map(str, table["metric"].unique()))) or "no rows"
         raise DataError(f"the clustering scores hold {found}, expected any of {known}")
+    return shown
+
+
+def _draw(table: pd.DataFrame) -> Figure:
+    shown = _shown(table)
     places = list(dict.fromkeys(zip(table["method"], table["k"], strict=True)))
     labels = [f"{readable(method_name(str(method)))}, k = {k}" for method, k in places]
-    figure, axes = style.panels(
-        len(shown), size=(2.6, 0.8 + 0.2 * len(labels)), margin=(1.8, 1.0), share=False
-    )
-    for ax, (title, rows) in zip(axes, shown.items(), strict=True):
+    compared: list[Axes] = []  # which label do the clusters follow most?
+
+    def panel(ax: Axes, title: str) -> None:
+        rows = shown[title]
         y = [places.index(place) for place in zip(rows["method"], rows["k"], strict=True)]
-        _panel(ax, rows, np.array(y, np.float64))
+        _scores(ax, rows, np.array(y, np.float64))
         forest.name_rows(ax, labels)
         ax.set_title(title)
         place = ax.get_subplotspec()
         ax.tick_params(labelleft=place is None or place.is_first_col())
-    _same_reach(axes[: labelled["against"].nunique()])
-    note = (
-        "Chance, against labels: the labels shuffled; without labels: clouds of the same spread "
-        f"that have no groups, clustered likewise. Band: mean ± {_BAND:.0f} standard deviations."
+        if title not in _WITHOUT_LABELS.values():
+            compared.append(ax)
+            ends = [end for each in compared for end in each.get_xlim()]
+            ax.axvline(0, color=style.BLACK, linewidth=0.8, zorder=0.9)
+            for each in compared:
+                each.set_xlim(min(ends), max(ends))
+
+    return style.draw_panels(
+        [*shown],
+        panel,
+        "Clusters against chance",
+        size=(2.6, 0.8 + 0.2 * len(labels)),
+        margin=(1.8, 1.0),
+        share=False,
+        note="Chance, against labels: the labels shuffled; without labels: clouds of the same "
+        f"spread that have no groups, clustered likewise. Band: mean ± {_BAND:.0f} standard "
+        "deviations.",
     )
-    style.add_footer(figure, axes, note=note)
-    style.set_title(figure, "Clusters against chance")
-    return figure
 
 
-def _same_reach(axes: list[Axes]) -> None:
-    """Labels are compared with each other: which of them do the clusters follow most?"""
-    ends = [end for ax in axes for end in ax.get_xlim()]
-    for ax in axes:
-        ax.set_xlim(min(ends), max(ends))
-        ax.axvline(0, color=style.BLACK, linewidth=0.8, zorder=0.9)
-
-
-def _panel(ax: Axes, rows: pd.DataFrame, y: np.ndarray) -> None:
+def _scores(ax: Axes, rows: pd.DataFrame, y: np.ndarray) -> None:
     value, mean, sd = forest.columns_of(rows, "value", "null_mean", "null_sd")
     known = np.isfinite(mean) & np.isfinite(sd)
-    ax.barh(
-        y[known],
-        2 * _BAND * sd[known],
-        left=mean[known] - _BAND * sd[known],
-        height=0.6,
-        color="#D9D9D9",
-        edgecolor=style.GREY,
-        linewidth=0.6,
-        label="chance",
-    )
+    low, width = (mean - _BAND * sd)[known], (2 * _BAND * sd)[known]
+    band: style.Look = {
+        "color": "#D9D9D9",
+        "edgecolor": style.GREY,
+        "linewidth": 0.6,
+        "label": "chance",
+    }
+    ax.barh(y[known], width, left=low, height=0.6, **band)
     there = np.isfinite(value)
     ax.scatter(value[there], y[there], s=22, color=style.BLUE, zorder=3, label="clusters")
     ax.xaxis.set_major_locator(MaxNLocator(4))

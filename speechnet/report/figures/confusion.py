@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from speechnet.core.types import Float64, Int64
 from speechnet.report.data import ReportData
 from speechnet.report.drawing import style
-from speechnet.report.figure import FIGURES, Drawing, file_name
+from speechnet.report.figure import FIGURES, Drawing
 from speechnet.report.names import percent, readable
 from speechnet.report.scores import fold_count, models_of
 
@@ -27,14 +27,8 @@ _LINE: Final = 12  # characters of a class name in one line
 def confusion(data: ReportData) -> Iterator[Drawing]:
     """Counts and shares of the true class on the test part, a panel per model."""
     for target in data.targets_in("confusion", part="test"):
-        yield Drawing(
-            file=f"confusion_{file_name(target)}",
-            section="confusion",
-            title=f"Confusion: {target}",
-            caption=_caption(data, target),
-            draw=partial(_draw, data, target),
-            target=target,
-        )
+        caption, draw = _caption(data, target), partial(_draw, data, target)
+        yield Drawing.of_target("confusion", target, "confusion", "Confusion", caption, draw)
 
 
 def _caption(data: ReportData, target: str) -> str:
@@ -63,23 +57,25 @@ def _draw(data: ReportData, target: str) -> Figure:
     # Inches of the longest line of a name; where that is wider than a cell, names stand upright.
     longest = scale * _CHARACTER * max(len(line) for name in names for line in name.split("\n"))
     upright = longest > side / len(classes)
-    figure, axes = style.panels(
-        len(models),
+
+    def panel(ax: Axes, model: str) -> None:
+        _cells(ax, count_matrix(rows[rows["model"] == model], classes), size=7.2 * scale)
+        ax.set_title(readable(data.label(model), width=24))
+        ax.set_xticks(range(len(names)), names, fontsize=8 * scale, rotation=90 if upright else 0)
+        ax.set_yticks(range(len(names)), names, fontsize=8 * scale)
+
+    pooled = f", pooled over {folds} folds" if folds > 1 else ""
+    figure = style.draw_panels(
+        models,
+        panel,
+        f"Confusion on the test part{pooled}: {readable(target)}",
         size=(side + 0.15, side + 0.3),
         margin=(longest + 1.2, 0.6 + (longest if upright else 0.2)),
         max_width=16,
     )
-    for ax, model in zip(axes, models, strict=True):
-        _panel(ax, count_matrix(rows[rows["model"] == model], classes), size=7.2 * scale)
-        ax.set_title(readable(data.label(model), width=24))
-        ax.set_xticks(range(len(names)), names, fontsize=8 * scale, rotation=90 if upright else 0)
-        ax.set_yticks(range(len(names)), names, fontsize=8 * scale)
-        ax.tick_params(length=0)
     figure.supxlabel("Predicted class")
     figure.supylabel("True class")
-    pooled = f", pooled over {folds} folds" if folds > 1 else ""
-    style.set_title(figure, f"Confusion on the test part{pooled}: {readable(target)}")
-    style.share_bar(figure, axes, "Share of the true class (%)")
+    style.share_bar(figure, "Share of the true class (%)")
     return figure
 
 
@@ -96,13 +92,12 @@ def count_matrix(rows: pd.DataFrame, classes: list[str]) -> Int64:
     return matrix.reshape(len(classes), len(classes))
 
 
-def _panel(ax: Axes, counts: Int64, *, size: float) -> None:
+def _cells(ax: Axes, counts: Int64, *, size: float) -> None:
     """A class without a recording has no shares: its row is hatched."""
     totals = counts.sum(axis=1, keepdims=True)
     shares: Float64 = np.divide(counts, totals, out=np.zeros(counts.shape), where=totals > 0)
     style.draw_shares(ax, shares)
     ax.set_aspect("equal")
-    ax.spines[:].set_visible(False)
     for (truth, predicted), share in np.ndenumerate(shares):
         if totals[truth]:
             text = f"{counts[truth, predicted]}\n{100 * share:.0f} %"
@@ -110,4 +105,4 @@ def _panel(ax: Axes, counts: Int64, *, size: float) -> None:
             ax.text(predicted, truth, text, ha="center", va="center", fontsize=size, color=color)
     for truth in np.flatnonzero(totals == 0):
         corner = (-0.5, float(truth) - 0.5)
-        style.mark_undefined(ax, corner, width=len(counts), height=1, text="no recordings")
+        style.mark_undefined(ax, corner, width=len(counts), text="no recordings")

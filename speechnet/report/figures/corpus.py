@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
 
 import numpy as np
@@ -11,10 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from speechnet.core.types import Targets
+from speechnet.core.types import Float64, Targets
 from speechnet.core.wording import counted
-from speechnet.report.counts import classes_by_gender
-from speechnet.report.data import ReportData
+from speechnet.report.data import ReportData, classes_by_gender
 from speechnet.report.drawing import style
 from speechnet.report.figure import FIGURES, Drawing
 from speechnet.report.names import readable
@@ -51,10 +50,8 @@ def _draw(corpus: pd.DataFrame, targets: Targets) -> Figure:
             _classes(ax, counts, title=f"{readable(target)} by gender".capitalize())
     _durations(axes[-2], corpus["duration"].to_numpy(np.float64))
     _speakers(axes[-1], corpus["speaker"])
-    speakers = corpus["speaker"].nunique()
-    style.set_title(
-        figure, f"The corpus: {counted(len(corpus), 'recording')} of {counted(speakers, 'speaker')}"
-    )
+    who = counted(corpus["speaker"].nunique(), "speaker")
+    style.set_title(figure, f"The corpus: {counted(len(corpus), 'recording')} of {who}")
     return figure
 
 
@@ -62,38 +59,27 @@ def _classes(ax: Axes, counts: pd.DataFrame, *, title: str) -> None:
     height = 0.8 / max(1, counts.shape[1])
     for position, gender in enumerate(counts.columns):
         offset = (position - (counts.shape[1] - 1) / 2) * height
-        bars = ax.barh(
-            np.arange(len(counts)) + offset,
-            counts[gender],
-            height=height,
-            color=style.PALETTE[position % len(style.PALETTE)],
-            hatch=style.HATCHES[position % len(style.HATCHES)],
-            edgecolor="white",
-            linewidth=0.5,
-            label=readable(gender),
-        )
+        fill: style.Look = {"color": style.colour(position), "edgecolor": "white", "linewidth": 0.5}
+        fill["hatch"] = style.HATCHES[position % len(style.HATCHES)]
+        y = np.arange(len(counts)) + offset
+        bars = ax.barh(y, counts[gender], height=height, label=readable(gender), **fill)
         ax.bar_label(bars, padding=2, fontsize=7)
     ax.set_yticks(range(len(counts)), [readable(name) for name in counts.index])
     ax.tick_params(axis="y", length=0)
     ax.set_ylim(len(counts) - 0.5, -0.5)
     ax.margins(x=0.18)
-    ax.set_xlabel("Recordings")
-    ax.set_title(title)
+    ax.set(title=title, xlabel="Recordings")
     style.legend_below(ax, columns=3)
 
 
-def _durations(ax: Axes, seconds: Sequence[float] | np.ndarray) -> None:
-    seconds = np.asarray(seconds)[np.isfinite(seconds)]
+def _durations(ax: Axes, seconds: Float64) -> None:
+    seconds = seconds[np.isfinite(seconds)]
     ax.set(title="Durations", xlabel="Duration (s)", ylabel="Recordings")
     if not seconds.size:
-        style.mark_undefined(ax, (0, 0), width=1, height=1)
+        style.mark_undefined(ax)
         return
-    ax.hist(
-        seconds,
-        bins=min(40, max(5, int(np.sqrt(seconds.size)))),
-        color=style.SKY,
-        edgecolor="white",
-    )
+    bins = min(40, max(5, int(np.sqrt(seconds.size))))
+    ax.hist(seconds, bins=bins, color=style.SKY, edgecolor="white")
     median = float(np.median(seconds))
     ax.axvline(median, color=style.BLACK, linestyle="--", label=f"median {median:.1f} s")
     ax.yaxis.set_major_locator(MaxNLocator(integer=True))
@@ -105,14 +91,10 @@ def _speakers(ax: Axes, speakers: pd.Series) -> None:
     ax.set(title="Recordings per speaker", ylabel="Recordings")
     ax.set_xlabel(f"The {len(counts)} speakers, most recordings first")
     if not counts.size:
-        style.mark_undefined(ax, (0, 0), width=1, height=1)
+        style.mark_undefined(ax)
         return
-    ax.bar(
-        np.arange(1, len(counts) + 1),
-        counts,
-        width=0.9 if len(counts) < 100 else 1,
-        color=style.SKY,
-    )
+    width = 0.9 if len(counts) < 100 else 1
+    ax.bar(np.arange(1, len(counts) + 1), counts, width=width, color=style.SKY)
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_locator(MaxNLocator(integer=True))
     median = float(np.median(counts))

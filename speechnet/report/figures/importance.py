@@ -11,14 +11,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from speechnet.core.types import Float64
 from speechnet.report.data import ReportData
 from speechnet.report.drawing import forest, style
 from speechnet.report.figure import FIGURES, Drawing, file_name
-from speechnet.report.names import interval_words, points, readable
+from speechnet.report.names import in_line, interval_words, points, readable
 
 _FEATURES: Final = 20
-_LEVELS: Final = {"Groups of features": "group", "Single features": "feature"}
+_LEVELS: Final = {"group": "Groups of features", "feature": "Single features"}
 _PALE: Final = "#C8C8C8"
 
 
@@ -28,12 +27,13 @@ def importance(data: ReportData) -> Iterator[Drawing]:
     for target in data.targets:
         found = data.table("importance", target=target)
         for model, rows in found.groupby("model", sort=False):
+            label = data.label(model)
             yield Drawing(
                 file=f"importance_{file_name(target)}_{file_name(str(model))}",
                 section="importance",
-                title=f"Importance of features: {target}, {data.label(model)}",
-                caption=_caption(rows, data.label(model)),
-                draw=partial(_draw, data, rows, target, str(model)),
+                title=f"Importance of features: {target}, {label}",
+                caption=_caption(rows, label),
+                draw=partial(_draw, rows, f"{in_line(target)}, {in_line(label)}", data.unit),
                 target=target,
             )
 
@@ -48,37 +48,6 @@ def _caption(rows: pd.DataFrame, label: str) -> str:
     return f"{said} {label} loses most without {first['name']}: {lost} points."
 
 
-@style.styled
-def _draw(data: ReportData, rows: pd.DataFrame, target: str, model: str) -> Figure:
-    levels = {
-        f"{title}: {_of(len(table), int((rows['level'] == level).sum()))}": table
-        for title, level in _LEVELS.items()
-        if len(table := ranked(rows, level=level))
-    }
-    count = max(map(len, levels.values()), default=1)
-    labels = [_feature(name) for table in levels.values() for name in table["name"]]
-    figure, axes = style.panels(
-        max(1, len(levels)),
-        size=(4.8, 0.6 + forest.row_height(labels, lines=1) * count),
-        margin=(0.6, 1.0),
-        share=False,
-    )
-    for ax, (title, table) in zip(axes, levels.items(), strict=False):
-        _bars(ax, table, thickness=0.7 * max(0.4, len(table) / count))
-        ax.set_title(title)
-    note = (
-        f"Whisker: {interval_words(data.unit)}. Pale: it includes zero. Features that tell the "
-        "same stand in for each other: each alone may lose little."
-    )
-    style.add_footer(figure, axes, note=note)
-    style.set_title(
-        figure,
-        f"UAR lost when features are shuffled: {readable(target, width=200)}, "
-        f"{readable(data.label(model), width=200)}",
-    )
-    return figure
-
-
 def ranked(rows: pd.DataFrame, *, level: str) -> pd.DataFrame:
     """The rows of a level, the largest drop first: all groups, but only twenty features.
 
@@ -91,24 +60,43 @@ def ranked(rows: pd.DataFrame, *, level: str) -> pd.DataFrame:
     return chosen.head(_FEATURES) if level == "feature" else chosen
 
 
-def _of(count: int, total: int) -> str:
-    return f"all {count}" if count == total else f"the first {count} of {total}"
+def _draw(rows: pd.DataFrame, of: str, unit: str | None) -> Figure:
+    tables = {level: ranked(rows, level=level) for level in _LEVELS}
+    labels = {
+        level: [readable(name, width=36) for name in table["name"]]
+        for level, table in tables.items()
+    }
+    count = max(map(len, labels.values()))
+    row = forest.row_height([*labels["group"], *labels["feature"]], lines=1)
 
+    def panel(ax: Axes, level: str) -> None:
+        table, total = tables[level], int((rows["level"] == level).sum())
+        _bars(ax, table, thickness=0.7 * max(0.4, len(table) / count))
+        forest.name_rows(ax, labels[level])
+        ax.grid(visible=False)
+        shown = f"all {total}" if len(table) == total else f"the first {len(table)} of {total}"
+        ax.set_title(f"{_LEVELS[level]}: {shown}")
 
-def _feature(name: object) -> str:
-    return readable(name, width=36)
+    return style.draw_panels(
+        [level for level in _LEVELS if len(tables[level])],
+        panel,
+        f"UAR lost when features are shuffled: {of}",
+        size=(4.8, 0.6 + row * max(1, count)),
+        margin=(0.6, 1.0),
+        share=False,
+        note=f"Whisker: {interval_words(unit)}. Pale: it includes zero. Features that tell the "
+        "same stand in for each other: each alone may lose little.",
+    )
 
 
 def _bars(ax: Axes, table: pd.DataFrame, *, thickness: float) -> None:
     drop, low, high = forest.columns_of(table, "drop", "low", "high")
-    y: Float64 = np.arange(len(table), dtype=np.float64)
+    y = np.arange(len(table), dtype=np.float64)
     sure = (low > 0) | (high < 0)
     ax.barh(y, drop, height=thickness, color=np.where(sure, style.BLUE, _PALE).tolist())
     whole = np.isfinite(low) & np.isfinite(high)
     if whole.any():
         ax.hlines(y[whole], low[whole], high[whole], color=style.BLACK, linewidth=1)
     ax.axvline(0, color=style.BLACK, linewidth=0.8)
-    forest.name_rows(ax, [_feature(name) for name in table["name"]])
-    ax.grid(visible=False)
     forest.percent_axis(ax.xaxis)
     ax.set_xlabel("Drop of UAR (percentage points)")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Final
 
@@ -58,7 +58,6 @@ def epochs_in_words(history: pd.DataFrame) -> str:
     )
 
 
-@style.styled
 def _draw(history: pd.DataFrame, title: str) -> Figure:
     # Any of these may be missing, and a NaN wasn't logged in that row: member (several networks a
     # fold), train_loss, dev_loss, dev_uar, dev_uar_<target>, chosen.
@@ -66,63 +65,45 @@ def _draw(history: pd.DataFrame, title: str) -> Figure:
     history = history.sort_values([*_NETWORK, "epoch"])
     logged = set(history.columns[history.notna().any()])
     losses = {column: label for column, label in _LOSSES.items() if column in logged}
-    recalls = {
-        column: readable(column.removeprefix(f"{_UAR}_")) if column != _UAR else "Mean of targets"
-        for column in sorted(history.columns, key=lambda name: name != _UAR)
-        if column in logged and (column == _UAR or column.startswith(f"{_UAR}_"))
+    recalls = {_UAR: "Mean of targets"} if _UAR in logged else {}
+    recalls |= {
+        column: readable(column.removeprefix(f"{_UAR}_"))
+        for column in history.columns
+        if column in logged and column.startswith(f"{_UAR}_")
     }
-    figure, axes = style.panels(2 if recalls else 1, size=(4.2, 3.2), share=False)
-    _panel(axes[0], history, losses)
-    axes[0].set_ylabel("Loss")
-    if recalls:
-        _panel(axes[1], history, recalls)
-        axes[1].set_ylabel("UAR on the development part (%)")
-        axes[1].yaxis.set_major_formatter(PercentFormatter(1, symbol=""))
-    style.set_title(figure, title + _each_of(history))
-    return figure
 
+    def panel(ax: Axes, columns: Mapping[str, str]) -> None:
+        _curves(ax, history, columns)
+        ax.set_ylabel("Loss" if columns is losses else "UAR on the development part (%)")
+        if columns is recalls:
+            ax.yaxis.set_major_formatter(PercentFormatter(1, symbol=""))
 
-def _each_of(history: pd.DataFrame) -> str:
     several = {"folds": history["fold"].nunique(), "networks": history["member"].nunique()}
     counts = [f"{count} {what}" for what, count in several.items() if count > 1]
-    return f", a line for each of {' and '.join(counts)}" if counts else ""
+    each = f", a line for each of {' and '.join(counts)}" if counts else ""
+    drawn = [losses, recalls] if recalls else [losses]
+    return style.draw_panels(drawn, panel, title + each, size=(4.2, 3.2), share=False)
 
 
-def _panel(ax: Axes, history: pd.DataFrame, columns: Mapping[str, str]) -> None:
-    several = history.groupby(_NETWORK).ngroups > 1
+def _curves(ax: Axes, history: pd.DataFrame, columns: Mapping[str, str]) -> None:
+    """A line for each column and network; the chosen epochs are marked on those of the first."""
+    networks = [rows.set_index("epoch") for _, rows in history.groupby(_NETWORK)]
+    several = len(networks) > 1
     for position, (column, label) in enumerate(columns.items()):
-        line = style.line_style(position)
-        for number, (_, rows) in enumerate(history.groupby(_NETWORK)):
-            curve = rows.set_index("epoch")[column].dropna()
-            ax.plot(
-                curve.index,
-                curve.to_numpy(),
-                label=label if number == 0 else None,
-                linewidth=0.8 if several else 1.5,
-                alpha=0.8 if several else 1,
-                marker="." if len(curve) == 1 else None,
-                **line,
-            )
-    _mark(ax, history, list(columns))
+        line: style.Look = style.line_style(position)
+        line |= {"linewidth": 0.8, "alpha": 0.8} if several else {"linewidth": 1.5, "alpha": 1}
+        for number, rows in enumerate(networks):
+            curve = rows[column].dropna()
+            marker = "." if len(curve) == 1 else None
+            named = label if number == 0 else None
+            ax.plot(curve.index, curve.to_numpy(), label=named, marker=marker, **line)
+    if columns and "chosen" in history:
+        first = next(iter(columns))
+        best = history[history["chosen"].astype(bool)].dropna(subset=[first])
+        mark: style.Look = {"marker": "o", "markersize": 5, "markerfacecolor": "white", "zorder": 3}
+        mark |= {"linestyle": "none", "markeredgecolor": style.BLACK}
+        if len(best):
+            ax.plot(best["epoch"], best[first], label="Chosen epoch", **mark)
     ax.set_xlabel("Epoch")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     style.legend_below(ax)
-
-
-def _mark(ax: Axes, history: pd.DataFrame, columns: Sequence[str]) -> None:
-    """Mark the chosen epochs on the lines of the first column."""
-    if not columns or "chosen" not in history:
-        return
-    best = history[history["chosen"].astype(bool)].dropna(subset=[columns[0]])
-    if len(best):
-        ax.plot(
-            best["epoch"],
-            best[columns[0]],
-            linestyle="none",
-            marker="o",
-            markersize=5,
-            markerfacecolor="white",
-            markeredgecolor=style.BLACK,
-            label="Chosen epoch",
-            zorder=3,
-        )

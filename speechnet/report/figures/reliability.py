@@ -14,8 +14,8 @@ from matplotlib.ticker import MaxNLocator
 
 from speechnet.report.data import ReportData
 from speechnet.report.drawing import forest, style
-from speechnet.report.figure import FIGURES, Drawing, file_name
-from speechnet.report.names import percent, readable
+from speechnet.report.figure import FIGURES, Drawing
+from speechnet.report.names import in_line, percent, readable
 from speechnet.report.scores import find_score, models_of
 
 _HISTOGRAM: Final = 0.65  # inches
@@ -25,40 +25,36 @@ _HISTOGRAM: Final = 0.65  # inches
 def reliability(data: ReportData) -> Iterator[Drawing]:
     """Accuracy against confidence on the test part, with a histogram, a panel per model."""
     for target in data.targets_in("reliability", part="test"):
-        yield Drawing(
-            file=f"reliability_{file_name(target)}",
-            section="confusion",
-            title=f"Reliability: {target}",
-            caption=_caption(data, target),
-            draw=partial(_draw, data, target),
-            target=target,
+        caption = (
+            "How often a model is right among recordings for which it claims so much; the diagonal "
+            "is honest."
         )
+        if (model := data.shown) is not None:
+            caption += (
+                f" {data.label(model)}: expected calibration error of all folds' rows pooled "
+                f"{_error(data, target, model)} points."
+            )
+        draw = partial(_draw, data, target)
+        yield Drawing.of_target("reliability", target, "confusion", "Reliability", caption, draw)
 
 
-def _caption(data: ReportData, target: str) -> str:
-    said = "How often a model is right among recordings for which it claims so much; the diagonal "
-    said += "is honest."
-    if (model := data.shown) is None:
-        return said
-    return (
-        f"{said} {data.label(model)}: expected calibration error of all folds' rows pooled "
-        f"{_error(data, target, model)} points."
-    )
-
-
-@style.styled
 def _draw(data: ReportData, target: str) -> Figure:
     rows = data.table("reliability", target=target, part="test")
-    models = models_of(rows)
-    figure, axes = style.panels(len(models), size=(2.9, 3.9), margin=(0.3, 0.8), share=False)
-    for ax, model in zip(axes, models, strict=True):
-        _panel(ax, rows[rows["model"] == model])
+
+    def panel(ax: Axes, model: str) -> None:
+        _bins(ax, rows[rows["model"] == model])
         error = _error(data, target, model)
         ax.set_title(f"{readable(data.label(model), width=30)}\nECE {error} points")
-    note = "ECE: the mean distance of the dots from the diagonal, weighted by the counts."
-    style.add_footer(figure, axes, note=note)
-    style.set_title(figure, f"Reliability on the test part: {readable(target, width=200)}")
-    return figure
+
+    return style.draw_panels(
+        models_of(rows),
+        panel,
+        f"Reliability on the test part: {in_line(target)}",
+        size=(2.9, 3.9),
+        margin=(0.3, 0.8),
+        share=False,
+        note="ECE: the mean distance of the dots from the diagonal, weighted by the counts.",
+    )
 
 
 def _error(data: ReportData, target: str, model: str) -> str:
@@ -68,25 +64,18 @@ def _error(data: ReportData, target: str, model: str) -> str:
     return percent(score.value)
 
 
-def _panel(ax: Axes, bins: pd.DataFrame) -> None:
+def _bins(ax: Axes, bins: pd.DataFrame) -> None:
     names = ("low", "high", "count", "confidence", "accuracy")
     low, high, count, confidence, accuracy = forest.columns_of(bins, *names)
     held = (count > 0) & np.isfinite(confidence) & np.isfinite(accuracy)
-    ax.plot(
-        [0, 1],
-        [0, 1],
-        color=style.GREY,
-        linestyle="--",
-        linewidth=0.9,
-        label="perfectly calibrated",
-    )
-    if held.any():
-        ax.vlines(
-            confidence[held], confidence[held], accuracy[held], color=style.SKY, linewidth=2.5
-        )
-        ax.plot(confidence[held], accuracy[held], ".-", color=style.BLUE, linewidth=1, label="bin")
+    diagonal: style.Look = {"color": style.GREY, "linestyle": "--", "linewidth": 0.9}
+    ax.plot([0, 1], [0, 1], label="perfectly calibrated", **diagonal)
+    x, y = confidence[held], accuracy[held]
+    if len(x):
+        ax.vlines(x, x, y, color=style.SKY, linewidth=2.5)
+        ax.plot(x, y, ".-", color=style.BLUE, linewidth=1, label="bin")
     else:
-        style.mark_undefined(ax, (0, 0), width=1, height=1)
+        style.mark_undefined(ax)
     ax.set(xlim=(0, 1), ylim=(0, 1.02), ylabel="Accuracy (%)")
     forest.percent_axis(ax.yaxis)
     below = style.panel_below(ax, gap=0.15, height=_HISTOGRAM)

@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 from speechnet.core.types import Float64
 from speechnet.report.data import ReportData
 from speechnet.report.drawing import forest, style
-from speechnet.report.figure import FIGURES, Drawing, file_name
-from speechnet.report.names import percent, readable
+from speechnet.report.figure import FIGURES, Drawing
+from speechnet.report.names import in_line, percent, readable
 from speechnet.report.results import HARDEST, hardest
 from speechnet.report.scores import models_of
 
@@ -33,52 +33,47 @@ def speakers(data: ReportData) -> Iterator[Drawing]:
     """
     for target in data.targets:
         if data.table("speakers", target=target)["uar"].notna().any():
-            yield Drawing(
-                file=f"speakers_{file_name(target)}",
-                section="people",
-                title=f"Each speaker: {target}",
-                caption="Test UAR of each speaker and model.",
-                draw=partial(_draw, data, target),
-                target=target,
-            )
+            caption, draw = "Test UAR of each speaker and model.", partial(_draw, data, target)
+            yield Drawing.of_target("speakers", target, "people", "Each speaker", caption, draw)
 
 
-@style.styled
 def _draw(data: ReportData, target: str) -> Figure:
     rows = data.table("speakers", target=target)
     rows = rows.assign(gender=rows["gender"].astype(object).where(rows["gender"].notna(), _UNKNOWN))
     models = models_of(rows)
     genders = sorted(map(str, rows["gender"].unique()), key=lambda name: (name == _UNKNOWN, name))
     named = [hardest(rows[rows["model"] == model]) for model in models]
-    texts = [_list(table) for table in named]
+    texts = [
+        "\n".join(
+            f"{readable(speaker, width=44)}  {percent(float(uar))}"
+            for speaker, uar in table[["speaker", "uar"]].itertuples(index=False)
+        )
+        for table in named
+    ]
     lines = max(2, *(text.count("\n") + 1 for text in texts))
-    figure = style.new_figure(8.2, 1.5 + len(models) * max(0.75, 0.14 * lines + 0.15))
-    ax = figure.subplots()
     classes = rows.loc[rows["uar"].notna(), "classes"].unique()
-    if len(classes) == 1:  # else it isn't the same for all
-        ax.axvline(1 / classes[0], color=style.GREY, linestyle=":", label="chance")
-    for place, (model, table, text) in enumerate(zip(models, named, texts, strict=True)):
-        _strip(ax, place, rows[rows["model"] == model], genders=genders, ringed=table)
-        forest.write_right(ax, place, text)
-    forest.name_rows(ax, [forest.wrapped(data.label(model)) for model in models])
-    forest.percent_axis(ax.xaxis)
-    ax.set_xlabel("UAR of a speaker (%)")
+
+    def panel(ax: Axes, _: str) -> None:
+        if len(classes) == 1:  # else it isn't the same for all
+            ax.axvline(1 / classes[0], color=style.GREY, linestyle=":", label="chance")
+        for place, (model, table) in enumerate(zip(models, named, strict=True)):
+            _strip(ax, place, rows[rows["model"] == model], genders=genders, ringed=table)
+            forest.write_right(ax, place, texts[place])
+        forest.name_rows(ax, [forest.wrapped(data.label(model)) for model in models])
+        forest.percent_axis(ax.xaxis)
+        ax.set_xlabel("UAR of a speaker (%)")
+
     note = f"Ringed and listed: the {HARDEST} hardest speakers. Bar: the median."
     missing = int(rows.groupby("speaker")["uar"].apply(lambda uar: uar.isna().all()).sum())
     if missing:
         note += f" Without a UAR, of a single class: {missing}."
-    style.add_footer(figure, [ax], note=note)
-    count = rows["speaker"].nunique()
-    style.set_title(
-        figure, f"Each of {count} speakers on the test part: {readable(target, width=200)}"
-    )
-    return figure
-
-
-def _list(table: pd.DataFrame) -> str:
-    return "\n".join(
-        f"{readable(speaker, width=44)}  {percent(float(uar))}"
-        for speaker, uar in table[["speaker", "uar"]].itertuples(index=False)
+    return style.draw_panels(
+        [target],
+        panel,
+        f"Each of {rows['speaker'].nunique()} speakers on the test part: {in_line(target)}",
+        size=(8.2, 1.5 + len(models) * max(0.75, 0.14 * lines + 0.15)),
+        margin=(0, 0),
+        note=note,
     )
 
 
@@ -90,24 +85,15 @@ def _strip(
     y = place + stacked(uar)
     for position, gender in enumerate(genders):
         chosen = (rows["gender"] == gender).to_numpy()
-        ax.scatter(
-            uar[chosen],
-            y[chosen],
-            s=18 if len(uar) < 100 else 10,
-            color=style.PALETTE[position % len(style.PALETTE)],
-            marker=style.MARKERS[position % len(style.MARKERS)],
-            linewidths=0,
-            alpha=0.8,
-            label=readable(gender) if place == 0 else None,
-        )
+        dots: style.Look = style.marker_style(position) | {"linewidths": 0, "alpha": 0.8}
+        dots |= {"s": 18 if len(uar) < 100 else 10, "label": None if place else readable(gender)}
+        ax.scatter(uar[chosen], y[chosen], **dots)
     rings = rows.index.isin(ringed.index)
-    ax.scatter(
-        uar[rings], y[rings], s=48, facecolors="none", edgecolors=style.BLACK, linewidths=0.9
-    )
+    ring: style.Look = {"facecolors": "none", "edgecolors": style.BLACK, "linewidths": 0.9}
+    ax.scatter(uar[rings], y[rings], s=48, **ring)
     if uar.size:
-        ax.vlines(
-            np.median(uar), place - _STRIP / 2, place + _STRIP / 2, color=style.BLACK, zorder=0.9
-        )
+        ends = (place - _STRIP / 2, place + _STRIP / 2)
+        ax.vlines(np.median(uar), *ends, color=style.BLACK, zorder=0.9)
 
 
 def stacked(values: Float64) -> Float64:
@@ -116,9 +102,7 @@ def stacked(values: Float64) -> Float64:
     Args:
         values: shares, ``[n]``.
     """
-    bins = np.round(values / _BIN).astype(np.int64)
-    table = pd.DataFrame({"bin": bins, "value": values})
-    rank = table.groupby("bin")["value"].rank(method="first").to_numpy(np.float64)
-    size = table.groupby("bin")["value"].transform("size").to_numpy(np.float64)
-    step = min(_STEP, _STRIP / max(1.0, float(size.max(initial=1)) - 1))
-    return np.asarray((rank - (size + 1) / 2) * step, dtype=np.float64)
+    alike = pd.Series(values).groupby(np.round(values / _BIN))
+    rank, size = alike.rank(method="first"), alike.transform("size")
+    step = min(_STEP, _STRIP / max(1, size.max() - 1)) if len(values) else _STEP
+    return ((rank - (size + 1) / 2) * step).to_numpy(np.float64)

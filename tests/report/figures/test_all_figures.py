@@ -17,9 +17,8 @@ from matplotlib.figure import Figure
 from speechnet.core.errors import DataError
 from speechnet.core.registry import Registry
 from speechnet.report.data import ReportData
-from speechnet.report.drawing.draw import draw_all
 from speechnet.report.drawing.style import SVG_DPI
-from speechnet.report.figure import FIGURES, Drawing, drawings_of
+from speechnet.report.figure import FIGURES, Drawing, draw_all, drawings_of
 
 pytestmark = pytest.mark.slow
 

@@ -7,7 +7,7 @@ from helpers.overlaps import visible_texts
 from helpers.results import TARGETS, build_data, draw, with_tables
 
 from speechnet.core.errors import DataError
-from speechnet.report.counts import classes_by_gender
+from speechnet.report.data import classes_by_gender
 
 pytestmark = pytest.mark.slow
 
