@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from importlib.resources import files
 from typing import Any, Final, Literal
 
 import gradio
 
-from speechnet.report.html.environment import environment, inlined
+from speechnet.report.html.environment import environment
 from speechnet.serve.limits import Limits
 from speechnet.serve.run_summary import RunSummary
 
 _PACKAGE: Final = "speechnet.serve"
-_FIGURE_COLOURS: Final = re.compile(r":root \{(.*?--figure.*?)\}", re.DOTALL)
-_COLOUR: Final = re.compile(r"--figure-[\w-]+: [^;]+;")
 _FONTS: Final = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Arial", "sans-serif"]
 _NAME_OF: Final = "(sound, shown) => sound ? [sound.path, {listening}] : ['', shown]"
 """JavaScript: only the name of a recording or upload goes to the server, and the last result is no
@@ -81,8 +78,5 @@ def render(template: str, **values: object) -> str:
 
 
 def style() -> str:
-    """The page's style sheet, besides Gradio's own: figures have the colours of the report's."""
-    own = files(_PACKAGE).joinpath("templates", "page.css").read_text(encoding="utf-8")
-    light, dark = _FIGURE_COLOURS.findall(inlined("page.css").text)
-    rules = zip((":root", ".dark"), map(_COLOUR.findall, (light, dark)), strict=True)
-    return "".join(f"{which} {{ {' '.join(colours)} }}\n" for which, colours in rules) + own
+    """The page's style sheet, besides Gradio's own."""
+    return files(_PACKAGE).joinpath("templates", "page.css").read_text(encoding="utf-8")

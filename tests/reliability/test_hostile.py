@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from speechnet.cli.main import main
-from speechnet.core.errors import DataError
 from speechnet.experiment.manifest import write_sums
 from speechnet.experiment.report import report_data, write_report
 from speechnet.experiment.run_folder import RunFolder
@@ -111,11 +110,10 @@ def test_nothing_in_a_yaml_runs(
 
 
 def test_a_deep_figure(tiny_run: Path, tmp_path: Path) -> None:
-    """20,000 elements in each other, where a recording's picture is: refused in a sentence."""
+    """20,000 elements in each other, where a recording's picture is: the report is written."""
     run = Path(shutil.copytree(tiny_run, tmp_path / "run"))
     deep = "<svg viewBox='0 0 1 1'>" + "<g>" * 20_000 + "</g>" * 20_000 + "</svg>"
     next((run / "mistakes").glob("*.svg")).write_text(deep)
     write_sums(run)
     folder = RunFolder.open(run)
-    with pytest.raises(DataError, match="nested more than 60 levels deep"):
-        write_report(folder, report_data(folder))
+    assert 'src="data:image/svg+xml,' in write_report(folder, report_data(folder)).read_text()

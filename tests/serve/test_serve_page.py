@@ -104,9 +104,9 @@ def test_an_upload_gives_what_predict_gives(
     said = pd.read_csv(tmp_path / "said.csv").set_index("model")
     watched = _open(browser, demo, width=width, theme=theme)
     notice = watched.page.locator(".notice").inner_text()
-    _upload(watched, sound, until="article.heard figure svg")
+    _upload(watched, sound, until="article.heard figure img")
     shown = _shown(watched)
-    pictures = watched.page.locator("article.heard figure svg[role=img]").count()
+    pictures = watched.page.locator("article.heard figure img").count()
     wide = watched.page.evaluate("document.documentElement.scrollWidth")
     dark = watched.page.evaluate("document.body.classList.contains('dark')")
     watched.page.locator("summary").click()
@@ -163,10 +163,10 @@ def test_a_long_recording_gets_a_timeline(
     recognise(tiny_run, [path], model="best", out=tmp_path / "said.csv")
     (said,) = pd.read_csv(tmp_path / "said.csv").to_dict("records")
     watched = _open(browser, demo)
-    _upload(watched, path, until="article.heard figure:nth-of-type(2) svg")
+    _upload(watched, path, until="article.heard figure:nth-of-type(2) img")
     shown = _shown(watched)
     names = watched.page.eval_on_selector_all(
-        "article.heard figure svg[role=img]", "all => all.map(e => e.ariaLabel)"
+        "article.heard figure img", "all => all.map(e => e.alt.split(':')[0])"
     )
     assert names == ["The recording over time", "The recording"]
     best = {name: p for (model, name), p in shown.items() if model == said["model"]}

@@ -14,16 +14,10 @@ from markupsafe import Markup
 from speechnet.report.names import model_name, sentence
 
 _PACKAGE: Final = "speechnet.report.html"
-_TEMPLATES: Final = "templates"
 
 
 class Inlined(NamedTuple):
-    """A style sheet or a script as it stands in the page.
-
-    Attributes:
-        text: all of it.
-        source: what the page's content security policy knows it by, ``'sha256-...'``.
-    """
+    """A style sheet or script of a page, and its hash for the content security policy."""
 
     text: Markup
     source: str
@@ -31,24 +25,20 @@ class Inlined(NamedTuple):
 
 @cache
 def environment(package: str = _PACKAGE) -> Environment:
-    """The templates of a package, in its folder ``templates``.
+    """The templates in the folder ``templates`` of a package: this one, or one that looks alike.
 
     All that is filled in is escaped, and a name that isn't there is an error. ``inlined`` gives
-    templates the style sheet and the script of this one.
-
-    Args:
-        package: its name; this one, or another whose pages look alike.
+    templates the style sheet and the script of this package.
     """
     made = Environment(
-        loader=PackageLoader(package, _TEMPLATES),
+        loader=PackageLoader(package),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     made.globals["inlined"] = inlined
-    made.filters["model_name"] = model_name
-    made.filters["sentence"] = sentence
+    made.filters |= {"model_name": model_name, "sentence": sentence}
     return made
 
 
@@ -58,7 +48,6 @@ def inlined(name: str) -> Inlined:
     Args:
         name: of a file of this package, never from data.
     """
-    folder = files(_PACKAGE).joinpath(_TEMPLATES)
-    text = folder.joinpath(name).read_text(encoding="utf-8")
+    text = files(_PACKAGE).joinpath("templates", name).read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
     return Inlined(Markup(text), f"'sha256-{digest}'")  # noqa: S704 - a file of this package

@@ -12,56 +12,47 @@ from markupsafe import Markup
 
 from speechnet.core.wording import counted, plural
 from speechnet.report.data import ReportData
+from speechnet.report.html.parts import Row
 from speechnet.report.html.svg import inline_svg
 from speechnet.report.names import percent
 
-_UNKNOWN: Final = "unknown"
 _NOTHING_S: Final = 0.05
 """Seconds; a clip that leaves out less is called the whole recording."""
-_Row = Mapping[Any, Any]
-"""A row of ``mistakes.csv``."""
 
 
 def mistakes(
     data: ReportData, clips: Mapping[str, bytes], pictures: Mapping[str, str]
 ) -> list[dict[str, Any]]:
-    """The most confident mistakes of each target that has any in the run folder.
+    """What the template shows of the most confident mistakes of each target that has any.
 
     Args:
         data: the run.
         clips: by the name that the table of mistakes has the bytes of each MP3.
         pictures: likewise the SVG of each picture.
-
-    Returns:
-        What the template shows.
     """
     found = []
     durations = data.table("corpus").set_index("file")["duration"].to_dict()
     table = data.table("mistakes")
     for (target, model), rows in table.groupby(["target", "model"], sort=False):
-        classes = data.targets.get(str(target))
-        if classes is None:
+        if target not in data.targets:
             continue
         shown = [
             {
                 "title": _title(row),
                 "facts": _facts(row, durations),
-                "likelihoods": _likelihoods(row, classes),
+                "likelihoods": _likelihoods(row, data.targets[str(target)]),
                 "unavailable": _text(row["unavailable"]),
                 "sound": _address(clips.get(_text(row["clip"]))),
                 "picture": _picture(row, pictures),
             }
             for row in rows.to_dict("records")
         ]
-        note = _tied(data, str(target), float(rows["confidence"].iloc[-1]))
+        note = ""
+        if count := data.tied_mistakes.get(str(target), 0):
+            tie = f"{counted(count, 'mistake')} {plural(count, 'ties', 'tie')}"
+            note = f"{tie} at {percent(rows['confidence'].iloc[-1])} %; not all of them are shown."
         found.append({"target": target, "model": data.label(model), "shown": shown, "note": note})
     return found
-
-
-def _tied(data: ReportData, target: str, confidence: float) -> str:
-    count = data.tied_mistakes.get(target, 0)
-    tie = f"{counted(count, 'mistake')} {plural(count, 'ties', 'tie')}"
-    return f"{tie} at {percent(confidence)} %; not all of them are shown." if count else ""
 
 
 def clips_in_words(data: ReportData) -> str:
@@ -87,34 +78,30 @@ def why_none(data: ReportData) -> str:
     )
 
 
-def _facts(row: _Row, durations: Mapping[Any, float]) -> dict[str, str]:
+def _facts(row: Row, durations: Mapping[Any, float]) -> dict[str, str]:
     file, gender = _text(row["file"]), _text(row["gender"])
-    speaker = _text(row["speaker"]) or _UNKNOWN
-    facts = {
-        "file": file,
-        "speaker": f"{speaker}, {gender}" if gender else speaker,
-        "fold": _text(row["fold"]),
-    }
+    speaker = _text(row["speaker"]) or "unknown"
+    speaker = f"{speaker}, {gender}" if gender else speaker
+    facts = {"file": file, "speaker": speaker, "fold": _text(row["fold"])}
     start, end = float(row["start"]), float(row["end"])
     if start > _NOTHING_S or abs(end - durations.get(file, math.inf)) > _NOTHING_S:
         facts["part"] = f"{start:.1f} to {end:.1f} s"  # never of NaN
     return facts
 
 
-def _title(row: _Row) -> str:
+def _title(row: Row) -> str:
     sure = percent(float(row["confidence"]))
     return f"{row['truth']} taken for {row['predicted']}, {sure} % sure"
 
 
-def _picture(row: _Row, pictures: Mapping[str, str]) -> Markup | None:
-    svg = pictures.get(_text(row["picture"]))
-    if svg is None:
+def _picture(row: Row, pictures: Mapping[str, str]) -> Markup | None:
+    if (svg := pictures.get(_text(row["picture"]))) is None:
         return None
     name = f"Waveform and mel spectrogram of {_text(row['file'])}"
     return inline_svg(svg, name=name, description=f"{row['target']}: {_title(row)}.")
 
 
-def _likelihoods(row: _Row, classes: list[str]) -> list[tuple[str, float, str]]:
+def _likelihoods(row: Row, classes: list[str]) -> list[tuple[str, float, str]]:
     """Each class with its probability in per cent, and whether it is the true or the chosen one."""
     marks = {str(row["predicted"]): "chosen", str(row["truth"]): "true"}
     return [

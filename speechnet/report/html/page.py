@@ -13,7 +13,7 @@ from speechnet.report.html.mistakes import clips_in_words, mistakes, why_none
 from speechnet.report.html.overview import overview
 from speechnet.report.html.parts import Picture
 from speechnet.report.html.provenance import provenance
-from speechnet.report.html.sections import Section, sections
+from speechnet.report.html.sections import sections
 from speechnet.report.html.svg import inline_svg
 
 
@@ -47,43 +47,38 @@ def page(data: ReportData, files: Attachments) -> str:
     Raises:
         DataError: a figure or a table of the run is damaged.
     """
-    left = _Left(data, files.figures)
-    every = sections(data, left.take)
-    if more := left.take():
-        lead = "Figures that belong to no other section."
-        every.append(Section("more", "More", "More", lead, more))
-    template = environment().get_template("report.html.j2")
-    return template.render(
-        experiment=str(data.info.get("experiment", "experiment")),
-        finished=str(data.info.get("finished") or ""),
-        overview=overview(data),
-        drawn=bool(files.figures),
-        sections=every,
-        mistakes=mistakes(data, files.clips, files.pictures),
-        why_none=why_none(data),
-        heard=clips_in_words(data) if files.clips else "",
-        provenance=provenance(data, files.checksums),
+    every = chain.from_iterable(drawings_of(data).values())
+    left = [drawing for drawing in every if drawing.file in files.figures]
+    # Those of one target together; those of none behind them.
+    left.sort(key=lambda each: [*data.targets, each.target].index(each.target))
+
+    def take(section: str) -> list[Picture]:
+        """The figures of a section, which then are no longer left."""
+        taken = [each for each in left if each.section == section]
+        left[:] = [each for each in left if each.section != section]
+        return [_picture(each, files.figures) for each in taken]
+
+    return (
+        environment()
+        .get_template("report.html.j2")
+        .render(
+            experiment=str(data.info.get("experiment", "experiment")),
+            finished=str(data.info.get("finished") or ""),
+            overview=overview(data),
+            fair=data.best is not None and data.best.fair,
+            drawn=bool(files.figures),
+            items=sections(data, take),
+            more=[_picture(each, files.figures) for each in left],
+            mistakes=mistakes(data, files.clips, files.pictures),
+            why_none=why_none(data),
+            heard=clips_in_words(data) if files.clips else "",
+            provenance=provenance(data, files.checksums),
+        )
     )
 
 
-class _Left:
-    """The figures that aren't shown yet."""
-
-    def __init__(self, data: ReportData, svgs: Mapping[str, str]) -> None:
-        order = [*data.targets]
-        every = chain.from_iterable(drawings_of(data).values())
-        there = [drawing for drawing in every if drawing.file in svgs]
-        # Those of one target together; those of none behind them.
-        self._left = sorted(there, key=lambda each: [*order, each.target].index(each.target))
-        self._svgs = svgs
-
-    def take(self, section: str | None = None) -> list[Picture]:
-        """Those of a section, or all."""
-        taken = [each for each in self._left if section in {None, each.section}]
-        self._left = [each for each in self._left if each not in taken]
-        return [self._picture(each) for each in taken]
-
-    def _picture(self, drawing: Drawing) -> Picture:
-        """The caption is the text alternative too."""
-        svg = inline_svg(self._svgs[drawing.file], name=drawing.title, description=drawing.caption)
-        return Picture(svg, drawing.caption)
+def _picture(drawing: Drawing, svgs: Mapping[str, str]) -> Picture:
+    """The caption is the text alternative too."""
+    svg = svgs[drawing.file]
+    image = inline_svg(svg, name=drawing.title, description=drawing.caption)
+    return Picture(image, drawing.caption)

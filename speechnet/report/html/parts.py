@@ -14,6 +14,7 @@ from speechnet.report.names import UNDEFINED, p_value, percent, percent_interval
 
 Kind = Literal["t", "n", "long"]
 """Of a column: text, numbers, or text of several lines. The style sheet's class."""
+Row = Mapping[Any, Any]
 
 _MOST: Final = 300
 """More rows than this nobody reads on a page; all of them are in the run folder."""
@@ -37,12 +38,17 @@ class Column(NamedTuple):
     """How a column's cells are made of a row, set and sorted."""
 
     kind: Kind
-    cell: Callable[[Mapping[Any, Any]], Cell]
+    cell: Callable[[Row], Cell]
 
 
 def number(value: float, text: str, mark: str = "") -> Cell:
     """A number as it is written, sorted by its value; NaN sorts last."""
     return Cell(text, "" if math.isnan(value) else float(value), mark)
+
+
+def numbers(name: str, write: Callable[[Row], str]) -> Column:
+    """A column of numbers, written by a function of the row."""
+    return Column("n", lambda row: number(row[name], write(row)))
 
 
 def text(name: str, label: Callable[[Any], str] = str, *, kind: Kind = "t") -> Column:
@@ -52,49 +58,39 @@ def text(name: str, label: Callable[[Any], str] = str, *, kind: Kind = "t") -> C
 
 def whole(name: str) -> Column:
     """A column of whole numbers."""
-    return Column("n", lambda row: number(row[name], f"{row[name]:,.0f}"))
+    return numbers(name, lambda row: f"{row[name]:,.0f}")
 
 
 def decimal(name: str, digits: int = 2) -> Column:
-    """A column of numbers."""
-    return Column("n", lambda row: number(row[name], plain(row[name], digits)))
-
-
-def plain(value: float, digits: int) -> str:
-    """A number, or the sign of what is undefined."""
-    return UNDEFINED if math.isnan(value) else f"{value:,.{digits}f}"
+    """A column of numbers with so many decimals."""
+    return numbers(
+        name, lambda row: UNDEFINED if math.isnan(row[name]) else f"{row[name]:,.{digits}f}"
+    )
 
 
 def share(name: str) -> Column:
     """A column of shares in per cent."""
-    return Column("n", lambda row: number(row[name], percent(row[name])))
+    return numbers(name, lambda row: percent(row[name]))
 
 
 def interval(name: str) -> Column:
     """A column of shares in per cent with the interval from ``low`` to ``high``."""
-
-    def cell(row: Mapping[Any, Any]) -> Cell:
-        return number(row[name], percent_interval(row[name], row["low"], row["high"]))
-
-    return Column("n", cell)
+    return numbers(name, lambda row: percent_interval(row[name], row["low"], row["high"]))
 
 
 def change(name: str) -> Column:
     """A column of differences in percentage points, from ``low`` to ``high``."""
-    return Column("n", lambda row: number(row[name], points(row[name], row["low"], row["high"])))
+    return numbers(name, lambda row: points(row[name], row["low"], row["high"]))
 
 
 def p(name: str) -> Column:
     """A column of p values, whose heading says what they are."""
-
-    def cell(row: Mapping[Any, Any]) -> Cell:
-        said = p_value(row[name]).removeprefix("p ").removeprefix("= ")
-        return number(row[name], said or UNDEFINED)
-
-    return Column("n", cell)
+    return numbers(
+        name, lambda row: p_value(row[name]).removeprefix("p ").removeprefix("= ") or UNDEFINED
+    )
 
 
-def yes_no(holds: Callable[[Mapping[Any, Any]], bool]) -> Column:
+def yes_no(holds: Callable[[Row], bool]) -> Column:
     """A column that says whether something holds, in bold where it does."""
     return Column("t", lambda row: Cell("yes", mark="b") if holds(row) else Cell("no"))
 
@@ -152,16 +148,11 @@ class Table:
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure.
-
-    Attributes:
-        svg: the element.
-        caption: what is seen in it, below it.
-    """
+    """A figure, and below it what is seen in it."""
 
     kind: ClassVar = "figure"
 
-    svg: Markup
+    image: Markup
     caption: str
 
 
@@ -176,12 +167,7 @@ class Heading:
 
 @dataclass(frozen=True)
 class Sentences:
-    """Findings, each in a sentence.
-
-    Attributes:
-        texts: the sentences.
-        folded: what is clicked to read them; empty if they are read at once.
-    """
+    """Findings, each in a sentence; behind a click on ``folded`` unless that is empty."""
 
     kind: ClassVar = "sentences"
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import pandas as pd
 
-from speechnet.core.findings import Finding
 from speechnet.evaluation.significance import SIGNIFICANT
-from speechnet.report.counts import counts
-from speechnet.report.data import ReportData
+from speechnet.report.data import ReportData, counts
 from speechnet.report.figures.learning_curves import epochs_in_words
 from speechnet.report.findings import audited, inflated, limits
 from speechnet.report.html.parts import (
@@ -28,6 +25,7 @@ from speechnet.report.html.parts import (
     decimal,
     interval,
     number,
+    numbers,
     p,
     share,
     text,
@@ -45,95 +43,50 @@ Pictures = Callable[[str], list[Picture]]
 """The figures of a place in the report that aren't shown yet, by the place's name."""
 
 
-@dataclass(frozen=True)
-class Section:
-    """One chapter of a page.
+def sections(data: ReportData, pictures: Pictures) -> dict[str, list[Item]]:
+    """What stands in each section of the template but the mistakes and the provenance."""
+    return {
+        "corpus": list(_corpus(data, pictures)),
+        "models": list(_models(data, pictures)),
+        "confusion": [*pictures("confusion"), class_table(data), calibration_table(data)],
+        "learning": list(_learning(data, pictures)),
+        "people": list(_people(data, pictures)),
+        "clusters": list(_clusters(data, pictures)),
+        "parts": list(_parts(data, pictures)),
+    }
 
-    Attributes:
-        id: what links point to.
-        title: its heading.
-        short: the same in the row of links.
-        lead: what it is about, in a sentence.
-        items: its parts in order.
+
+def _shown(
+    data: ReportData,
+    name: str,
+    caption: str,
+    columns: Mapping[str, Column],
+    *,
+    empty: str,
+    above: Callable[[], Sequence[Item]] = list,
+    rows: Callable[[pd.DataFrame], pd.DataFrame] = lambda table: table,
+    note: str = "",
+    folded: bool = True,
+) -> Iterator[Item]:
+    """A table of the run folder below its figures, or why there is none.
+
+    Args:
+        data: the run.
+        name: the stem of the table's file.
+        caption: what it shows.
+        columns: by heading what stands in each.
+        empty: why there is none, and what would fill the place.
+        above: what stands above the table, if there is one.
+        rows: which rows of the table are shown, in which order.
+        note: what a reader must know besides.
+        folded: whether it is opened by a click.
     """
-
-    id: str
-    title: str
-    short: str
-    lead: str
-    items: Sequence[Item]
-
-
-def sections(data: ReportData, pictures: Pictures) -> list[Section]:
-    """All of them but the mistakes and the provenance."""
-    fair = data.best is not None and data.best.fair
-    return [
-        Section(
-            "corpus",
-            "Corpus and audit",
-            "Corpus",
-            "Who speaks, how often and for how long; and what an automatic look found wrong.",
-            list(_corpus(data, pictures)),
-        ),
-        Section(
-            "models",
-            "Models side by side",
-            "Models",
-            f"All models saw the same folds.{' Nothing was chosen on the test part.' * fair}",
-            list(_models(data, pictures)),
-        ),
-        Section(
-            "confusion",
-            "Confusion, ROC, calibration",
-            "Confusion",
-            "Which classes are taken for which, how well a threshold could do, and whether a "
-            "probability of 80 % is right four times in five.",
-            [*pictures("confusion"), class_table(data), calibration_table(data)],
-        ),
-        Section(
-            "learning",
-            "Learning curves and searches",
-            "Learning",
-            "When the network stopped, and which settings were chosen on the training part.",
-            [
-                Heading("The network"),
-                *_network(data, pictures),
-                Heading("Searches"),
-                _searches(data),
-            ],
-        ),
-        Section(
-            "people",
-            "Who it is worse for",
-            "Who it is worse for",
-            "A model that is good on average may be bad for some.",
-            list(_people(data, pictures)),
-        ),
-        Section(
-            "clusters",
-            "Clusters",
-            "Clusters",
-            "Groups found in the features without looking at a label, held against labels and "
-            "chance.",
-            list(_clusters(data, pictures)),
-        ),
-        Section(
-            "parts",
-            "What each part brings",
-            "What brings what",
-            "The experiment with one thing changed, everything else as it was.",
-            [
-                Heading("One part left out"),
-                *_ablation(data, pictures),
-                Heading("Features shuffled"),
-                *_importance(data, pictures),
-                Heading("What a random split would report"),
-                *_inflation(data, pictures),
-                Heading("Across corpora"),
-                *_cross(data, pictures),
-            ],
-        ),
-    ]
+    if (table := data.table(name)).empty:
+        yield Empty(empty)
+        return
+    yield from above()
+    shown = rows(table)
+    yield Table.of(caption, shown, columns, note=note, folded=folded, file=f"{name}.csv")
 
 
 def _target_and_model(data: ReportData) -> dict[str, Column]:
@@ -143,51 +96,45 @@ def _target_and_model(data: ReportData) -> dict[str, Column]:
 def _corpus(data: ReportData, pictures: Pictures) -> Iterator[Item]:
     yield from pictures("corpus")
     if len(corpus := data.table("corpus")):
-        yield _counts(data, corpus)
+        tables = counts(corpus, data.targets)
+        rows = pd.concat(tables, names=["target", "label"]).fillna(0).reset_index()
+        columns = {"target": text("target"), "class": text("label")}
+        columns |= {readable(name): whole(name) for name in rows.columns[2:]}
+        yield Table.of("Recordings of each class", rows, columns)
     found = audited(data)
     if found:
-        yield _audit(found)
+        yield _audit(data)
     elif "audit" in data.tables:
         yield Empty("The audit found nothing: no copies, no leaks, no faulty recordings.")
     else:
         yield Empty("No audit: this run has none.")
-    others = [each for each in limits(data) if each not in found]
-    if others:
+    if others := [each for each in limits(data) if each not in found]:
         yield Heading("What else limits the scores")
         yield Sentences([f"{each.line}. {sentence(each.detail)}" for each in others])
-    if len(excluded := data.table("excluded")):
-        first = excluded.groupby("reason", sort=False).agg(
-            count=("file", "size"), file=("file", "first"), detail=("detail", "first")
-        )
-        yield Table.of(
-            "Excluded",
-            first.reset_index(),
-            {
-                "reason": text("reason"),
-                "recordings": whole("count"),
-                "the first of them": text("file", kind="long"),
-                "why": text("detail", kind="long"),
-            },
-            note="All are in excluded.csv.",
-        )
-    else:
-        yield Empty("No recording was excluded.")
+    yield from _shown(
+        data,
+        "excluded",
+        "Excluded",
+        {
+            "reason": text("reason"),
+            "recordings": whole("count"),
+            "the first of them": text("file", kind="long"),
+            "why": text("detail", kind="long"),
+        },
+        rows=lambda table: table.assign(
+            count=table.groupby("reason")["file"].transform("size")
+        ).drop_duplicates("reason"),
+        empty="No recording was excluded.",
+        note="All are in excluded.csv.",
+        folded=False,
+    )
     if len(dropped := data.table("dropped")):
         columns = {"target": text("target"), "label": text("label"), "recordings": whole("count")}
         columns["why"] = text("why", kind="long")
         yield Table.of("Left out by the configuration", dropped, columns)
 
 
-def _counts(data: ReportData, corpus: pd.DataFrame) -> Table:
-    tables = counts(corpus, data.targets)
-    rows = pd.concat([each.rename_axis("label").reset_index() for each in tables.values()])
-    target = [name for name, each in tables.items() for _ in each.index]
-    columns = {"target": text("target"), "class": text("label")}
-    columns |= {readable(name): whole(str(name)) for name in rows if name != "label"}
-    return Table.of("Recordings of each class", rows.fillna(0).assign(target=target), columns)
-
-
-def _audit(found: Sequence[Finding]) -> Table:
+def _audit(data: ReportData) -> Table:
     rows = [
         [
             Cell(each.severity, mark=_MARKS.get(each.severity, "")),
@@ -195,7 +142,7 @@ def _audit(found: Sequence[Finding]) -> Table:
             Cell(each.what),
             Cell(each.detail),
         ]
-        for each in found
+        for each in audited(data)
     ]
     return Table(
         "What the audit found",
@@ -208,96 +155,89 @@ def _audit(found: Sequence[Finding]) -> Table:
 
 def _models(data: ReportData, pictures: Pictures) -> Iterator[Item]:
     yield score_table(data)
-    told = in_words(results(data), "at_chance", "difference", "published", "departures")
-    yield Sentences(told)
+    yield Sentences(in_words(results(data), "at_chance", "difference", "published", "departures"))
     yield from pictures("models")
-    if (pairs := data.table("comparisons")).empty:
-        yield Empty("The models aren't compared in pairs: it takes two models.")
-        return
-    yield from pictures("pairs")
     notes = filter(None, ["p: permutation test, after Holm", pairs_note(data.scores)])
-    columns = {
-        "target": text("target"),
-        "first": text("first", data.label),
-        "second": text("second", data.label),
-        "first minus second, points": change("difference"),
-        "p": p("p_holm"),
-        "shown?": yes_no(lambda row: bool(row["p_holm"] <= SIGNIFICANT)),
-    }
-    yield Table.of("Models in pairs, test UAR", pairs, columns, note=f"{'; '.join(notes)}.")
+    yield from _shown(
+        data,
+        "comparisons",
+        "Models in pairs, test UAR",
+        {
+            "target": text("target"),
+            "first": text("first", data.label),
+            "second": text("second", data.label),
+            "first minus second, points": change("difference"),
+            "p": p("p_holm"),
+            "shown?": yes_no(lambda row: bool(row["p_holm"] <= SIGNIFICANT)),
+        },
+        above=lambda: pictures("pairs"),
+        empty="The models aren't compared in pairs: it takes two models.",
+        note=f"{'; '.join(notes)}.",
+        folded=False,
+    )
 
 
-def _network(data: ReportData, pictures: Pictures) -> Iterator[Item]:
-    drawn = pictures("network")
-    history = data.table("history")
+def _learning(data: ReportData, pictures: Pictures) -> Iterator[Item]:
+    yield Heading("The network")
+    drawn, history = pictures("network"), data.table("history")
     if history.empty:
         yield Empty("No learning curves: no network was trained; models: {mlp: {}} adds one.")
     elif not drawn:
         yield Sentences([epochs_in_words(history)])
     yield from drawn
-
-
-def _searches(data: ReportData) -> Item:
-    """What each search chose, of how many."""
-    search = data.table("search")
-    if search.empty:
-        return Empty(
-            "No searches: they take several values for a key of a model, or a network's grid, as "
-            "models.mlp.grid."
-        )
-    of = search.groupby(["fold", "model", "target"])["candidate"].transform("size")
-    chosen = search.assign(of=of)[search["chosen"].astype(bool)]
-    columns = _target_and_model(data) | {
-        "fold": text("fold"),
-        "chosen": text("candidate", _settings, kind="long"),
-        "score within training, %": Column(
-            "n", lambda row: number(row["mean"], percent(row["mean"], row["sd"]))
-        ),
-        "of": whole("of"),
-    }
-    return Table.of(
+    yield Heading("Searches")
+    search = ["fold", "model", "target"]
+    yield from _shown(
+        data,
+        "search",
         "What the searches chose",
-        chosen.drop_duplicates(["fold", "model", "target"]),
-        columns,
+        _target_and_model(data)
+        | {
+            "fold": text("fold"),
+            "chosen": text("candidate", _settings, kind="long"),
+            "score within training, %": numbers(
+                "mean", lambda row: percent(row["mean"], row["sd"])
+            ),
+            "of": whole("of"),
+        },
+        rows=lambda table: (
+            table.assign(of=table.groupby(search)["candidate"].transform("size"))
+            .loc[table["chosen"].astype(bool)]
+            .drop_duplicates(search)
+        ),
+        empty="No searches: they take several values for a key of a model, or a network's grid, as "
+        "models.mlp.grid.",
         note="By inner folds over speakers of the training part. All candidates are in search.csv.",
-        folded=True,
-        file="search.csv",
     )
 
 
 def _settings(candidate: object) -> str:
+    """A candidate's JSON as ``key = value``; anything else as it stands."""
     try:
-        found: Any = json.loads(str(candidate))
-    except ValueError:
+        found: dict[str, Any] = json.loads(str(candidate))
+        return ", ".join(f"{key} = {value}" for key, value in found.items())
+    except (ValueError, AttributeError):
         return str(candidate)
-    if not isinstance(found, dict):
-        return str(candidate)
-    return ", ".join(f"{key} = {value}" for key, value in found.items())
 
 
 def _people(data: ReportData, pictures: Pictures) -> Iterator[Item]:
     yield Sentences(in_words(results(data), "gender_gap", "hardest_speakers"))
     yield from pictures("people")
-    if (gaps := data.table("gaps")).empty:
-        yield Empty(
-            "No recall by gender: it takes a gender for the recordings, and another target beside "
-            "it in data.targets."
-        )
-    else:
-        columns = _target_and_model(data) | {
+    yield from _shown(
+        data,
+        "gaps",
+        "Gaps between the genders",
+        _target_and_model(data)
+        | {
             "class": text("class", lambda name: "all (UAR)" if name == "uar" else str(name)),
             "better for": text("higher"),
             "by, points of recall": change("gap"),
             "more than chance?": yes_no(lambda row: bool(row["certain"])),
-        }
-        yield Table.of(
-            "Gaps between the genders",
-            gaps,
-            columns,
-            note="The last column is corrected for the number of gaps of a model.",
-            folded=True,
-            file="gaps.csv",
-        )
+        },
+        empty="No recall by gender: it takes a gender for the recordings, and another target "
+        "beside it in data.targets.",
+        note="The last column is corrected for the number of gaps of a model.",
+    )
     if (speakers := data.table("speakers").dropna(subset=["uar"])).empty:
         yield Empty("No scores by speaker: it takes speakers with recordings of several classes.")
         return
@@ -340,73 +280,71 @@ def _clusters(data: ReportData, pictures: Pictures) -> Iterator[Item]:
         yield Table.of("Clusters and labels", agreement, columns, note=note, folded=True)
 
 
-def _ablation(data: ReportData, pictures: Pictures) -> Iterator[Item]:
-    if (table := data.table("ablation")).empty:
-        yield Empty(
-            "Nothing was left out; evaluation.ablate.parts: [denoise, features, speakers, heads] "
-            "does it."
-        )
-        return
-    yield from pictures("ablation")
-    columns = _target_and_model(data) | {
-        "part": text("part"),
-        "variant": text("variant"),
-        "as configured, UAR %": share("baseline"),
-        "change, points": change("difference"),
-        "p": p("p_holm"),
-    }
-    note = "p: permutation test, after Holm."
-    yield Table.of("Variants", table, columns, note=note, folded=True, file="ablation.csv")
-
-
-def _importance(data: ReportData, pictures: Pictures) -> Iterator[Item]:
-    if (table := data.table("importance")).empty:
-        yield Empty("No feature was shuffled; evaluation.ablate.importance: true does it.")
-        return
-    yield from pictures("importance")
-    yield Table.of(
+def _parts(data: ReportData, pictures: Pictures) -> Iterator[Item]:
+    yield Heading("One part left out")
+    yield from _shown(
+        data,
+        "ablation",
+        "Variants",
+        _target_and_model(data)
+        | {
+            "part": text("part"),
+            "variant": text("variant"),
+            "as configured, UAR %": share("baseline"),
+            "change, points": change("difference"),
+            "p": p("p_holm"),
+        },
+        above=lambda: pictures("ablation"),
+        empty="Nothing was left out; evaluation.ablate.parts: [denoise, features, speakers, heads] "
+        "does it.",
+        note="p: permutation test, after Holm.",
+    )
+    yield Heading("Features shuffled")
+    yield from _shown(
+        data,
+        "importance",
         "Test UAR lost by shuffling",
-        table.sort_values("drop", ascending=False, kind="stable"),
         _target_and_model(data)
         | {"level": text("level"), "name": text("name"), "lost, points": change("drop")},
-        folded=True,
-        file="importance.csv",
+        above=lambda: pictures("importance"),
+        rows=lambda table: table.sort_values("drop", ascending=False, kind="stable"),
+        empty="No feature was shuffled; evaluation.ablate.importance: true does it.",
+    )
+    yield Heading("What a random split would report")
+    yield from _shown(
+        data,
+        "inflation",
+        "A random split and unseen speakers",
+        {
+            "target": text("target"),
+            "random split, UAR %": share("random"),
+            "unseen speakers, UAR %": share("disjoint"),
+            "difference, points": change("difference"),
+        },
+        above=lambda: pictures("inflation") or [Sentences(_inflation_in_words(data))],
+        empty="A random split wasn't tried: it takes several speakers with several recordings "
+        "each, all of them known.",
+        note="Of one SVM, not of this run.",
+        folded=False,
+    )
+    yield Heading("Across corpora")
+    yield from _shown(
+        data,
+        "cross",
+        "Across corpora",
+        _target_and_model(data)
+        | {
+            "trained on": text("train"),
+            "tested on": text("test"),
+            "UAR, %": interval("uar"),
+            "recordings": whole("n"),
+        },
+        above=lambda: pictures("cross"),
+        empty="One corpus was not tried on another: it takes several in data.corpora, and "
+        "evaluation.cross: true.",
+        folded=False,
     )
 
 
-def _inflation(data: ReportData, pictures: Pictures) -> Iterator[Item]:
-    if (table := data.table("inflation")).empty:
-        yield Empty(
-            "A random split wasn't tried: it takes several speakers with several recordings each, "
-            "all of them known."
-        )
-        return
-    drawn = pictures("inflation")
-    if not drawn:
-        yield Sentences([sentence(f"{each.line} ({each.detail})") for each in inflated(table)])
-    yield from drawn
-    columns = {
-        "target": text("target"),
-        "random split, UAR %": share("random"),
-        "unseen speakers, UAR %": share("disjoint"),
-        "difference, points": change("difference"),
-    }
-    note = "Of one SVM, not of this run."
-    yield Table.of("A random split and unseen speakers", table, columns, note=note)
-
-
-def _cross(data: ReportData, pictures: Pictures) -> Iterator[Item]:
-    if (table := data.table("cross")).empty:
-        yield Empty(
-            "One corpus was not tried on another: it takes several in data.corpora, and "
-            "evaluation.cross: true."
-        )
-        return
-    yield from pictures("cross")
-    columns = _target_and_model(data) | {
-        "trained on": text("train"),
-        "tested on": text("test"),
-        "UAR, %": interval("uar"),
-        "recordings": whole("n"),
-    }
-    yield Table.of("Across corpora", table, columns)
+def _inflation_in_words(data: ReportData) -> list[str]:
+    return [sentence(f"{each.line} ({each.detail})") for each in inflated(data.table("inflation"))]

@@ -67,12 +67,9 @@ def test_every_section_is_there(read: Read) -> None:
     assert [section["id"] for section in read.of("section")] == SECTIONS
     links = [link["href"] for link in read.of("a")]
     assert list(dict.fromkeys(links)) == ["#main", *(f"#{name}" for name in SECTIONS)]
-    figures = [svg for svg in read.of("svg") if svg.get("role") == "img"]
+    figures = [str(image["alt"]).partition(": ") for image in read.of("img")]
     assert len(figures) == FIGURES_SHOWN
-    assert all(svg["aria-label"] and svg["aria-describedby"] for svg in figures)
-    seen = re.findall(r"<desc[^>]*>([^<]*)</desc>", read.source)
-    assert len(seen) == FIGURES_SHOWN
-    assert all(text.strip() for text in seen)
+    assert all(name and description for name, _, description in figures)
 
 
 def test_a_bare_run_says_what_is_missing() -> None:
@@ -150,6 +147,7 @@ def test_nothing_but_its_own_script_can_run(read: Read) -> None:
         assert f"{directive} 'sha256-{digest}'" in policy
     assert policy.startswith("default-src 'none';")
     outside = re.sub(r"<script>.*?</script>", "", read.source, flags=re.DOTALL)
+    outside = re.sub(r'src="data:[^"]*"', "", outside)
     assert not re.search(r"(https?:)?//[a-z]", outside)
     assert not any("style" in attributes for _, attributes in read.elements)
 
@@ -355,25 +353,14 @@ def test_pairs_say_what_they_are_of(read: Read) -> None:
     assert read.text.count("ifferences are of the UAR of all folds' rows together") == 2
 
 
-DRAWN = SVG.format("<defs><path id='a' d='M 0 0'/></defs><use href='#a'/>")
-
-
 @pytest.fixture
 def mistaken() -> ReportData:
-    """A run whose one recording is wrong for two targets of the same classes, with one picture."""
+    """A run whose one recording is wrong for two targets of the same classes."""
     targets = {"one": ["low", "high"], "two": ["low", "high"]}
     data = make_report_data(targets)
-    rows = data.table("mistakes").assign(picture="mistakes/001.svg")
+    rows = data.table("mistakes")
     both = pd.concat([rows.assign(target=target) for target in targets])
     return with_tables(data, mistakes=both)
-
-
-def test_no_id_stands_twice(mistaken: ReportData) -> None:
-    """Not even where a recording is wrong for both targets, in the same words."""
-    text = bare(mistaken, pictures={"mistakes/001.svg": DRAWN})
-    ids = [given["id"] for _, given in Read(text).elements if "id" in given]
-    assert len([name for name in ids if str(name).endswith("-a")]) == 2
-    assert len(ids) == len(set(ids))
 
 
 def test_ties_are_told(mistaken: ReportData) -> None:
@@ -424,9 +411,9 @@ def test_a_figure_stands_where_it_says(monkeypatch: pytest.MonkeyPatch, whole: R
         *SECTIONS[7:],
     ]
     order = [
-        str(given.get("id") or given["aria-label"])
+        str(given.get("id") or str(given["alt"]).partition(":")[0])
         for tag, given in read.elements
-        if tag == "section" or given.get("role") == "img"
+        if tag in {"section", "img"}
     ]
     assert order[:4] == ["corpus", "The corpus at a glance", "My corpus", "models"]
     assert order[order.index("more") + 1] == "My elsewhere"

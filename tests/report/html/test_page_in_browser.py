@@ -15,6 +15,7 @@ from helpers.browser import Theme, Watched, chromium
 from helpers.evidence import with_intervals
 from helpers.reported import HOSTILE, SECTIONS, make_report_data
 from helpers.results import draw, with_info, with_tables
+from matplotlib.image import imread
 from playwright.sync_api import Browser, Page
 
 from speechnet.report.drawing.style import save
@@ -86,20 +87,18 @@ def test_page_is_whole(opened: Open, report: Path, width: int, theme: Theme) -> 
 
 def test_theme_reaches_figures(opened: Open) -> None:
     """Ink and paper of page and figures are dark on light, and light on dark."""
-    colours = {}
+    paper, ink = {}, {}
     for theme in get_args(Theme):
         found = opened(theme=theme).page
-        colours[theme] = [
-            lightness(found, "document.body", "backgroundColor"),
-            lightness(found, "document.body", "color"),
-            lightness(found, "document.querySelector('figure svg')", "fill"),
-            lightness(found, "document.querySelector('figure svg path')", "fill"),
-        ]
-    paper, ink, drawn_ink, drawn_paper = np.array([colours["light"], colours["dark"]]).T
-    assert list(paper) == list(drawn_paper)
-    assert list(ink) == list(drawn_ink)
-    assert paper[0] - ink[0] > 180
-    assert ink[1] - paper[1] > 180
+        paper[theme] = lightness(found, "document.body", "backgroundColor")
+        ink[theme] = lightness(found, "document.body", "color")
+        shot = found.locator("figure img").first.screenshot()
+        drawn = 255 * imread(io.BytesIO(shot))[..., :3].mean(axis=2)
+        assert drawn[0, 0] == pytest.approx(paper[theme], abs=1)
+        ends = {"light": drawn.min(), "dark": drawn.max()}
+        assert ends[theme] == pytest.approx(ink[theme], abs=8)
+    assert paper["light"] - ink["light"] > 180
+    assert ink["dark"] - paper["dark"] > 180
 
 
 def lightness(found: Page, element: str, style: str) -> float:
