@@ -1,20 +1,12 @@
-"""The LightningDataModule: corpus, features and folds in order, and the network's batches."""
+"""Corpus, features and folds in order."""
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import cached_property
-from pathlib import Path
-from typing import Final
 
 import numpy as np
 import pandas as pd
-import torch
-from lightning.pytorch import LightningDataModule
-from torch import Tensor
-from torch.utils.data import DataLoader, TensorDataset
 
 from speechnet.config.data import DataConfig, check_names
 from speechnet.core.errors import ConfigError, DataError
@@ -24,12 +16,10 @@ from speechnet.core.targets import refuse_continuous
 from speechnet.core.types import (
     POLICY_REASONS,
     FeatureMatrix,
-    Features,
     FeatureSet,
     Float32,
     Fold,
     Int64,
-    Sequences,
     Targets,
     encode_all,
 )
@@ -40,22 +30,18 @@ from speechnet.corpus.reader import Corpus, load_corpus
 from speechnet.corpus.synthetic.corpus import write_corpus
 from speechnet.corpus.synthetic.synthesis import VERSION
 from speechnet.corpus.union import CORPUS, check_left_out, load_corpora
-from speechnet.data.dataset import Batches, sequence_loader
+from speechnet.data.dataset import ChosenRows
 from speechnet.features.extraction.extract import Extraction, extract_features
 from speechnet.features.extraction.speaker_norm import by_speaker
 from speechnet.features.extraction.store import fingerprint
 from speechnet.splits.folds import make_folds
 
-_DEV_SEQUENCES: Final = 256
-"""Sequences of a dev part that are padded at once."""
 
-
-class SpeechDataModule(LightningDataModule):
+class SpeechDataModule:
     """Orchestrates corpus, features and folds; no signal processing of its own.
 
     ``prepare_data`` reads the corpus and computes or looks up the features, ``setup`` makes the
-    folds; what is done is not done again. ``loaders`` gives a shallow copy that serves chosen rows
-    to a Trainer.
+    folds; what is done is not done again. ``loaders`` serves chosen rows to a Trainer.
 
     Args:
         config: the configuration's ``data``.
@@ -73,11 +59,9 @@ class SpeechDataModule(LightningDataModule):
     folds: list[Fold]
 
     def __init__(self, config: DataConfig, *, seed: int, progress: Progress = silent) -> None:
-        super().__init__()
         self.config = config
         self.seed = seed
         self._progress = progress
-        self._chosen: _Chosen | None = None
 
     def prepare_data(self) -> None:
         """Corpus, audio, denoise, features.
@@ -111,7 +95,7 @@ class SpeechDataModule(LightningDataModule):
             self._check_column()
 
     def _check_column(self) -> None:
-        """Whether there is the column that the official parts are in, by our name for it."""
+        """Refuse a column of official parts that the table lacks, or has under our own name."""
         config, columns = self.config, list(map(str, self.corpus.table.columns))
         column = config.split.column
         if config.split.protocol != "predefined" or column is None or column in columns:
@@ -123,25 +107,21 @@ class SpeechDataModule(LightningDataModule):
             known.update(config.corpus.columns)
         ours = next((name for name, theirs in known.items() if theirs == column), None)
         if ours in columns:
-            said = f"{column!r} of the table is read as {ours!r}; set --data.split.column {ours}"
+            fault = f"{column!r} of the table is read as {ours!r}; set --data.split.column {ours}"
         else:
-            said = f"the corpus has no column {column!r}; it has {', '.join(columns)}"
-        raise ConfigError(f"data.split.column: {said}")
+            fault = f"the corpus has no column {column!r}; it has {', '.join(columns)}"
+        raise ConfigError(f"data.split.column: {fault}")
 
     def _rooted(self, corpus: CorpusConfig) -> CorpusConfig:
-        """The corpus, with the folder of the synthetic one where it is not given."""
-        if corpus.name == "synthetic" and corpus.root is None:
-            return replace(corpus, root=str(self._synthesise()))
-        return corpus
-
-    def _synthesise(self) -> Path:
-        """Write the synthetic corpus to the cache, unless it is there."""
+        """The corpus with its folder; the synthetic one is written to the cache if need be."""
+        if corpus.name != "synthetic" or corpus.root is not None:
+            return corpus
         config = self.config.synthetic
         folder = self.config.cache / "synthetic" / fingerprint(asdict(config) | {"code": VERSION})
         total = config.speakers * config.sentences * 4
         with storage_errors(folder), self._progress("synthesising speech", total) as advance:
             write_corpus(folder, config, on_file=lambda: advance(1, 0.0))
-        return folder
+        return replace(corpus, root=str(folder))
 
     def extract(self) -> None:
         """Compute or look up the features; does nothing the second time."""
@@ -178,14 +158,13 @@ class SpeechDataModule(LightningDataModule):
                 f"The first: {_first(self.excluded)}"
             )
 
-    def setup(self, stage: str | None = None) -> None:
+    def setup(self) -> None:
         """Folds of the recordings that are left; does nothing the second time."""
-        del stage
         if not hasattr(self, "folds"):
             self.folds = self.divide(self.table)
 
     def divide(self, table: pd.DataFrame) -> list[Fold]:
-        """The protocol's folds of a corpus table; see ``speechnet.splits.make_folds``."""
+        """The protocol's folds of a corpus table; see ``speechnet.splits.folds.make_folds``."""
         config = self.config
         named = config.corpus.name if not config.corpora else self.corpus.name
         return make_folds(table, self.targets, config.split, seed=self.seed, corpus=named)
@@ -207,23 +186,13 @@ class SpeechDataModule(LightningDataModule):
 
     @property
     def groups(self) -> dict[str, Int64]:
-        """The columns of ``matrix`` by group, such as all of ``mfcc``: positions, int64."""
+        """Positions of the columns of ``matrix`` by group, such as all of ``mfcc``."""
         groups = np.array(self.config.recipe.groups)
         return {name: np.flatnonzero(groups == name) for name in dict.fromkeys(groups.tolist())}
 
-    def features(self, name: str | None = None) -> Features:
-        """What an extractor gave for ``table``; all vectors joined where none is named.
-
-        Raw, or standardised by speaker where the configuration says so.
-
-        Raises:
-            ConfigError: the experiment has no such extractor.
-        """
-        return self.feature_set.of(name)
-
     @cached_property
     def feature_set(self) -> FeatureSet:
-        """What all extractors gave for ``table``; see ``features``."""
+        """The features of ``table``, standardised by speaker where the configuration says so."""
         found = self.extraction.features
         if not self.config.per_speaker:
             return found
@@ -231,7 +200,7 @@ class SpeechDataModule(LightningDataModule):
 
     @property
     def X(self) -> Float32:  # noqa: N802 - the field's name for it
-        """All vectors joined, float32 ``[n, d]``; see ``features``."""
+        """All vectors joined, float32 ``[n, d]``; see ``feature_set``."""
         return self.feature_set.matrix.X
 
     @cached_property
@@ -250,88 +219,25 @@ class SpeechDataModule(LightningDataModule):
         return pd.concat([self.corpus.excluded, self.extraction.excluded], ignore_index=True)
 
     def fingerprint(self) -> str:
-        """A hash of the recordings' samples, speakers and labels; names and order play no part."""
+        """A hash of the samples, speakers and labels; file names and their order play no part."""
         labels = self.table[["speaker", *self.targets]].astype(object).fillna("")
         rows = zip(self.extraction.statistics["digest"], labels.to_numpy().tolist(), strict=True)
         return fingerprint({"rows": sorted([digest, *row] for digest, row in rows)})
 
     def loaders(
         self, *, train: Int64, dev: Int64, batch_size: int, seed: int, features: str | None = None
-    ) -> SpeechDataModule:
-        """A copy that serves these rows; the arrays are shared.
+    ) -> ChosenRows:
+        """A module that serves these rows to a Trainer, see ``ChosenRows``; arrays are shared.
 
-        Args:
-            train: shuffled anew for each epoch.
-            dev: served as they stand.
-            batch_size: training rows at once.
-            seed: of the shuffling.
-            features: the extractor to serve; None for all vectors joined.
+        ``features`` names the extractor to serve; None serves all vectors, joined.
+
+        Raises:
+            ConfigError: the experiment has no such extractor.
         """
-        chosen = copy.copy(self)
-        chosen._chosen = _Chosen(train, dev, batch_size, seed, features)
-        return chosen
-
-    def train_dataloader(self) -> Iterable[tuple[Tensor, ...]]:
-        """Shuffled batches of the training rows.
-
-        Of vectors ``(X float32 [b, d], labels int64 [b, targets])``; of a sequence
-        ``(x float32 [b, t, d], lengths int64 [b], labels int64 [b, targets])``, zeros behind each
-        one's length.
-        """
-        chosen = self._served()
-        found = self.features(chosen.features)
-        if isinstance(found, Sequences):
-            return sequence_loader(
-                found, self.labels, chosen.train, batch_size=chosen.batch_size, seed=chosen.seed
-            )
-        table = self._table(found, chosen.train)
-        if self.trainer is not None and self.trainer.world_size > 1:
-            # Lightning shares out a DataLoader's rows between processes, and nothing else's.
-            return DataLoader(TensorDataset(*table), chosen.batch_size, shuffle=True)
-        return Batches(*table, batch_size=chosen.batch_size, seed=chosen.seed)
-
-    def val_dataloader(self) -> list[Iterable[tuple[Tensor, ...]]]:
-        """The dev rows; nothing where there are none.
-
-        Vectors in one batch; sequences in several of up to 256, for padded they would take more
-        memory the longer the longest is.
-        """
-        chosen = self._served()
-        if not len(chosen.dev):
-            return []
-        found = self.features(chosen.features)
-        if isinstance(found, Sequences):
-            return [sequence_loader(found, self.labels, chosen.dev, batch_size=_DEV_SEQUENCES)]
-        table = self._table(found, chosen.dev)
-        if self.trainer is not None and self.trainer.world_size > 1:
-            return [DataLoader(TensorDataset(*table), len(chosen.dev))]
-        return [Batches(*table, batch_size=len(chosen.dev))]
-
-    def _served(self) -> _Chosen:
-        if self._chosen is None:
-            raise RuntimeError(
-                "no rows are chosen; use loaders(train=..., dev=..., batch_size=..., seed=...)"
-            )
-        return self._chosen
-
-    def _table(self, features: FeatureMatrix, rows: Int64) -> tuple[Tensor, Tensor]:
-        """Those rows' features and labels, where the trainer computes."""
-        device = None
-        if self.trainer is not None and self.trainer.world_size == 1:
-            device = self.trainer.strategy.root_device
-        return (
-            torch.tensor(features.X[rows], device=device),
-            torch.tensor(self.labels[rows], device=device),
+        found = self.feature_set.of(features)
+        return ChosenRows(
+            found, self.labels, train=train, dev=dev, batch_size=batch_size, seed=seed
         )
-
-
-@dataclass(frozen=True)
-class _Chosen:
-    train: Int64
-    dev: Int64
-    batch_size: int
-    seed: int
-    features: str | None
 
 
 def _counted(excluded: pd.DataFrame) -> str:

@@ -2,14 +2,79 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from typing import Any, Final
 
 import torch
+from lightning.pytorch import LightningDataModule
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, TensorDataset
 
-from speechnet.core.types import Float32, Int64, Sequences
+from speechnet.core.types import Features, Int64, Sequences
+
+_DEV_SEQUENCES: Final = 256
+"""Sequences of a dev part that are padded at once."""
+
+
+class ChosenRows(LightningDataModule):
+    """Serves some rows to train on and some to stop by.
+
+    Args:
+        features: of ``n`` recordings.
+        labels: int64 ``[n, targets]``.
+        train: rows that are shuffled again for each epoch, int64.
+        dev: rows that are served as they stand, int64.
+        batch_size: training rows at once.
+        seed: of the shuffling.
+    """
+
+    def __init__(
+        self,
+        features: Features,
+        labels: Int64,
+        *,
+        train: Int64,
+        dev: Int64,
+        batch_size: int,
+        seed: int,
+    ) -> None:
+        super().__init__()
+        self._features, self._labels = features, labels
+        self._train, self._dev = train, dev
+        self._batch_size, self._seed = batch_size, seed
+
+    def train_dataloader(self) -> Iterable[tuple[Tensor, ...]]:
+        """Shuffled batches of the training rows.
+
+        Of vectors ``(X float32 [b, d], labels int64 [b, targets])``; of sequences
+        ``(x float32 [b, t, d], lengths int64 [b], labels int64 [b, targets])``, with zeros behind
+        the end of each.
+        """
+        return self._serve(self._train, self._batch_size, self._seed)
+
+    def val_dataloader(self) -> list[Iterable[tuple[Tensor, ...]]]:
+        """The dev rows; nothing where there are none.
+
+        Vectors come in one batch; sequences in batches of up to 256, as padding makes them large.
+        """
+        n = len(self._dev)
+        size = _DEV_SEQUENCES if isinstance(self._features, Sequences) else n
+        return [self._serve(self._dev, size, None)] if n else []
+
+    def _serve(self, rows: Int64, size: int, seed: int | None) -> Iterable[tuple[Tensor, ...]]:
+        """Batches of some rows, shuffled where there is a seed."""
+        if isinstance(self._features, Sequences):
+            return sequence_loader(self._features, self._labels, rows, batch_size=size, seed=seed)
+        X, labels = self._features.X[rows], self._labels[rows]
+        if self.trainer is not None and self.trainer.world_size > 1:
+            # Lightning divides the rows of a DataLoader between processes, and of nothing else.
+            table = TensorDataset(torch.tensor(X), torch.tensor(labels))
+            return DataLoader(table, size, shuffle=seed is not None)
+        device = None if self.trainer is None else self.trainer.strategy.root_device
+        tensors = torch.tensor(X, device=device), torch.tensor(labels, device=device)
+        return Batches(*tensors, batch_size=size, seed=seed)
 
 
 class Batches:
@@ -43,63 +108,37 @@ class Batches:
             yield self.X[rows], self.labels[rows]
 
 
-class SequenceDataset(Dataset[tuple[Float32, Int64]]):
-    """Some recordings' frames, float32 ``[frames, d]``, and labels, int64 ``[targets]``.
-
-    Nothing is copied: each item is a view of all frames.
-
-    Args:
-        sequences: of ``n`` recordings.
-        labels: int64 ``[n, targets]``.
-        rows: which of them, int64.
-    """
-
-    def __init__(self, sequences: Sequences, labels: Int64, rows: Int64) -> None:
-        self._sequences, self._labels, self._rows = sequences, labels, rows
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def __getitem__(self, item: int) -> tuple[Float32, Int64]:
-        row = int(self._rows[item])
-        return self._sequences.of(row), self._labels[row]
-
-
-def pad(sequences: Sequence[Float32]) -> tuple[Tensor, Tensor]:
-    """Sequences side by side, zeros behind each one's end.
-
-    Args:
-        sequences: float32 ``[frames, d]`` each.
-
-    Returns:
-        float32 ``[b, t, d]``, ``t`` the longest one's frames, and int64 ``lengths [b]``.
-    """
-    lengths = torch.tensor([len(one) for one in sequences])
-    return pad_sequence([torch.tensor(one) for one in sequences], batch_first=True), lengths
-
-
-def pad_collate(items: Sequence[tuple[Float32, Int64]]) -> tuple[Tensor, Tensor, Tensor]:
-    """Items of a ``SequenceDataset`` as ``(x [b, t, d], lengths [b], labels [b, targets])``."""
-    x, lengths = pad([frames for frames, _ in items])
-    return x, lengths, torch.stack([torch.tensor(labels) for _, labels in items])
-
-
 def sequence_loader(
     sequences: Sequences, labels: Int64, rows: Int64, *, batch_size: int, seed: int | None = None
-) -> DataLoader[tuple[Float32, Int64]]:
-    """Batches of ``pad_collate``; no more than one of them is in memory.
+) -> DataLoader[int]:
+    """Batches of ``padded``; no more than one of them is in memory.
 
     Args:
         sequences: of ``n`` recordings.
         labels: int64 ``[n, targets]``.
         rows: which of them.
         batch_size: recordings at once; the last batch takes what is left.
-        seed: of the shuffling, anew for each epoch; None leaves the rows as they stand.
+        seed: of the shuffling, again for each epoch; None leaves the rows as they stand.
     """
+    chosen: Any = rows.tolist()  # as good as a Dataset
     return DataLoader(
-        SequenceDataset(sequences, labels, rows),
+        chosen,
         batch_size,
         shuffle=seed is not None,
-        collate_fn=pad_collate,
+        collate_fn=partial(padded, sequences, labels),
         generator=None if seed is None else torch.Generator().manual_seed(seed),
     )
+
+
+def padded(
+    sequences: Sequences, labels: Int64, rows: Sequence[int]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Some recordings side by side, with zeros behind the end of each.
+
+    Returns:
+        float32 ``[b, t, d]``, ``t`` the longest one's frames, and int64 ``lengths [b]`` and
+        ``labels [b, targets]``.
+    """
+    frames = [torch.tensor(sequences.of(row)) for row in rows]
+    lengths = torch.tensor([len(one) for one in frames])
+    return pad_sequence(frames, batch_first=True), lengths, torch.tensor(labels[rows])

@@ -10,7 +10,7 @@ from helpers.tables import speech_data
 from speechnet.core.errors import ConfigError
 from speechnet.core.types import FeatureSet, Sequences
 from speechnet.data.datamodule import SpeechDataModule
-from speechnet.data.dataset import pad, sequence_loader
+from speechnet.data.dataset import padded, sequence_loader
 
 LENGTHS = [4, 1, 3, 7, 2]
 
@@ -26,10 +26,11 @@ def sequences(lengths: list[int] = LENGTHS, width: int = 2) -> Sequences:
 
 def test_padding_lies_behind_each_end() -> None:
     """The frames as they are, zeros up to the longest."""
-    found = sequences()
-    x, lengths = pad([found.of(row) for row in range(5)])
-    assert (x.dtype, lengths.dtype) == (torch.float32, torch.int64)
+    found, given = sequences(), np.arange(10).reshape(5, 2)
+    x, lengths, labels = padded(found, given, range(5))
+    assert (x.dtype, lengths.dtype, labels.dtype) == (torch.float32, torch.int64, torch.int64)
     assert x.shape == (5, 7, 2)
+    np.testing.assert_array_equal(labels, given)
     assert lengths.tolist() == LENGTHS
     for row, n in enumerate(LENGTHS):
         np.testing.assert_array_equal(x[row, :n], found.of(row))
@@ -89,16 +90,16 @@ def test_a_module_serves_either(data: SpeechDataModule) -> None:
     (dev,) = served.val_dataloader()
     assert sum(len(lengths) for _, lengths, _ in dev) == len(rows.dev)
     with pytest.raises(ConfigError, match=r"data\.features has no 'mel', only functionals, frames"):
-        data.features("mel")
+        data.feature_set.of("mel")
 
 
 def test_sequences_are_standardised_by_speaker(data: SpeechDataModule) -> None:
     """Over all frames of all of a speaker's recordings, by the formula written out."""
-    raw = data.features("frames")
+    raw = data.feature_set.of("frames")
     assert isinstance(raw, Sequences)
     by_speaker = SpeechDataModule(replace(data.config, per_speaker=True), seed=0)
     by_speaker.corpus, by_speaker.extraction = data.corpus, data.extraction
-    found = by_speaker.features("frames")
+    found = by_speaker.feature_set.of("frames")
     assert isinstance(found, Sequences)
     someone = data.table["speaker"].iloc[0]
     rows = np.flatnonzero(data.table["speaker"] == someone)
