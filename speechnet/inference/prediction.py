@@ -30,8 +30,8 @@ class Prediction:
         probabilities: by target, then by class; of a target they sum to 1.
         novelty: how far the recording's features lie from those trained on, in limits: above 1
             for about 1 % of the recordings of an unseen speaker of the same corpus, more with few
-            training speakers (see ``speechnet.models.novelty``). NaN where the run was made before
-            it kept what its training data was like.
+            training speakers (see ``speechnet.models.novelty``). NaN where the run
+            has no vectors.
         far: which columns lie far, in words; empty where it is not unlike the training data.
         bandwidth: where the recording's band ends, in Hz; NaN where nothing sounds.
         reason: why a label is missing, ``unsure`` or ``unlike``; empty where none is.

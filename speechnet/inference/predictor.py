@@ -179,15 +179,15 @@ class Predictor:
         """Refuse to abstain where it isn't known what is unlike the training data.
 
         Raises:
-            ConfigError: the run was made before it kept that, or ``unlike`` is something else.
+            ConfigError: the run has no vectors, or ``unlike`` is something else.
         """
         if unlike not in get_args(Unlike):
             raise ConfigError(f"unlike is {unlike!r}, expected {' or '.join(get_args(Unlike))}")
         if unlike == "abstain" and not self.run.knows_novelty:
             raise ConfigError(
-                f"{self.run.folder.path} has not kept what its training data was like, for it has "
-                "no vectors or is an old one: it can't abstain on what is unlike it; fit it again, "
-                "with functionals in data.features"
+                f"{self.run.folder.path} has no vectors, so it can't tell what is unlike its "
+                "training data and can't abstain on that; fit it again with functionals in "
+                "data.features"
             )
 
     def describe(self, samples: Float32, rate: int) -> FeatureSet:

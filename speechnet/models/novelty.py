@@ -9,10 +9,10 @@ about 1 for a typical recording. Unlike a mean of ``z^2`` it notices an unusual 
 values. The limit is calibrated as in conformal prediction: the training speakers are divided into
 five groups, each is measured from the others' rows, and 1 % of these distances lie above the limit,
 with equal weight for each speaker. About 1 % of the recordings of new speakers of the same corpus
-then do too, more where there are few speakers: fewer than 99 allow no guarantee. In simulations it
-was 1.3 % with 20 training speakers, 1.9 % with 10, 3.0 % with 5 (12 % in the worst draw), and 4.8 %
-with 10 that differ much. The novelty is the distance over the limit: above 1 a recording is unlike
-the training data.
+then lie above it too, more where there are few speakers: fewer than 99 allow no guarantee. In
+simulations it was 1.3 % with 20 training speakers, 1.9 % with 10, 3.0 % with 5 (12 % in the worst
+draw), and 4.8 % with 10 that differ much. The novelty is the distance over the limit: above 1 a
+recording is unlike the training data.
 
 References:
     O. Ledoit, M. Wolf, "A well-conditioned estimator for large-dimensional covariance matrices",
@@ -45,11 +45,10 @@ NAME: Final = "novelty.npy"
 _GROUPS: Final = 5
 _ABOVE: Final = 0.01
 """Share of held-out speakers' recordings beyond the limit."""
-
 _FAR: Final = 3.0
+"""Standard deviations from the mean at which a column is named."""
 _MOST: Final = 3
-"""Columns at least so many standard deviations off are named, and at most so many of them."""
-
+"""Columns that are named at most."""
 _HEADER: Final = 1_024
 """Bytes before the numbers of a NumPy file, at most."""
 
@@ -106,11 +105,7 @@ class Novelty:
         return cls(mean, scale, whitening)
 
     def standardise(self, X: Float32) -> Float64:
-        """How many standard deviations each value lies from the training mean: float64 ``[n, d]``.
-
-        Args:
-            X: float32 ``[n, d]``.
-        """
+        """Standard deviations from the training mean: float32 ``[n, d]`` -> float64 ``[n, d]``."""
         return np.asarray((X - self.mean) / self.scale)
 
     def of(self, X: Float32) -> Float64:
@@ -129,35 +124,27 @@ class Novelty:
         write_whole(folder / NAME, content.getvalue())
 
     @classmethod
-    def load(cls, folder: Path, width: int) -> Novelty | None:
-        """Read what ``save`` wrote; None where there is no such file.
+    def load(cls, folder: Path, width: int) -> Novelty:
+        """Read what ``save`` wrote.
 
         Args:
             folder: of the file.
             width: the number of columns, ``d``.
 
         Raises:
-            DataError: the file is damaged, or of other columns.
+            DataError: the file is missing, damaged, or of other columns.
         """
         path, shape = folder / NAME, (width + 2, width)
         try:
             with open_regular(path) as file:  # bounded, whatever its header says
-                content = io.BytesIO(file.read(4 * shape[0] * shape[1] + _HEADER))
-            version = np.lib.format.read_magic(content)
-            if version != (1, 0):
-                raise ValueError(f"version {version} of the format, expected (1, 0)")
-            found, columnwise, dtype = np.lib.format.read_array_header_1_0(content)
-        except FileNotFoundError:
-            return None
+                content = file.read(4 * math.prod(shape) + _HEADER)
+            read = np.load(io.BytesIO(content), allow_pickle=False)
         except Exception as error:  # NumPy parses a header as Python, and fails in as many ways
             raise DataError(f"{path} can't be read ({type(error).__name__}: {error})") from error
-        rest = content.read()
-        if found != shape or dtype != np.float32 or columnwise or len(rest) != 4 * math.prod(shape):
-            raise DataError(
-                f"{path} can't be used: found {dtype} {found} in {len(rest):,} bytes, expected "
-                f"float32 {shape} in {4 * math.prod(shape):,}, row by row"
-            )
-        rows = np.frombuffer(rest, np.float32).reshape(shape).astype(np.float64)
+        if not isinstance(read, np.ndarray) or (read.shape, read.dtype) != (shape, np.float32):
+            found = f"{read.dtype} {read.shape}" if isinstance(read, np.ndarray) else "an archive"
+            raise DataError(f"{path} can't be used: found {found}, expected float32 {shape}")
+        rows = read.astype(np.float64)
         if not np.isfinite(rows).all():
             raise DataError(f"{path} can't be used: it holds NaN or infinite numbers")
         if not (rows[1] > 0).all():
@@ -170,9 +157,9 @@ class Novelties:
     """How unlike the training data some recordings are.
 
     Attributes:
-        novelty: of each, float64 ``[n]``; above 1 it is unlike the training data. NaN where nothing
-            is known of the training data.
-        far: of each that is unlike, the columns that lie far, such as ``contrast_05_mean +19 sd``;
+        novelty: of each, float64 ``[n]``; above 1 it is unlike the training data. NaN where the
+            models use no vectors.
+        far: for each that is unlike, the columns that lie far, such as ``contrast_05_mean +19 sd``;
             one of each feature, three at most. Empty for all others.
     """
 

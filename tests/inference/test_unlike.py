@@ -12,7 +12,7 @@ import soundfile
 
 import speechnet
 from speechnet.config.data import DataConfig
-from speechnet.core.errors import ConfigError
+from speechnet.core.errors import ConfigError, DataError
 from speechnet.experiment.manifest import write_sums
 from speechnet.experiment.novelty import MEASURED, bandwidths, unlike_in_words
 from speechnet.experiment.rescore import rescore
@@ -38,16 +38,6 @@ def recording(tiny_run: Path) -> Path:
     """One that the run was made of."""
     config = speechnet.load(tiny_run).run.config.data
     return sorted((config.cache / "synthetic").rglob("*.wav"))[0]
-
-
-@pytest.fixture
-def old_run(tiny_run: Path, tmp_path: Path) -> Path:
-    """As runs were before they kept what their training data was like."""
-    run = Path(shutil.copytree(tiny_run, tmp_path / "old"))
-    for path in run.glob(f"fold_*/{NAME}"):
-        path.unlink()
-    write_sums(run)
-    return run
 
 
 def test_noise_is_unlike_speech_is_not(recogniser: Predictor, recording: Path) -> None:
@@ -112,20 +102,22 @@ def test_test_tells_of_another_corpus(
     )
 
 
-def test_a_run_without_it_says_so_once(
-    old_run: Path, recording: Path, capsys: pytest.CaptureFixture[str]
+def test_a_run_that_lost_it_is_damaged(tiny_run: Path, tmp_path: Path) -> None:
+    """The file is named."""
+    run = Path(shutil.copytree(tiny_run, tmp_path / "lost"))
+    (run / "fold_0" / NAME).unlink()
+    write_sums(run)
+    with pytest.raises(DataError, match=rf"{NAME} can't be read"):
+        speechnet.load(run, model="svm").predict(NOISE, RATE)
+
+
+def test_without_vectors_it_can_t_abstain(
+    recogniser: Predictor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And goes on; only abstaining on what it can't tell is refused."""
-    old = speechnet.load(old_run, model="svm")
-    found = [old.predict(NOISE, RATE), old.predict(NOISE, RATE)]
-    assert np.isnan([one.novelty for one in found]).all()
-    assert not any(one.unlike for one in found)
-    assert capsys.readouterr().err.count("can't be told") == 1
-    with pytest.raises(ConfigError, match="can't abstain on what is unlike it; fit it again"):
-        old.predict(NOISE, RATE, unlike="abstain")
-    recognise(old_run, [recording], model="svm", out=None)
-    table = pd.read_csv(io.StringIO(capsys.readouterr().out), keep_default_na=False)
-    assert table.loc[0, ["novelty", "unlike"]].tolist() == ["", ""]
+    """What can't be told isn't promised."""
+    monkeypatch.setattr(type(recogniser.run), "columns", ())
+    with pytest.raises(ConfigError, match="has no vectors, so it can't tell"):
+        recogniser.predict(NOISE, RATE, unlike="abstain")
 
 
 def test_the_remedy_is_named_where_the_band_is_another() -> None:

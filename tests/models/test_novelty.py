@@ -101,14 +101,13 @@ def test_few_or_unknown_speakers(speakers: list[str | None]) -> None:
 
 
 def test_it_comes_back_from_its_folder(tmp_path: Path) -> None:
-    """To float32's digits; a run without it has none."""
+    """To float32's digits."""
     X, speakers = features(20, 10, seed=6)
     fitted = Novelty.fit(X, speakers)
-    assert Novelty.load(tmp_path, D) is None
+    with pytest.raises(DataError, match=f"{NAME} can't be read"):
+        Novelty.load(tmp_path, D)
     fitted.save(tmp_path)
-    again = Novelty.load(tmp_path, D)
-    assert again is not None
-    np.testing.assert_allclose(again.of(X), fitted.of(X), rtol=1e-4)
+    np.testing.assert_allclose(Novelty.load(tmp_path, D).of(X), fitted.of(X), rtol=1e-4)
 
 
 def _header(shape: tuple[int, ...]) -> bytes:
@@ -132,11 +131,11 @@ def test_a_pipe_is_refused(tmp_path: Path) -> None:
         (np.full((D + 2, D), np.nan, np.float32), "NaN or infinite"),
         (np.ones((D + 2, D)), "found float64"),
         (np.ones((D + 1, D), np.float32), "expected float32"),
-        (np.array([{}], dtype=object), "found object"),
+        (np.array([{}], dtype=object), "can't be read"),
         (b"", "can't be read"),
         (b"PK\x03\x04" + bytes(60), "can't be read"),
-        (_header((10**14,)) + bytes(4 * D), r"found float32 \(100000000000000,\)"),
-        (_header((D + 2, D)) + bytes(4 * D), "bytes, expected float32"),
+        (_header((10**14,)) + bytes(4 * D), "can't be read"),
+        (_header((D + 2, D)) + bytes(4 * D), "can't be read"),
         (_header((D + 2, D)).replace(b"}", b"\n      ("), "can't be read"),
         (b"\x93NUMPY\x01\x00v\x00{'descr': '<f4', 'fortran_order': False, ", "can't be read"),
     ],
