@@ -31,8 +31,8 @@ from speechnet.data.datamodule import SpeechDataModule
 from speechnet.evaluation.bootstrap import unit_codes
 from speechnet.evaluation.intervals import intervals
 from speechnet.evaluation.samples import Sample
-from speechnet.models.scikit.estimators import fit_untuned
 from speechnet.models.scikit.model import untuned_models
+from speechnet.models.scikit.pipelines import fit_untuned
 from speechnet.splits.inner import inner_folds
 
 COLUMNS: Final = (

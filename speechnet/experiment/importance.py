@@ -25,7 +25,7 @@ from speechnet.evaluation.importance import (
 )
 from speechnet.experiment.ablation import asked_models
 from speechnet.experiment.run_folder import RunFolder
-from speechnet.models.model import load_fitted
+from speechnet.models.calibration import load_fitted
 
 _AT_ONCE: Final = 8
 """Features a task: the model is sent to another process once for all of them."""

@@ -13,8 +13,8 @@ from speechnet.core.types import Int64
 from speechnet.data.datamodule import SpeechDataModule
 from speechnet.evaluation.bootstrap import unit_codes
 from speechnet.evaluation.significance import differences
-from speechnet.models.scikit.estimators import fit_untuned
 from speechnet.models.scikit.model import reference_model, untuned_models
+from speechnet.models.scikit.pipelines import fit_untuned
 
 COLUMNS: Final = (
     "model",

@@ -14,7 +14,8 @@ from speechnet.core.errors import ConfigError, DataError
 from speechnet.core.types import FeatureSet, Float32, Float64, Targets
 from speechnet.evaluation.selection import Choice
 from speechnet.experiment.run_folder import RunFolder
-from speechnet.models.model import Fitted, inputs, load_fitted
+from speechnet.models.calibration import load_fitted
+from speechnet.models.model import Fitted, inputs
 from speechnet.models.novelty import Novelties, Novelty, novelties
 
 BEST: Final = "best"
@@ -126,8 +127,8 @@ class SavedRun:
 
     @property
     def knows_novelty(self) -> bool:
-        """Whether the run has kept what its training data was like."""
-        return bool(self._fitted_novelty)
+        """Whether the run can tell what is unlike its training data: it has vectors."""
+        return bool(self.columns)
 
     def novelty(self, features: FeatureSet, *, fold: int | None = None) -> Novelties:
         """How unlike the training data some recordings are.
@@ -142,21 +143,10 @@ class SavedRun:
 
     @cached_property
     def _fitted_novelty(self) -> list[Novelty]:
-        """Of each fold; none where the run has no vectors, or was made before there was any."""
-        if not self.columns:
-            return []
+        """Of each fold; none where the run has no vectors."""
         width = len(self.columns)
-        folds = range(self.folder.info["folds"])
-        found = [Novelty.load(self.folder.fold(fold), width) for fold in folds]
-        known = [one for one in found if one is not None]
-        if len(known) < len(found):
-            say(
-                f"{self.folder.path} was made before runs kept what their training data was like: "
-                "whether a recording is unlike it can't be told; fit it again",
-                style="yellow",
-            )
-            return []
-        return known
+        folds = range(self.folder.info["folds"] if width else 0)
+        return [Novelty.load(self.folder.fold(fold), width) for fold in folds]
 
     def _check_recipe(self) -> None:
         recipe, features = self.config.data.recipe, self.folder.info["features"]

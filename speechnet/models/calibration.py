@@ -7,8 +7,8 @@ the same (Guo et al. 2017).
     ``T`` minimises ``-sum_i log q_i(truth_i; T) + 4 (1/T - 1 + log T)`` over the dev rows.
 
 The second term is the negative logarithm of a Gamma prior on ``1/T`` with mode 1; a hundred rows
-outweigh it. Without it a dev part without mistakes, common for gender, asks for a ``T`` of 0, and
-one mistake in the test part then costs more than was ever gained. Both terms are convex in ``1/T``:
+outweigh it. Without it a dev part without mistakes, common for gender, would make ``T`` 0, and one
+mistake in the test part then costs more than was ever gained. Both terms are convex in ``1/T``:
 there is one minimum.
 
 References:
@@ -28,26 +28,36 @@ from speechnet.core.errors import DataError
 from speechnet.core.files import write_whole
 from speechnet.core.reading import PlainError, parse_json, read_regular
 from speechnet.core.types import Float64, Int64, Targets
-from speechnet.models.model import Fitted
+from speechnet.models.model import MODELS, Fitted
 
 BOUNDS: Final = (0.05, 20.0)
 """The lowest and the highest temperature."""
-
 _PRIOR: Final = 4.0
 """Strength of the prior: near 1, ``log T`` has a standard deviation of a half."""
-
 _FEWEST: Final = 10
 """Dev rows below which nothing is fitted."""
-
 _NEVER_SEEN: Final = 0.01
-"""Stands for a probability of exactly 0: no vote among a few neighbours doesn't mean impossible."""
-
+"""Replaces a probability of exactly 0: no vote among a few neighbours doesn't mean impossible."""
 _BELOW_TOP: Final = 1 - 2.0**-51
 """Largest ratio of the second likeliest to the likeliest, so that no rounding swaps them: two steps
 of float64, one of which may be lost when dividing by the row's sum."""
-
 _LARGEST_FILE: Final = 65_536
 """Bytes; ``Calibrated.save`` writes a few hundred."""
+
+
+def load_fitted(folder: Path, name: str, targets: Targets) -> Fitted:
+    """Read a fitted model of any kind, with its calibration where it has one.
+
+    Args:
+        folder: of a fold of a run.
+        name: of the model.
+        targets: each target's ordered classes.
+
+    Raises:
+        DataError: a file is missing, damaged, or made for other classes.
+        ConfigError: no such model is registered.
+    """
+    return Calibrated.wrap_saved(MODELS[name].load(folder, name, targets), folder, name)
 
 
 def fit_temperatures(
@@ -85,12 +95,7 @@ def apply_temperature(probability: Float64, temperature: float) -> Float64:
 
     Returns:
         float64 ``[n, k]``, rows sum to 1.
-
-    Raises:
-        ValueError: the temperature is not finite or not above 0.
     """
-    if not (np.isfinite(temperature) and temperature > 0):
-        raise ValueError(f"the temperature is {temperature}, expected a finite number above 0")
     if temperature == 1.0:
         return probability
     ratios = np.exp(_log_ratios(probability) / temperature)
@@ -107,7 +112,7 @@ class Calibrated(Fitted):
         temperatures: of each of its targets, within ``BOUNDS``.
 
     Raises:
-        ValueError: a temperature is missing, beyond the bounds or of an unknown target.
+        ValueError: a temperature is missing, out of bounds or of an unknown target.
     """
 
     def __init__(self, fitted: Fitted, temperatures: Mapping[str, float]) -> None:
@@ -129,45 +134,32 @@ class Calibrated(Fitted):
         return self.fitted.predict(features)
 
     def save(self, folder: Path, name: str) -> None:
-        """Write the model, and beside it ``<name>_temperature.json``.
-
-        Raises:
-            OSError: there is no space or no permission.
-        """
+        """Write the model, and beside it ``<name>_temperature.json``."""
         self.fitted.save(folder, name)
         text = json.dumps(self.temperatures, indent=1, allow_nan=False)
         write_whole(_path(folder, name), f"{text}\n".encode())
 
     @classmethod
     def wrap_saved(cls, fitted: Fitted, folder: Path, name: str) -> Fitted:
-        """Give a loaded model the temperatures that ``save`` wrote.
-
-        Args:
-            fitted: the model, loaded from ``folder``.
-            folder: of its files.
-            name: of the model.
-
-        Returns:
-            The calibrated model; the model as it is where there are no temperatures.
+        """Give a model loaded from ``folder`` the temperatures that ``save`` wrote, if any.
 
         Raises:
-            DataError: the file is damaged, or doesn't hold a sound temperature for each target.
+            DataError: the file is damaged, or doesn't hold a valid temperature for each target.
         """
         path = _path(folder, name)
         try:
-            temperatures = parse_json(read_regular(path, largest=_LARGEST_FILE))
+            return cls(fitted, parse_json(read_regular(path, largest=_LARGEST_FILE)))
         except FileNotFoundError:
             return fitted
         except (OSError, PlainError) as error:
             raise DataError(f"{path} can't be read ({type(error).__name__}: {error})") from error
-        if fault := _fault(temperatures, fitted.targets):
-            raise DataError(f"{path} can't be used: {fault}")
-        return cls(fitted, temperatures)
+        except ValueError as error:
+            raise DataError(f"{path} can't be used: {error}") from error
 
 
 def _fit(probability: Float64, truth: Int64) -> float:
     """Temperature for float64 ``[n, k]`` and int64 ``[n]``."""
-    # Imported here, as applying a temperature need not wait half a second for it.
+    # Imported here: applying a temperature shouldn't wait half a second for it.
     from scipy.optimize import minimize_scalar
     from scipy.special import logsumexp
 
@@ -194,7 +186,7 @@ def _log_ratios(probability: Float64) -> Float64:
 
 
 def _fault(temperatures: Any, targets: Targets) -> str | None:
-    """What is wrong with temperatures read from a file."""
+    """What is wrong with temperatures, which may come from a file."""
     if not isinstance(temperatures, Mapping) or set(temperatures) != set(targets):
         found = list(temperatures) if isinstance(temperatures, Mapping) else type(temperatures)
         return f"found temperatures of {found}, expected one of each of {list(targets)}"

@@ -8,7 +8,7 @@ loss of the dev rows,
 by expectation maximisation of the mixture's weights: ``w_m`` becomes the mean over the rows of
 ``w_m p_m / sum_j w_j p_j``, which raises the likelihood with every step (Dempster, Laird, Rubin,
 "Maximum likelihood from incomplete data via the EM algorithm", 1977). The likelihood is concave, so
-that it comes to the one maximum. Without a dev part all weights are equal.
+it converges to the one maximum. Without a dev part all weights are equal.
 """
 
 from __future__ import annotations
@@ -17,19 +17,11 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
 from speechnet.core.bounds import Values
 from speechnet.core.errors import ConfigError, DataError
-from speechnet.models.model import (
-    MODELS,
-    Context,
-    Fitted,
-    Model,
-    Rows,
-    inputs,
-    load_fitted,
-)
+from speechnet.models.model import MODELS, Context, Fitted, Model, Rows, inputs
 
 if TYPE_CHECKING:
     from speechnet.core.types import FeatureSet, Float64, Int64, Targets
@@ -67,13 +59,12 @@ class Ensemble(Model):
             raise ConfigError(f"of is {self.of}, expected two models or more, such as [mlp, svm]")
 
     def fit(self, train: Rows, dev: Rows, context: Context) -> Fitted:
-        """See ``Model``. Nothing but the weights is fitted, on the dev rows alone."""
+        """See ``Model``. Only the weights are fitted, on the dev rows alone."""
         del train
         members = {
             name: Member(context.fitted[name], context.models[name].extractor) for name in self.of
         }
-        equal = [1 / len(members)] * len(members)
-        weights = dict.fromkeys(context.targets, equal)
+        weights = dict.fromkeys(context.targets, [1 / len(members)] * len(members))
         if len(dev):
             found = _predictions(members, dev.features)
             for column, target in enumerate(context.targets):
@@ -82,13 +73,26 @@ class Ensemble(Model):
 
     @classmethod
     def load(cls, folder: Path, name: str, targets: Targets) -> Fitted:
-        """See ``Model``."""
-        return FittedEnsemble.load(folder, name, targets)
+        """See ``Model``; the members are read from the same folder."""
+        from speechnet.core.reading import PlainError, parse_json, read_regular
+        from speechnet.models.calibration import load_fitted
+
+        path = folder / f"{name}.json"
+        try:
+            content = parse_json(read_regular(path, largest=_LARGEST_FILE))
+        except (OSError, PlainError) as error:
+            raise DataError(f"{path} can't be read ({type(error).__name__}: {error})") from error
+        if fault := _fault(content, name, targets):
+            raise DataError(f"{path} can't be used: {fault}")
+        members = {
+            member: Member(load_fitted(folder, member, targets), extractor)
+            for member, extractor in content["members"].items()
+        }
+        return FittedEnsemble(members, content["weights"], targets)
 
 
-@dataclass(frozen=True)
-class Member:
-    """A fitted model, calibrated, and whose features it takes; see ``Model.extractor``."""
+class Member(NamedTuple):
+    """A fitted model, calibrated, and the extractor it takes; see ``Model.extractor``."""
 
     fitted: Fitted
     extractor: str | None
@@ -124,44 +128,20 @@ class FittedEnsemble(Fitted):
         }
 
     def save(self, folder: Path, name: str) -> None:
-        """Write ``<name>.json``: whose features each member takes, and the weights.
+        """Write ``<name>.json``, which names the members' extractors and weights.
 
         The members save themselves.
         """
         from speechnet.core.files import write_whole
 
-        content = {
-            "members": {member: one.extractor for member, one in self.members.items()},
-            "weights": self.weights,
-        }
+        extractors = {member: one.extractor for member, one in self.members.items()}
+        content = {"members": extractors, "weights": self.weights}
         text = json.dumps(content, indent=1, allow_nan=False)
         write_whole(folder / f"{name}.json", f"{text}\n".encode())
 
-    @classmethod
-    def load(cls, folder: Path, name: str, targets: Targets) -> FittedEnsemble:
-        """Read what ``save`` wrote, and the members beside it.
-
-        Raises:
-            DataError: a file is missing or damaged, or doesn't hold sound weights for each target.
-        """
-        from speechnet.core.reading import PlainError, parse_json, read_regular
-
-        path = folder / f"{name}.json"
-        try:
-            content = parse_json(read_regular(path, largest=_LARGEST_FILE))
-        except (OSError, PlainError) as error:
-            raise DataError(f"{path} can't be read ({type(error).__name__}: {error})") from error
-        if fault := _fault(content, name, targets):
-            raise DataError(f"{path} can't be used: {fault}")
-        members = {
-            member: Member(load_fitted(folder, member, targets), extractor)
-            for member, extractor in content["members"].items()
-        }
-        return cls(members, content["weights"], targets)
-
 
 def fit_weights(probabilities: Float64, truth: Int64) -> list[float]:
-    """The weights of least log loss; the formula stands at the head of this module.
+    """The weights of least log loss; see the formula at the head of this module.
 
     Args:
         probabilities: of some rows by several models, float64 ``[m, n, k]``, rows sum to 1.
@@ -204,7 +184,7 @@ def _fault(content: Any, name: str, targets: Targets) -> str:
         return f"expected weights of each of {list(targets)}"
     for target, of in weights.items():
         numbers = isinstance(of, list) and all(type(one) in {int, float} for one in of)
-        sound = numbers and len(of) == len(members) and all(0 <= one <= 1 for one in of)
-        if not sound or abs(sum(of) - 1) > _ROUNDING:
+        valid = numbers and len(of) == len(members) and all(0 <= one <= 1 for one in of)
+        if not valid or abs(sum(of) - 1) > _ROUNDING:
             return f"the weights of {target} are {of!r:.99}, expected shares of the sum 1"
     return ""

@@ -1,38 +1,21 @@
-"""The contract of a model, and the registry of all of them.
+"""The contract of a model, and the registry of all models.
 
 A model is a dataclass whose fields are its settings, registered under the name by which ``models``
-in the configuration asks for it. Fitted, it gives probabilities of classes::
-
-    @MODELS.register("nearest_mean")
-    @dataclass
-    class NearestMean(Model):
-        \"\"\"The class with the nearest mean.
-
-Attributes:
-            metric: the distance.
-        \"\"\"
-
-        label = "Nearest mean"
-        metric: Literal["euclidean", "manhattan"] = "euclidean"
-
-        def fit(self, train: Rows, dev: Rows, context: Context) -> Fitted: ...
-
-        @classmethod
-        def load(cls, folder: Path, name: str, targets: Targets) -> Fitted: ...
-
-Its module is imported whenever a command line is read, so it imports NumPy, scikit-learn, torch and
-the like in the functions that compute. An estimator of scikit-learn takes less: see
-``speechnet.models.scikit.model``; and a network: see ``speechnet.models.training.model``.
+in the configuration asks for it. Its module is imported whenever a command line is read, so it
+imports NumPy, scikit-learn, torch and the like inside the functions that compute. An estimator of
+scikit-learn needs little code: see ``speechnet.models.scikit.model``. For a network see
+``speechnet.models.training.model``.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from abc import ABCMeta, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Protocol
 
@@ -40,28 +23,25 @@ from speechnet.core.errors import ConfigError
 from speechnet.core.registry import Registry
 
 if TYPE_CHECKING:
-    from speechnet.core.types import FeatureSet, Float32, Float64, Int64, Targets
-    from speechnet.models.tuning.grid import Candidate
-    from speechnet.models.tuning.search import InnerFolds, Tried
+    from speechnet.core.types import FeatureSet, Float64, Int64, Targets
+    from speechnet.models.search import InnerFolds, Tried
 
-VECTOR: Final = "vector"
 SEQUENCE: Final = "sequence"
-"""What a model takes: one row a recording, of all vector extractors joined; or one row a frame."""
+"""What a model takes if it takes one row a frame."""
 
 ALL: Final = "*"
-"""Stands for the features of all extractors, as models take them that are made of others."""
+"""Stands for the features of all extractors, which models made of other models take."""
+
+Candidate = dict[str, Any]
+"""Hyper-parameters by name."""
 
 
 class Source(Protocol):
     """A table of features and labels, from which networks draw their batches."""
 
     @property
-    def X(self) -> Float32:  # noqa: N802 - the field's name for it
-        """All vectors, joined: float32 ``[n, d]``, raw."""
-
-    @property
     def feature_set(self) -> FeatureSet:
-        """What every extractor gave."""
+        """The features of every extractor."""
 
     @property
     def labels(self) -> Int64:
@@ -70,9 +50,9 @@ class Source(Protocol):
     def loaders(
         self, *, train: Int64, dev: Int64, batch_size: int, seed: int, features: str | None = None
     ) -> Any:
-        """A LightningDataModule of batches of those rows, in an order that the seed decides.
+        """A LightningDataModule that serves batches of those rows, shuffled by the seed.
 
-        ``features`` names the sequence that is served; None for all vectors, joined.
+        ``features`` names the sequence to serve; None serves all vectors, joined.
         """
 
 
@@ -96,7 +76,8 @@ class Rows:
     @cached_property
     def features(self) -> Any:
         """float32 ``[n, d]``, raw, or ``Sequences`` of ``n`` recordings; see ``inputs``."""
-        return take(inputs(self.source.feature_set, self.extractor), self.positions)
+        taken = inputs(self.source.feature_set, self.extractor)
+        return taken.take(self.positions) if hasattr(taken, "index") else taken[self.positions]
 
     @cached_property
     def labels(self) -> Int64:
@@ -104,38 +85,29 @@ class Rows:
         return self.source.labels[self.positions]
 
 
-@contextmanager
-def _silent(_what: str, _total: int) -> Iterator[Callable[[int], None]]:
-    yield lambda _count: None
-
-
-def _unheard(*_: Any) -> None:
-    """Nobody wants to know."""
-
-
 @dataclass(frozen=True)
 class Context:
-    """All that a model needs to be fitted beside its rows.
+    """What a model needs to be fitted, apart from its rows.
 
     Attributes:
         targets: each target's ordered classes.
         scaling: of the columns: ``minmax``, ``standard``, ``robust`` or ``none``.
         seed: of whatever is random.
         metric: what a search maximises.
-        inner_folds: so many inner folds of the training rows, as positions among these.
-        folder: where checkpoints and logs go; temporary files too.
-        name: of the model; files of its own begin with it.
+        inner_folds: divides the training rows into a number of inner folds, as positions in them.
+        folder: for checkpoints, logs and temporary files.
+        name: of the model; the names of its files begin with it.
         make_trainer: makes a Lightning Trainer with callbacks and loggers beside the configured.
         loggers: Lightning loggers for a member of a network.
-        processes: whether trainings may go on in several processes at once.
-        chosen: hyper-parameters by target, ``""`` for those that all targets share, as an earlier
-            search chose them; None to search.
+        processes: whether several processes may train at once.
+        chosen: hyper-parameters that an earlier search chose, by target, or under ``""`` those that
+            all targets share; None to search.
         probabilities: whether good probabilities are wanted, or ``Fitted.predict`` alone.
         fitted: the models fitted before, calibrated, by name.
         models: all models of the experiment, by name.
         progress: ``with progress(what, total) as advance`` shows how far a search has come.
-        searched: told of the candidates tried for a target.
-        trained: told of the epochs of a member.
+        searched: called with each target's candidates once they are scored.
+        trained: called with the epochs of each member once it is trained.
     """
 
     targets: Targets
@@ -152,9 +124,11 @@ class Context:
     probabilities: bool = True
     fitted: Mapping[str, Fitted] = field(default_factory=dict)
     models: Mapping[str, Model] = field(default_factory=dict)
-    progress: Callable[[str, int], AbstractContextManager[Callable[[int], None]]] = _silent
-    searched: Callable[[str, list[Tried]], None] = _unheard
-    trained: Callable[[int, list[dict[str, float]]], None] = _unheard
+    progress: Callable[[str, int], AbstractContextManager[Callable[[int], None]]] = lambda *_: (
+        nullcontext(lambda _: None)
+    )
+    searched: Callable[[str, list[Tried]], None] = lambda *_: None
+    trained: Callable[[int, list[dict[str, float]]], None] = lambda *_: None
 
 
 class Fitted:
@@ -170,8 +144,8 @@ class Fitted:
         """Probabilities of every class of every target.
 
         Args:
-            features: what ``inputs`` gives: float32 ``[n, d]``, unscaled, ``Sequences`` of ``n``
-                recordings, or all features for a model that is made of others.
+            features: what ``inputs`` gives: float32 ``[n, d]``, raw, ``Sequences`` of ``n``
+                recordings, or all features for a model made of others.
 
         Returns:
             For each target float64 ``[n, k]``, columns in the order of its classes, rows sum to 1.
@@ -199,10 +173,10 @@ class Model(metaclass=ABCMeta):  # not ABC: all bases must be dataclasses for js
     """A model and its settings; subclasses are dataclasses of settings that all have defaults.
 
     Attributes:
-        label: what it is called in tables and figures.
+        label: its name in tables and figures.
         default: whether it is fitted where a configuration names no models.
-        takes: ``vector``, one row a recording, or ``sequence``, one row a frame; then it has a
-            setting ``features: str | None = None``, the extractor whose it takes.
+        takes: ``vector``, one row a recording, or ``sequence``, one row a frame. A model of
+            sequences has a setting ``features: str | None = None``, which names the extractor.
         kinds: the kinds of target that it can learn.
         joint: whether one model learns all targets, with a head for each.
         exportable: whether it can be written as ONNX.
@@ -217,7 +191,7 @@ class Model(metaclass=ABCMeta):  # not ABC: all bases must be dataclasses for js
 
     @property
     def extractor(self) -> str | None:
-        """Whose features it takes; None for all vectors, joined, and ``ALL`` for everything."""
+        """The extractor whose features it takes; None for all vectors, joined; ``ALL`` for all."""
         return ALL if self.made_of else getattr(self, "features", None)
 
     @property
@@ -231,7 +205,7 @@ class Model(metaclass=ABCMeta):  # not ABC: all bases must be dataclasses for js
         return 0
 
     def check(self, targets: Sequence[str], *, dev: bool) -> None:  # noqa: B027 - may have nothing to refuse
-        """Refuse settings that are wrong whatever the recordings are.
+        """Refuse settings that are wrong for any recordings.
 
         Args:
             targets: their names.
@@ -249,7 +223,7 @@ class Model(metaclass=ABCMeta):  # not ABC: all bases must be dataclasses for js
         Args:
             train: rows to fit on.
             dev: rows for early stopping and the choice between epochs; may be empty.
-            context: all else.
+            context: everything else.
 
         Raises:
             SpeechnetError: it can't be fitted.
@@ -295,28 +269,6 @@ MODELS: Final[Registry[type[Model]]] = Registry(
 )
 
 
-def load_fitted(folder: Path, name: str, targets: Targets) -> Fitted:
-    """Read a fitted model of any kind, with its calibration where it has one.
-
-    Args:
-        folder: of a fold of a run.
-        name: of the model.
-        targets: each target's ordered classes.
-
-    Raises:
-        DataError: a file is missing, damaged, or made for other classes.
-        ConfigError: no such model is registered.
-    """
-    from speechnet.models.calibration import Calibrated
-
-    return Calibrated.wrap_saved(MODELS[name].load(folder, name, targets), folder, name)
-
-
-def name_of(model: Model) -> str:
-    """The name that a model's class is registered under."""
-    return next(name for name, kind in MODELS.items() if kind is type(model))
-
-
 def inputs(features: FeatureSet, extractor: str | None) -> Any:
     """What a model takes of the features of some recordings; see ``Model.extractor``."""
     if extractor == ALL:
@@ -324,9 +276,26 @@ def inputs(features: FeatureSet, extractor: str | None) -> Any:
     return features.matrix.X if extractor is None else features.of(extractor)
 
 
-def take(features: Any, rows: Int64) -> Any:
-    """Some rows of what a model takes."""
-    return features.take(rows) if hasattr(features, "index") else features[rows]
+def combinations(values: Mapping[str, Sequence[Any]]) -> list[Candidate]:
+    """Every combination, in the order of scikit-learn's ``ParameterGrid``, which decides ties.
+
+    Args:
+        values: of each hyper-parameter.
+
+    Returns:
+        Candidates whose keys stand in the order of ``values``. The last of the sorted names varies
+        fastest.
+
+    Raises:
+        ValueError: a hyper-parameter has no values.
+    """
+    if empty := [name for name, choices in values.items() if not choices]:
+        raise ValueError(f"{empty[0]} is empty, expected at least one value")
+    names = sorted(values)
+    chosen = (
+        dict(zip(names, one, strict=True)) for one in product(*map(values.__getitem__, names))
+    )
+    return [{name: one[name] for name in values} for one in chosen]
 
 
 def fitting_order(models: Mapping[str, Model]) -> list[str]:

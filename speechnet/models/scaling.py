@@ -2,37 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, RobustScaler, StandardScaler
 
 from speechnet.core.types import Float32
 
+_SCALERS: Final = {
+    "minmax": MinMaxScaler,
+    "standard": StandardScaler,
+    "robust": RobustScaler,
+    "none": FunctionTransformer,
+}
+
 
 def make_scaler(scaling: str) -> Any:
     """A scikit-learn transformer for ``minmax``, ``standard``, ``robust`` or ``none``."""
-    match scaling:
-        case "minmax":
-            return MinMaxScaler()
-        case "standard":
-            return StandardScaler()
-        case "robust":
-            return RobustScaler()
-        case "none":
-            return FunctionTransformer()
-    raise ValueError(f"unknown scaling {scaling!r}")
+    if scaling not in _SCALERS:
+        raise ValueError(f"unknown scaling {scaling!r}")
+    return _SCALERS[scaling]()
 
 
 def affine(scaling: str, X: Float32) -> tuple[Float32, Float32]:
-    """The same scaling as numbers: ``(X - centre) / scale``.
+    """The same scaling as numbers: ``(X - centre) / scale``, float32 ``[d]`` each.
 
     Args:
         scaling: as ``make_scaler`` takes it.
         X: float32 ``[n, d]``, the training rows.
-
-    Returns:
-        centre and scale, float32 ``[d]`` each.
     """
     width = X.shape[1]
     scaler = make_scaler(scaling).fit(X.astype(np.float64))

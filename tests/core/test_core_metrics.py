@@ -20,7 +20,7 @@ from speechnet.experiment.evaluate import evaluate
 from speechnet.experiment.manifest import write_sums
 from speechnet.experiment.report import rebuild
 from speechnet.experiment.run_folder import RunFolder
-from speechnet.models.tuning.search import score
+from speechnet.models.search import score
 from speechnet.report.terminal import scores_table
 
 

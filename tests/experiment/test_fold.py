@@ -19,7 +19,8 @@ from speechnet.experiment.fold import FoldTraining, check_searches, context_of
 from speechnet.experiment.parallel import parallel
 from speechnet.models.calibration import Calibrated, fit_temperatures
 from speechnet.models.model import Fitted
-from speechnet.models.scikit.estimators import FitAndScore, FittedEstimators
+from speechnet.models.scikit.estimators import FittedEstimators
+from speechnet.models.scikit.pipelines import FitAndScore
 from speechnet.models.training.fitted import FittedNetworks
 from speechnet.models.training.trainer import NetworkTrainer
 from speechnet.splits.config import SplitConfig

@@ -13,9 +13,9 @@ from speechnet.core.types import FeatureSet, Sequences, encode_all
 from speechnet.data.datamodule import SpeechDataModule
 from speechnet.experiment.fold import FoldTraining
 from speechnet.experiment.parallel import parallel
-from speechnet.models.calibration import Calibrated
+from speechnet.models.calibration import Calibrated, load_fitted
 from speechnet.models.ensemble import FittedEnsemble
-from speechnet.models.model import Fitted, Rows, load_fitted
+from speechnet.models.model import Fitted, Rows
 from speechnet.models.training.fitted import FittedNetworks
 
 pytestmark = pytest.mark.slow

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from sklearn.model_selection import GridSearchCV
 
-from speechnet.models.scikit.estimators import FitAndScore, make_pipeline
-from speechnet.models.tuning.grid import Candidate
-from speechnet.models.tuning.search import InnerFolds, Tried, best
+from speechnet.models.model import Candidate
+from speechnet.models.scikit.pipelines import FitAndScore, make_pipeline
+from speechnet.models.search import InnerFolds, Tried, best
 
 SCORING = {"accuracy": "accuracy", "uar": "balanced_accuracy"}
 

@@ -177,12 +177,6 @@ class TestApply:
         """An empty table stays one."""
         assert apply_temperature(np.empty((0, 4)), 2.0).shape == (0, 4)
 
-    @pytest.mark.parametrize("temperature", [0.0, -1.0, np.nan, np.inf])
-    def test_no_temperature(self, temperature: float) -> None:
-        """What can't be divided by is refused."""
-        with pytest.raises(ValueError, match="expected a finite number above 0"):
-            apply_temperature(np.array([[0.5, 0.5]]), temperature)
-
 
 class Fixed:
     """A classifier that reads its probabilities off the first feature."""
@@ -229,7 +223,7 @@ class TestCalibrated:
             np.testing.assert_array_equal(again.predict_proba(X)[target], values)
 
     def test_run_without_temperatures(self, tmp_path: Path) -> None:
-        """An older run's classifier is used as it is."""
+        """A classifier that wasn't calibrated is used as it is."""
         classifier = Fixed()
         assert Calibrated.wrap_saved(classifier, tmp_path, "svm") is classifier
 

@@ -11,7 +11,7 @@ from scipy.optimize import minimize
 
 from speechnet.core.errors import ConfigError, DataError
 from speechnet.core.types import FeatureSet, Float32, Float64, Targets
-from speechnet.models import ensemble
+from speechnet.models import calibration
 from speechnet.models.ensemble import Ensemble, FittedEnsemble, Member, fit_weights
 from speechnet.models.model import Fitted
 
@@ -84,7 +84,7 @@ def test_a_weighted_mean(fitted: FittedEnsemble) -> None:
 @pytest.fixture
 def saved(fitted: FittedEnsemble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The file, beside members that are read by their names."""
-    monkeypatch.setattr(ensemble, "load_fitted", lambda _, name, __: fitted.members[name].fitted)
+    monkeypatch.setattr(calibration, "load_fitted", lambda _, name, __: fitted.members[name].fitted)
     fitted.save(tmp_path, "ensemble")
     return tmp_path / "ensemble.json"
 

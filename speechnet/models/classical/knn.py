@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from speechnet.models.model import MODELS
+from speechnet.models.model import MODELS, Candidate
 from speechnet.models.scikit.model import ScikitModel, Tries, tries
-from speechnet.models.tuning.grid import Candidate
 
 if TYPE_CHECKING:
-    from speechnet.models.scikit.estimators import FitAndScore
-    from speechnet.models.tuning.search import Sharing
+    from speechnet.models.scikit.pipelines import FitAndScore
+    from speechnet.models.search import Sharing
 
 
 @MODELS.register("knn")
@@ -43,6 +42,6 @@ class KNN(ScikitModel):
 
     def sharing(self, plain: FitAndScore) -> Sharing:
         """One graph of neighbours at the largest k serves every k and weighting."""
-        from speechnet.models.tuning.shared_neighbours import KNNSearch
+        from speechnet.models.scikit.shared_neighbours import KNNSearch
 
         return KNNSearch(plain)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from speechnet.models.model import MODELS
+from speechnet.models.model import MODELS, Candidate
 from speechnet.models.scikit.model import ScikitModel, Tries, Weighting, tries
-from speechnet.models.tuning.grid import Candidate
 
 
 @MODELS.register("logreg")

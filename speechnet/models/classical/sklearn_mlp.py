@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from speechnet.models.model import MODELS
+from speechnet.models.model import MODELS, Candidate
 from speechnet.models.scikit.model import Folds, ScikitModel, Tries, tries
-from speechnet.models.tuning.grid import Candidate
 
 
 @MODELS.register("sklearn_mlp")

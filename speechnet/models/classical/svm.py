@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from speechnet.models.model import MODELS
+from speechnet.models.model import MODELS, Candidate
 from speechnet.models.scikit.model import ScikitModel, Tries, Weighting, tries
-from speechnet.models.tuning.grid import Candidate
 
 if TYPE_CHECKING:
-    from speechnet.models.scikit.estimators import FitAndScore
-    from speechnet.models.tuning.search import Sharing
+    from speechnet.models.scikit.pipelines import FitAndScore
+    from speechnet.models.search import Sharing
 
 
 @MODELS.register("svm")
@@ -47,6 +46,6 @@ class SVM(ScikitModel):
 
     def sharing(self, plain: FitAndScore) -> Sharing:
         """One kernel matrix serves every ``C`` and class weight."""
-        from speechnet.models.tuning.shared_kernels import SVMSearch
+        from speechnet.models.scikit.shared_kernels import SVMSearch
 
         return SVMSearch(plain)

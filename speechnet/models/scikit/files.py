@@ -1,7 +1,7 @@
 """scikit-learn models on disk, by skops: nothing is unpickled, only listed types are made.
 
-skops is imported when it is used: the processes of a search, that each would wait for it, need
-nothing of it.
+skops is imported when it is used: the processes of a search don't need it and shouldn't wait for
+it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ from speechnet.core.types import Float64
 _IMPORTING: Final = threading.Lock()
 _DEEPEST: Final = 12
 """Levels from an estimator to its numbers at most: a pipeline in a calibration in a pipeline."""
-
 TRUSTED: Final = (
     "sklearn.calibration.CalibratedClassifierCV",
     "sklearn.calibration._CalibratedClassifier",
@@ -47,16 +46,15 @@ TRUSTED: Final = (
     "sklearn.preprocessing._label.LabelBinarizer",
     "sklearn.svm._classes.SVC",
 )
-"""What a baseline is made of, beyond numbers and arrays. A file that needs more is refused."""
+"""The types that our models' files hold, beyond numbers and arrays. Others are refused."""
 
 
 def own_skops() -> ModuleType:
     """Skops' reader and writer, without the two seconds in which it imports all of scikit-learn.
 
-    It does so to trust every estimator there is; here those trusted are listed. The copy is this
-    module's own: whoever else imports skops gets the usual one.
-    While it is imported, once in a process, ``sklearn.utils.all_estimators`` is patched for all
-    threads.
+    It imports that to trust every estimator there is; here the trusted ones are listed. The copy is
+    this module's own: other importers of skops get the usual one. During the import, once in a
+    process, ``sklearn.utils.all_estimators`` is patched for all threads.
     """
     with _IMPORTING:
         return _import_skops()
@@ -64,7 +62,7 @@ def own_skops() -> ModuleType:
 
 @cache
 def _import_skops() -> ModuleType:
-    """One thread at a time: a second would keep the first one's patch for the original."""
+    """One thread at a time: a second would take the first one's patch for the original."""
     import sklearn.utils
 
     theirs = _take_skops()
@@ -79,7 +77,7 @@ def _import_skops() -> ModuleType:
 
 
 def _take_skops() -> dict[str, ModuleType]:
-    """Skops' modules, which are then imported no more."""
+    """Skops' modules, taken out of the imported ones."""
     names = [name for name in sys.modules if name.partition(".")[0] == "skops"]
     return {name: sys.modules.pop(name) for name in names}
 
@@ -87,13 +85,8 @@ def _take_skops() -> dict[str, ModuleType]:
 def dump_sklearn(estimator: Any, path: Path, trusted: Iterable[str] = ()) -> None:
     """Write a fitted estimator, whole or not at all.
 
-    Args:
-        estimator: what ``load_sklearn`` is to read.
-        path: where to.
-        trusted: as ``load_sklearn`` will have it.
-
     Raises:
-        ConfigError: it couldn't be read back.
+        ConfigError: ``load_sklearn`` couldn't read it back with these ``trusted`` types.
         OSError: there is no space or no permission.
     """
     content = own_skops().dumps(estimator)
@@ -110,7 +103,7 @@ def load_sklearn(path: Path, trusted: Iterable[str] = ()) -> Any:
 
     Args:
         path: what ``dump_sklearn`` wrote.
-        trusted: types that may be made beside those that every model may need.
+        trusted: types that may be made beside ``TRUSTED``.
 
     Raises:
         DataError: the file is missing, damaged, or would make something that is not listed.
@@ -127,14 +120,14 @@ def load_sklearn(path: Path, trusted: Iterable[str] = ()) -> Any:
     for name, values in _fitted(estimator):
         if not np.isfinite(values).all():
             raise DataError(
-                f"{path} is damaged: {name} holds NaN or infinite numbers; copy the run anew from "
+                f"{path} is damaged: {name} holds NaN or infinite numbers; copy the run again from "
                 "where it was made"
             )
     return estimator
 
 
 def _fitted(value: Any, name: str = "", depth: int = 0) -> Iterator[tuple[str, Float64]]:
-    """The numbers that an estimator, and those within it, learnt, by attribute."""
+    """The numbers that an estimator and those within it learnt, by attribute."""
     if isinstance(value, np.ndarray | np.floating) and value.dtype.kind == "f":
         yield name, np.asarray(value)
     elif depth < _DEEPEST and isinstance(value, list | tuple):

@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar
 
 from speechnet.core.bounds import Number, Values
-from speechnet.models.model import MODELS, Context, Fitted, Model, Rows
-from speechnet.models.tuning.grid import Candidate, combinations
+from speechnet.models.model import MODELS, Candidate, Context, Fitted, Model, Rows, combinations
 
 if TYPE_CHECKING:
     from speechnet.core.types import Targets
-    from speechnet.models.scikit.estimators import FitAndScore
-    from speechnet.models.tuning.search import Sharing
+    from speechnet.models.scikit.pipelines import FitAndScore
+    from speechnet.models.search import Sharing
 
 T = TypeVar("T")
 Tries = Annotated[list[T], Values()]
@@ -38,9 +37,9 @@ class ScikitModel(Model):
         margins: whether the estimator gives decision values and no probabilities.
         trusted: the types that its file may hold beside those of ``speechnet.models.scikit.files``,
             such as ``sklearn.ensemble._forest.RandomForestClassifier``.
-        untuned: hyper-parameters that do without a search, for comparisons of conditions under
-            which a search would not be fair; empty where it takes no part in these.
-        reference: whether it is the one untuned model that is asked where one is enough.
+        untuned: hyper-parameters for comparisons in which a search would not be fair; empty where
+            the model takes no part in these.
+        reference: whether it is the untuned model to ask where one is enough.
     """
 
     folds: Folds = 5
@@ -59,11 +58,7 @@ class ScikitModel(Model):
         """
 
     def sharing(self, plain: FitAndScore) -> FitAndScore | Sharing:
-        """What a search runs: by itself each candidate is fitted alone.
-
-        Args:
-            plain: fits and scores a candidate by itself.
-        """
+        """What a search runs; unless a model overrides it, each candidate is fitted alone."""
         return plain
 
     def candidates(self) -> list[Candidate]:
@@ -98,5 +93,5 @@ def untuned_models() -> dict[str, ScikitModel]:
 
 
 def reference_model() -> str:
-    """The name of the one untuned model that is asked where one is enough."""
+    """The name of the untuned model to ask where one is enough."""
     return next(name for name, model in untuned_models().items() if model.reference)

@@ -54,12 +54,11 @@ class FittedNetworks(Fitted):
     def _mean(self, *inputs: Tensor) -> dict[str, Tensor]:
         """What ``Network`` takes -> by target float64 ``[n, k]``."""
         outputs = [network(*inputs) for network in self.networks]
-        return {
-            target: torch.stack([out[target].double().softmax(dim=1) for out in outputs]).mean(
-                dim=0
-            )
-            for target in self.targets
-        }
+        found = {}
+        for target in self.targets:
+            members = [out[target].double().softmax(dim=1) for out in outputs]
+            found[target] = torch.stack(members).mean(dim=0)
+        return found
 
     def save(self, folder: Path, name: str) -> None:
         """The checkpoints are written by the training itself: ``<name>_<member>.ckpt``."""
@@ -97,15 +96,15 @@ def _read(path: Path) -> Network:
     """The network of a Lightning checkpoint: its arguments, and its weights."""
     try:
         with open_regular(path) as file:
-            kept = torch.load(file, map_location="cpu", weights_only=True)
-        network = Network(**kept["hyper_parameters"])
-        network.load_state_dict(kept["state_dict"])
+            saved = torch.load(file, map_location="cpu", weights_only=True)
+        network = Network(**saved["hyper_parameters"])
+        network.load_state_dict(saved["state_dict"])
     except Exception as error:
         raise DataError(f"{path} can't be read ({type(error).__name__}: {error})") from error
     for name, values in network.state_dict().items():
         if not torch.isfinite(values).all():
             raise DataError(
-                f"{path} is damaged: {name} holds NaN or infinite numbers; copy the run anew from "
+                f"{path} is damaged: {name} holds NaN or infinite numbers; copy the run again from "
                 "where it was made"
             )
     return network

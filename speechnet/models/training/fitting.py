@@ -10,17 +10,17 @@ import joblib
 
 from speechnet.core.scratch import temporary_folder
 from speechnet.models.model import Context, Rows
+from speechnet.models.search import best, search
 from speechnet.models.training.fitted import FittedNetworks
-from speechnet.models.training.model import NetworkModel
 from speechnet.models.training.search import FitAndScoreNetwork, NetworkSearch
+from speechnet.models.training.settings import NetworkSettings
 from speechnet.models.training.trainer import NetworkTrainer
-from speechnet.models.tuning.search import best, search
 
 _MEMBER_SEEDS: Final = 1000
 """From one member's seed to the next's; folds are one apart."""
 
 
-def fit_network(model: NetworkModel, train: Rows, dev: Rows, context: Context) -> FittedNetworks:
+def fit_network(model: NetworkSettings, train: Rows, dev: Rows, context: Context) -> FittedNetworks:
     """Search a network's settings, where there is a grid, and train its members."""
     trainer = NetworkTrainer(
         rows=train.source,
@@ -29,7 +29,7 @@ def fit_network(model: NetworkModel, train: Rows, dev: Rows, context: Context) -
         make_trainer=context.make_trainer,
     )
     # Lightning works in the main thread of a process, or in none.
-    parallel = trainer.fits_beside_others() and context.processes
+    parallel = trainer.limits.beside_others and context.processes
     if context.chosen is not None:
         model = replace(model, **context.chosen.get("", {}))
     elif model.grid:
@@ -40,7 +40,7 @@ def fit_network(model: NetworkModel, train: Rows, dev: Rows, context: Context) -
 
 
 def _fit_members(
-    model: NetworkModel,
+    model: NetworkSettings,
     trainer: NetworkTrainer,
     train: Rows,
     dev: Rows,
@@ -48,7 +48,7 @@ def _fit_members(
     *,
     parallel: bool,
 ) -> list[Path]:
-    epochs = trainer.epochs
+    epochs = trainer.limits.epochs
     paths = []
     with context.progress(context.name, model.members * epochs) as advance:
         fits = joblib.Parallel(n_jobs=None if parallel else 1, return_as="generator")(
@@ -60,7 +60,7 @@ def _fit_members(
                 folder=context.folder,
                 name=f"{context.name}_{member}",
                 loggers=context.loggers(member),
-                on_epoch=_unseen if parallel else advance,
+                on_epoch=None if parallel else advance,  # another process can't advance it
             )
             for member in range(model.members)
         )
@@ -72,14 +72,14 @@ def _fit_members(
 
 
 def _searched(
-    model: NetworkModel,
+    model: NetworkSettings,
     trainer: NetworkTrainer,
     train: Rows,
     dev: Rows,
     context: Context,
     *,
     parallel: bool,
-) -> NetworkModel:
+) -> NetworkSettings:
     """The network with the best candidate's values."""
     choices = model.candidates()
     folds = [
@@ -96,7 +96,3 @@ def _searched(
         tried = search(NetworkSearch(alone), choices, folds, parallel=parallel, on_done=advance)
     context.searched("", tried)
     return replace(model, **best(tried).candidate)
-
-
-def _unseen(epochs: int) -> None:
-    """The progress of another process."""

@@ -16,8 +16,7 @@ from torch.func import functional_call, stack_module_state, vmap
 from speechnet.core.types import Float32, Int64
 from speechnet.models.training.layers import epoch_seed
 from speechnet.models.training.lightning_module import LightningNetwork
-from speechnet.models.training.optimizers import make_optimizer, make_schedule
-from speechnet.models.training.recall import count_hits, recall
+from speechnet.models.training.objective import count_hits, make_optimizer, make_schedule, recall
 
 PER_MEMBER = frozenset({"dropout", "lr", "momentum", "noise", "patience", "weight_decay"})
 """Settings in which networks that are trained together may differ; noise and dropout if not 0."""
@@ -88,7 +87,7 @@ def train_together(
 
 
 class _Stack:
-    """The members' tensors, stacked, and one optimizer with a group of parameters for each.
+    """The members' tensors, stacked, and one optimizer of each member's part of them.
 
     Attributes:
         left: the members that go on.
@@ -104,40 +103,27 @@ class _Stack:
         }
         self._buffers = {name: one.to(device) for name, one in buffers.items()}
         self._best = torch.full((len(members),), -math.inf, device=device)
-        configs = [one.network.config for one in members]
-        shared = configs[0]
-        groups: list[dict[str, Any]] = [
-            {
-                "params": own,
-                "lr": one.lr,
-                "weight_decay": one.weight_decay,
-                "momentum": one.momentum,
-            }
-            for own, one in zip(self._views(), configs, strict=True)
-        ]
-        self._optimizer = make_optimizer(
-            shared.optimizer,
-            groups,
-            lr=shared.lr,
-            weight_decay=shared.weight_decay,
-            momentum=shared.momentum,
-            fused=True,
-        )
+        views = zip(*(one.detach() for one in self._learnt()), strict=True)
+        self._own = [list(own) for own in views]
+        self._bind()
+        groups: dict[tuple[float, ...], dict[str, Any]] = {}
+        for own, member in zip(self._own, members, strict=True):
+            config = member.network.config
+            rates = {name: getattr(config, name) for name in ("lr", "weight_decay", "momentum")}
+            groups.setdefault(tuple(rates.values()), {"params": [], **rates})["params"] += own
+        shared = self._like.config
+        self._optimizer = make_optimizer(shared, groups.values(), fused=True)
         self._schedule = make_schedule(shared.schedule, self._optimizer, steps=steps)
 
     def step(self, X: Tensor, labels: Tensor) -> Tensor:
-        """One step of every member's optimizer; returns the losses before it, float32 ``[m]``."""
+        """One step of the optimizer; returns the losses before it, float32 ``[m]``."""
         losses = self._like.loss(self._each(X), labels)
         losses.sum().backward()  # type: ignore[no-untyped-call] # torch's own
-        gradients = zip(*(one.grad for one in self._learnt()), strict=True)
-        for group, own in zip(self._optimizer.param_groups, gradients, strict=True):
-            for parameter, gradient in zip(group["params"], own, strict=True):
-                parameter.grad = gradient
         self._optimizer.step()
         if self._schedule is not None:
             self._schedule.step()
         for parameter in self._learnt():
-            parameter.grad = None
+            parameter.grad.zero_()  # type: ignore[union-attr] # see _bind
         return losses.detach()
 
     @torch.no_grad()
@@ -183,9 +169,12 @@ class _Stack:
     def _learnt(self) -> list[Tensor]:
         return [one for one in self._parameters.values() if one.requires_grad]
 
-    def _views(self) -> list[list[Tensor]]:
-        """Each member's part of the stacked parameters."""
-        return [list(own) for own in zip(*(one.detach() for one in self._learnt()), strict=True)]
+    def _bind(self) -> None:
+        """Make each member's parameters and gradients parts of the stacked ones."""
+        for column, stacked in enumerate(self._learnt()):
+            stacked.grad = torch.zeros_like(stacked)  # to which ``backward`` adds in place
+            for own, value, gradient in zip(self._own, stacked.detach(), stacked.grad, strict=True):
+                own[column].data, own[column].grad = value, gradient
 
     def _write(self, network: LightningNetwork, place: int) -> None:
         stacked = self._parameters | self._buffers
@@ -196,17 +185,15 @@ class _Stack:
         """Go on with these members alone."""
         if len(places) == len(self.left):
             return
+        for place in set(range(len(self.left))) - set(places):
+            for parameter in self._own[place]:  # without a gradient the optimizer skips it
+                parameter.grad, parameter.data = None, parameter.new_empty(0)
         self.left = [self.left[place] for place in places]
+        self._own = [self._own[place] for place in places]
         self._best = self._best[places]
         self._buffers = {name: one[places] for name, one in self._buffers.items()}
         self._parameters = {
             name: one.detach()[places].requires_grad_(one.requires_grad)
             for name, one in self._parameters.items()
         }
-        groups = self._optimizer.param_groups
-        self._optimizer.param_groups = [groups[place] for place in places]
-        if self._schedule is not None:
-            self._schedule.base_lrs = [self._schedule.base_lrs[place] for place in places]
-        for group, own in zip(self._optimizer.param_groups, self._views(), strict=True):
-            for parameter, view in zip(group["params"], own, strict=True):
-                parameter.data = view
+        self._bind()

@@ -1,4 +1,4 @@
-"""What the network's trunk is made of, and what it draws at random."""
+"""The layers of a network's trunk, and what they draw at random."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ACTIVATIONS: Final[dict[str, Callable[[], nn.Module]]] = {
 def dense(
     width: int, hidden: Sequence[int], *, norm: str, activation: str, dropout: float, rows: int
 ) -> nn.Sequential:
-    """Linear layers, each normalised, bent and thinned out.
+    """Linear layers, each followed by a norm, an activation and dropout.
 
     Args:
         width: of the input.
@@ -34,7 +34,7 @@ def dense(
         linear = nn.Linear(width, size)
         layers.append(linear)
         if norm == "batch":
-            # The normalisation takes it away again. All its gradient is rounding, which Adam would
+            # The normalisation cancels the bias. All its gradient is rounding, which Adam would
             # blow up to whole steps.
             nn.init.zeros_(linear.bias).requires_grad_(False)
             layers.append(BatchNorm(size))
@@ -64,7 +64,7 @@ class Dropout(nn.Module):
 
     Args:
         p: share of the activations dropped.
-        rows: rows of a whole batch.
+        rows: of a whole batch; a shorter one draws as much, and leaves the same for what follows.
     """
 
     below: Tensor
@@ -74,8 +74,8 @@ class Dropout(nn.Module):
         super().__init__()
         self.p = p
         self.rows = rows
-        # Tensors, so that networks trained together may each have its own; int32, as int16 can't be
-        # sent to other processes.
+        # Tensors, so that networks trained together may each have their own; int32, as int16 can't
+        # be sent to other processes.
         below = min(round(p * 2**16), 2**16 - 1) - 2**15
         self.register_buffer("below", torch.tensor(below, dtype=torch.int32), persistent=False)
         self.register_buffer("gain", torch.tensor(1 / (1 - p)), persistent=False)

@@ -1,4 +1,4 @@
-"""One call of Lightning's Trainer: its threads, its chatter, its interruptions, its records."""
+"""One call of Lightning's Trainer: its threads, its messages, its interruptions, its records."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _QUIET: Final = (
     "`max_epochs` was not set",
     "Total length of `list` across ranks is zero",
 )
-"""Lightning's remarks that call for nothing here: the table is in memory, runs are short."""
+"""Warnings of Lightning's that don't apply here: the table is in memory, runs are short."""
 
 _ONE_THREAD: Final = 1e9
 """Multiplications and additions a step below which threads cost more than they save."""
@@ -56,7 +56,13 @@ def run(
         SpeechnetError: a process that the strategy started failed.
         KeyboardInterrupt: Ctrl-C.
     """
-    _check_end(trainer)
+    callbacks = trainer.callbacks  # type: ignore[attr-defined] # set where mypy doesn't look
+    ends = any(isinstance(callback, EarlyStopping | Timer) for callback in callbacks)
+    if trainer.max_epochs == -1 and trainer.max_steps == -1 and not ends:
+        raise ConfigError(
+            "training would never end: set trainer.max_epochs, or patience and a dev part "
+            "(data.split.dev)"
+        )
     try:
         with threads(1, network, batch_size):
             trainer.fit(network, datamodule=batches)
@@ -73,7 +79,7 @@ def run(
 
 
 def is_plain(trainer: Trainer) -> bool:
-    """Whether nothing but the epochs is asked of a trainer: on one device, in float32, no limits.
+    """Whether a trainer only counts epochs: on one device, in float32, without other limits.
 
     Only then can many steps be taken at once, or many networks be trained at once: a callback, a
     profiler or a limit may want to see each step by itself.
@@ -84,13 +90,13 @@ def is_plain(trainer: Trainer) -> bool:
         and trainer.precision == "32-true"
         and isinstance(trainer_.profiler, PassThroughProfiler)
         and all(isinstance(one, _OURS) for one in trainer_.callbacks)
-        # By what they look like: 1 is one batch, 1.0 all of them.
+        # By their text: 1 is one batch, 1.0 all of them.
         and all(repr(getattr(trainer, name)) == repr(value) for name, value in _PLAIN.items())
     )
 
 
 def diverged(epoch: int) -> str:
-    """What is said of a network whose loss became NaN or infinite."""
+    """The message about a network whose loss became NaN or infinite."""
     return (
         f"the network's loss is not finite in epoch {epoch}: training diverged. Lower lr, or "
         "set trainer.gradient_clip_val"
@@ -101,14 +107,14 @@ class History(Callback):
     """Keeps what is logged, epoch by epoch, and stops a training that diverged.
 
     Args:
-        file: how the records come back from a process that the strategy started.
-        on_epoch: told of each finished epoch, in this process.
+        file: takes the records, which may be made in a process that the strategy started.
+        on_epoch: called with 1 after each epoch, in this process.
     """
 
-    def __init__(self, file: Path, on_epoch: Callable[[int], None]) -> None:
+    def __init__(self, file: Path, on_epoch: Callable[[int], None] | None) -> None:
         self._records: list[dict[str, float]] = []
         self._file = file
-        self._on_epoch: Callable[[int], None] | None = on_epoch
+        self._on_epoch = on_epoch
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Runs after the validation of the same epoch."""
@@ -124,22 +130,21 @@ class History(Callback):
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Runs in the process that trained."""
         del pl_module
-        if self._on_epoch is None and trainer.is_global_zero:
+        if trainer.is_global_zero:
             self._file.write_text(json.dumps(self._records), encoding="utf-8")
 
     def collect(self) -> list[dict[str, float]]:
-        """The records, from wherever they were made."""
-        if self._file.exists():
-            self._records = json.loads(self._file.read_text(encoding="utf-8"))
-            self._file.unlink()
-        return self._records
+        """The records of a training that has ended."""
+        records: list[dict[str, float]] = json.loads(self._file.read_text(encoding="utf-8"))
+        self._file.unlink()
+        return records
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_on_epoch": None}  # a progress bar can't follow
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        quietly().__enter__()  # what is left out here is left out there
+        quietly().__enter__()  # in that process too
 
 
 _PLAIN: Final = {
@@ -155,14 +160,14 @@ _PLAIN: Final = {
     "min_epochs": None,
     "min_steps": None,
 }
-"""What a trainer is that only counts epochs."""
+"""The settings of a trainer that only counts epochs."""
 
 _OURS: Final = (History, ModelCheckpoint, EarlyStopping)
 """Callbacks that look at whole epochs."""
 
 
 class quietly(warnings.catch_warnings):  # noqa: N801 - a context manager, read as an adverb
-    """Leaves out what Lightning says of every training, and nothing else."""
+    """Leaves out what Lightning says about every training, and nothing else."""
 
     def __enter__(self) -> Any:
         entered = super().__enter__()
@@ -173,24 +178,14 @@ class quietly(warnings.catch_warnings):  # noqa: N801 - a context manager, read 
 
 
 def quiet() -> None:
-    """Lightning reports each Trainer's hardware and advertises; once a training is too often.
+    """Silence Lightning, which reports each Trainer's hardware and advertises.
 
     Where the root logger is set to INFO, somebody wants to read it.
     """
-    logging.getLogger("lightning").handlers.clear()  # else it is said here and by the root logger
+    logging.getLogger("lightning").handlers.clear()  # else the root logger repeats it
     wanted = logging.getLogger().isEnabledFor(logging.INFO)
     for name in ("lightning.pytorch", "lightning.fabric", "lightning"):
         logging.getLogger(name).setLevel(logging.INFO if wanted else logging.WARNING)
-
-
-def _check_end(trainer: Trainer) -> None:
-    callbacks = trainer.callbacks  # type: ignore[attr-defined] # set where mypy doesn't look
-    ends = any(isinstance(callback, EarlyStopping | Timer) for callback in callbacks)
-    if trainer.max_epochs == -1 and trainer.max_steps == -1 and not ends:
-        raise ConfigError(
-            "training would never end: set trainer.max_epochs, or patience and a dev part "
-            "(data.split.dev)"
-        )
 
 
 @contextmanager

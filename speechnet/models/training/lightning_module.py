@@ -8,14 +8,19 @@ from typing import Any
 import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from speechnet.core.errors import ConfigError
 from speechnet.core.types import Targets
 from speechnet.models.training.layers import epoch_seed
-from speechnet.models.training.losses import head_loss
 from speechnet.models.training.network import Network
-from speechnet.models.training.optimizers import make_optimizer, make_schedule
-from speechnet.models.training.recall import count_hits, recall
+from speechnet.models.training.objective import (
+    count_hits,
+    head_loss,
+    make_optimizer,
+    make_schedule,
+    recall,
+)
 
 
 class LightningNetwork(Network, LightningModule):
@@ -25,7 +30,7 @@ class LightningNetwork(Network, LightningModule):
     as a ``Network`` without Lightning.
 
     Noise and dropout are drawn for a whole batch, however few rows there are, from a seed that
-    each epoch has anew: whoever trains several networks together draws the same.
+    each epoch has anew: networks trained together draw the same.
 
     Args:
         width: number of features, ``d``.
@@ -47,11 +52,7 @@ class LightningNetwork(Network, LightningModule):
         self._epoch_steps = 0
 
     def take_many_steps(self, steps: int) -> None:
-        """Expect batches of many steps each.
-
-        Args:
-            steps: of one epoch.
-        """
+        """Expect batches of many steps each, ``steps`` in an epoch."""
         self.automatic_optimization = False
         self._epoch_steps = steps
 
@@ -59,30 +60,25 @@ class LightningNetwork(Network, LightningModule):
         """What is minimised: the sum of the heads' losses, weighted; see ``head_loss``.
 
         Args:
-            logits: by target ``[n, k]``.
+            logits: by target ``[n, k]``, or ``[m, n, k]`` of several networks.
             labels: int64 ``[n, targets]``, -1 where there is no label.
 
         Returns:
-            float32 scalar.
+            float32 scalar, or ``[m]``.
         """
-        return self._weighted(self._losses_of(logits, labels))
+        return self._all_losses(logits, labels)[0]
 
-    def _losses_of(self, logits: dict[str, Tensor], labels: Tensor) -> dict[str, Tensor]:
-        """Each head's loss; see ``head_loss``."""
-        smoothing = self.config.label_smoothing
-        return {
-            target: head_loss(
-                scores,
-                labels[:, column],
-                self.class_weights(column).float(),
-                smoothing=smoothing,
+    def _all_losses(self, logits: dict[str, Tensor], labels: Tensor) -> list[Tensor]:
+        """The weighted sum, then each head's own loss."""
+        smoothing, weights = self.config.label_smoothing, self.config.loss_weights
+        losses = [
+            head_loss(
+                scores, labels[:, column], self.class_weights(column).float(), smoothing=smoothing
             )
-            for column, (target, scores) in enumerate(logits.items())
-        }
-
-    def _weighted(self, losses: dict[str, Tensor]) -> Tensor:
-        weights = self.config.loss_weights
-        return reduce(torch.add, (weights.get(name, 1.0) * one for name, one in losses.items()))
+            for column, scores in enumerate(logits.values())
+        ]
+        weighted = (weights.get(name, 1.0) * one for name, one in zip(logits, losses, strict=True))
+        return [reduce(torch.add, weighted), *losses]
 
     def on_fit_start(self) -> None:
         """Takes over the seed that was set."""
@@ -105,17 +101,15 @@ class LightningNetwork(Network, LightningModule):
         # Once an epoch: a log call costs as much as the forward pass.
         if self.trainer.is_last_batch:
             means = torch.stack(self._losses).mean(dim=0)
-            named = _by_name("train_loss", self.targets, means)
-            self.log_dict(named, on_step=False, on_epoch=True, sync_dist=True)
+            self._log("train_loss", means, on_step=False, on_epoch=True)
             self._losses.clear()
         return loss
 
     def _step(self, *batch: Tensor) -> Tensor:
         *inputs, labels = batch
-        losses = self._losses_of(self(*inputs), labels)
-        loss = self._weighted(losses)
-        self._losses.append(torch.stack([loss, *losses.values()]).detach())
-        return loss
+        losses = self._all_losses(self(*inputs), labels)
+        self._losses.append(torch.stack(losses).detach())
+        return losses[0]
 
     def _steps_on(self, X: Tensor, labels: Tensor) -> None:
         optimizer: Any = self.optimizers()
@@ -133,10 +127,8 @@ class LightningNetwork(Network, LightningModule):
         """Counts what is recognised among the dev rows."""
         *inputs, labels = batch
         logits = self(*inputs)
-        losses = self._losses_of(logits, labels)
-        means = torch.stack([self._weighted(losses), *losses.values()])
-        named = _by_name("dev_loss", self.targets, means)
-        self.log_dict(named, on_epoch=True, batch_size=len(labels), sync_dist=True)
+        losses = torch.stack(self._all_losses(logits, labels))
+        self._log("dev_loss", losses, on_epoch=True, batch_size=len(labels))
         for column, scores in enumerate(logits.values()):
             self._counts.append(
                 count_hits(scores.argmax(dim=1), labels[:, column], scores.shape[1])
@@ -146,13 +138,17 @@ class LightningNetwork(Network, LightningModule):
         """Logs each target's dev UAR, and their mean, which chooses the epoch."""
         means = torch.stack([recall(*self._counted(column)) for column in range(len(self.targets))])
         self._counts.clear()
-        means = torch.cat([means.nanmean(dim=0, keepdim=True), means])
-        self.log_dict(_by_name("dev_uar", self.targets, means), sync_dist=True)
+        self._log("dev_uar", torch.cat([means.nanmean(dim=0, keepdim=True), means]))
 
     def _counted(self, column: int) -> tuple[Tensor, Tensor]:
         """A target's dev rows of each class, recognised and all, float32 ``[k]`` each."""
         hits, rows = zip(*self._counts[column :: len(self.targets)], strict=True)
         return _over_devices(torch.stack(hits).sum(0)), _over_devices(torch.stack(rows).sum(0))
+
+    def _log(self, name: str, values: Tensor, **options: Any) -> None:
+        """Log what stands for all heads as ``name``, then each head's as ``<name>_<target>``."""
+        names = [name, *(f"{name}_{target}" for target in self.targets)]
+        self.log_dict(dict(zip(names, values, strict=True)), sync_dist=True, **options)
 
     def configure_optimizers(self) -> Any:
         """The optimizer and the schedule that the configuration names.
@@ -160,23 +156,16 @@ class LightningNetwork(Network, LightningModule):
         Raises:
             ConfigError: the schedule needs an end that the trainer doesn't have.
         """
-        config = self.config
-        optimizer = make_optimizer(
-            config.optimizer,
-            self.parameters(),
-            lr=config.lr,
-            weight_decay=config.weight_decay,
-            momentum=config.momentum,
-            # A fused one would unscale the gradients itself, too late for clipping them.
-            fused=self.trainer.precision != "16-mixed",
-        )
-        match config.schedule:
-            case "none":
-                return optimizer
-            case "plateau":
-                schedule = make_schedule("plateau", optimizer, steps=0)
-                return [optimizer], [{"scheduler": schedule, "monitor": "dev_uar"}]
-        schedule = make_schedule(config.schedule, optimizer, steps=self._steps())
+        name = self.config.schedule
+        # A fused one would unscale the gradients itself, too late for clipping them.
+        fused = self.trainer.precision != "16-mixed"
+        optimizer = make_optimizer(self.config, self.parameters(), fused=fused)
+        if name == "none":
+            return optimizer
+        if name == "plateau":
+            plateau = ReduceLROnPlateau(optimizer, mode="max")
+            return [optimizer], [{"scheduler": plateau, "monitor": "dev_uar"}]
+        schedule = make_schedule(name, optimizer, steps=self._steps())
         return [optimizer], [{"scheduler": schedule, "interval": "step"}]
 
     def _steps(self) -> int:
@@ -190,12 +179,6 @@ class LightningNetwork(Network, LightningModule):
         if self.automatic_optimization or trainer.max_epochs is None:
             return int(trainer.estimated_stepping_batches)
         return trainer.max_epochs * self._epoch_steps
-
-
-def _by_name(name: str, targets: Targets, values: Tensor) -> dict[str, Tensor]:
-    """What stands for all heads as ``name``, then each head's as ``<name>_<target>``."""
-    names = [name, *(f"{name}_{target}" for target in targets)]
-    return dict(zip(names, values, strict=True))
 
 
 def _over_devices(count: Tensor) -> Tensor:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from speechnet.core.types import Targets
 from speechnet.models.model import MODELS
-from speechnet.models.training.model import NetworkModel
+from speechnet.models.training.settings import NetworkSettings
 
 
 class Network(nn.Module):
@@ -22,9 +22,6 @@ class Network(nn.Module):
         targets: each target's ordered classes.
         model: the name of a ``NetworkModel``.
         config: its settings, as a dict of plain types.
-
-    Attributes:
-        config: the model with its settings.
     """
 
     centre: Tensor
@@ -35,18 +32,15 @@ class Network(nn.Module):
     def __init__(self, width: int, targets: Targets, model: str, config: dict[str, Any]) -> None:
         super().__init__()
         self.targets = targets
-        made = MODELS[model](**config)
-        if not isinstance(made, NetworkModel):
-            raise TypeError(f"the model {model!r} is no network")
-        self.config = made
+        self.config = cast("NetworkSettings", MODELS[model](**config))
         self.register_buffer("centre", torch.zeros(width))
         self.register_buffer("scale", torch.ones(width))
-        # A tensor, so that networks trained together may each have its own.
+        # A tensor, so that networks trained together may each have their own.
         self.register_buffer("noise", torch.tensor(self.config.noise), persistent=False)
         # By position: a target's name may be one that a module already uses, such as "type".
         for column, classes in enumerate(targets.values()):
             self.register_buffer(f"class_weights_{column}", torch.ones(len(classes)))
-        self.trunk, out = made.trunk(width)
+        self.trunk, out = self.config.trunk(width)
         self.heads = nn.ModuleList(nn.Linear(out, len(classes)) for classes in targets.values())
 
     def set_scaling(self, centre: Tensor, scale: Tensor) -> None:
@@ -60,14 +54,11 @@ class Network(nn.Module):
             self.class_weights(column).copy_(weights[target])
 
     def forward(self, x: Tensor, lengths: Tensor | None = None) -> dict[str, Tensor]:
-        """Logits of every target.
+        """Logits of every target, ``[n, k]`` each.
 
         Args:
             x: float ``[n, d]``; of sequences ``[n, frames, d]``, padded.
             lengths: frames of each sequence, int64 ``[n]``.
-
-        Returns:
-            ``[n, k]`` each.
         """
         x = (x - self.centre) / self.scale
         if self.training and self.config.noise > 0:

@@ -1,7 +1,7 @@
 """The networks of several folds as one ONNX graph, which needs neither torch nor speechnet.
 
-The graph is built operation by operation. ``torch.onnx.export`` makes the same one, but takes half
-a second a network, and writes paths of the machine into the file.
+The graph is built operation by operation. ``torch.onnx.export`` makes the same graph, but takes
+half a second a network, and writes paths of the machine into the file.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ def to_onnx(models: Sequence[Fitted], width: int) -> onnx.ModelProto:
 
     For each target ``p = mean_f softmax(log(sum_m softmax(z_fm)) / T_f)`` over the folds ``f`` and
     their members ``m``, with the logits ``z`` and the temperatures ``T``. That is ``Calibrated`` in
-    logarithms, so that float32 does where ``predict`` computes in float64. Only where logits of one
-    row lie more than 700 apart, and float64 rounds a probability to 0, do the two differ.
+    logarithms, so that float32 suffices where ``predict`` computes in float64. The two differ only
+    where logits of one row lie more than 700 apart, and float64 rounds a probability to 0.
 
     Args:
         models: one of each fold, of the same targets.
@@ -87,7 +87,7 @@ def networks(fitted: Fitted) -> list[Network]:
 
 
 class _Graph:
-    """Nodes and constants as they are collected; each value gets a name that no target has."""
+    """Nodes and constants collected so far; each value gets a name that no target has."""
 
     def __init__(self) -> None:
         self.nodes: list[onnx.NodeProto] = []

@@ -1,4 +1,4 @@
-"""Layers over frames of recordings of several lengths, which padding changes in nothing."""
+"""Layers over frames of recordings of several lengths, whose output padding doesn't change."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class FrameCNN(nn.Module):
         """Describe each recording.
 
         Args:
-            x: float ``[n, frames, d]``; what stands behind a recording's end plays no part.
+            x: float ``[n, frames, d]``; frames behind a recording's end are ignored.
             lengths: frames of each, int64 ``[n]``, 1 or more.
 
         Returns:

@@ -19,11 +19,11 @@ from torch import Tensor
 from speechnet.core.errors import ConfigError, DataError
 from speechnet.core.types import Int64, Sequences, Targets
 from speechnet.core.wording import counted
-from speechnet.models.model import VECTOR, Rows, Source, name_of
+from speechnet.models.model import MODELS, Rows, Source
 from speechnet.models.scaling import affine
 from speechnet.models.training.lightning_fit import History, is_plain, quietly, run
 from speechnet.models.training.lightning_module import LightningNetwork
-from speechnet.models.training.model import NetworkModel
+from speechnet.models.training.settings import NetworkSettings
 
 _EPOCHS: Final = 1000
 """Lightning's own limit where none is given."""
@@ -31,17 +31,26 @@ _EPOCHS: Final = 1000
 _STEPS: Final = 256
 """Steps that the trainer is given at once: an epoch of most corpora, a few MB of features."""
 
-
 TrainerFactory = Callable[[list[Callback], list[Logger]], Trainer]
 """Makes a Trainer from the configuration's ``trainer:``, with callbacks and loggers added."""
 
 
-class _Settled(NamedTuple):
-    """Properties of the trainer, resolved before training."""
+class Limits(NamedTuple):
+    """What can be known of trainings before the first.
+
+    Attributes:
+        epochs: after which a training ends; Lightning's default where there is no such limit.
+        device: where it takes place.
+        beside_others: whether one training takes one process on the CPU, so that several may go on
+            at once.
+        stackable: whether several networks may be trained as one; not where the trainer is asked
+            for anything but a number of epochs.
+    """
 
     epochs: int
+    device: torch.device
     beside_others: bool
-    stackable: tuple[int, torch.device] | None
+    stackable: bool
 
 
 @dataclass(frozen=True)
@@ -62,7 +71,7 @@ class NetworkTrainer:
 
     def fit(
         self,
-        config: NetworkModel,
+        config: NetworkSettings,
         *,
         train: Int64,
         dev: Int64,
@@ -70,19 +79,19 @@ class NetworkTrainer:
         folder: Path,
         name: str,
         loggers: Sequence[Logger] = (),
-        on_epoch: Callable[[int], None] = lambda _: None,
+        on_epoch: Callable[[int], None] | None = None,
     ) -> tuple[Path, list[dict[str, float]]]:
         """Train one network.
 
         Args:
-            config: its shape and optimiser.
+            config: its settings.
             train: rows to fit on.
             dev: rows for early stopping and the best epoch; empty keeps the last epoch.
             seed: of the weights, the batches, the noise and the dropout.
             folder: where the checkpoint goes.
             name: of the checkpoint, without ending.
             loggers: Lightning loggers.
-            on_epoch: told of each finished epoch.
+            on_epoch: called with 1 after each epoch.
 
         Returns:
             The checkpoint, and a record of each epoch: epoch, train_loss, dev_loss, dev_uar, each
@@ -116,7 +125,7 @@ class NetworkTrainer:
                 callbacks.append(EarlyStopping("dev_uar", mode="max", patience=config.patience))
             trainer = self.make_trainer(callbacks, list(loggers))
             at_once = config.batch_size
-            if config.takes == VECTOR and config.schedule != "plateau" and is_plain(trainer):
+            if config.takes == "vector" and config.schedule != "plateau" and is_plain(trainer):
                 network.take_many_steps(-(-len(train) // config.batch_size))
                 at_once *= _STEPS
             batches = self.rows.loaders(
@@ -127,58 +136,42 @@ class NetworkTrainer:
             raise ConfigError("the network was trained for no epoch; see trainer.max_epochs")
         # Lightning makes its paths absolute and follows links: only the name is what was asked for.
         path = folder / Path(checkpoint.best_model_path).name
-        # Asked of the file: where the dev part is not scored in every epoch, records repeat.
+        # Read from the file: where the dev part is not scored in every epoch, records repeat.
         kept = torch.load(path, map_location="cpu", weights_only=True)["epoch"]
         return path, [one | {"chosen": one["epoch"] == kept} for one in history.collect()]
 
-    def fits_beside_others(self) -> bool:
-        """Whether one training takes one process on the CPU, so that several may go on at once."""
-        return self._settled.beside_others
-
-    def stackable(self) -> tuple[int, torch.device] | None:
-        """How many epochs a network is trained for at most, and where.
-
-        Returns:
-            None where networks have to be trained one by one: where more than epochs is asked of
-            the trainer, or there is no last one.
-        """
-        return self._settled.stackable
-
-    @property
-    def epochs(self) -> int:
-        """After which a training ends; Lightning's default where there is no such limit."""
-        return self._settled.epochs
-
     @cached_property
-    def _settled(self) -> _Settled:
+    def limits(self) -> Limits:
+        """What the configuration's ``trainer:`` amounts to."""
         with quietly():
             trainer = self.make_trainer([], [])
         epochs = _EPOCHS if trainer.max_epochs is None else trainer.max_epochs
-        counts = epochs >= 1 and is_plain(trainer)
-        return _Settled(
-            epochs if epochs >= 1 else _EPOCHS,
-            isinstance(trainer.accelerator, CPUAccelerator) and trainer.num_devices == 1,
-            (epochs, trainer.strategy.root_device) if counts else None,
+        return Limits(
+            epochs=epochs if epochs >= 1 else _EPOCHS,
+            device=trainer.strategy.root_device,
+            beside_others=isinstance(trainer.accelerator, CPUAccelerator)
+            and trainer.num_devices == 1,
+            stackable=epochs >= 1 and is_plain(trainer),
         )
 
-    def network(self, config: NetworkModel, train: Int64) -> LightningNetwork:
+    def network(self, config: NetworkSettings, train: Int64) -> LightningNetwork:
         """An untrained network, with the scaling and the class weights of its training rows."""
         rows = Rows(self.rows, train, config.extractor)
         X, labels = rows.features, rows.labels
         if isinstance(X, Sequences):
             X = X.frames
+        name = next(name for name, kind in MODELS.items() if kind is type(config))
         plain = asdict(replace(config, grid={}))
         targets = {target: list(classes) for target, classes in self.targets.items()}
-        network = LightningNetwork(X.shape[1], targets, name_of(config), plain)
+        network = LightningNetwork(X.shape[1], targets, name, plain)
         centre, scale = affine(self.scaling, X)
         network.set_scaling(torch.from_numpy(centre), torch.from_numpy(scale))
         if config.class_weights == "balanced":
-            network.set_class_weights(
-                {
-                    target: balanced_weights(labels[:, column], len(classes))
-                    for column, (target, classes) in enumerate(self.targets.items())
-                }
+            weights = (
+                balanced_weights(codes, len(classes))
+                for codes, classes in zip(labels.T, targets.values(), strict=True)
             )
+            network.set_class_weights(dict(zip(targets, weights, strict=True)))
         return network
 
 

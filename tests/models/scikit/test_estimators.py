@@ -21,14 +21,10 @@ from speechnet.models.classical.logreg import LogReg
 from speechnet.models.classical.sklearn_mlp import SklearnMLP
 from speechnet.models.classical.svm import SVM
 from speechnet.models.scikit import files as persistence
-from speechnet.models.scikit.estimators import (
-    FitAndScore,
-    FittedEstimators,
-    fit_estimator,
-    make_pipeline,
-)
+from speechnet.models.scikit.estimators import FittedEstimators, fit_estimator
 from speechnet.models.scikit.files import TRUSTED, own_skops
 from speechnet.models.scikit.model import ScikitModel
+from speechnet.models.scikit.pipelines import FitAndScore, make_pipeline
 
 pytestmark = pytest.mark.slow
 

@@ -17,10 +17,10 @@ from speechnet.core.errors import ConfigError
 from speechnet.data.datamodule import SpeechDataModule
 from speechnet.models.neural.mlp import MLP
 from speechnet.models.scaling import affine
+from speechnet.models.search import score
 from speechnet.models.training.fitted import FittedNetworks
 from speechnet.models.training.lightning_module import LightningNetwork
 from speechnet.models.training.trainer import balanced_weights
-from speechnet.models.tuning.search import score
 from speechnet.splits.config import SplitConfig
 
 pytestmark = pytest.mark.slow
@@ -281,8 +281,8 @@ class TestSettings:
 
     def test_beside_others(self, data: SpeechDataModule, trainer_of: Callable[..., Any]) -> None:
         """Several trainings may go on at once where each is one process on the CPU."""
-        assert trainer_of(data).fits_beside_others()
-        assert not trainer_of(data, devices=2).fits_beside_others()
+        assert trainer_of(data).limits.beside_others
+        assert not trainer_of(data, devices=2).limits.beside_others
 
     def test_two_devices(self, hard: SpeechDataModule, fit: Fit) -> None:
         """Two processes train one network; its records and its checkpoint come back."""

@@ -12,13 +12,13 @@ from helpers.tables import TARGETS, speech_data
 
 from speechnet.core.types import Int64
 from speechnet.data.datamodule import SpeechDataModule
+from speechnet.models.model import Candidate
 from speechnet.models.neural.mlp import MLP
+from speechnet.models.search import Tried, best, search
 from speechnet.models.training import search as network_search
 from speechnet.models.training.fitted import FittedNetworks
 from speechnet.models.training.search import FitAndScoreNetwork, NetworkSearch
 from speechnet.models.training.trainer import NetworkTrainer
-from speechnet.models.tuning.grid import Candidate
-from speechnet.models.tuning.search import Tried, best, search
 from speechnet.splits.inner import inner_folds
 
 pytestmark = pytest.mark.slow

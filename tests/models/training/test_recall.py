@@ -5,7 +5,7 @@ import pytest
 import torch
 from sklearn.metrics import recall_score
 
-from speechnet.models.training.recall import count_hits, recall
+from speechnet.models.training.objective import count_hits, recall
 
 
 def test_as_scikit_learn() -> None:

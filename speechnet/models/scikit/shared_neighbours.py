@@ -2,13 +2,13 @@
 
 The nearest k of a row's K neighbours are its k neighbours, so a metric's candidates need one graph
 for each inner fold. Candidates that differ in their algorithm alone have the same neighbours and
-the same scores, with two exceptions, in which nothing is taken for equal:
+the same scores, with two exceptions, which are respected:
 
-- Brute force works out euclidean distances by matrix products, trees by differences; the last
-  digits differ, and a duplicate may be a hair away from itself. There is a graph for each.
-- Where the k-th neighbour is as near as the next one, or two classes have the same votes but for
-  rounding, scikit-learn's answer depends on the order in which it met the rows. A candidate to
-  which that happens in a fold is fitted plainly there.
+- Brute force computes euclidean distances by matrix products, trees by differences; the last digits
+  differ, and a duplicate may be a hair away from itself. There is a graph for each.
+- Where the k-th neighbour is as near as the next one, or two classes have equal votes up to
+  rounding, scikit-learn's answer depends on the order of the rows. A candidate to which that
+  happens in a fold is fitted plainly there.
 """
 
 from __future__ import annotations
@@ -16,17 +16,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cache
 
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
 from speechnet.core.types import Float64, Int64
-from speechnet.models.tuning.grid import Candidate
-from speechnet.models.tuning.search import Scorer
-
-if TYPE_CHECKING:
-    from speechnet.models.scikit.estimators import FitAndScore
+from speechnet.models.model import Candidate
+from speechnet.models.scikit.pipelines import FitAndScore
+from speechnet.models.search import Scorer
 
 
 @dataclass(frozen=True)
@@ -48,45 +46,26 @@ class KNNSearch:
 
     def scorer(self, group: Sequence[Candidate], fit: Int64, held: Int64) -> Scorer:
         """See ``Sharing``."""
-        return _OneFold(self.plain, group, fit=fit, held=held)
+        plain, possible = self.plain, range(1, len(fit) + 1)
+        asked = [one["n_neighbors"] for one in group if one["n_neighbors"] in possible]
 
+        @cache
+        def graph(distance: str) -> Graph:
+            return Graph(*plain.scaled(fit, held), plain.y[fit], distance=distance, k=max(asked))
 
-class _OneFold:
-    """Scores candidates of one metric on one inner fold."""
+        @cache
+        def shared(distance: str, weights: str, k: int) -> float | None:
+            predicted = graph(distance).predict(k, weights)
+            return None if predicted is None else plain.score(held, predicted)
 
-    def __init__(
-        self, plain: FitAndScore, group: Sequence[Candidate], *, fit: Int64, held: Int64
-    ) -> None:
-        self._plain = plain
-        self._fit = fit
-        self._held = held
-        self._possible = range(1, len(fit) + 1)
-        self._largest = max(
-            (one["n_neighbors"] for one in group if one["n_neighbors"] in self._possible), default=0
-        )
-        self._graphs: dict[str, Graph] = {}
-        self._scores: dict[tuple[str, str, int], float | None] = {}
+        def score(candidate: Candidate) -> float:
+            k, value = candidate["n_neighbors"], None
+            if k in possible:
+                distance = distance_name(candidate, rows=len(fit), width=plain.X.shape[1])
+                value = shared(distance, candidate["weights"], k)
+            return plain(candidate, fit, held) if value is None else value
 
-    def __call__(self, candidate: Candidate) -> float:
-        value = self._shared(candidate) if candidate["n_neighbors"] in self._possible else None
-        return self._plain(candidate, self._fit, self._held) if value is None else value
-
-    def _shared(self, candidate: Candidate) -> float | None:
-        k, weights = candidate["n_neighbors"], candidate["weights"]
-        distance = distance_name(candidate, rows=len(self._fit), width=self._plain.X.shape[1])
-        if (distance, weights, k) not in self._scores:
-            predicted = self._graph(distance).predict(k, weights)
-            self._scores[distance, weights, k] = (
-                None if predicted is None else self._plain.score(self._held, predicted)
-            )
-        return self._scores[distance, weights, k]
-
-    def _graph(self, distance: str) -> Graph:
-        if distance not in self._graphs:
-            fit, held = self._plain.scaled(self._fit, self._held)
-            y = self._plain.y[self._fit]
-            self._graphs[distance] = Graph(fit, y, held, distance=distance, k=self._largest)
-        return self._graphs[distance]
+        return score
 
 
 def distance_name(candidate: Candidate, *, rows: int, width: int) -> str:
@@ -112,14 +91,14 @@ class Graph:
 
     Args:
         fit: float64 ``[n, d]``, scaled.
-        y: int64 ``[n]``, their classes.
         held: float64 ``[m, d]``, scaled.
+        y: int64 ``[n]``, the classes of the former.
         distance: as ``distance_name`` gives it.
         k: the most neighbours that will be asked for, 1 to ``n``.
     """
 
-    def __init__(self, fit: Float64, y: Int64, held: Float64, *, distance: str, k: int) -> None:
-        # One more than asked for: whether the last is as near as the next.
+    def __init__(self, fit: Float64, held: Float64, y: Int64, *, distance: str, k: int) -> None:
+        # One more than asked for: to see whether the last is as near as the next.
         nearest = NearestNeighbors(
             n_neighbors=min(k + 1, len(fit)), algorithm="brute", metric=distance
         )
@@ -157,7 +136,7 @@ def _inverse(distances: Float64) -> Float64:
 
 
 def _close(votes: Float64) -> bool:
-    """Whether anywhere the two classes of most votes differ by less than rounding may make out."""
+    """Whether the two classes of most votes are equal up to rounding in any row."""
     if votes.shape[1] == 1:
         return False
     second, first = np.partition(votes, -2, axis=1)[:, -2:].T

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from statistics import fmean
-from typing import Final, Protocol, runtime_checkable
+from typing import Final, NamedTuple, Protocol, runtime_checkable
 
 import joblib
 import numpy as np
@@ -18,9 +18,16 @@ from speechnet.core.errors import ConfigError, SpeechnetError
 from speechnet.core.metrics import METRICS
 from speechnet.core.thread_warnings import collected_warnings
 from speechnet.core.types import Int64
-from speechnet.models.tuning.grid import Candidate
+from speechnet.models.model import Candidate
 
 InnerFolds = Sequence[tuple[Int64, Int64]]
+"""Rows to fit on and rows to score, of each inner fold."""
+
+FitAndScore = Callable[[Candidate, Int64, Int64], float]
+"""Fits a candidate on some rows and scores it on others."""
+
+Scorer = Callable[[Candidate], float]
+"""Fits and scores a candidate on one inner fold."""
 
 _LINE_SEARCH: Final = "Line Search failed"
 """The warning, of no category, with which scikit-learn's ``newton-cg`` gives up."""
@@ -34,7 +41,7 @@ class Tried:
         candidate: its hyper-parameters.
         scores: one for each inner fold; NaN where it failed.
         unconverged: how many of its fits stopped before they had converged.
-        error: why it failed first, else empty; a candidate that failed can't win.
+        error: its first failure, or an empty text; a candidate that failed can't win.
     """
 
     candidate: Candidate
@@ -48,25 +55,14 @@ class Tried:
         return fmean(self.scores)
 
 
-FitAndScore = Callable[[Candidate, Int64, Int64], float]
-"""Fit a candidate on some rows, score it on others."""
-
-Scorer = Callable[[Candidate], float]
-"""Fit and score a candidate on one inner fold."""
-
-
 @runtime_checkable
 class Sharing(Protocol):
     """Fits and scores candidates of which some share work; picklable."""
 
     def groups(self, candidates: Sequence[Candidate]) -> list[list[int]]:
-        """Positions of candidates that share, each once.
+        """Positions of the candidates that share work, each position once.
 
-        Args:
-            candidates: all of them.
-
-        Returns:
-            The groups, those that take longest first; in each, the order to score in.
+        The groups that take longest come first; a group is scored in its own order.
         """
 
     def scorer(self, group: Sequence[Candidate], fit: Int64, held: Int64) -> Scorer:
@@ -88,13 +84,12 @@ def search(
     """Score every candidate on every inner fold, as scikit-learn's ``GridSearchCV`` would.
 
     Args:
-        run: fits and scores one candidate, or says which candidates share work, and how; must be
-            picklable when ``parallel``.
+        run: fits and scores the candidates; must be picklable when ``parallel``.
         candidates: in the order in which ties are decided.
         folds: rows to fit on and to score on.
         parallel: every group and fold is a task for joblib, as ``joblib.parallel_config`` says;
             else one after the other.
-        on_done: told how many more fits are done, of as many as candidates times folds.
+        on_done: called with the number of fits just finished, of candidates times folds in all.
 
     Returns:
         One record a candidate, in the order given.
@@ -116,8 +111,10 @@ def search(
         for one in islice(outcomes, len(folds)):
             done.append(one)
             on_done(len(group))
-        for position, of_candidate in zip(group, zip(*done, strict=True), strict=True):
-            records[position] = _record(candidates[position], of_candidate)
+        for position, tries in zip(group, zip(*done, strict=True), strict=True):
+            scores, unconverged, errors = zip(*tries, strict=True)
+            error = next(filter(None, errors), "")
+            records[position] = Tried(candidates[position], scores, sum(unconverged), error)
     tried = [records[position] for position in range(len(candidates))]
     if all(record.error for record in tried):
         raise ConfigError(
@@ -128,11 +125,7 @@ def search(
 
 
 def best(tried: Sequence[Tried]) -> Tried:
-    """The highest mean; of equals the first.
-
-    Args:
-        tried: of which at least one did not fail.
-    """
+    """The highest mean; of equals the first. At least one candidate must not have failed."""
     return tried[int(np.nanargmax([record.mean for record in tried]))]
 
 
@@ -163,11 +156,10 @@ def ignore_unconverged() -> Iterator[None]:
         yield
 
 
-@dataclass(frozen=True)
-class _Outcome:
+class _Outcome(NamedTuple):
     score: float
-    unconverged: bool = False
-    error: str = ""
+    unconverged: bool
+    error: str
 
 
 @dataclass(frozen=True)
@@ -191,23 +183,13 @@ def _try_group(
 
 
 def _try(scorer: Scorer, candidate: Candidate) -> _Outcome:
-    with collected_warnings() as said:
+    with collected_warnings() as warned:
         try:
             value = scorer(candidate)
         except (ValueError, ArithmeticError, SpeechnetError) as error:
-            return _Outcome(float("nan"), error=f"{type(error).__name__}: {error}")
-    return _Outcome(value, unconverged=any(map(_says_unconverged, said)))
+            return _Outcome(float("nan"), False, f"{type(error).__name__}: {error}")
+    return _Outcome(value, any(map(_says_unconverged, warned)), "")
 
 
 def _says_unconverged(warning: Warning) -> bool:
     return isinstance(warning, ConvergenceWarning) or _LINE_SEARCH in str(warning)
-
-
-def _record(candidate: Candidate, outcomes: Iterable[_Outcome]) -> Tried:
-    done = list(outcomes)
-    return Tried(
-        candidate,
-        tuple(outcome.score for outcome in done),
-        unconverged=sum(outcome.unconverged for outcome in done),
-        error=next((outcome.error for outcome in done if outcome.error), ""),
-    )

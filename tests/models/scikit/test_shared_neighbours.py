@@ -10,11 +10,11 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 
 from speechnet.models.classical.knn import KNN
-from speechnet.models.scikit.estimators import FitAndScore
-from speechnet.models.tuning import shared_neighbours as knn_search
-from speechnet.models.tuning.grid import Candidate
-from speechnet.models.tuning.search import InnerFolds, search
-from speechnet.models.tuning.shared_neighbours import Graph, KNNSearch, distance_name
+from speechnet.models.model import Candidate
+from speechnet.models.scikit import shared_neighbours as knn_search
+from speechnet.models.scikit.pipelines import FitAndScore
+from speechnet.models.scikit.shared_neighbours import Graph, KNNSearch, distance_name
+from speechnet.models.search import InnerFolds, search
 
 pytestmark = pytest.mark.slow
 

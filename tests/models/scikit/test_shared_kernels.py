@@ -12,10 +12,11 @@ from sklearn.svm import SVC
 
 from speechnet.core.types import Float64, Int64
 from speechnet.models.classical.svm import SVM
-from speechnet.models.scikit.estimators import FitAndScore
-from speechnet.models.tuning import shared_kernels as svm_search
-from speechnet.models.tuning.search import InnerFolds, search
-from speechnet.models.tuning.shared_kernels import SVMSearch, kernel_matrices
+from speechnet.models.scikit import shared_kernels as svm_search
+from speechnet.models.scikit.kernels import kernel_matrices
+from speechnet.models.scikit.pipelines import FitAndScore
+from speechnet.models.scikit.shared_kernels import SVMSearch
+from speechnet.models.search import InnerFolds, search
 
 pytestmark = pytest.mark.slow
 

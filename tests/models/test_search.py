@@ -17,17 +17,10 @@ from speechnet.core.types import Float32, Int64
 from speechnet.models.classical.knn import KNN
 from speechnet.models.classical.logreg import LogReg
 from speechnet.models.classical.svm import SVM
-from speechnet.models.scikit.estimators import FitAndScore
+from speechnet.models.model import Candidate
 from speechnet.models.scikit.model import ScikitModel
-from speechnet.models.tuning.grid import Candidate
-from speechnet.models.tuning.search import (
-    Scorer,
-    Tried,
-    best,
-    ignore_unconverged,
-    score,
-    search,
-)
+from speechnet.models.scikit.pipelines import FitAndScore
+from speechnet.models.search import Scorer, Tried, best, ignore_unconverged, score, search
 
 pytestmark = pytest.mark.slow
 

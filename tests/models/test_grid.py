@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sklearn.model_selection import ParameterGrid
 
-from speechnet.models.tuning.grid import combinations
+from speechnet.models.model import combinations
 
 
 @pytest.mark.parametrize(
