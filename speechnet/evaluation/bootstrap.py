@@ -1,23 +1,21 @@
-"""Resampling of speakers: how far a score would move with other speakers of the same kind.
+"""Cluster bootstrap: how much a score would vary with other speakers of the same kind.
 
 Conventions:
-    The rows of one speaker are alike, so that whole speakers are drawn, with replacement, and with
-    each all its rows (the cluster bootstrap; Davison and Hinkley, section 3.8). Where a speaker is
-    unknown every recording is a unit of its own: intervals are then too narrow if recordings share
-    speakers after all, which is why tables say which unit it was. What varies is who is tested; the
-    trained models and the folds stay as they are.
+    The recordings of a speaker are alike, so whole speakers are drawn with replacement, each with
+    all its rows (Davison and Hinkley, section 3.8). If any speaker is unknown, every recording is
+    a unit of its own. Intervals are then too narrow if recordings do share speakers, so tables
+    state the unit. Only who is tested varies; the trained models and the folds stay as they are.
 
-    A draw in which the score is undefined, as a class had no row in it, is NaN and left out: what
-    remains is conditional on every class being there. There is no interval unless half the draws
-    are defined.
+    A draw without rows of some class leaves the score undefined (NaN) and is left out. There is no
+    interval unless half the draws are defined.
 
-    Many units are dealt at random into groups that are drawn as one (``deal``), which bounds the
-    cost of everything and keeps the spread as it is (Wolter, chapter 2, "random groups").
+    Many units are dealt at random into groups that are drawn together (``deal``), which bounds the
+    cost and keeps the spread (Wolter, chapter 2, "random groups").
 
-    Of the forms of interval tried in simulations (4 to 24 speakers, UAR of .42 to .95, 2 or 8
-    classes), the one of ``interval`` held the true UAR in 90 to 96 % of the cases where 95 were
-    meant; percentile intervals in 67 to 93 %, those expanded for few units (Hesterberg) in 77 to
-    95 %. Near a UAR of 1 with few speakers, all are a little too narrow.
+    In simulations (4 to 24 speakers, UAR of .42 to .95, 2 or 8 classes) the 95 % intervals of
+    ``interval`` held the true UAR in 90 to 96 % of cases, percentile intervals in 67 to 93 %, and
+    percentile intervals expanded for few units (Hesterberg) in 77 to 95 %. Near a UAR of 1 with few
+    speakers, all are slightly too narrow.
 
 References:
     A. C. Davison, D. V. Hinkley, "Bootstrap Methods and their Application", 1997, chapters 3, 5.
@@ -38,7 +36,8 @@ from scipy import sparse, special
 from speechnet.core.types import Float64, Int64
 
 MAX_GROUPS = 100
-"""How many units are kept apart: Student's t with 99 degrees of freedom is 1.2 % wider than z."""
+"""Above this many units they are grouped: Student's t with 99 degrees of freedom is 1.2 % wider
+than z."""
 
 _LEAST_GROUPS = 10
 
@@ -49,15 +48,15 @@ def unit_codes(files: Sequence[str], speakers: pd.Series) -> tuple[Int64, str]:
     """Number the units that rows belong to.
 
     Args:
-        files: the ``n`` row ids; one may stand there several times.
+        files: the ``n`` row ids; an id may occur several times.
         speakers: speaker or NA by file; may hold more files than these.
 
     Returns:
         The unit of each row, int64 ``[n]`` in ``0..units-1`` in order of appearance, and what a
-        unit is: ``"speaker"``, or ``"recording"`` where the speaker of some row is NA.
+        unit is: ``"speaker"``, or ``"recording"`` if the speaker of any row is NA.
 
     Raises:
-        ValueError: a file that ``speakers`` doesn't know.
+        ValueError: a file is missing from ``speakers``.
     """
     at = speakers.index.get_indexer(pd.Index(files, dtype=object))
     if (at < 0).any():
@@ -69,25 +68,21 @@ def unit_codes(files: Sequence[str], speakers: pd.Series) -> tuple[Int64, str]:
     return codes.astype(np.int64), unit
 
 
-def deal(has: NDArray[np.bool_], seed: int, *, groups: int = MAX_GROUPS) -> Int64:
-    """Deal units at random into groups of nearly equal size, where there are too many of them.
+def deal(has: NDArray[np.bool_], seed: int) -> Int64:
+    """Deal units at random into ``MAX_GROUPS`` groups of nearly equal size, if there are more.
 
-    Units that share no fold come into different groups, ten or more per set of folds; within them
-    those of a class are dealt in turn, so that a class of few recordings is not all in one group.
-
-    Args:
-        has: bool ``[u, folds, k]``, which units have rows in which fold and class.
-        seed: decides who comes to whom.
-        groups: how many there may be.
+    ``has`` says which units have rows in which fold and class, bool ``[u, folds, k]``. Units that
+    share no fold go to different groups, ten or more per set of folds. Within these, the units of a
+    class are dealt in turn, so that a rare class doesn't end up in a single group.
 
     Returns:
-        The group of each unit, int64 ``[u]``: its own number if there are no more than ``groups``.
+        The group of each unit, int64 ``[u]``; its own number up to ``MAX_GROUPS`` units.
     """
     units = len(has)
-    if units <= groups:
+    if units <= MAX_GROUPS:
         return np.arange(units)
     strata = strata_of(has.sum(axis=2) > 0)
-    room = max(_LEAST_GROUPS, groups // (int(strata.max()) + 1))
+    room = max(_LEAST_GROUPS, MAX_GROUPS // (int(strata.max()) + 1))
     chance = np.random.default_rng(seed).random(units)
     order = np.lexsort((chance, has.reshape(units, -1).argmax(axis=1), strata))
     place = np.empty(units, dtype=np.int64)
@@ -97,16 +92,11 @@ def deal(has: NDArray[np.bool_], seed: int, *, groups: int = MAX_GROUPS) -> Int6
 
 
 def strata_of(has: NDArray[np.bool_]) -> Int64:
-    """Find the sets of units that no cell connects: each is drawn by itself.
+    """Find the stratum of each unit, int64 ``[u]``: units that no shared cell connects are apart.
 
-    Speakers of different folds share no fold, and in gender recognition women and men share no
-    class. How many there are of each is then part of the design, not of what varies.
-
-    Args:
-        has: bool ``[u, cells]``, which units have rows in which cells (classes, or fold by class).
-
-    Returns:
-        The stratum of each unit, int64 ``[u]`` in ``0..strata-1``.
+    ``has`` says which units have rows in which cells (classes, or fold by class), bool
+    ``[u, cells]``. Speakers of different folds share no fold, and in gender recognition women and
+    men share no class: how many there are of each is part of the design and doesn't vary.
     """
     unit, cell = np.nonzero(has)
     count = sum(has.shape)
@@ -119,15 +109,10 @@ def strata_of(has: NDArray[np.bool_]) -> Int64:
 def bootstrap_weights(
     units: int, resamples: int, seed: int, *, strata: Int64 | None = None
 ) -> Float64:
-    """How often each unit comes up when as many as there are get drawn with replacement.
+    """Count how often each unit comes up in draws with replacement, each stratum by itself.
 
-    Args:
-        units: the number of units. The result has ``resamples * units`` numbers: ``deal`` first
-            where there may be thousands.
-        resamples: how many times to draw.
-        seed: the same seed gives the same draws.
-        strata: the stratum of each unit, int64 ``[units]``; each is drawn by itself. All are one
-            if not given.
+    ``strata`` is int64 ``[units]``; None for one stratum. The result has ``resamples * units``
+    numbers, so ``deal`` first if there may be thousands of units.
 
     Returns:
         float64 ``[resamples, units]``, whole numbers; each row sums to ``units``.
@@ -145,16 +130,11 @@ def bootstrap_weights(
 
 
 def resample(has: NDArray[np.bool_], resamples: int, seed: int) -> tuple[Float64, Int64]:
-    """Draw units, each stratum by itself.
-
-    Args:
-        has: bool ``[u, ...]``, which units have rows in which cells (classes, or fold by class).
-        resamples: how many times to draw.
-        seed: the same seed gives the same draws.
+    """Draw units, each stratum by itself; ``has`` is bool ``[u, ...]``, as for ``strata_of``.
 
     Returns:
-        How often each unit comes up, float64 ``[1 + resamples, u]``, all units once in the first
-        row, which gives the score itself; and the stratum of each, int64 ``[u]``.
+        How often each unit is drawn, float64 ``[1 + resamples, u]``: once each in the first row,
+        which gives the score itself. And the stratum of each unit, int64 ``[u]``.
     """
     strata = strata_of(has.reshape(len(has), -1))
     drawn = bootstrap_weights(len(has), resamples, seed, strata=strata)
@@ -162,16 +142,9 @@ def resample(has: NDArray[np.bool_], resamples: int, seed: int) -> tuple[Float64
 
 
 def count_by_unit(units: Int64, labels: Int64, k: int, *, count: int) -> Float64:
-    """Count the rows of each unit and class.
+    """Count the rows of each unit and class: float64 ``[count, k]``.
 
-    Args:
-        units: the unit of each row, int64 ``[n]`` in ``0..count-1``.
-        labels: the class of each row, int64 ``[n]`` in ``0..k-1``.
-        k: the number of classes.
-        count: the number of units.
-
-    Returns:
-        float64 ``[count, k]``.
+    ``units`` (in ``0..count-1``) and ``labels`` (in ``0..k-1``) are int64 ``[n]``.
 
     Raises:
         ValueError: a label outside the classes.
@@ -200,23 +173,24 @@ def interval(
 ) -> tuple[float, float]:
     """Student's t interval on the logit scale, with the spread of the draws as standard error.
 
-    ``logit(x) -+ t s / (x (1 - x))``, carried back, where ``x`` is the value as a share of the
+    ``logit(x) -+ t s / (x (1 - x))``, transformed back, where ``x`` is the value as a share of the
     bounds, ``t`` has ``n - h`` degrees of freedom for ``n`` units in ``h`` strata, and ``s`` is the
     standard deviation of the draws times ``sqrt(n / (n - h))``, which a bootstrap of few units
-    lacks. It holds the value and never leaves the bounds.
+    lacks. The interval contains the value and never leaves the bounds.
 
     Args:
         draws: the score in each resample, float64 ``[resamples]``; NaN where undefined.
-        units: how many units bear on the score: for the recall of a class, those that have it.
-        level: how often intervals like this one should hold the true value.
+        units: how many units contribute to the score: for the recall of a class, those that have
+            rows of it.
+        level: how often such intervals should contain the true value, 0 to 1.
         value: the score itself; the mean of the draws if not given.
-        bounds: where the score can lie. The default suits differences of shares; (0, 1) shares.
-        strata: in how many strata the units were drawn.
+        bounds: the range of the score. The default suits differences of shares; (0, 1) shares.
+        strata: the number of strata of the units.
 
     Returns:
-        The lower and the upper end. NaN, NaN unless there are more units than strata, half the
-        draws are defined, they differ, and the value is off the bounds: a score of 1, or of a model
-        that always says the same, has no spread to resample, which is no certainty.
+        The lower and the upper end. Both are NaN unless there are more units than strata, half the
+        draws are defined, they differ, and the value lies off the bounds. A score of 1, or that of
+        a model that always gives the same answer, has no spread to resample; that is no certainty.
 
     Raises:
         ValueError: a draw lies outside the bounds.
@@ -245,10 +219,7 @@ def interval(
 class UarDraws:
     """The UAR of any predictions of the same rows, in the same resamples.
 
-    Args:
-        true: the rows of each unit and class, float64 ``[u, k]``; each unit has some.
-        resamples: how many times to draw.
-        seed: the same seed gives the same draws.
+    ``true`` counts the rows of each unit and class, float64 ``[u, k]``; each unit has some.
     """
 
     def __init__(self, true: Float64, *, resamples: int, seed: int) -> None:
@@ -257,18 +228,14 @@ class UarDraws:
         self._weights, strata = resample(true > 0, resamples, seed)
         self._true = true.T @ self._weights.T
         self._strata = int(strata.max(initial=0)) + 1
-        # A class that one unit has varies in a way that no resample shows.
+        # No resample shows how much a class of a single unit varies.
         self._seen = not ((true > 0).sum(axis=0) == 1).any()
 
     def of(self, hits: Float64) -> Float64:
-        """The UAR of some predictions.
+        """The UAR of predictions: of all rows, then in each resample, float64 ``[1 + resamples]``.
 
-        Args:
-            hits: rows recognised of each unit and class, float64 ``[u, k]``.
-
-        Returns:
-            float64 ``[1 + resamples]``, the UAR itself first; NaN where a class of the data is
-            missing, or if they are fewer than two.
+        ``hits`` counts the correctly predicted rows of each unit and class, float64 ``[u, k]``. NaN
+        where a class has no rows left, and throughout if fewer than two classes have any.
         """
         if self._present.sum() < 2:
             return np.full(self._true.shape[1], np.nan)

@@ -2,9 +2,9 @@
 
 Conventions:
     Values of a feature change places between the test rows of one fold; nothing is fitted again.
-    The drop is the pooled UAR minus the mean of that of the shuffled rows: it says how much this
-    model relies on the feature, not how much the feature could tell. Of features that say the same,
-    each seems to matter little: shuffle them as a group. A drop below 0 is chance.
+    The drop is the pooled UAR minus the mean of that of the shuffled rows. It says how much this
+    model relies on the feature, not how informative the feature is. Each of several redundant
+    features seems to matter little: shuffle them as a group. A drop below 0 is chance.
 
     All features are shuffled in the same orders, so that two drops differ by the features alone.
 
@@ -31,12 +31,12 @@ Predict = Callable[[Float32], Int64]
 """Raw features ``[n, d]`` to the classes of all targets, int64 ``[n, targets]``."""
 
 _ROWS: Final = 2**15
-"""Rows that are predicted at once: enough for whole matrix products, few for the memory."""
+"""Rows predicted at once: enough for whole matrix products, few for the memory."""
 
 
 @dataclass(frozen=True)
 class HeldRows:
-    """The test part of one fold, whose rows were held out.
+    """The held-out test part of one fold.
 
     Attributes:
         X: float32 ``[n, d]``, raw.
@@ -51,14 +51,7 @@ class HeldRows:
     shapes: Sequence[tuple[int, int]]
 
     def count(self, share: Float64) -> list[Float64]:
-        """Add rows up by unit and class.
-
-        Args:
-            share: of each row and target, float64 ``[n, targets]``; 1 counts the rows.
-
-        Returns:
-            float64 ``[U, k]`` for each target.
-        """
+        """Add up ``share`` (float64 ``[n, targets]``) by unit and class: ``[U, k]`` each target."""
         counts = []
         for column, (units, k) in enumerate(self.shapes):
             known = self.labels[:, column] >= 0
@@ -103,15 +96,15 @@ def drops(
 
     Args:
         before: rows recognised by unit and class, float64 ``[U, k]``.
-        after: the same of each thing that was shuffled, mean over the repeats.
+        after: the same for each thing that was shuffled, mean over the repeats.
         rows: all rows by unit and class, float64 ``[U, k]``.
         seed: of the bootstrap; the same draws serve all.
         resamples: how many draws.
 
     Returns:
-        For each of ``after`` the drop and the ends of its interval, -1 to 1. NaN where fewer than
-        two classes have rows; the ends also where a class has rows of one unit only, or as
-        ``interval`` says.
+        For each of ``after`` the drop and the ends of its interval, -1 to 1. All are NaN where
+        fewer than two classes have rows. The ends are also NaN where a class has rows of one unit
+        only, or as ``interval`` says.
     """
     there = rows.sum(axis=1) > 0
     draws = UarDraws(rows[there], resamples=resamples, seed=seed)

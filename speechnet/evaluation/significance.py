@@ -1,16 +1,15 @@
 """Is one model better than another, or is it noise?
 
-Two models are compared on the same rows of the test part, pooled over folds, by their difference in
-UAR. Speakers are the units, as in ``speechnet.evaluation.bootstrap``.
+Two models are compared by their difference in UAR on the same rows of the test part, pooled over
+folds, with speakers as units (``speechnet.evaluation.bootstrap``).
 
 Permutation test:
-    If the two were equally good, it would not matter whose predictions are whose. The predictions
-    of both are exchanged for some speakers, all of a speaker's rows together; p is the share of
-    exchanges whose difference is as large as the one found, or larger, in either direction. The
-    number of rows of a class stays the same, so that the difference is a sum over units
-    ``sum_u sign_u d_u``. All ``2^u`` exchanges are counted if there are no more of them than
-    resamples; otherwise random ones and the one found, ``(1 + count) / (1 + resamples)`` (Phipson
-    and Smyth), so that p is never 0.
+    If the two were equally good, it wouldn't matter which predictions are whose. The predictions of
+    both are exchanged for some units, all rows of a unit together; p is the share of exchanges
+    whose difference is at least as large, in either direction, as the one found. The number of rows
+    of each class stays the same, so the difference is a sum over units ``sum_u sign_u d_u``. If
+    there are no more than ``resamples`` exchanges, all ``2^u`` are made. Otherwise they are drawn
+    at random and ``p = (1 + count) / (1 + resamples)`` (Phipson and Smyth), which is never 0.
 
 References:
     B. Phipson, G. K. Smyth, "Permutation P-values Should Never Be Zero", Statistical Applications
@@ -24,6 +23,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -45,22 +45,18 @@ _ROUNDING = 1e-12
 class Difference:
     """How much the UAR of one set of predictions exceeds that of another on the same rows.
 
-    Attributes:
-        difference: UAR of the first minus UAR of the second, -1 to 1; NaN if undefined.
-        low: lower end of its 95 % interval; NaN where there is none, as with a single unit.
-        high: upper end.
-        p: two-sided p value of the permutation test; NaN if the difference is.
-        first: UAR of the first.
-        second: UAR of the second.
-        units: how many units were resampled.
+    ``difference`` is ``first_value - second_value``, -1 to 1, ``low`` and ``high`` the ends of its
+    95 % interval, NaN where there is none; ``p`` is that of the two-sided permutation test, not
+    corrected for other comparisons. All are NaN where the UAR is undefined. ``units`` counts what
+    was resampled.
     """
 
     difference: float
     low: float
     high: float
     p: float
-    first: float
-    second: float
+    first_value: float
+    second_value: float
     units: int
 
 
@@ -74,23 +70,16 @@ def compare_models(
 ) -> pd.DataFrame:
     """Compare every two models on every target, on the test part pooled over folds.
 
-    Args:
-        predictions: the table of predictions.
-        targets: each target with its ordered classes.
-        speakers: speaker or NA by file.
-        seed: the same seed gives the same numbers.
-        resamples: how many resamples, and how many exchanges, to draw.
-
     Returns:
-        A row per target and pair of models, in the order they appear: ``target, metric`` (uar),
+        A row for each target and pair of models, in order of appearance: ``target, metric`` (uar),
         ``first, second, difference`` (first minus second), ``low, high, p, p_holm`` (corrected for
-        the pairs of the target), ``units`` (their number) and ``unit`` (what they are).
+        the pairs of the target), ``units`` (how many) and ``unit`` (speaker or recording).
 
     Raises:
-        ValueError: the models of a target don't predict the same files in the same folds, or
-            disagree about the truth; a file that ``speakers`` doesn't know.
+        ValueError: the models of a target predict different files or folds, or disagree about the
+            truth; a file is missing from ``speakers``.
     """
-    tables: list[pd.DataFrame] = []
+    tables = [pd.DataFrame(columns=[*COMPARISON_COLUMNS])]
     for target, classes in targets.items():
         rows = predictions[(predictions["target"] == target) & (predictions["part"] == "test")]
         if rows["model"].nunique() < 2:
@@ -99,53 +88,29 @@ def compare_models(
             called = answers(rows, ["file", "fold"])
         except ValueError as error:
             raise ValueError(f"{target}: {error}") from error
-        units, unit = unit_codes(called.index.get_level_values("file").tolist(), speakers)
-        truth, *labels = (encode(called[column], classes) for column in called)
-        found = differences(truth, labels, units, k=len(classes), seed=seed, resamples=resamples)
-        table = pd.DataFrame([vars(d) for d in found])
-        table[["first", "second"]] = list(combinations(called.columns[1:], 2))
-        adjusted = holm(table["p"].to_numpy())
-        tables.append(table.assign(target=target, metric="uar", p_holm=adjusted, unit=unit))
-    columns = list(COMPARISON_COLUMNS)
-    return pd.concat(tables)[columns] if tables else pd.DataFrame(columns=columns)
-
-
-def holm(p: Float64) -> Float64:
-    """Correct p values for their number, so that one false alarm among them all stays at its level.
-
-    The smallest is multiplied by their number ``m``, the next by ``m - 1`` and so on; none falls
-    below the one before it or exceeds 1 (Holm 1979).
-
-    Args:
-        p: float64 ``[m]``; those that are NaN stay so and don't count.
-
-    Returns:
-        The corrected p values, float64 ``[m]``, in the order given.
-    """
-    adjusted = np.full(len(p), np.nan)
-    tested = np.flatnonzero(~np.isnan(p))
-    order = tested[np.argsort(p[tested])]
-    steps = p[order] * np.arange(len(order), 0, -1)
-    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
-    return adjusted
+        pairs = [*combinations(called.columns[1:], 2)]
+        found = compare_answers(called, pairs, classes, speakers, seed=seed, resamples=resamples)
+        table = pd.DataFrame(found).assign(target=target, metric="uar")
+        table[["first", "second"]] = pairs
+        tables.append(table.assign(p_holm=holm(table["p"].to_numpy()))[[*COMPARISON_COLUMNS]])
+    return pd.concat(tables[1:] or tables)
 
 
 def answers(rows: pd.DataFrame, key: list[str]) -> pd.DataFrame:
-    """What is true of each row, and what each model answered.
+    """Put the models' predictions beside the truth.
 
-    Args:
-        rows: columns ``key, model, truth, predicted``.
-        key: what tells rows apart.
+    ``rows`` has the columns ``model, truth, predicted`` and those of ``key``, which identify a row,
+    the file or recording first.
 
     Returns:
-        By key, in the order of the first model's rows, as text: the truth in a column of no name,
-        then a column for each model.
+        Indexed by key, in the order of the first model's rows, as text: the truth in a column named
+        "", then a column for each model.
 
     Raises:
-        ValueError: a model answers a row twice, or one that another doesn't; they disagree about
-            what is true.
+        ValueError: a model predicts a row twice, or one that another doesn't; they disagree about
+            the truth.
     """
-    # as text: categories would bring classes along that are not there
+    # as text: a categorical column may list classes that don't occur
     rows = rows.astype({"model": str, "truth": str, "predicted": str})
     doubled = rows.duplicated([*key, "model"])
     if doubled.any():
@@ -169,6 +134,35 @@ def answers(rows: pd.DataFrame, key: list[str]) -> pd.DataFrame:
     return called
 
 
+def compare_answers(
+    called: pd.DataFrame,
+    pairs: Sequence[tuple[Any, Any]],
+    classes: list[str],
+    speakers: pd.Series,
+    *,
+    seed: int,
+    resamples: int,
+) -> list[dict[str, Any]]:
+    """Compare pairs of columns of a table from ``answers``, which has at least one row.
+
+    Returns:
+        The attributes of ``Difference`` for each pair, with ``rows`` (how many) and ``unit``.
+    """
+    units, unit = unit_codes(called.index.get_level_values(0).tolist(), speakers)
+    truth, *labels = (encode(column, classes) for _, column in called.items())
+    place = {name: at for at, name in enumerate(called.columns[1:])}
+    found = differences(
+        truth,
+        labels,
+        units,
+        k=len(classes),
+        seed=seed,
+        resamples=resamples,
+        pairs=[(place[first], place[second]) for first, second in pairs],
+    )
+    return [{**vars(each), "rows": len(called), "unit": unit} for each in found]
+
+
 def differences(
     truth: Int64,
     called: Sequence[Int64],
@@ -177,27 +171,19 @@ def differences(
     k: int,
     seed: int = 0,
     resamples: int = 10_000,
-    pairs: Sequence[tuple[int, int]] | None = None,
+    pairs: Sequence[tuple[int, int]] = ((0, 1),),
 ) -> list[Difference]:
-    """Compare several sets of predictions of the same rows, two by two, in the same resamples.
+    """Compare sets of predictions of the same rows in pairs, in the same resamples.
 
     Args:
         truth: int64 ``[n]`` in ``0..k-1``.
         called: the sets of predictions, each int64 ``[n]`` in ``0..k-1``.
         units: the unit of each row, int64 ``[n]``, as ``unit_codes`` gives them.
         k: the number of classes.
-        seed: the same seed gives the same numbers.
+        seed: of all draws.
         resamples: how many resamples, and how many exchanges, to draw.
-        pairs: which two of ``called``, by position; every two if not given.
-
-    Returns:
-        The difference of each pair with its 95 % interval and its p value, not corrected for other
-        comparisons.
-
-    Raises:
-        ValueError: the arrays don't fit together.
+        pairs: which two of ``called``, by position.
     """
-    _check(truth, called, units)
     found, units = np.unique(units, return_inverse=True)
     has = count_by_unit(units, truth, k, count=len(found)) > 0
     units = deal(has[:, None, :], seed)[units]
@@ -207,7 +193,7 @@ def differences(
     draws = UarDraws(true, resamples=resamples, seed=seed)
     uar = [draws.of(of_model) for of_model in hits]
     compared: list[Difference] = []
-    for i, j in combinations(range(len(called)), 2) if pairs is None else pairs:
+    for i, j in pairs:
         low, high = draws.interval(uar[i] - uar[j])
         p = _permutation_p(hits[i] - hits[j], true, seed=seed, resamples=resamples)
         first, second = float(uar[i][0]), float(uar[j][0])
@@ -215,23 +201,11 @@ def differences(
     return compared
 
 
-def _check(truth: Int64, called: Sequence[Int64], units: Int64) -> None:
-    lengths = {len(labels) for labels in (truth, units, *called)}
-    if len(lengths) > 1 or not len(truth):
-        raise ValueError(
-            f"truth, predictions and units have {sorted(lengths)} rows, expected equally many, and "
-            "at least one"
-        )
-
-
 def _permutation_p(gain: Float64, true: Float64, *, seed: int, resamples: int) -> float:
-    """The p value of a difference in UAR.
+    """The p value of a difference in UAR; see the head of this module.
 
-    Args:
-        gain: how many more rows of each unit and class the first recognised, float64 ``[u, k]``.
-        true: the rows of each unit and class, float64 ``[u, k]``.
-        seed: decides about the exchanges drawn.
-        resamples: how many, unless there are no more of them altogether.
+    ``gain`` says how many more rows of each unit and class the first got right, ``true`` how many
+    there are, float64 ``[u, k]`` both.
     """
     total = true.sum(axis=0)
     present = total > 0
@@ -245,6 +219,21 @@ def _permutation_p(gain: Float64, true: Float64, *, seed: int, resamples: int) -
         exchanged = np.arange(2**u)[:, None] >> np.arange(u) & 1
     else:
         exchanged = np.random.default_rng(seed).integers(2, size=(resamples, u))
-    differences = np.abs((1.0 - 2.0 * exchanged) @ of_unit)
-    as_large = np.count_nonzero(differences >= abs(of_unit.sum()) - _ROUNDING)
+    sums = np.abs((1.0 - 2.0 * exchanged) @ of_unit)
+    as_large = np.count_nonzero(sums >= abs(of_unit.sum()) - _ROUNDING)
     return as_large / 2**u if exact else (1 + as_large) / (1 + resamples)
+
+
+def holm(p: Float64) -> Float64:
+    """Correct p values for their number by Holm's method.
+
+    The smallest of ``m`` is multiplied by ``m``, the next by ``m - 1`` and so on; none falls below
+    the one before it or exceeds 1. With probability 0.95 no true null hypothesis then has p below
+    0.05. NaN stays NaN and doesn't count. float64 ``[m]`` both.
+    """
+    adjusted = np.full(len(p), np.nan)
+    tested = np.flatnonzero(~np.isnan(p))
+    order = tested[np.argsort(p[tested])]
+    steps = p[order] * np.arange(len(order), 0, -1)
+    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
+    return adjusted

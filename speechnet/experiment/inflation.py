@@ -105,8 +105,8 @@ def _compare(data: SpeechDataModule, rows: Int64, column: int) -> dict[str, floa
     k = int(labels.max()) + 1
     [found] = differences(labels, [first, second], units, k=k, seed=data.seed)
     return {
-        "random": found.first,
-        "disjoint": found.second,
+        "random": found.first_value,
+        "disjoint": found.second_value,
         "difference": found.difference,
         "low": found.low,
         "high": found.high,
