@@ -13,7 +13,7 @@ from speechnet.evaluation.cluster_scores import ADJUSTED, COMPARED, WITHIN
 from speechnet.evaluation.significance import SIGNIFICANT, holm
 
 SLIGHT: Final = 0.01
-"""Clusters are not said to follow a label if their information, in two decimals, is below this."""
+"""Clusters don't follow a label whose information, in two decimals, is below this."""
 
 _METHODS: Final = {
     "kmeans": "K-means",
@@ -22,12 +22,20 @@ _METHODS: Final = {
 }
 
 
+class _Ranked(NamedTuple):
+    """The scores of one clustering by label, best first, and the labels that it follows."""
+
+    overall: dict[str, float]
+    within: dict[str, float]
+    followed: set[str]
+
+
 def cluster_findings(scores: pd.DataFrame) -> list[str]:
     """Say what the clusters follow, in words.
 
-    The adjusted mutual information decides, as it is 0 at chance however many labels there are. A
-    label counts as followed if that is at least 0.01 when rounded and p at most 0.05, by Holm's
-    method for all comparisons of one clustering. Without p nothing counts as followed.
+    The adjusted mutual information decides, as it is 0 at chance however many labels there are.
+    Clusters follow a label if it is at least 0.01 when rounded and p at most 0.05, corrected by
+    Holm's method for all comparisons of one clustering. Without p they follow nothing.
 
     Args:
         scores: columns ``method, k, against, metric, value, p``, as ``Clustering.scores`` has them.
@@ -35,25 +43,22 @@ def cluster_findings(scores: pd.DataFrame) -> list[str]:
     Returns:
         First what holds for most clusterings, if anything: whether the gender comes first, and
         whether the clusters follow the speaker more than the emotion or the reverse, within a
-        gender where that can be told. Then a sentence for each clustering that has scores. Empty
-        where nothing was compared.
+        gender where that is known. Then a sentence for each clustering that has scores. Empty if
+        nothing was compared.
     """
     compared = scores[(scores["metric"] == ADJUSTED) & scores["value"].notna()]
     found: list[_Ranked] = []
     sentences = []
     for (method, k), rows in compared.groupby(["method", "k"], sort=False):
-        found.append(_ranked(rows))
-        sentences.append(_sentence(f"{_METHODS[str(method)]} with {k} clusters", found[-1]))
+        name = f"{_METHODS[str(method)]} with {k} clusters"
+        one = _ranked(rows)
+        found.append(one)
+        if rows["p"].notna().any():
+            sentences.append(_sentence(name, one))
+        else:
+            said = all_of(_scored(one.overall | one.within))
+            sentences.append(f"{name}, not compared with chance: {said}.")
     return _headline(found) + sentences
-
-
-class _Ranked(NamedTuple):
-    """One clustering: what the labels score, best first, and which of them it follows."""
-
-    overall: dict[str, float]
-    within: dict[str, float]
-    followed: set[str]
-    tested: bool
 
 
 def _ranked(rows: pd.DataFrame) -> _Ranked:
@@ -64,13 +69,10 @@ def _ranked(rows: pd.DataFrame) -> _Ranked:
         overall={label: value for label, value in ami.items() if not label.endswith(WITHIN)},
         within={label: value for label, value in ami.items() if label.endswith(WITHIN)},
         followed={label for label in rows["against"][clear] if round(ami[label], 2) >= SLIGHT},
-        tested=bool(rows["p"].notna().any()),
     )
 
 
 def _sentence(name: str, one: _Ranked) -> str:
-    if not one.tested:
-        return f"{name}, not compared with chance: {all_of(_scored(one.overall | one.within))}."
     followed, inside = (
         {label: value for label, value in scores.items() if label in one.followed}
         for scores in (one.overall, one.within)
@@ -89,28 +91,27 @@ def _scored(labels: Mapping[str, float]) -> list[str]:
 
 
 def _more(labels: Mapping[str, float]) -> str:
-    first, others = _scored(labels)[:1], _scored(labels)[1:]
-    return " more than ".join(all_of(names) for names in (first, others) if names)
+    first, *others = _scored(labels) or [""]
+    return " more than ".join([first, all_of(others)] if others else [first])
 
 
 def _headline(found: list[_Ranked]) -> list[str]:
-    """Speaker against emotion, and whether that is more than the gender; as most clusterings go."""
+    """What most clusterings follow: gender first or not, and speaker or emotion more."""
     both = [one for one in found if {*COMPARED} <= {*one.overall}]
     first = sum(next(iter(one.overall)) == "gender" and "gender" in one.followed for one in both)
     overall, inside = _winner(both), _winner(both, WITHIN)
     if first > len(both) / 2:
-        return [
-            "The clusters follow gender most"
-            + (f"; within a gender they follow {inside}." if inside else ".")
-        ]
+        more = f"; within a gender they follow {inside}" if inside else ""
+        return [f"The clusters follow gender most{more}."]
     if not overall:
         return [f"Within a gender the clusters follow {inside}."] if inside else []
     if inside == overall:
-        return [f"The clusters follow {overall}, within a gender too."]
-    if inside:
-        return [f"The clusters follow {overall}, but within a gender {inside}."]
-    unclear = any(one.within for one in both)
-    return [f"The clusters follow {overall}{', but not clearly within a gender' * unclear}."]
+        rest = ", within a gender too"
+    elif inside:
+        rest = f", but within a gender {inside}"
+    else:
+        rest = ", but not clearly within a gender" if any(one.within for one in both) else ""
+    return [f"The clusters follow {overall}{rest}."]
 
 
 def _winner(found: list[_Ranked], suffix: str = "") -> str:

@@ -1,14 +1,14 @@
-"""How compact clusters are, beside those of clouds of the same spread that have none.
+"""How compact clusters are, compared with clouds of the same spread that have no clusters.
 
 Scores without labels, by Euclidean distance between the rows that were clustered:
     silhouette: -1 to 1, higher is better.
     davies_bouldin: 0 or more, lower is better.
     calinski_harabasz: 0 or more, higher is better.
 
-In a cloud every component is drawn by itself, from the distribution with one peak that is nearest
-to the component's own: Grenander's estimator, which rises up to the peak and falls after it. Skew
-and tails stay, groups don't. (A normal distribution would take every skewed cloud for groups;
-shuffling each component would leave two groups that differ along one component as they are.)
+The components of a cloud are drawn independently, each from the unimodal distribution nearest to
+its own: Grenander's estimator, which rises up to the peak and falls after it. Skew and tails stay,
+groups don't. (With a normal distribution every skewed cloud would seem to have groups; permuting
+each component would keep two groups that differ along one component.)
 
 References:
     P. Rousseeuw, 1987; D. Davies, D. Bouldin, 1979; T. Caliński, J. Harabasz, 1974 (the scores,
@@ -40,44 +40,43 @@ INTERNAL: Final[dict[str, Callable[[Float64, Int64], float]]] = {
     "calinski_harabasz": metrics.calinski_harabasz_score,
 }
 
+_Cluster = Callable[[Float64], Assigned]
+
 CLOUDS: Final = 19
-"""Clouds at most: the fewest that can give p = 0.05; each costs a whole clustering."""
+"""The most clouds: the fewest that can give p = 0.05; each costs a whole clustering."""
 
 SILHOUETTE_ROWS: Final = 20_000
 """The silhouette compares every pair of rows: of more rows than this, a random sample is taken."""
 
 ROWS: Final = 500
-"""Rows of a cloud at most, so that its cost doesn't grow with the corpus."""
+"""The most rows of a cloud, so that its cost doesn't grow with the corpus."""
 
 _PEAKS: Final = 25
-"""Where a peak is sought: at so many quantiles."""
+"""The number of quantiles at which a peak is sought."""
 
 _SAME: Final = 1e-9
-"""Values nearer than this share of the range are as good as the same."""
+"""Values nearer than this share of the range count as the same."""
 
 
 def internal_scores(
     Z: Float64,
     assigned: Assigned,
     *,
-    cluster: Callable[[Float64], Assigned],
+    cluster: _Cluster,
     draws: int,
     seed: int,
     notes: list[str],
 ) -> Scored:
-    """The scores without labels, beside those of clouds.
+    """The scores without labels, and those of clouds; NaN unless there are 2 to n - 1 clusters.
 
     Args:
         Z: the rows that were clustered, in uncorrelated components, float64 ``[n, p]``.
         assigned: their clusters.
-        cluster: clusters other rows by the same methods; goes to other processes, as
-            ``joblib.parallel_config`` says.
+        cluster: clusters the rows of a cloud by the same methods, in the processes of
+            ``joblib.parallel_config``.
         draws: how many clouds, ``CLOUDS`` at most; 0 for none.
-        seed: of the clouds, which have ``ROWS`` rows at most, and of the silhouette's sample.
-        notes: takes a sentence if there was a sample.
-
-    Returns:
-        The scores by method, k, "" and metric; NaN unless there are 2 to n - 1 clusters.
+        seed: of the clouds and of the silhouette's sample.
+        notes: gets a sentence if there was a sample.
     """
     n, m = len(Z), min(len(Z), ROWS)
     sample = np.arange(n)
@@ -103,7 +102,7 @@ def internal_scores(
 
 
 def _internal(Z: Float64, clusters: Int64 | None, sample: Int64) -> dict[str, float]:
-    """The scores of one clustering; the silhouette of the rows of a sample."""
+    """The scores of one clustering, the silhouette of a sample of the rows."""
     scores = dict.fromkeys(INTERNAL, float("nan"))
     if clusters is None:
         return scores
@@ -127,10 +126,10 @@ class _OnePeaked(NamedTuple):
 
 
 def _one_peaked(x: Float64) -> _OnePeaked:
-    """The likeliest density of values ``[n]`` that rises up to a peak and falls after it.
+    """The maximum-likelihood density of values ``[n]`` that rises to a peak and falls after it.
 
     Between neighbours the raw density is ``1 / ((n - 1) gap)``; its isotonic regression, weighted
-    by the gaps, is the maximum of the likelihood on either side of the peak.
+    by the gaps, maximises the likelihood on either side of the peak.
     """
     x = np.sort(x)
     if x[0] == x[-1]:
@@ -153,13 +152,9 @@ def _monotone(gaps: Float64, *, rises: bool) -> Float64:
 
 
 def _score_cloud(
-    peaks: list[_OnePeaked],
-    rows: int,
-    cluster: Callable[[Float64], Assigned],
-    seed: int,
-    number: int,
+    peaks: list[_OnePeaked], rows: int, cluster: _Cluster, seed: int, number: int
 ) -> dict[tuple[str, int], dict[str, float]]:
-    """The scores of one cloud, whichever process draws it."""
+    """The scores of one cloud, the same in whichever process draws it."""
     rng = np.random.default_rng([seed, number])
     Z = np.column_stack([peak.draw(rows, rng) for peak in peaks])
     with threadpool_limits(limits=1):

@@ -1,4 +1,4 @@
-"""How much clusters tell about labels, beside what they tell about labels that say nothing.
+"""How much clusters tell about labels, compared with permuted labels.
 
 Scores against a label column (``C`` the labels, ``K`` the clusters, entropies ``H`` in nats):
     mutual_information: ``I = H(C) - H(C|K)``, 0 to ``H(C)``.
@@ -7,19 +7,18 @@ Scores against a label column (``C`` the labels, ``K`` the clusters, entropies `
     homogeneity: ``I / H(C)``, 1 if every cluster holds one label only.
     completeness: ``I / H(K)``, 1 if every label lies in one cluster only.
     v_measure: the harmonic mean of the last two.
-Speaker and emotion are also compared within gender, as whoever tells the speaker has told the
-gender too: the adjusted mutual information within each gender, averaged by number of rows.
+Clusters that tell the speaker also tell the gender, so speaker and emotion are also compared within
+gender: by the adjusted mutual information of each gender, averaged by number of rows.
 
 Chance:
-    The labels change places, the clusters stay. With the sizes of classes and clusters as they are,
-    each score rises in a straight line with the mutual information: one p serves all. (Where
-    speakers with different numbers of recordings exchange labels, the sizes of the classes change a
-    little; the real ones are kept.) The recordings of one speaker are alike, so that they must not
-    be shuffled as if they had nothing in common. A label that each speaker has only one of, such as
-    the gender, changes places between whole speakers; one that varies within a speaker, such as the
-    emotion, between recordings of the same speaker. Speakers themselves change places freely, and
-    so do all labels where some speaker is not known: then clusters of speakers may look like
-    clusters of anything that goes with them.
+    The labels are permuted, the clusters stay. With the sizes of classes and clusters fixed, each
+    score is a rising linear function of the mutual information, so one p serves all. (If speakers
+    with different numbers of recordings exchange labels, the class sizes change a little; the real
+    ones are used.) The recordings of a speaker are alike and must not be permuted as if they were
+    independent. A label that is constant within each speaker, such as the gender, is permuted among
+    speakers; one that varies within a speaker, such as the emotion, among recordings of the same
+    speaker. Speakers themselves are permuted freely, and so are all labels if any speaker is
+    unknown: clusters of speakers may then look like clusters of anything related to them.
 
 References:
     A. Rosenberg, J. Hirschberg, "V-Measure", EMNLP 2007.
@@ -32,7 +31,7 @@ References:
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -48,14 +47,11 @@ from speechnet.evaluation.chance import Null, null_of
 Assigned = Mapping[tuple[str, int], Int64 | None]
 """Clusters, int64 ``[n]``, by method and k; None where there are none."""
 
-Key = tuple[str, int, str, str]
-"""Method, k, label column ("" where no labels take part), metric."""
-
-Scored = dict[Key, tuple[float, Null]]
-"""Each score, and what it is under chance."""
+Scored = dict[tuple[str, int, str, str], tuple[float, Null]]
+"""Each score and its null, by method, k, label column ("" for none) and metric."""
 
 AGAINST: Final = ("gender", "emotion", "sentence", "speaker")
-"""The label columns that clusters are held against unless the configuration names others."""
+"""The label columns that clusters are compared with unless the configuration names others."""
 
 COMPARED: Final = ("speaker", "emotion")
 """The labels that are compared within gender."""
@@ -71,7 +67,7 @@ _FEWEST: Final = 199
 """Permutations that are made of however many rows."""
 
 _SHUFFLED: Final = 20_000_000
-"""Labels to shuffle for one column, all permutations together, unless that makes too few."""
+"""Labels to permute for one column, all permutations together, unless that makes too few."""
 
 _AT_ONCE: Final = 1_000_000
 """Labels and cells of contingency tables to hold at once."""
@@ -81,28 +77,34 @@ _SAME: Final = 1e-9
 
 
 class Labels(NamedTuple):
-    """What clusters are held against.
+    """Labels that clusters are compared with.
 
     Attributes:
-        codes: label columns by name, int64 ``[n]``, -1 where there is no label.
-        speakers: int64 ``[n]``, -1 where not known; None if there is no such column.
-        parts: for each gender with two speakers and two emotions or more the positions of its rows
-            that have both labels; empty where there is only one gender, or one of these is not to
-            be compared.
+        codes: int64 ``[n]``, -1 where there is no label.
+        parts: positions of the rows that are scored together, int64 each; scores are averaged over
+            parts by number of rows. Empty if nothing can be compared.
+        metrics: which scores.
     """
 
-    codes: dict[str, Int64]
-    speakers: Int64 | None
+    codes: Int64
     parts: list[Int64]
+    metrics: tuple[str, ...] = EXTERNAL
 
 
-def read_labels(labels: pd.DataFrame, index: Sequence[str], against: list[str] | None) -> Labels:
+def read_labels(
+    labels: pd.DataFrame, index: Sequence[str], against: list[str] | None
+) -> tuple[dict[str, Labels], Int64 | None]:
     """Number the labels of the rows that are clustered.
 
     Args:
         labels: indexed by row id.
         index: the ``n`` row ids.
         against: the columns; None for those of ``AGAINST`` that have two values or more.
+
+    Returns:
+        The labels by column. If speaker and emotion are among these, and there are two genders or
+        more, also within gender, where a gender has two speakers and two emotions or more. And the
+        speakers, int64 ``[n]``, -1 where unknown; None if there is no such column.
 
     Raises:
         ConfigError: a column that ``labels`` lacks.
@@ -115,134 +117,105 @@ def read_labels(labels: pd.DataFrame, index: Sequence[str], against: list[str] |
         raise ConfigError(
             f"evaluation.clustering.against names {unknown}, expected some of {[*rows]}"
         )
-    number = {
+    codes = {
         c: pd.factorize(rows[c])[0].astype(np.int64) for c in rows if c in (*against, *AGAINST)
     }
-    codes = {column: number[column] for column in against}
-    return Labels(codes, number.get("speaker"), _gender_parts(codes, number.get("gender")))
+    found = {c: Labels(codes[c], _varying([codes[c] >= 0], [codes[c]])) for c in against}
+    gender = codes.get("gender", np.full(len(rows), -1))
+    genders = np.unique(gender[gender >= 0])
+    if len(genders) > 1 and {*COMPARED} <= {*against}:
+        both = [codes[label] for label in COMPARED]
+        known = np.all([label >= 0 for label in both], axis=0)
+        parts = _varying([known & (gender == one) for one in genders], both)
+        if parts:
+            found |= {c + WITHIN: Labels(codes[c], parts, (ADJUSTED,)) for c in COMPARED}
+    return found, codes.get("speaker")
 
 
-def _gender_parts(codes: Mapping[str, Int64], gender: Int64 | None) -> list[Int64]:
-    if gender is None or not {*COMPARED} <= {*codes} or len(np.unique(gender[gender >= 0])) < 2:
-        return []
-    known = np.all([gender >= 0, *(codes[label] >= 0 for label in COMPARED)], axis=0)
-    parts = [np.flatnonzero(known & (gender == one)) for one in np.unique(gender[known])]
+def _varying(masks: Sequence[NDArray[np.bool_]], labels: Sequence[Int64]) -> list[Int64]:
+    """The parts, as positions, in which each of some labels has two values or more."""
     return [
-        part for part in parts if all(len(np.unique(codes[label][part])) > 1 for label in COMPARED)
+        np.flatnonzero(mask)
+        for mask in masks
+        if all(len(np.unique(label[mask])) > 1 for label in labels)
     ]
 
 
 def label_scores(
-    assigned: Assigned, labels: Labels, *, draws: int, seed: int, notes: list[str]
+    assigned: Assigned,
+    labels: Mapping[str, Labels],
+    speakers: Int64 | None,
+    *,
+    draws: int,
+    seed: int,
+    notes: list[str],
 ) -> Scored:
-    """The scores against each label column, of the rows that have a label.
+    """The scores of clusters against labels; ``labels`` and ``speakers`` as ``read_labels`` gives.
 
-    Args:
-        assigned: clusters.
-        labels: what they are held against.
-        draws: permutations; 0 for none.
-        seed: of them.
-        notes: takes a sentence where there are too many rows for that many.
-
-    Returns:
-        The scores; NaN where a clustering is missing, where there are fewer than two labels, and
-        where a formula divides by 0.
-    """
-    found: Scored = {}
-    for column, codes in labels.codes.items():
-        known = codes >= 0
-        clusterings = {key: one[known] for key, one in assigned.items() if one is not None}
-        if not clusterings or len(np.unique(codes[known])) < 2:
-            continue
-        truth = np.unique(codes[known], return_inverse=True)[1]
-        made = _affordable(draws, len(truth))
-        if made < draws:
-            notes.append(f"The labels of {column} were permuted {made} times, not {draws}.")
-        named = _all_known(labels.speakers, known)
-        drawn = draw_scores(truth, [*clusterings.values()], named, draws=made, seed=seed)
-        for key, scores in zip(clusterings, drawn, strict=True):
-            for metric, values in scores.items():
-                found[*key, column, metric] = _beside_chance(values)
-    return found
-
-
-def within_gender_scores(assigned: Assigned, labels: Labels, *, draws: int, seed: int) -> Scored:
-    """The adjusted information of speaker and emotion within each gender, averaged by rows.
-
-    Args:
-        assigned: clusters.
-        labels: what they are held against; without two genders there are no scores.
-        draws: permutations within each gender; 0 for none.
-        seed: of them.
+    Labels are permuted ``draws`` times; ``notes`` gets a sentence if there are too many rows for
+    that. A score whose formula divides by 0 is NaN; what can't be compared is left out.
     """
     there = {key: one for key, one in assigned.items() if one is not None}
-    sizes = [len(part) for part in labels.parts]
     found: Scored = {}
-    for column in COMPARED if there and sizes else ():
-        of_genders = []  # [genders][clusterings], each float64 [1 + draws]
-        for gender, part in enumerate(labels.parts):
-            drawn = draw_scores(
-                np.unique(labels.codes[column][part], return_inverse=True)[1],
+    for against, (codes, parts, metrics) in labels.items():
+        if not (there and parts):
+            continue
+        sizes = [len(part) for part in parts]
+        made = min(draws, max(_FEWEST, _SHUFFLED // sum(sizes)))
+        if made < draws:
+            notes.append(f"The labels of {against} were permuted {made} times, not {draws}.")
+        of_parts = [
+            draw_scores(
+                codes[part],
                 [one[part] for one in there.values()],
-                _all_known(labels.speakers, part),
-                draws=_affordable(draws, sum(sizes)),
-                seed=[seed, gender],
+                None if speakers is None or (speakers[part] < 0).any() else speakers[part],
+                draws=made,
+                seed=[seed, number],
             )
-            of_genders.append([scores[ADJUSTED] for scores in drawn])
-        for key, values in zip(there, np.average(of_genders, axis=0, weights=sizes), strict=True):
-            found[*key, column + WITHIN, ADJUSTED] = _beside_chance(values)
+            for number, part in enumerate(parts)
+        ]
+        weights = sizes if len(sizes) > 1 else [1]  # a single part keeps its scores to the bit
+        for key, *each in zip(there, *of_parts, strict=True):
+            for metric in metrics:
+                values = np.average([one[metric] for one in each], axis=0, weights=weights)
+                found[*key, against, metric] = float(values[0]), null_of(values[0], values[1:])
     return found
-
-
-def _beside_chance(values: Float64) -> tuple[float, Null]:
-    return float(values[0]), null_of(values[0], values[1:])
-
-
-def _affordable(draws: int, rows: int) -> int:
-    return min(draws, max(_FEWEST, _SHUFFLED // rows))
-
-
-def _all_known(speakers: Int64 | None, at: NDArray[Any]) -> Int64 | None:
-    """The speakers of these rows, unless some are not known."""
-    return None if speakers is None or (speakers[at] < 0).any() else speakers[at]
 
 
 def draw_scores(
-    truth: Int64,
+    labels: Int64,
     clusterings: Sequence[Int64],
     speakers: Int64 | None,
     *,
     draws: int,
     seed: int | list[int],
 ) -> list[dict[str, Float64]]:
-    """The scores of clusterings against labels, and against labels that changed places.
+    """The scores of clusterings against labels and against ``draws`` permutations of them.
 
-    Args:
-        truth: labels, int64 ``[n]``, 0 or more.
-        clusterings: of the same rows, int64 ``[n]`` each, 0 or more.
-        speakers: int64 ``[n]``; None where some are not known.
-        draws: how many times labels change places.
-        seed: of that; the same for every clustering.
+    All arguments are int64 ``[n]``, 0 or more; ``speakers`` is None if any is unknown. All
+    clusterings are compared with the same permutations.
 
     Returns:
-        For each clustering by score float64 ``[1 + draws]``, the real one first; NaN where it is
-        undefined.
+        For each clustering float64 ``[1 + draws]`` by score, the real one first; NaN if undefined.
     """
+    truth = np.unique(labels, return_inverse=True)[1]
     classes = int(truth.max()) + 1
     information = np.concatenate(
         [
-            [_information(labels, clusters, classes) for clusters in clusterings]
-            for labels in _permutations(truth, clusterings, speakers, draws=draws, seed=seed)
+            [_information(permuted, clusters, classes) for clusters in clusterings]
+            for permuted in _permutations(truth, clusterings, speakers, draws=draws, seed=seed)
         ],
         axis=1,
     )
     found = []
     for clusters, amounts in zip(clusterings, information, strict=True):
-        scores = {}
-        for metric, (zero, one) in _lines(truth, clusters).items():
-            span = one - zero if one - zero > _SAME else np.nan
-            scores[metric] = (amounts - zero) / span
-        found.append(scores)
+        lines = _lines(truth, clusters).items()
+        found.append(
+            {
+                metric: (amounts - zero) / (one - zero if one - zero > _SAME else np.nan)
+                for metric, (zero, one) in lines
+            }
+        )
     return found
 
 
@@ -258,6 +231,20 @@ def _lines(truth: Int64, clusters: Int64) -> dict[str, tuple[float, float]]:
         "mutual_information": (0.0, 1.0),
         ADJUSTED: (expected_mutual_information(table, len(truth)), mean),
     }
+
+
+def _information(labels: Int64, clusters: Int64, classes: int) -> Float64:
+    """Mutual information in nats of each row of labels ``[R, n]`` with the clusters ``[n]``.
+
+    ``I = log n + (sum f(n_ck) - sum f(n_c) - sum f(n_k)) / n`` with ``f(m) = m log m``.
+    """
+    (draws, n), k = labels.shape, int(clusters.max()) + 1
+    cell = np.arange(draws)[:, None] * (classes * k) + labels * k + clusters
+    counts = np.bincount(cell.ravel(), minlength=draws * classes * k).reshape(draws, classes, k)
+    f = xlogy(np.arange(n + 1), np.arange(n + 1))  # of every possible count
+    joint = f[counts].sum(axis=(1, 2))
+    of_classes, of_clusters = (f[counts.sum(axis=axis)].sum(axis=1) for axis in (2, 1))
+    return np.asarray(np.log(n) + (joint - of_classes - of_clusters) / n)
 
 
 def _permutations(
@@ -280,46 +267,18 @@ def _permutations(
 def exchanged(
     truth: Int64, speakers: Int64 | None, *, draws: int, rng: np.random.Generator
 ) -> Int64:
-    """Labels that changed places; see the head of this module.
-
-    Args:
-        truth: int64 ``[n]``.
-        speakers: int64 ``[n]``; None where some are not known.
-        draws: how many times.
-        rng: what is drawn from.
-
-    Returns:
-        int64 ``[draws, n]``.
-    """
-    if speakers is not None:
-        _, first, speaker = np.unique(speakers, return_index=True, return_inverse=True)
-        of_speaker = truth[first]
-        if not (of_speaker[speaker] == truth).all():
-            return _exchanged_within(truth, speaker, draws, rng)
-        if len(np.unique(of_speaker)) < len(of_speaker):  # else the label is the speaker
-            return rng.permuted(np.tile(of_speaker, (draws, 1)), axis=1)[:, speaker]
-    return rng.permuted(np.tile(truth, (draws, 1)), axis=1)
-
-
-def _exchanged_within(truth: Int64, speaker: Int64, draws: int, rng: np.random.Generator) -> Int64:
-    """Labels that changed places within speakers ``0 ... S - 1``, int64 ``[draws, n]``."""
-    order = np.argsort(speaker, kind="stable")
-    # sorted by speaker, then at random: the rows of each speaker stay together
-    keys = speaker[order] + rng.random((draws, len(truth)))
-    out = np.empty((draws, len(truth)), dtype=np.int64)
-    out[:, order] = truth[order][np.argsort(keys, axis=1)]
-    return out
-
-
-def _information(labels: Int64, clusters: Int64, classes: int) -> Float64:
-    """Mutual information in nats of each row of labels ``[R, n]`` with the clusters ``[n]``.
-
-    ``I = log n + (sum f(n_ck) - sum f(n_c) - sum f(n_k)) / n`` with ``f(m) = m log m``.
-    """
-    (draws, n), k = labels.shape, int(clusters.max()) + 1
-    cell = np.arange(draws)[:, None] * (classes * k) + labels * k + clusters
-    counts = np.bincount(cell.ravel(), minlength=draws * classes * k).reshape(draws, classes, k)
-    f = xlogy(np.arange(n + 1), np.arange(n + 1))  # of every count there can be
-    joint = f[counts].sum(axis=(1, 2))
-    of_classes, of_clusters = (f[counts.sum(axis=axis)].sum(axis=1) for axis in (2, 1))
-    return np.asarray(np.log(n) + (joint - of_classes - of_clusters) / n)
+    """Labels ``[n]``, permuted as the head of this module says: int64 ``[draws, n]``."""
+    if speakers is None:
+        return rng.permuted(np.tile(truth, (draws, 1)), axis=1)
+    _, first, speaker = np.unique(speakers, return_index=True, return_inverse=True)
+    of_speaker = truth[first]
+    if not (of_speaker[speaker] == truth).all():
+        order = np.argsort(speaker, kind="stable")
+        # sorted by speaker, then at random: the rows of each speaker stay together
+        keys = speaker[order] + rng.random((draws, len(truth)))
+        out = np.empty((draws, len(truth)), dtype=np.int64)
+        out[:, order] = truth[order][np.argsort(keys, axis=1)]
+        return out
+    if len(np.unique(of_speaker)) < len(of_speaker):
+        return rng.permuted(np.tile(of_speaker, (draws, 1)), axis=1)[:, speaker]
+    return exchanged(truth, None, draws=draws, rng=rng)  # the label is the speaker

@@ -8,12 +8,12 @@ from sklearn.metrics.cluster import contingency_matrix, expected_mutual_informat
 
 from speechnet.core.types import Int64
 from speechnet.evaluation import cluster_scores
+from speechnet.evaluation.chance import Null
 from speechnet.evaluation.cluster_scores import (
     Labels,
     draw_scores,
     exchanged,
     label_scores,
-    within_gender_scores,
 )
 
 pytestmark = pytest.mark.slow
@@ -29,9 +29,22 @@ SCORES = {
 
 def p_value(truth: Int64, clusters: Int64, speakers: Int64 | None, *, draws: int = 199) -> float:
     """Of one clustering and label column, by any of its scores."""
-    labels = Labels({"label": truth}, speakers, [])
-    found = label_scores({("kmeans", 2): clusters}, labels, draws=draws, seed=0, notes=[])
-    return found["kmeans", 2, "label", "mutual_information"][1].p
+    return score(truth, clusters, speakers, draws=draws)["mutual_information"][1].p
+
+
+def score(
+    truth: Int64,
+    clusters: Int64,
+    speakers: Int64 | None,
+    *,
+    notes: list[str] | None = None,
+    **at: int,
+) -> dict[str, tuple[float, Null]]:
+    """One clustering against one label column, by metric."""
+    labels = {"label": Labels(truth, [np.flatnonzero(truth >= 0)])}
+    notes = [] if notes is None else notes
+    found = label_scores({("gmm", 4): clusters}, labels, speakers, notes=notes, **{"seed": 0} | at)
+    return {metric: scored for (*_, metric), scored in found.items()}
 
 
 class TestExchange:
@@ -103,15 +116,14 @@ class TestLabels:
         rng = np.random.default_rng(0)
         truth, speakers = np.tile(np.arange(4), 20), np.repeat(np.arange(5), 16)
         clusters = np.where(rng.random(80) < 0.3, truth, rng.integers(0, 4, 80))
-        columns = Labels({"emotion": truth}, speakers, [])
-        found = label_scores({("gmm", 4): clusters}, columns, draws=99, seed=5, notes=[])
+        found = score(truth, clusters, speakers, draws=99, seed=5)
         labels = exchanged(truth, speakers, draws=99, rng=np.random.default_rng(5))
-        for metric, score in SCORES.items():
-            drawn = np.array([score(row, clusters) for row in labels])
-            p = (1 + (drawn >= score(truth, clusters) - 1e-9).sum()) / 100
+        for metric, oracle in SCORES.items():
+            drawn = np.array([oracle(row, clusters) for row in labels])
+            p = (1 + (drawn >= oracle(truth, clusters) - 1e-9).sum()) / 100
             expected = (drawn.mean(), drawn.std(ddof=1), p)
-            value, null = found["gmm", 4, "emotion", metric]
-            assert value == pytest.approx(score(truth, clusters))
+            value, null = found[metric]
+            assert value == pytest.approx(oracle(truth, clusters))
             assert null == pytest.approx(expected, abs=1e-9)
 
     def test_agreement_is_as_rare_as_can_be_told(self) -> None:
@@ -157,67 +169,55 @@ class TestLabels:
         monkeypatch.setattr(cluster_scores, "_SHUFFLED", 60 * 50)
         monkeypatch.setattr(cluster_scores, "_FEWEST", 20)
         truth, notes = np.tile(np.arange(2), 30), list[str]()
-        labels = Labels({"gender": truth}, None, [])
-        found = label_scores({("kmeans", 2): truth}, labels, draws=99, seed=0, notes=notes)
-        assert found["kmeans", 2, "gender", "v_measure"][1].p == 1 / 51
-        assert notes == ["The labels of gender were permuted 50 times, not 99."]
+        found = score(truth, truth, None, draws=99, notes=notes)
+        assert found["v_measure"][1].p == 1 / 51
+        assert notes == ["The labels of label were permuted 50 times, not 99."]
 
 
 class TestWithinGender:
     speakers = np.repeat(np.arange(8), 12)
     gender = (speakers >= 3).astype(np.int64)
+    parts = (np.flatnonzero(gender == 0), np.flatnonzero(gender == 1))
 
-    def p(self, emotion: Int64, clusters: Int64) -> dict[str, float]:
-        codes = {"speaker": self.speakers, "emotion": emotion, "gender": self.gender}
-        parts = [np.flatnonzero(self.gender == one) for one in (0, 1)]
-        nulls = within_gender_scores(
-            {("gmm", 2): clusters, ("gmm", 99): None},
-            Labels(codes, self.speakers, parts),
-            draws=199,
-            seed=0,
-        )
-        assert {key[:2] for key in nulls} == {("gmm", 2)}
-        return {against.split()[0]: null.p for (_, _, against, _), (_, null) in nulls.items()}
+    def scores(self, truth: Int64, clusters: Int64, **at: int) -> tuple[float, Null]:
+        labels = {"emotion": Labels(truth, [*self.parts], ("adjusted_mutual_information",))}
+        assigned = {("gmm", 2): clusters, ("gmm", 99): None}
+        [found] = label_scores(assigned, labels, self.speakers, notes=[], **at).values()
+        return found
 
     def test_null_is_the_average_of_permutations_by_scikit_learn(self) -> None:
         """Mean, deviation and p; labels change places within each gender."""
         rng = np.random.default_rng(0)
         emotion = rng.integers(0, 3, 96)
         clusters = np.where(rng.random(96) < 0.2, emotion, rng.integers(0, 3, 96))
-        parts = [np.flatnonzero(self.gender == one) for one in (0, 1)]
-        labels = Labels({"speaker": self.speakers, "emotion": emotion}, self.speakers, parts)
-        nulls = within_gender_scores({("gmm", 3): clusters}, labels, draws=99, seed=5)
-        score = metrics.adjusted_mutual_info_score
+        value, null = self.scores(emotion, clusters, draws=99, seed=5)
+        oracle = metrics.adjusted_mutual_info_score
         drawn, real = np.zeros(99), 0.0
-        for gender, part in enumerate(parts):
-            rows = exchanged(
-                emotion[part],
-                self.speakers[part],
-                draws=99,
-                rng=np.random.default_rng([5, gender]),
-            )
+        for gender, part in enumerate(self.parts):
+            rng = np.random.default_rng([5, gender])
+            rows = exchanged(emotion[part], self.speakers[part], draws=99, rng=rng)
             share = len(part) / 96
-            drawn += share * np.array([score(row, clusters[part]) for row in rows])
-            real += share * score(emotion[part], clusters[part])
+            drawn += share * np.array([oracle(row, clusters[part]) for row in rows])
+            real += share * oracle(emotion[part], clusters[part])
         expected = (drawn.mean(), drawn.std(ddof=1), (1 + (drawn >= real - 1e-9).sum()) / 100)
-        value, null = nulls["gmm", 3, "emotion within gender", "adjusted_mutual_information"]
         assert value == pytest.approx(real)
         assert null == pytest.approx(expected, abs=1e-9)
 
     def test_clusters_of_gender_follow_no_speaker_within(self) -> None:
         """They tell much about the speaker overall, and nothing once the gender is known."""
-        emotion = np.tile(np.arange(3), 32)
         assert p_value(self.speakers, self.gender, self.speakers) == 1 / 200
-        assert self.p(emotion, self.gender) == {"speaker": 1, "emotion": 1}
+        for truth in (self.speakers, np.tile(np.arange(3), 32)):
+            assert self.scores(truth, self.gender, draws=199, seed=0)[1].p == 1
 
     def test_what_is_there_within_gender_is_found(self) -> None:
         """Clusters of speakers or of emotions."""
         emotion = np.random.default_rng(0).integers(0, 3, 96)
-        of_speakers, of_emotions = self.p(emotion, self.speakers % 2), self.p(emotion, emotion)
-        assert of_speakers["speaker"] == of_emotions["emotion"] == 1 / 200
-        assert of_emotions["speaker"] > 0.05
+        for truth, clusters in ((self.speakers, self.speakers % 2), (emotion, emotion)):
+            assert self.scores(truth, clusters, draws=199, seed=0)[1].p == 1 / 200
+        assert self.scores(self.speakers, emotion, draws=199, seed=0)[1].p > 0.05
 
     def test_nothing_to_compare(self) -> None:
-        """No genders, no nulls."""
-        labels = Labels({"emotion": self.gender}, None, [])
-        assert within_gender_scores({("gmm", 2): self.gender}, labels, draws=9, seed=0) == {}
+        """No rows that can be compared, no scores."""
+        labels = {"emotion": Labels(self.gender, [])}
+        assigned = {("gmm", 2): self.gender}
+        assert label_scores(assigned, labels, None, draws=9, seed=0, notes=[]) == {}
