@@ -1,8 +1,8 @@
 """Scores under chance: any score beside its draws, and the UAR of a model that only guesses.
 
 A classifier that knows nothing about the labels recalls each of ``k`` classes with the share of
-predictions that it gives to that class. These shares sum to 1, so that its UAR is ``1 / k`` on
-average, whatever it prefers; how far single results lie from it depends on how much was tested.
+predictions that it gives to that class. These shares sum to 1, so its UAR is ``1 / k`` on average,
+whichever class it prefers; the spread depends on how much was tested.
 
 References:
     B. Phipson, G. Smyth, "Permutation p-values should never be zero", SAGMB 9, 2010;
@@ -25,7 +25,7 @@ _DRAWN: Final = 4_000_000
 
 
 class Null(NamedTuple):
-    """One score under chance: mean and standard deviation of the draws, and p; NaN if undefined."""
+    """A score under chance: mean and standard deviation of the draws, and p; NaN if undefined."""
 
     mean: float
     sd: float
@@ -36,17 +36,12 @@ UNDEFINED: Final = Null(np.nan, np.nan, np.nan)
 
 
 def null_of(value: float, draws: Float64, *, lower_is_better: bool = False) -> Null:
-    """Compare a score with its draws under chance.
-
-    Args:
-        value: the score.
-        draws: float64 ``[R]``.
-        lower_is_better: whether small values are the good ones.
+    """Compare a score with its draws under chance, float64 ``[R]``.
 
     Returns:
         Mean, standard deviation (R - 1 in the divisor) and
-        ``p = (1 + number of draws at least as good) / (1 + R)``; NaN where the score or a draw is,
-        or with fewer than two draws.
+        ``p = (1 + number of draws at least as good) / (1 + R)``; NaN if the score or a draw is, or
+        with fewer than two draws.
     """
     if len(draws) < 2 or not (np.isfinite(value) and np.isfinite(draws).all()):
         return UNDEFINED
@@ -64,63 +59,45 @@ def chance_interval(
     level: float = 0.95,
     resamples: int = 100_000,
 ) -> tuple[float, float]:
-    """The interval in which the UAR of a classifier lies that knows nothing about the labels.
+    """The interval that contains the UAR of a classifier that knows nothing about the labels.
 
-    The labels stay as they are; each unit is given one of the ``k`` classes, all equally likely,
-    which of all ways to guess balanced classes is the one that scatters most. The unit is what a
-    label was drawn for. Where every recording has a label of its own, it is the recording: however
-    alike the recordings of a speaker are, that says nothing about their labels. Where all
-    recordings of a speaker share a label, as a gender, it is the speaker: whoever mistakes one of
-    them will mistake them all.
+    The labels stay as they are. Each unit is assigned one of the ``k`` classes, all equally likely:
+    of all ways to guess balanced classes, this one varies most. The unit is what has a label of its
+    own. Usually that is the recording: that a speaker's recordings are alike says nothing about
+    their labels. If all recordings of a speaker share a label, such as the gender, it is the
+    speaker: whoever mistakes one of them will mistake them all.
 
     Args:
         truth: labels, int64 ``[n]``, 0 to k - 1.
-        units: which rows are predicted as one, int64 ``[n]``; None for each by itself.
+        units: the unit of each row, int64 ``[n]``; None if each row is one.
         k: number of classes.
         seed: of the draws.
-        level: share of the results that lies within.
-        resamples: number of draws. Of a level near 1 only a few of them lie outside.
+        level: the share of such classifiers whose UAR it contains, 0 to 1.
+        resamples: number of draws; at a level near 1, only a few lie outside.
 
     Returns:
-        Lower and upper bound; NaN where fewer than two classes have rows, as the UAR is.
-
-    Raises:
-        ValueError: a level that is no share.
+        Lower and upper bound; NaN if fewer than two classes have rows, as the UAR is.
     """
-    if not 0 < level < 1:
-        raise ValueError(f"level is {level:g}, expected between 0 and 1")
     if len(np.unique(truth)) < 2:
         return np.nan, np.nan
     rng = np.random.default_rng(seed)
     if units is None:
-        draws = _alone(truth, k, resamples, rng)
+        rows = np.unique(truth, return_counts=True)[1]
+        draws = (rng.binomial(rows, 1 / k, size=(resamples, len(rows))) / rows).mean(axis=1)
     else:
-        draws = _as_one(truth, units, k, resamples, rng)
+        draws = _guess_units(truth, units, k, resamples, rng)
     low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
 
-def _rows(truth: Int64, k: int) -> Int64:
-    """Rows of each class that has any."""
-    counts = np.bincount(truth, minlength=k)
-    return counts[counts > 0].astype(np.int64)
-
-
-def _alone(truth: Int64, k: int, resamples: int, rng: np.random.Generator) -> Float64:
-    rows = _rows(truth, k)
-    recalls = rng.binomial(rows, 1 / k, size=(resamples, len(rows))) / rows
-    return np.asarray(recalls.mean(axis=1))
-
-
-def _as_one(
+def _guess_units(
     truth: Int64, units: Int64, k: int, resamples: int, rng: np.random.Generator
 ) -> Float64:
     number = np.unique(units, return_inverse=True)[1]
     counts = np.zeros((number.max() + 1, k))
     np.add.at(counts, (number, truth), 1)
-    present = counts.sum(axis=0) > 0
-    shares = counts[:, present] / counts[:, present].sum(axis=0)  # [units, classes]
-    classes = np.flatnonzero(present)
+    classes = np.unique(truth)
+    shares = counts[:, classes] / counts[:, classes].sum(axis=0)  # [units, classes]
     draws = np.empty(resamples)
     at_once = max(1, _DRAWN // len(shares))
     for start in range(0, resamples, at_once):

@@ -1,4 +1,4 @@
-"""What the configuration says about ablation and clusters (``evaluation``)."""
+"""The configuration of ablation and clusters (``evaluation``)."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ Scaling = Literal["minmax", "standard", "robust", "none"]
 
 @dataclass
 class AblationConfig:
-    """What is left out or switched over to see what it brings; hyper-parameters stay as chosen.
+    """What is left out or changed to see what it contributes; hyper-parameters stay as chosen.
 
     Attributes:
         parts: ``denoise``: the other modes; ``features``: each group of features left out;
-            ``speakers``: each speaker's recordings standardised by themselves, or no longer so;
-            ``heads``: a network of its own for each target.
-        models: which of the experiment's models are asked; ``heads`` needs a network. null for one,
+            ``speakers``: standardisation by speaker switched on or off; ``heads``: a separate
+            network for each target.
+        models: which of the experiment's models take part; ``heads`` needs a network. null for one,
             svm if it is among them.
         importance: whether features are shuffled in the test parts, by group and one by one.
         repeats: how often each is shuffled.
@@ -35,22 +35,22 @@ class AblationConfig:
 
 @dataclass
 class ClusteringConfig:
-    """What is clustered, how, and against what it is held.
+    """How the features are clustered, and what the clusters are compared with.
 
     Attributes:
-        enabled: whether a run clusters at all; ``cluster_features`` itself doesn't look at it.
+        enabled: whether a run clusters at all.
         pca: principal components to cluster in; at most one less than rows, and no more than
             features.
         methods: k-means (10 starts), Gaussian mixture (full covariances), agglomerative (Ward).
         k: the numbers of clusters, 2 or more each.
-        against: label columns; None for those of gender, emotion, sentence and speaker that have
-            two values or more.
+        against: label columns to compare with; null for those of gender, emotion, sentence and
+            speaker that have two values or more.
         scaling: of each feature, before the components.
         max_agglomerative: Ward's method needs memory for every pair of rows (1.6 GB for 20,000).
             Of more rows than this, it joins the centroids of a mini-batch k-means.
-        null_draws: permutations of the labels that each score against labels is held against;
-            scores without labels are held against 19 clusterings of data without structure, of
-            at most 500 rows. 0 leaves both out.
+        null_draws: permutations of the labels that each score against labels is compared with;
+            scores without labels are compared with 19 clusterings of data without structure, of
+            at most 500 rows. 0 leaves out both.
 
     Raises:
         ConfigError: ``max_agglomerative`` is less than a number of clusters.

@@ -2,14 +2,12 @@
 
 Conventions:
     The pooled score resamples units over all folds. The mean over folds resamples units within each
-    fold if the folds have different ones, and otherwise, as in a random split, gives a unit the
-    same weight in every fold. Where folds have different units, but a class has only one unit in
-    some fold, as when one speaker is left out at a time, there is no spread within folds to see:
-    the folds themselves are resampled.
+    fold if no unit is in two folds; otherwise, as in a random split, a unit has the same weight in
+    every fold. If the folds share no units and a class has only one unit in some fold, as when one
+    speaker is left out at a time, there is no spread within folds: the folds are then resampled.
 
-    The classes that have rows must have some in a resample too, or it is left out; those without
-    rows stay out of averages over classes. A class that a single unit has gets no interval, and
-    neither has an average over it.
+    A resample that lacks a class of the data is left out; a class without rows stays out of
+    averages over classes. A class of a single unit gets no interval, nor does an average over it.
 """
 
 from __future__ import annotations
@@ -31,16 +29,14 @@ Intervals = dict[str, tuple[float, float]]
 
 
 def intervals(sample: Sample, metrics: Iterable[Metric], *, seed: int, resamples: int) -> Intervals:
-    """The interval of the mean over folds of each score.
+    """The interval of the mean over folds of each score; of one fold for a pooled score.
 
-    Args:
-        sample: the rows; one fold for a pooled score.
-        metrics: which scores.
-        seed: the same seed gives the same intervals.
-        resamples: how many resamples to draw; ``CALLS`` at most where a metric has no fast form.
+    Of ``resamples`` draws, a metric without a fast form gets ``CALLS`` at most.
     """
     has = _cells(sample)
-    if _one_unit_somewhere(has):
+    folds_of_unit = has.any(axis=2).sum(axis=1)
+    apart = has.shape[1] > 1 and (folds_of_unit == 1).all()
+    if apart and (has.sum(axis=0) == 1).any():
         return _between_folds(sample, metrics, seed, resamples)
     sample = replace(sample, unit=deal(has, seed)[sample.unit])
     return _within_folds(sample, metrics, seed, resamples)
@@ -52,12 +48,6 @@ def _cells(sample: Sample) -> NDArray[np.bool_]:
     has = np.zeros(shape, dtype=bool)
     has[sample.unit, sample.fold, sample.truth] = True
     return has
-
-
-def _one_unit_somewhere(has: NDArray[np.bool_]) -> bool:
-    """Whether the folds have different units, and some fold only one for one of its classes."""
-    folds_of_unit = has.any(axis=2).sum(axis=1)
-    return has.shape[1] > 1 and bool((folds_of_unit == 1).all() and (has.sum(axis=0) == 1).any())
 
 
 def _between_folds(
@@ -100,14 +90,14 @@ def _within_folds(
 
 
 def _rests_on(metric: Metric, has: NDArray[np.bool_]) -> Sequence[NDArray[np.bool_]]:
-    """The cells, bool ``[u, ...]``, that each score of a metric is made of."""
+    """The cells, bool ``[u, ...]``, that each score of a metric is computed from."""
     if metric.over == "class":
         return np.split(has, has.shape[2], axis=2)
     return [np.any(has, axis=2, keepdims=True) if metric.over == "rows" else has]
 
 
 def _by_fold(sample: Sample, weights: Float64) -> list[Resamples]:
-    """Each fold's rows, its units numbered anew, with their weights."""
+    """The rows of each fold with the weights of its units."""
     found = []
     for of_fold in sample.folds():
         members, unit = np.unique(of_fold.unit, return_inverse=True)

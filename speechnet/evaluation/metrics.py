@@ -4,11 +4,11 @@ Conventions:
     ``truth`` and ``predicted`` are int64 ``[n]`` in ``0..k-1``, ``probability`` is float64
     ``[n, k]`` in 0 to 1, and ``classes`` are the ``k`` names. ``N[i, j]`` counts the rows of class
     ``i`` that were predicted as ``j``; ``t`` and ``q`` are its row and column sums. Without rows,
-    and wherever a formula divides by 0, a score is NaN: never 0, and left out of an average only
-    where the average's definition says so.
+    and wherever a formula divides by 0, a score is NaN. It is never 0, and left out of an average
+    only where the average's definition says so.
 
-    NumPy is imported where it is needed: the names alone, which a configuration is checked against,
-    must cost nothing.
+    NumPy is imported inside the functions, so that checking a configuration against the metrics'
+    names costs nothing.
 """
 
 from __future__ import annotations
@@ -22,10 +22,6 @@ if TYPE_CHECKING:
     from speechnet.evaluation.resamples import Resamples
 
 
-def _accuracies(drawn: Resamples) -> Float64:
-    return drawn.share(drawn.hits.sum(axis=0), drawn.true.sum(axis=0))
-
-
 @metric(
     "accuracy",
     label="accuracy",
@@ -35,7 +31,7 @@ def _accuracies(drawn: Resamples) -> Float64:
     interval=True,
     shown=EVERYWHERE,
     chance=lambda k: 1 / k,
-    resampled=_accuracies,
+    resampled=lambda drawn: drawn.share(drawn.hits.sum(axis=0), drawn.true.sum(axis=0)),
 )
 def accuracy(truth: Int64, predicted: Int64) -> float:
     """The share of rows whose class is predicted: ``sum_c N[c, c] / n``.
@@ -47,12 +43,6 @@ def accuracy(truth: Int64, predicted: Int64) -> float:
     return float((truth == predicted).mean()) if len(truth) else float("nan")
 
 
-def _uars(drawn: Resamples) -> Float64:
-    import numpy as np
-
-    return np.asarray(drawn.recall[drawn.present].mean(axis=0))
-
-
 @metric(
     "uar",
     label="UAR",
@@ -60,7 +50,7 @@ def _uars(drawn: Resamples) -> Float64:
     interval=True,
     shown=EVERYWHERE,
     chance=lambda k: 1 / k,
-    resampled=_uars,
+    resampled=lambda drawn: drawn.recall[drawn.present].mean(axis=0),
 )
 def uar(truth: Int64, predicted: Int64) -> float:
     """Unweighted average recall: the mean recall of the classes that have rows.
@@ -100,8 +90,7 @@ def macro_f1(truth: Int64, predicted: Int64) -> float:
     """The mean F1 of the classes that are true or predicted in some row.
 
     ``mean_c 2 N[c, c] / (t[c] + q[c])`` over the classes with ``t[c] + q[c] > 0``: scikit-learn's
-    ``f1_score(average="macro")`` without ``labels``. A class that is not in the data at all is no
-    failure and doesn't count.
+    ``f1_score(average="macro")`` without ``labels``.
 
     >>> import numpy as np
     >>> macro_f1(np.array([0, 0, 0, 1]), np.array([0, 0, 1, 1]))
@@ -252,15 +241,7 @@ def auc(truth: Int64, probability: Float64) -> Float64:
 
 
 def confusion(truth: Int64, predicted: Int64, k: int) -> Int64:
-    """Count the rows of each class by what was predicted.
-
-    Args:
-        truth: int64 ``[n]`` in ``0..k-1``.
-        predicted: int64 ``[n]`` in ``0..k-1``.
-        k: the number of classes.
-
-    Returns:
-        int64 ``[k, k]``: one row per true class, one column per predicted class.
+    """Count the rows of each true class (row) and predicted class (column): int64 ``[k, k]``.
 
     >>> import numpy as np
     >>> confusion(np.array([0, 0, 1]), np.array([0, 1, 1]), 2)

@@ -1,4 +1,4 @@
-"""Which recordings a model mistook while it was most sure of itself."""
+"""Recordings that a model got wrong with the highest confidence."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ def confident_mistakes(
     count: int,
     speakers: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
-    """The test rows whose predicted class is wrong, the most confident first.
+    """The test rows whose predicted class is wrong, most confident first.
 
-    Nothing but confidence decides, so several may be of one speaker. Among equally confident rows
+    Only confidence decides, so several may be of one speaker. Among equally confident rows,
     speakers take turns. A recording that several folds test counts once: by its most confident
-    mistake, or of equal ones by that of the lowest fold.
+    mistake, and of equal ones by that of the lowest fold.
 
     Args:
-        predictions: the table of predictions; see ``speechnet.core.types.PREDICTION_COLUMNS``.
+        predictions: the table of predictions.
         models: the model of each target; other targets are left out.
         count: the most rows of each target.
         speakers: the speaker of each file; a file without one counts as a speaker of its own.
 
     Returns:
         Columns target, model, fold, file, truth, predicted, ``confidence`` (the probability of the
-        predicted class, 0 to 1) and the ``p_<class>`` of the predictions. Target after target, by
-        falling confidence.
+        predicted class, 0 to 1) and the ``p_<class>`` of the predictions. Targets in the order of
+        ``models``, each by falling confidence.
     """
     shown = predictions["model"] == predictions["target"].map(dict(models))
     wrong = predictions["truth"] != predictions["predicted"]

@@ -1,7 +1,7 @@
 """Scores of many resamples of the same rows.
 
 Metrics with a fast form are computed from sums over units, without gathering the rows of a
-resample. For the AUC of a class these sums are the numbers of pairs ``A[u, v]`` in which a row of
+resample. For the AUC of a class, these sums are the numbers of pairs ``A[u, v]`` in which a row of
 the class of unit ``u`` has a higher probability than another row of unit ``v`` (half for a tie).
 With ``w`` copies of each unit the AUC is ``w'Aw / (positives * negatives)``, exactly that of the
 repeated rows. For all other metrics the rows are repeated and the metric is called.
@@ -22,18 +22,12 @@ from speechnet.evaluation.bootstrap import count_by_unit, ratio
 from speechnet.evaluation.samples import Sample
 
 CALLS: Final = 200
-"""The most resamples of a metric that has no fast form: the standard error that an interval is made
-of is then known within 5 %, at the price of a call for each."""
+"""The most resamples of a metric without a fast form: they give the standard error within 5 %."""
 
 
 @dataclass(frozen=True)
 class Resamples:
-    """A sample whose units are repeated.
-
-    Attributes:
-        sample: the rows.
-        weights: how often each unit is repeated, float64 ``[r, units]``.
-    """
+    """A sample whose units are repeated as often as ``weights`` says, float64 ``[r, units]``."""
 
     sample: Sample
     weights: Float64
@@ -41,9 +35,9 @@ class Resamples:
     share = staticmethod(ratio)
 
     def scores(self, metric: Metric) -> Float64:
-        """The score of each resample: float64 ``[1, r]``, or ``[k, r]`` where each class has one.
+        """The score of each resample: float64 ``[1, r]``, or ``[k, r]`` for one of each class.
 
-        NaN where undefined, and where a class that the sample has isn't in the resample.
+        NaN where undefined, and where a class of the sample is missing from the resample.
         """
         if metric.resampled is None:
             repeated = [self._repeated(weights) for weights in self.weights]
@@ -70,7 +64,7 @@ class Resamples:
     @cached_property
     def hits(self) -> Float64:
         """Rows of each class that are predicted as it, float64 ``[k, r]``."""
-        hit = self.sample.truth == self.sample.predicted
+        hit = self.sample.correct
         return self._counted(self.sample.unit[hit], self.sample.truth[hit])
 
     @cached_property
@@ -95,24 +89,18 @@ class Resamples:
         return count_by_unit(unit, labels, k, count=self.weights.shape[1]).T @ self.weights.T
 
     def _pairs_won(self, c: int) -> Float64:
-        """Pairs of a row of class ``c`` that stands above one of another class, float64 ``[r]``."""
-        positive = self.sample.truth == c
-        score = self.sample.probability[:, c]
-        wins = _pair_wins(score, positive, self.sample.unit, self.weights.shape[1])
+        """Pairs of a row of class ``c`` that ranks above one of another class, float64 ``[r]``."""
+        positive, unit = self.sample.truth == c, self.sample.unit
+        score, units = self.sample.probability[:, c], np.arange(self.weights.shape[1])
+        order = np.argsort(score[~positive])
+        # below[i, v]: how many of the i lowest negative rows are of v
+        below = np.zeros((len(order) + 1, len(units)))
+        np.cumsum(unit[~positive][order, None] == units, axis=0, out=below[1:])
+        lowest = score[~positive][order]
+        ends = [np.searchsorted(lowest, score[positive], side) for side in ("left", "right")]
+        wins = (unit[positive] == units[:, None]) @ ((below[ends[0]] + below[ends[1]]) / 2)
         return np.asarray(np.einsum("ru,ru->r", self.weights @ wins, self.weights))
 
     def _repeated(self, weights: Float64) -> Sample:
         copies = weights.astype(np.int64)[self.sample.unit]
         return self.sample.take(np.repeat(np.arange(len(copies)), copies))
-
-
-def _pair_wins(score: Float64, positive: NDArray[np.bool_], unit: Int64, units: int) -> Float64:
-    """Pairs of a positive row of ``u`` above a negative one of ``v``, float64 ``[u, v]``."""
-    order = np.argsort(score[~positive])
-    # below[i, v]: how many of the i lowest negative rows are of v
-    below = np.zeros((len(order) + 1, units))
-    np.cumsum(unit[~positive][order, None] == np.arange(units), axis=0, out=below[1:])
-    ends = [np.searchsorted(score[~positive][order], score[positive], s) for s in ("left", "right")]
-    wins = (below[ends[0]] + below[ends[1]]) / 2
-    of_unit = unit[positive] == np.arange(units)[:, None]
-    return np.asarray(of_unit @ wins, dtype=np.float64)

@@ -1,9 +1,7 @@
 """Receiver operating characteristic: how well a probability ranks the rows of a class first.
 
-Conventions:
-    A class is scored against all others together. A row counts as found at a threshold if its
-    probability is at least as large; rows of equal probability are passed together, so that a
-    tie is worth half. A curve without rows on both sides is undefined: empty, with AUC NaN.
+Each class is scored against all others together. A curve without rows on both sides is undefined:
+empty, with AUC NaN.
 
 References:
     T. Fawcett, "An introduction to ROC analysis", Pattern Recognition Letters 27, 2006.
@@ -33,25 +31,43 @@ class RocCurve:
     auc: float
 
 
-def roc_curve(positive: Int64, score: Float64) -> RocCurve:
-    """The curve of one class against the rest.
+_UNDEFINED = RocCurve(np.empty(0), np.empty(0), float("nan"))
 
-    ``fpr = FP / (FP + TN)`` and ``tpr = TP / (TP + FN)`` at every distinct score, from (0, 0) to
-    (1, 1).
+
+def roc_curves(truth: Int64, probability: Float64, classes: list[str]) -> dict[str, RocCurve]:
+    """The curve of every class, then ``micro`` and ``macro``.
+
+    ``micro`` is one curve over all ``n * k`` decisions "row i is of class c". ``macro`` is the
+    vertical average (Fawcett, section 9.1): at each false positive rate, the mean of the class
+    curves' true positive rates, interpolated linearly; undefined if one class is. Where a class
+    curve is vertical, the average is taken on both sides of the step, so that its area is the mean
+    of the class AUCs, the metric ``auc_macro``. (Sampling only the upper side, as is often done,
+    gives a slightly larger area.)
 
     Args:
-        positive: int64 ``[n]``, 1 in the rows of the class and 0 in the others.
-        score: float64 ``[n]`` in 0 to 1, larger for a surer yes.
+        truth: int64 ``[n]`` in ``0..k-1``.
+        probability: float64 ``[n, k]``.
+        classes: the ``k`` class names, at least two.
+    """
+    member = (truth[:, None] == np.arange(len(classes))).astype(np.int64)
+    curves = {name: roc_curve(member[:, c], probability[:, c]) for c, name in enumerate(classes)}
+    macro = _vertical_average(list(curves.values()))
+    micro = roc_curve(member.ravel(), probability.ravel())
+    return {**curves, "micro": micro, "macro": macro}
 
-    Returns:
-        The curve; undefined unless ``positive`` holds both values.
+
+def roc_curve(positive: Int64, score: Float64) -> RocCurve:
+    """The curve of the rows where ``positive`` is 1 against those where it is 0, ``[n]`` both.
+
+    ``fpr = FP / (FP + TN)`` and ``tpr = TP / (TP + FN)`` at every distinct score, from (0, 0) to
+    (1, 1). Rows of equal score are passed together, so that a tie is worth half.
     """
     n_positive = int(positive.sum())
     n_negative = len(positive) - n_positive
     if not (n_positive and n_negative):
-        return _undefined()
+        return _UNDEFINED
     order = np.argsort(-score, kind="stable")
-    # The last row of each distinct score, then how many there are of either side up to it.
+    # The last row of each distinct score, then how many of each side there are up to it.
     last = np.append(np.flatnonzero(np.diff(score[order])), len(score) - 1)
     found = np.concatenate([[0], positive[order].cumsum()[last]])
     tpr = found / n_positive
@@ -59,40 +75,9 @@ def roc_curve(positive: Int64, score: Float64) -> RocCurve:
     return RocCurve(fpr, tpr, float(np.trapezoid(tpr, fpr)))
 
 
-def roc_curves(truth: Int64, probability: Float64, classes: list[str]) -> dict[str, RocCurve]:
-    """The curve of every class, and two averages of them.
-
-    ``micro`` is one curve over all ``n * k`` decisions "row i is of class c". ``macro`` is the
-    vertical average (Fawcett, section 9.1): at each false positive rate, the mean of the class
-    curves' true positive rates, interpolated linearly. Where a class curve is vertical the average
-    is taken on both sides of the step, so that its area is the mean of the class AUCs, which is
-    the metric ``auc_macro``. (Sampling only the upper side, as is often
-    done, gives a slightly larger area.)
-
-    Args:
-        truth: int64 ``[n]`` in ``0..k-1``.
-        probability: float64 ``[n, k]``.
-        classes: the ``k`` class names, at least two.
-
-    Returns:
-        Curves by name: every class in order, then ``micro`` and ``macro``. ``macro`` is undefined
-        as soon as one class is.
-    """
-    member = (truth[:, None] == np.arange(len(classes))).astype(np.int64)
-    curves = {name: roc_curve(member[:, c], probability[:, c]) for c, name in enumerate(classes)}
-    macro = _vertical_average(list(curves.values()))
-    curves["micro"] = roc_curve(member.ravel(), probability.ravel())
-    curves["macro"] = macro
-    return curves
-
-
-def _undefined() -> RocCurve:
-    return RocCurve(np.empty(0), np.empty(0), float("nan"))
-
-
 def _vertical_average(curves: list[RocCurve]) -> RocCurve:
     if any(np.isnan(curve.auc) for curve in curves):
-        return _undefined()
+        return _UNDEFINED
     grid = np.unique(np.concatenate([curve.fpr for curve in curves]))
     # np.interp takes the last of several points at one place: mirrored, that is the lowest.
     below = sum(np.interp(-grid, -c.fpr[::-1], c.tpr[::-1]) for c in curves) / len(curves)

@@ -1,7 +1,4 @@
-"""The table of predictions, checked and cut into arrays.
-
-``speechnet.core.types.PREDICTION_COLUMNS`` says what a predictions table holds.
-"""
+"""The table of predictions (``speechnet.core.types.PREDICTION_COLUMNS``), checked and as arrays."""
 
 from __future__ import annotations
 
@@ -20,7 +17,7 @@ from speechnet.evaluation.bootstrap import unit_codes
 PARTS: Final = ("train", "dev", "test")
 
 TOLERANCE: Final = 1e-6
-"""How far a probability may lie outside 0 to 1, or a row's sum from 1, by rounding."""
+"""How far rounding may take a probability outside 0 to 1, or a row's sum from 1."""
 
 
 @dataclass(frozen=True)
@@ -45,14 +42,10 @@ class Sample:
 
     def take(self, rows: Int64) -> Sample:
         """Some of the rows, in the order given."""
-        return Sample(
-            self.classes,
-            fold=self.fold[rows],
-            unit=self.unit[rows],
-            truth=self.truth[rows],
-            predicted=self.predicted[rows],
-            probability=self.probability[rows],
+        fold, unit, truth, predicted = (
+            array[rows] for array in (self.fold, self.unit, self.truth, self.predicted)
         )
+        return Sample(self.classes, fold, unit, truth, predicted, self.probability[rows])
 
     def folds(self) -> Iterator[Sample]:
         """The rows of each fold."""
@@ -89,9 +82,8 @@ class Block:
         model: its name.
         target: its name.
         part: train, dev or test.
-        folds: the names of the folds that ``sample`` counts.
+        folds: the names of the folds that ``sample`` numbers.
         files: the ``n`` row ids.
-        unit: what a unit of resampling is: ``speaker``, ``recording``, or "" where none was asked.
         sample: the rows.
     """
 
@@ -100,57 +92,48 @@ class Block:
     part: str
     folds: list[str]
     files: list[str]
-    unit: str
     sample: Sample
 
 
 def blocks(
     predictions: pd.DataFrame, targets: Targets, speakers: pd.Series | None = None
 ) -> Iterator[Block]:
-    """Cut a sound table of predictions into blocks, labels and folds turned into numbers.
+    """Split a valid table of predictions into blocks, with labels and folds as numbers.
 
     Args:
-        predictions: the table; where it lacks a column of probabilities they are NaN.
+        predictions: the table; probabilities are NaN if their column is missing.
         targets: each target with its ordered classes.
-        speakers: speaker or NA by file; without it units are not counted.
+        speakers: speaker or NA by file; None if no units are needed.
 
     Yields:
-        Target after target as in ``targets``, models in the order they appear, parts train, dev,
-        test.
+        Targets in order, models as they appear, parts train, dev, test.
     """
     models = pd.unique(predictions["model"])
     of_target = predictions.groupby("target", observed=True).indices
-    for target, classes in targets.items():
-        if target not in of_target:
-            continue
-        rows = predictions.iloc[of_target[target]]
-        # as text: a categorical column may bring the classes of other targets along
+    for target in [name for name in targets if name in of_target]:
+        rows, classes = predictions.iloc[of_target[target]], targets[target]
+        # as text: a categorical column may list the classes of other targets
         truth, predicted = (encode(rows[c].astype(str), classes) for c in ("truth", "predicted"))
-        probability = np.clip(_probability(rows, classes), 0.0, 1.0)  # rounding cut off
+        probability = np.clip(_probability(rows, classes), 0.0, 1.0)  # against rounding
         found = rows.groupby(["model", "part"], observed=True).indices
         for model, part in ((m, p) for m in models for p in PARTS if (m, p) in found):
             at = found[model, part]
             folds, fold = np.unique(rows["fold"].to_numpy(np.int64)[at], return_inverse=True)
-            files, codes, unit = rows["file"].iloc[at].tolist(), fold, ""
-            if speakers is not None:
-                codes, unit = unit_codes(files, speakers)
+            files = rows["file"].iloc[at].tolist()
+            unit = fold if speakers is None else unit_codes(files, speakers)[0]
             arrays = (truth[at], predicted[at], probability[at])
-            sample = Sample(classes, fold.astype(np.int64), codes, *arrays)
-            yield Block(model, target, part, [*map(str, folds)], files, unit, sample)
+            sample = Sample(classes, fold.astype(np.int64), unit, *arrays)
+            yield Block(model, target, part, [*map(str, folds)], files, sample)
 
 
 def validate_predictions(predictions: pd.DataFrame, targets: Targets) -> None:
-    """Check that a table of predictions is complete and agrees with itself.
-
-    Args:
-        predictions: the table of predictions.
-        targets: each target with its ordered classes.
+    """Check that a table of predictions is complete and consistent.
 
     Raises:
-        ValueError: a column or a key is missing; an unknown part or target; a fold that is no
-            integer; a label that is not among the classes; a row whose probabilities are not
-            finite, not in 0 to 1 or don't sum to 1 (within 1e-6), or whose predicted class is not
-            the most probable one, or one of several that tie (within 1e-6).
+        ValueError: a column or a key is missing; an unknown part or target; a fold that isn't an
+            integer; a label that isn't among the classes; a row whose probabilities are not finite,
+            not in 0 to 1 or don't sum to 1 (within 1e-6), or whose predicted class isn't the most
+            probable one, or one of several that tie (within 1e-6).
     """
     wanted = [*PREDICTION_COLUMNS, *dict.fromkeys(f"p_{c}" for k in targets.values() for c in k)]
     missing = [column for column in wanted if column not in predictions]

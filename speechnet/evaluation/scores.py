@@ -17,6 +17,8 @@ from speechnet.evaluation.samples import Block, Sample, blocks, validate_predict
 
 SCORE_COLUMNS: Final = ("model", "target", "part", "fold", "metric", "value", "low", "high")
 
+_NONE: Final = (float("nan"), float("nan"))
+
 
 def score_predictions(
     predictions: pd.DataFrame,
@@ -28,16 +30,16 @@ def score_predictions(
 ) -> pd.DataFrame:
     """Score every model on every target, part and fold by every metric.
 
-    Besides each fold's own scores there are those of ``all`` its rows pooled, and where a part has
-    two folds or more the ``mean`` and the ``sd`` (standard deviation, n - 1 in the divisor) over
-    folds. A row that stands in several folds, as training rows do, counts once for each. Mean and
-    sd are NaN as soon as one fold's value is undefined: the pooled score is the one to read there.
+    Besides each fold's scores there are those of ``all`` rows pooled and, with two or more folds,
+    their ``mean`` and ``sd`` (standard deviation, n - 1 in the divisor). A row in several folds, as
+    training rows are, counts once for each. Mean and sd are NaN if one fold's value is undefined:
+    read the pooled score then.
 
     Args:
         predictions: the table of predictions.
         targets: each target with its ordered classes.
         speakers: speaker or NA by file; without it no score gets an interval.
-        seed: the same seed gives the same intervals.
+        seed: of the intervals.
         resamples: how many resamples to draw.
 
     Returns:
@@ -45,12 +47,12 @@ def score_predictions(
         "1", ..., "all", "mean", "sd"), the last three are float64. ``low`` and ``high`` are the
         95 % interval of the metrics that have one, on the parts dev and test, pooled and of the
         mean, or of the only fold; else NaN. ``metric`` is ``n`` (the number of rows), the name of a
-        metric, or ``<name>_<class>`` of one that each class has. Models in the order they appear,
+        metric, or ``<name>_<class>`` for a metric of each class. Models in the order they appear,
         targets as in ``targets``, parts train, dev, test.
 
     Raises:
-        ValueError: the predictions are not sound; see ``validate_predictions``. A file of them that
-            ``speakers`` doesn't know.
+        ValueError: the predictions are invalid; see ``validate_predictions``. A file is missing
+            from ``speakers``.
         ConfigError: a metric fails.
     """
     validate_predictions(predictions, targets)
@@ -64,27 +66,18 @@ def score_predictions(
         key = (block.model, block.target, block.part)
         for fold, values in _fold_scores(block, metrics).items():
             known = ends.get(fold, {})
-            none = (float("nan"), float("nan"))
-            rows += [(*key, fold, m, value, *known.get(m, none)) for m, value in values.items()]
+            rows += [(*key, fold, m, value, *known.get(m, _NONE)) for m, value in values.items()]
     table = pd.DataFrame(rows, columns=[*SCORE_COLUMNS])
     return table.astype(dict.fromkeys(("value", "low", "high"), np.float64))
 
 
 def confusion_table(predictions: pd.DataFrame, targets: Targets) -> pd.DataFrame:
-    """Count what was predicted for what, pooled over folds.
-
-    Args:
-        predictions: the table of predictions.
-        targets: each target with its ordered classes.
+    """Count how often each class was predicted for each, in a valid table, pooled over folds.
 
     Returns:
         Columns ``model, target, part, truth, predicted, count``; a row for every pair of classes,
         in the order of ``targets``, zeros included.
-
-    Raises:
-        ValueError: the predictions are not sound; see ``validate_predictions``.
     """
-    validate_predictions(predictions, targets)
     rows: list[tuple[str, str, str, str, str, int]] = []
     for block in blocks(predictions, targets):
         classes = block.sample.classes

@@ -14,8 +14,8 @@ Basis = Literal["only", "dev", "search", "test"]
 _REASONS: Final[dict[str, str]] = {
     "only": "the only model",
     "dev": "the best on the dev part",
-    "search": "the best on the inner folds of the searches, for want of a dev part",
-    "test": "the highest on the test part, for want of a dev part",
+    "search": "the best on the inner folds of the searches, without a dev part",
+    "test": "the best on the test part, without a dev part",
 }
 
 
@@ -25,11 +25,11 @@ class Choice:
 
     Attributes:
         model: its name.
-        basis: what it was chosen by: it is the ``only`` model, or the mean score was the highest
-            on the ``dev`` part, in the ``search``, or on the ``test`` part. The last is nothing to
-            apply a model or to compare runs by: the test score it was chosen by is too high.
-        score: the mean over ``targets``, in [0, 1]; NaN where there is a single model.
-        targets: those whose scores had a say.
+        basis: why it was chosen: it is the ``only`` model, or its mean score was the highest on the
+            ``dev`` part, in the ``search``, or on the ``test`` part. A choice by the test part is
+            no basis for applying a model or comparing runs: its test score is biased upwards.
+        score: the mean over ``targets``, 0 to 1; NaN if there is a single model.
+        targets: the targets whose scores counted.
     """
 
     model: str
@@ -39,7 +39,7 @@ class Choice:
 
     @property
     def fair(self) -> bool:
-        """Whether the test part had no say."""
+        """Whether the choice ignored the test part."""
         return self.basis != "test"
 
     @property
@@ -55,26 +55,26 @@ class Choice:
 def choose_model(
     scores: pd.DataFrame, models: Sequence[str], searched: pd.DataFrame | None = None
 ) -> Choice | None:
-    """Choose the best model of a run: the highest dev UAR, a mean over folds and then over targets.
+    """Choose the model with the highest dev UAR, averaged over folds and then over targets.
 
-    One model for all targets, as it answers for all of them when it is applied. Over folds it is
-    the mean and not the UAR of all folds' rows together, for three reasons. A fold's dev part
-    scores that fold's classifier, and ``predict`` averages these classifiers, each with the same
-    weight. Dev parts of different folds may share recordings, which pooling would count several
-    times. And it is the number that the report shows beside each model, and the rule of the
-    searches (and of scikit-learn's ``GridSearchCV``). Pooled rows stand in only where a fold's dev
-    part lacks a class, so that its UAR is undefined; then for all models of that target.
+    One model is chosen for all targets, because it predicts all of them. The mean over folds
+    decides, not the UAR of all folds' rows together, for three reasons: each fold's dev part scores
+    that fold's classifier, and ``predict`` averages these classifiers with equal weights; dev parts
+    of different folds may share recordings, which pooling would count repeatedly; and the report
+    shows this number beside each model, as do the searches (and scikit-learn's ``GridSearchCV``).
+    Where a fold's dev part lacks a class, its UAR is undefined: pooled rows then replace the mean
+    for all models of that target.
 
-    A target whose dev UAR is undefined either way doesn't count. Where none is left, what decides
-    is the score on the inner folds of the searches; where there were none either, the test part.
+    A target whose dev UAR is undefined either way doesn't count. If no target is left, the score on
+    the inner folds of the searches decides, and without searches the test part.
 
     Args:
         scores: columns ``model, target, part, fold, metric, value``, as in ``scores.csv``.
-        models: the run's models; of equals the first one is chosen.
+        models: the run's models; of equals, the first is chosen.
         searched: columns ``model, target, chosen, mean``, as in ``search.csv``; None without one.
 
     Returns:
-        The choice; None where nothing tells several models apart.
+        The choice; None if nothing distinguishes several models.
     """
     if len(models) == 1:
         return Choice(models[0], "only")

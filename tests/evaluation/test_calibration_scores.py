@@ -141,11 +141,9 @@ class TestReliability:
         assert keys == expected
 
     def test_nothing_to_show(self) -> None:
-        """Training rows alone give an empty table with its columns."""
+        """Training rows alone give an empty table."""
         for table in (predictions(("train",)), predictions().iloc[:0]):
-            found = reliability(table, TARGETS)
-            assert found.empty
-            assert "accuracy" in found
+            assert reliability(table, TARGETS).empty
 
 
 class TestRiskCoverage:

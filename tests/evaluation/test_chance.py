@@ -79,8 +79,3 @@ class TestInterval:
         low, high = chance_interval(truth, None, 3, seed=0)
         assert (low + high) / 2 == pytest.approx(1 / 3, abs=0.01)
         assert np.isnan(chance_interval(np.zeros(5, dtype=np.int64), None, 3, seed=0)).all()
-
-    def test_refused(self) -> None:
-        """A level that is no share."""
-        with pytest.raises(ValueError, match="level is 95, expected between 0 and 1"):
-            chance_interval(np.arange(3), None, 3, seed=0, level=95)

@@ -420,12 +420,6 @@ class TestWorstGap:
         expected = Gap("sad", "female", "male", 0.4, 0.1, 0.6, certain=certain)
         assert worst_gap(gaps, "svm", "emotion") == expected
 
-    def test_table_of_before(self) -> None:
-        """Without the column no gap is certain, wherever its interval lies."""
-        gaps = self.gaps(("sad", 0.4, 0.3, 0.5, True)).drop(columns="certain")
-        expected = Gap("sad", "female", "male", 0.4, 0.3, 0.5, certain=False)
-        assert worst_gap(gaps, "svm", "emotion") == expected
-
     def test_none(self) -> None:
         """No gap of that model or target, or none that is defined."""
         gaps = self.gaps(("uar", 0.1, 0.02, 0.2, False))
