@@ -21,15 +21,14 @@ from speechnet.core.types import FeatureMatrix, Fold, Targets
 
 @dataclass(frozen=True)
 class Audit:
-    """What was found.
+    """What the audit found.
 
     Attributes:
         findings: the worst first: ``audit.csv``.
         files: ``file, fault, value, detail``: ``audit_files.csv``.
         near_duplicates: ``first, second, distance, threshold``: ``near_duplicates.csv``.
         leakage: ``fold, kind, value, train, test, tested``: ``leakage.csv``.
-        disputed: ``first, second, copy, column, label, other``: copies that are labelled
-            differently.
+        disputed: ``first, second, copy, column, label, other``: copies with different labels.
         composition: ``target, class, gender, speaker, count``.
     """
 
@@ -59,12 +58,12 @@ def run_audit(
         table: the corpus table, one row for each recording that is used.
         targets: each target with its classes.
         folds: positions in ``table``.
-        matrix: features of those recordings; its index is the table's, in any order. Without
-            columns no near-copies are looked for.
+        matrix: features of those recordings, in any order. Without columns there is no search for
+            near-copies.
         statistics: index ``file``; see ``speechnet.audio.signal_statistics``.
         excluded: columns ``file, reason, detail``.
         config: thresholds.
-        highest: the highest frequency in Hz that the features look at.
+        highest: the highest frequency in Hz that the features use.
         labels: the corpus table before anything was excluded, to compare excluded copies with
             their originals; None if unknown.
     """
@@ -72,15 +71,10 @@ def run_audit(
     near = pd.DataFrame(columns=[*PAIR_COLUMNS])
     if config.near_duplicates and matrix.names:
         near = find(matrix, config)
-    leaks = leakage(table, folds, digests=statistics["digest"], near=near)
-    dispute = disputed(
-        table if labels is None else labels,
-        targets,
-        digests=statistics["digest"],
-        excluded=excluded,
-        near=near,
-    )
-    bandwidth = statistics["bandwidth"].reindex(table.index)
+    digests, bandwidth = statistics["digest"], statistics["bandwidth"].reindex(table.index)
+    leaks = leakage(table, folds, digests=digests, near=near)
+    known = table if labels is None else labels
+    dispute = disputed(known, targets, digests=digests, excluded=excluded, near=near)
     found = summary(
         table.assign(**{BANDWIDTH: bands(bandwidth, highest)}),
         targets,
@@ -91,11 +85,5 @@ def run_audit(
         mixture=mixed(bandwidth, highest),
         config=config,
     )
-    return Audit(
-        findings=found,
-        files=files,
-        near_duplicates=near,
-        leakage=leaks,
-        disputed=dispute,
-        composition=classes_by_gender_by_speaker(table, targets),
-    )
+    composition = classes_by_gender_by_speaker(table, targets)
+    return Audit(found, files, near, leaks, dispute, composition)

@@ -1,7 +1,7 @@
-"""Recordings whose bands end at different frequencies, within what the features look at.
+"""Recordings whose bands end at different frequencies, within what the features use.
 
-A model may take a telephone or a codec for a class, a speaker or a corpus, and knows nothing of a
-kind of recording that it wasn't trained on.
+A model may mistake a telephone or a codec for a class, a speaker or a corpus, and knows nothing of
+a kind of recording that it wasn't trained on.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from speechnet.core.findings import Finding
 from speechnet.core.wording import khz, listing, plural
 
 RATES: Final = (8_000, 11_025, 16_000, 22_050, 32_000, 44_100, 48_000)
-"""Sample rates in Hz that recordings usually have, or had once."""
+"""Sample rates in Hz that recordings usually have, or used to have."""
 
 _FEW: Final = 0.02
-"""The share of recordings of another bandwidth that is no mixture yet."""
+"""A mixture has more than this share of recordings of another bandwidth."""
 
 
 def bands(bandwidth: pd.Series, highest: float) -> pd.Series:
     """Sort recordings by bandwidth, into octaves counted down from ``highest``.
 
     Args:
-        bandwidth: where each recording's band ends, in Hz; NaN where nothing sounds.
-        highest: the highest frequency in Hz that the features look at.
+        bandwidth: where each recording's band ends, in Hz; NaN for silence.
+        highest: the highest frequency in Hz that the features use.
 
     Returns:
         The middle of each recording's octave in Hz, indexed as ``bandwidth``.
@@ -39,17 +39,12 @@ def bands(bandwidth: pd.Series, highest: float) -> pd.Series:
 
 
 def nearest_rate(bandwidth: float) -> int:
-    """The usual sample rate in Hz that fits a band which ends at some frequency best."""
+    """The usual sample rate in Hz that best fits a band which ends at some frequency in Hz."""
     return min(RATES, key=lambda rate: abs(math.log(rate / 2 / bandwidth)))
 
 
 def mixed(bandwidth: pd.Series, highest: float) -> Iterator[Finding]:
-    """Find a mixture of bandwidths, and the sample rate that makes all alike.
-
-    Args:
-        bandwidth: see ``bands``.
-        highest: see ``bands``.
-    """
+    """Find a mixture of bandwidths, and the sample rate that makes all alike; see ``bands``."""
     kinds = bands(bandwidth, highest).dropna()
     if kinds.nunique() < 2:
         return

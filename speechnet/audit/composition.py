@@ -1,7 +1,7 @@
 """Classes by gender by speaker, and how much of the labels the speaker gives away.
 
-Where a speaker's recordings are all or mostly of one class, a model may learn voices in place of
-the classes, and standardising by speaker takes away what tells the classes apart.
+If a speaker's recordings are all or mostly of one class, a model may learn voices instead of the
+classes, and standardising by speaker removes what distinguishes the classes.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ class Association:
     Attributes:
         uar: mean recall of the rule "the class of most of the speaker's other recordings"; tied
             classes share the recording.
-        chance: one over the number of classes. The rule reaches less where every speaker has as
-            many recordings of each class, for the recording in question is not among the others.
-        certainty: the share of the class's uncertainty that the speaker takes away, corrected for
-            chance: ``(I - E[I]) / (H - E[I])`` with the mutual information ``I`` of class and
-            speaker, its expectation under permuted labels and the classes' entropy ``H``. 1 if each
-            speaker has one class, 0 on average if classes are spread by chance, below 0 if more
-            evenly.
+        chance: one over the number of classes. The rule scores less if every speaker has as many
+            recordings of each class, because the recording itself is not among the others.
+        certainty: the share of the class's uncertainty that the speaker removes, corrected for
+            chance: Theil's uncertainty coefficient ``(I - E[I]) / (H - E[I])`` with the mutual
+            information ``I`` of class and speaker, its expectation under permuted labels (N. X.
+            Vinh, J. Epps, J. Bailey, JMLR 11, 2010) and the classes' entropy ``H``. 1 if each
+            speaker has one class, 0 on average for classes at random, below 0 if more even.
         recordings: labelled recordings of speakers who have two or more of them.
         groups: how many speakers these are.
     """
@@ -49,13 +49,9 @@ class Association:
 def classes_by_gender_by_speaker(table: pd.DataFrame, targets: Targets) -> pd.DataFrame:
     """Count the recordings of each class by each speaker.
 
-    Args:
-        table: the corpus table, with columns ``speaker``, ``gender`` and the targets.
-        targets: each target with its classes.
-
     Returns:
         Columns ``target, class, gender, speaker, count``: a row for each combination that occurs;
-        gender and speaker are NA where they are unknown. Classes in the order of ``targets``.
+        gender and speaker are NA if unknown. Classes in the order of ``targets``.
     """
     tables = []
     for target, classes in targets.items():
@@ -69,11 +65,7 @@ def classes_by_gender_by_speaker(table: pd.DataFrame, targets: Targets) -> pd.Da
 
 
 def single_class_speakers(table: pd.DataFrame, target: str) -> pd.DataFrame:
-    """Speakers with two or more labelled recordings, all of one class.
-
-    Returns:
-        Columns ``speaker, class, count``, by speaker.
-    """
+    """List ``speaker, class, count`` of speakers with several labelled recordings of one class."""
     by_speaker = _of_several(table, target).groupby("speaker", observed=True)["label"]
     found = by_speaker.agg(["nunique", "first", "size"])
     single = found[found["nunique"] == 1].drop(columns="nunique").reset_index()
@@ -81,12 +73,9 @@ def single_class_speakers(table: pd.DataFrame, target: str) -> pd.DataFrame:
 
 
 def normalising_harms(table: pd.DataFrame, targets: Targets, *, share: float) -> list[str]:
-    """Targets whose classes standardisation by speaker would take away.
+    """Targets whose classes standardisation by speaker would remove, but for those of ``PERSONAL``.
 
-    Args:
-        table: the corpus table.
-        targets: each target with its classes; those of ``PERSONAL`` don't count.
-        share: which share of the speakers with several recordings may have one class only.
+    Those of which at least a ``share`` of the speakers with several recordings has one class only.
     """
     harmed = []
     for target in targets:
@@ -100,21 +89,15 @@ def normalising_harms(table: pd.DataFrame, targets: Targets, *, share: float) ->
 def association(table: pd.DataFrame, target: str, *, by: str = "speaker") -> Association:
     """Measure how well the speaker, or another column ``by``, predicts the class.
 
-    Returns:
-        The measures; NaN where fewer than two classes or no speaker of several recordings are left.
+    NaN if fewer than two classes or no speaker of several recordings are left.
     """
     frame = _of_several(table, target, by)
     counts = pd.crosstab(frame[by], frame["label"]).to_numpy(dtype=np.float64)
     n, classes = int(counts.sum()), counts.shape[1]
     if classes < 2:
         return Association(np.nan, np.nan, np.nan, recordings=n, groups=len(counts))
-    return Association(
-        uar=_majority_uar(counts),
-        chance=1 / classes,
-        certainty=_certainty(counts),
-        recordings=n,
-        groups=len(counts),
-    )
+    uar, certainty = _majority_uar(counts), _certainty(counts)
+    return Association(uar, 1 / classes, certainty, recordings=n, groups=len(counts))
 
 
 def _of_several(table: pd.DataFrame, target: str, by: str = "speaker") -> pd.DataFrame:
@@ -136,17 +119,13 @@ def _majority_uar(counts: Float64) -> float:
 
 
 def _certainty(counts: Float64) -> float:
-    """``Association.certainty``: Theil's uncertainty coefficient, corrected for chance.
-
-    The correction is that of N. X. Vinh, J. Epps and J. Bailey, "Information theoretic measures
-    for clusterings comparison" (JMLR 11, 2010).
-    """
+    """``Association.certainty`` of the same counts."""
     n = counts.sum()
     p = counts / n
     independent = p.sum(axis=1, keepdims=True) * p.sum(axis=0)
     there = p > 0
     information = float((p[there] * np.log(p[there] / independent[there])).sum())
     of_classes = p.sum(axis=0)
-    entropy = float(-(of_classes * np.log(of_classes)).sum())
+    uncertainty = float(-(of_classes * np.log(of_classes)).sum())
     by_chance = float(expected_mutual_information(counts.astype(np.int64), int(n)))
-    return (information - by_chance) / (entropy - by_chance)
+    return (information - by_chance) / (uncertainty - by_chance)

@@ -12,7 +12,7 @@ _Share = Annotated[float, Number(ge=0, le=1)]
 
 @dataclass
 class AuditConfig:
-    """What the audit reports. It reports only: no recording is excluded for it.
+    """What the audit reports; it excludes no recording.
 
     Attributes:
         short: recordings shorter than this, in seconds.
@@ -25,10 +25,10 @@ class AuditConfig:
         near_duplicates: look for re-encoded, trimmed and rescaled copies among the features.
         near_duplicate_ratio: two recordings are near-duplicates if their distance is at most this
             share of either's distance to its tenth neighbour.
-        near_duplicate_exact: up to so many recordings, all pairs are compared; of more, only
+        near_duplicate_exact: up to this many recordings, all pairs are compared; of more, only
             neighbours, which misses about one pair in a hundred and is reported.
-        confounding: speakers, sentences, corpora or bandwidths that take away at least this share
-            of the uncertainty about a class.
+        confounding: speakers, sentences, corpora or bandwidths that remove at least this share of
+            the uncertainty about a class.
         single_class: advise against speaker normalisation where at least this share of the speakers
             have one class only.
     """

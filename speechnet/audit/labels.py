@@ -1,4 +1,4 @@
-"""Copies of one recording that are not labelled alike: at least one of the labels is wrong."""
+"""Copies of a recording with different labels, at least one of which is wrong."""
 
 from __future__ import annotations
 
@@ -15,11 +15,7 @@ _SAME_SAMPLES: Final = "the same samples as "
 
 
 def originals(excluded: pd.DataFrame) -> pd.Series:
-    """The originals' files of excluded exact copies, indexed by the copies' files.
-
-    Args:
-        excluded: columns ``file, reason, detail``.
-    """
+    """The originals of excluded exact copies, files by file; see ``disputed``."""
     copies = excluded[excluded["reason"] == "duplicate"].set_index("file")["detail"]
     return copies.astype(object).str.removeprefix(_SAME_SAMPLES)
 
@@ -35,11 +31,11 @@ def disputed(
     """Find copies whose speakers or labels differ.
 
     An exact copy is compared with the first recording of the same samples, near-copies pair by
-    pair. A missing label disagrees with nothing; pairs without a row in ``labels`` are left out.
+    pair. A missing label differs from nothing; pairs without a row in ``labels`` are left out.
 
     Args:
-        labels: index ``file``, columns ``speaker`` and the targets; with the excluded copies if
-            these are to be compared.
+        labels: index ``file``, columns ``speaker`` and the targets, including the excluded copies
+            if these are to be compared.
         targets: each target with its classes.
         digests: a hash of each used recording's samples, indexed by file.
         excluded: columns ``file, reason, detail``.

@@ -13,14 +13,14 @@ LEAKAGE_COLUMNS: Final = ("fold", "kind", "value", "train", "test", "tested")
 
 
 def leakage(
-    table: pd.DataFrame, folds: list[Fold], *, digests: pd.Series | None, near: pd.DataFrame
+    table: pd.DataFrame, folds: list[Fold], *, digests: pd.Series, near: pd.DataFrame
 ) -> pd.DataFrame:
-    """List what is tested and stands in the train or dev part too.
+    """List what is tested and is also in the train or dev part.
 
     Args:
         table: the corpus table, ``n`` rows, with columns ``speaker`` and ``sentence``.
         folds: positions in the table.
-        digests: a hash of each recording's samples, indexed by file; None if unknown.
+        digests: a hash of each recording's samples, indexed by file.
         near: columns ``first`` and ``second``: near-duplicates.
 
     Returns:
@@ -31,7 +31,7 @@ def leakage(
         the first copy that is trained on and the tested recording, joined by " = " or " ~ ".
     """
     files = table.index.to_numpy(dtype=object)
-    hashes = None if digests is None else pd.factorize(digests.reindex(table.index))[0]
+    hashes = pd.factorize(digests.reindex(table.index))[0]
     pairs = np.stack(
         [table.index.get_indexer(pd.Index(near[side])) for side in ("first", "second")], axis=1
     )
@@ -54,10 +54,8 @@ def leakage(
     return pd.DataFrame(leaks, columns=list(LEAKAGE_COLUMNS))
 
 
-def _same(codes: Int64 | None, seen: Int64, test: Int64) -> dict[int, list[int]]:
-    """By tested row the rows with the same code that are seen; -1 is no code."""
-    if codes is None:
-        return {}
+def _same(codes: Int64, seen: Int64, test: Int64) -> dict[int, list[int]]:
+    """By tested row the seen rows with the same code; -1 is no code."""
     rows: dict[int, list[int]] = {}
     for row in np.sort(seen):
         rows.setdefault(int(codes[row]), []).append(int(row))
@@ -66,7 +64,7 @@ def _same(codes: Int64 | None, seen: Int64, test: Int64) -> dict[int, list[int]]
 
 
 def _across(pairs: Int64, seen: Int64, test: Int64) -> dict[int, list[int]]:
-    """By tested row the rows that are seen and a pair with it, in the order of the pairs."""
+    """By tested row the seen rows that form a pair with it, in the order of the pairs."""
     both = np.concatenate([pairs, pairs[:, ::-1]])
     across = both[np.isin(both[:, 0], seen) & np.isin(both[:, 1], test)]
     rows: dict[int, list[int]] = {}

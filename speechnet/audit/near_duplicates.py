@@ -1,8 +1,8 @@
 """Copies of a recording that were re-encoded, trimmed or rescaled, found among the features.
 
-A copy lies nearer to its original than recordings lie to one another that merely sound alike. How
-near that is depends on the corpus and on the features, so each distance is held against the two
-recordings' own surroundings.
+A copy lies nearer to its original than recordings that merely sound alike lie to one another. How
+near depends on the corpus and the features, so each distance is compared with the surroundings of
+the two recordings.
 
 ``docs/read-the-report.md`` says how much is found of which kind of copy.
 """
@@ -28,49 +28,44 @@ _LEVEL: Final = re.compile(r"energy_.*|mfcc_00_(?!std$).*|zero_crossings_count")
 """Columns that a gain moves (``mfcc_00`` is the overall level), or that count over the duration."""
 
 _NEIGHBOURS: Final = 10
-"""The neighbour whose distance stands for a recording's surroundings; so many copies of one
-recording and more would hide each other."""
+"""The neighbour whose distance stands for a recording's surroundings. As many copies of one
+recording would hide each other."""
 
 _LARGEST: Final = 5.0
-"""Scaled values beyond this, in standard deviations, count as this: one wild column, such as the
-flatness of a band-limited copy, then can't outweigh all others."""
+"""Scaled values are clipped to this many standard deviations, so that one extreme column, such as
+the flatness of a band-limited copy, can't outweigh all others."""
 
 _SHRINKAGE: Final = 0.1
-"""Share of the mean variance that is added to each component's before it is scaled to one, lest
-components that hold nothing but rounding count as much as the others."""
+"""Share of the mean variance that is added to each component's before it is scaled to one, so that
+components of nothing but rounding don't count as much as the others."""
 
 _LANDMARKS: Final = 3
-"""A recording is compared with those that share one of so many nearest landmarks."""
+"""A recording is compared with those that share one of this many nearest landmarks."""
 
 _ROWS: Final = 1_000
-"""Rows of distances that are in memory at once; and recordings that stand for all."""
+"""Rows of distances in memory at once, and the sample of recordings that represents all."""
 
 _CHANCE: Final = 1e-3
-"""How often a recording without a copy may be taken for one, in a corpus spread evenly."""
+"""How often a recording without a copy may be taken for one, in an evenly spread corpus."""
 
 _FEW: Final = 4_096
-"""Recordings up to which one thread is faster than several: these would wait for each other."""
+"""Up to this many recordings, one thread is faster than several."""
 
 
 def find(matrix: FeatureMatrix, config: AuditConfig) -> pd.DataFrame:
     """Find pairs of recordings that are near-duplicates.
 
-    Columns that the level doesn't move are scaled to median 0 and interquartile range 1.35, turned
-    to their principal components and these scaled to (nearly) equal variance, so that what many
-    columns say together counts once. Two recordings are near-duplicates if their Euclidean
-    distance is at most ``near_duplicate_ratio`` of either's distance to its tenth neighbour (an
-    earlier one in a corpus of less than a hundred), and of few columns, which come near one another
-    by chance, at most the share that one in 1,000 recordings reaches so.
+    Columns that don't depend on the level are scaled to median 0 and interquartile range 1.35 and
+    transformed to principal components of (nearly) equal variance, so that redundant columns count
+    once. Two recordings are near-duplicates if their Euclidean distance is at most
+    ``near_duplicate_ratio`` of either's distance to its tenth neighbour (an earlier one in a corpus
+    of less than a hundred). With few columns, recordings come near one another by chance: the share
+    is then at most that which one in 1,000 recordings reaches by chance.
 
-    Up to ``near_duplicate_exact`` recordings all pairs are compared, in a time that grows with the
-    square of their number. Of more, only those that share one of their three nearest landmarks:
-    recordings drawn at random, three times the root of their number. Time then grows with the power
-    of 1.5. Pairs found that way are checked by exact distances, so they are a part of what all
-    pairs would give, about 99 in 100.
-
-    Args:
-        matrix: the features of the recordings.
-        config: the ratio, and up to how many recordings all pairs are compared.
+    Up to ``near_duplicate_exact`` recordings, all pairs are compared, in quadratic time. Of more,
+    only those that share one of their three nearest landmarks, recordings drawn at random, three
+    times the square root of their number; time then grows with the power of 1.5. Pairs found that
+    way are checked by exact distances: they are about 99 of 100 that comparing all pairs finds.
 
     Returns:
         Columns ``first, second, distance, threshold``, nearest first; each pair once, ``first``
@@ -80,8 +75,7 @@ def find(matrix: FeatureMatrix, config: AuditConfig) -> pd.DataFrame:
         Z = _components(_standardised(matrix))
         reach = min(_NEIGHBOURS, max(2, len(Z) // 10))
         if len(Z) <= reach or Z.shape[1] == 0:
-            nothing = np.zeros(0)
-            return _table(matrix.index, nothing.astype(int), nothing.astype(int), nothing, nothing)
+            return pd.DataFrame(columns=[*PAIR_COLUMNS])
         search = NearestNeighbors(n_neighbors=reach, algorithm="brute").fit(Z)
         if len(Z) <= config.near_duplicate_exact:
             near = np.arange(len(Z))
@@ -96,21 +90,24 @@ def find(matrix: FeatureMatrix, config: AuditConfig) -> pd.DataFrame:
             distances, neighbours = _others(search, Z, near)
     first = np.repeat(near, reach)
     second, distance = neighbours.ravel(), distances.ravel()
-    surroundings = np.zeros(len(Z))  # of the others unknown: they have no pair
+    surroundings = np.zeros(len(Z))  # those of the others aren't known; they have no pair
     surroundings[near] = distances[:, -1]
     threshold = ratio * np.minimum(surroundings[first], surroundings[second])
     near = distance <= threshold
     pairs = np.sort(np.stack([first, second], axis=1)[near], axis=1)
     # Most pairs are found from both sides.
     pairs, once = np.unique(pairs, axis=0, return_index=True)
-    first, second = pairs.T
-    return _table(matrix.index, first, second, distance[near][once], threshold[near][once])
+    distance, threshold = distance[near][once], threshold[near][once]
+    order = np.argsort(distance, kind="stable")
+    files = np.array([*matrix.index, None], dtype=object)[:-1]
+    columns = (*files[pairs[order]].T, distance[order], threshold[order])
+    return pd.DataFrame(dict(zip(PAIR_COLUMNS, columns, strict=True)))
 
 
 def _others(search: NearestNeighbors, Z: Float32, rows: Int64) -> tuple[Float64, Int64]:
-    """Distances to the nearest others of some rows, and where these stand."""
+    """Distances of some rows to the nearest others, and the positions of these."""
     distances, neighbours = search.kneighbors(Z[rows], search.n_neighbors + 1)
-    # Of several at distance 0 any may come first: the row itself goes, or else the last one.
+    # Of several at distance 0 any may come first: drop the row itself, or else the last one.
     own = neighbours == rows[:, None]
     own[~own.any(axis=1), -1] = True
     shape = len(rows), search.n_neighbors
@@ -118,11 +115,10 @@ def _others(search: NearestNeighbors, Z: Float32, rows: Int64) -> tuple[Float64,
 
 
 def _within_cells(Z: Float32, reach: int) -> tuple[Float32, Float32]:
-    """Distances among recordings that share a landmark.
+    """Distances among recordings that share a landmark: to the nearest, and to number ``reach``.
 
-    Returns:
-        To the nearest of them, and to the one at place ``reach`` within one cell, the nearest such:
-        ``[n]`` both, infinite where there are fewer.
+    The latter is the smallest over the cells of a recording. ``[n]`` both, infinite if there are
+    fewer recordings.
     """
     count = math.isqrt(_LANDMARKS**2 * len(Z))
     landmarks = Z[np.random.default_rng(0).choice(len(Z), count, replace=False)]
@@ -145,7 +141,7 @@ def _within_cells(Z: Float32, reach: int) -> tuple[Float32, Float32]:
 
 
 def _among(Z: Float32, reach: int) -> Iterator[tuple[slice, Float32]]:
-    """Distances to the nearest others, the nearest and the last of them, some rows at a time."""
+    """Distances to the nearest other and to number ``reach``, some rows at a time."""
     squares = np.square(Z).sum(axis=1)
     for start in range(0, len(Z) if len(Z) > reach else 0, _ROWS):
         rows = slice(start, start + _ROWS)
@@ -159,15 +155,12 @@ def _by_chance(distances: Float64) -> float:
     """The ratio of nearest to furthest that one of 1,000 recordings reaches without any copy.
 
     In ``m`` dimensions a neighbour lies within a share ``r`` of the ``k``-th one's distance with
-    probability ``r ** m``, and the nearest of ``k - 1`` with ``k - 1`` times that where it is
-    rare. The dimension is estimated as by E. Levina and P. Bickel, "Maximum likelihood estimation
-    of intrinsic dimension" (NIPS 2004); by the median over recordings, for copies would lower it.
-
-    Args:
-        distances: to the neighbours, nearest first, float64 ``[n, k]``.
+    probability ``r ** m``, and the nearest of ``k - 1`` with about ``k - 1`` times that. The
+    dimension is estimated as by E. Levina and P. Bickel, "Maximum likelihood estimation of
+    intrinsic dimension" (NIPS 2004), by the median over recordings because copies would lower the
+    mean. ``distances`` are those to the neighbours, nearest first, float64 ``[n, k]``.
     """
-    tiny = np.finfo(np.float64).tiny
-    logs = np.log(np.maximum(distances, tiny))
+    logs = np.log(np.maximum(distances, np.finfo(np.float64).tiny))
     inverse = np.median((logs[:, -1:] - logs[:, :-1]).mean(axis=1))
     others = distances.shape[1] - 1
     return float((_CHANCE / others) ** inverse)
@@ -196,12 +189,3 @@ def _components(Z: Float64) -> Float32:
     # d / n: of few recordings the smallest variances come out far too small (Marchenko, Pastur).
     added = (_SHRINKAGE + d / n) * variances.mean()
     return np.asarray(Z @ (axes / np.sqrt(np.maximum(variances, 0) + added)), dtype=np.float32)
-
-
-def _table(
-    index: tuple[str, ...], first: Int64, second: Int64, distance: Float64, threshold: Float64
-) -> pd.DataFrame:
-    order = np.argsort(distance, kind="stable")
-    files = np.array([*index, None], dtype=object)[:-1]
-    columns = (files[first[order]], files[second[order]], distance[order], threshold[order])
-    return pd.DataFrame(dict(zip(PAIR_COLUMNS, columns, strict=True)))

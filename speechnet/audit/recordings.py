@@ -26,10 +26,6 @@ FAULTS: Final[dict[str, str]] = {
 """Faults of recordings that are used; the excluded ones have a reason of ``core.types.REASONS``."""
 
 
-_Check = tuple[str, pd.Series, pd.Series, str]
-"""A fault, what was measured of all recordings, which of them have the fault, and the detail."""
-
-
 def examine(statistics: pd.DataFrame, excluded: pd.DataFrame, config: AuditConfig) -> pd.DataFrame:
     """List the faults of recordings.
 
@@ -41,15 +37,24 @@ def examine(statistics: pd.DataFrame, excluded: pd.DataFrame, config: AuditConfi
     Returns:
         Columns ``file, fault, value, detail``: first the excluded recordings, whose fault is the
         reason and whose value is NaN, then the others by fault, in the order of ``FAULTS``. The
-        value has the statistic's unit; of ``quiet`` it is the peak in dB of full scale.
+        value has the statistic's unit; for ``quiet`` it is the peak in dB of full scale.
     """
     refused = excluded.rename(columns={"reason": "fault"}).assign(value=np.nan)
-    tables = [refused[list(FILE_COLUMNS)], *map(_found, _checks(statistics, config))]
+    tables = [refused[list(FILE_COLUMNS)]]
+    for fault, (measured, bad, detail) in _checks(statistics, config).items():
+        values = measured[bad].astype(np.float64).rename("value").rename_axis("file").reset_index()
+        tables.append(
+            values.assign(fault=fault, detail=[detail.format(v) for v in values["value"]])
+        )
     filled = [table for table in tables if len(table)] or [tables[0]]
-    return pd.concat(filled, ignore_index=True).astype({"value": np.float64})
+    found = pd.concat(filled, ignore_index=True)[list(FILE_COLUMNS)]
+    return found.astype({"value": np.float64})
 
 
-def _checks(statistics: pd.DataFrame, config: AuditConfig) -> list[_Check]:
+def _checks(
+    statistics: pd.DataFrame, config: AuditConfig
+) -> dict[str, tuple[pd.Series, pd.Series, str]]:
+    """By fault what was measured, which recordings have the fault, and the detail."""
     smallest = np.finfo(np.float64).tiny
     peak_db = 20 * np.log10(statistics["peak"].clip(lower=smallest))
     rates = statistics["sample_rate"]
@@ -57,28 +62,15 @@ def _checks(statistics: pd.DataFrame, config: AuditConfig) -> list[_Check]:
     of = statistics.__getitem__
     alike, taken = of("channel_correlation"), of("channel_taken")
     least = config.channel_correlation
-    return [
-        ("short", of("duration"), of("duration") < config.short, "{:.2f} s"),
-        ("quiet", peak_db, peak_db < config.quiet, "its peak is {:.1f} dB of full scale"),
-        ("mostly_silent", of("silence"), of("silence") > config.silence, "{:.0%} is silence"),
-        ("clipped", of("clipped"), of("clipped") > config.clipped, "{:.2%} is at full scale"),
-        ("dc", of("dc"), of("dc").abs() > config.dc, "its mean is {:+.3f} of full scale"),
-        ("noisy", of("snr"), of("snr") < config.snr, "{:.1f} dB above its noise"),
-        ("channels_differ", alike, alike < least, "their levels correlate by {:.2f}"),
-        ("channels_cancel", taken, taken >= 0, "channel {:.0f} was taken"),
-        ("stereo", of("channels"), of("channels") > 1, "{:.0f} channels"),
-        ("odd_rate", rates, rates != usual, f"{{:.0f}} Hz, most have {usual:.0f}"),
-    ]
-
-
-def _found(check: _Check) -> pd.DataFrame:
-    fault, measured, bad, detail = check
-    values = measured[bad].astype(np.float64)
-    return pd.DataFrame(
-        {
-            "file": values.index.to_numpy(dtype=object),
-            "fault": fault,
-            "value": values.to_numpy(),
-            "detail": [detail.format(value) for value in values],
-        }
-    )
+    return {
+        "short": (of("duration"), of("duration") < config.short, "{:.2f} s"),
+        "quiet": (peak_db, peak_db < config.quiet, "its peak is {:.1f} dB of full scale"),
+        "mostly_silent": (of("silence"), of("silence") > config.silence, "{:.0%} is silence"),
+        "clipped": (of("clipped"), of("clipped") > config.clipped, "{:.2%} is at full scale"),
+        "dc": (of("dc"), of("dc").abs() > config.dc, "its mean is {:+.3f} of full scale"),
+        "noisy": (of("snr"), of("snr") < config.snr, "{:.1f} dB above its noise"),
+        "channels_differ": (alike, alike < least, "their levels correlate by {:.2f}"),
+        "channels_cancel": (taken, taken >= 0, "channel {:.0f} was taken"),
+        "stereo": (of("channels"), of("channels") > 1, "{:.0f} channels"),
+        "odd_rate": (rates, rates != usual, f"{{:.0f}} Hz, most have {usual:.0f}"),
+    }

@@ -38,7 +38,6 @@ _LEAKS: Final[dict[str, tuple[Severity, str, str]]] = {
 """For each kind of leak: its severity, its noun and the rest of the sentence."""
 
 BANDWIDTH: Final = "bandwidth"
-_OF_THE_RECORDING: Final = ("corpus", BANDWIDTH)
 
 _CONFOUNDERS: Final = (
     ("confounding", "speaker", "speakers", "their voices"),
@@ -47,16 +46,6 @@ _CONFOUNDERS: Final = (
     ("bandwidth_confounding", BANDWIDTH, "bandwidths", "where a recording's band ends"),
 )
 """What may give a class away: the check, the column, its plural, and what a model learns then."""
-
-_ONE_ONLY: Final = {
-    "speaker": (
-        "one_speaker_class",
-        ": whether a model knows the class or the voice can't be told",
-    ),
-    "gender": ("gender_confounding", ""),
-}
-"""For a column of the corpus table: the check for classes that only one of its values has, and why
-that matters."""
 
 _HARMLESS: Final = POLICY_REASONS | {"stereo", "channels_cancel", "odd_rate"}
 
@@ -72,7 +61,7 @@ def summary(
     config: AuditConfig,
     mixture: Iterable[Finding] = (),
 ) -> list[Finding]:
-    """Make findings of what the parts of the audit measured.
+    """Turn what the parts of the audit measured into findings.
 
     Args:
         table: the corpus table, with columns ``speaker``, ``gender`` and the targets; ``bandwidth``
@@ -90,11 +79,8 @@ def summary(
     """
     findings = [
         *_leaks(leaks),
-        *_disputed(dispute),
-        *_copies(near),
-        *_cells(len(table), config),
+        *_copies(dispute, near, len(table), config),
         *_speakers(table),
-        *_genders(table),
         *_confounding(table, targets, config),
         *mixture,
         *_recordings(files),
@@ -105,17 +91,19 @@ def summary(
 def _leaks(leaks: pd.DataFrame) -> Iterator[Finding]:
     for kind, (severity, noun, rest) in _LEAKS.items():
         found = leaks[leaks["kind"] == kind]
-        # Of copies each recording that is tested counts once, however many of them there are.
+        # Each tested recording counts once, however many copies it has.
         values = found["value"][~found["tested"].fillna(found["value"]).duplicated()]
         if len(values):
-            what = f"{_are(len(values), noun)} {rest}"
             folds = counted(found["fold"].nunique(), "fold")
             quoted = (f'"{value}"' for value in values)  # a sentence has commas of its own
             detail = f"in {folds}: {listing(quoted, 5)}"
+            what = f"{_are(len(values), noun)} {rest}"
             yield Finding(f"leakage_{kind}", severity, what, len(values), detail)
 
 
-def _disputed(dispute: pd.DataFrame) -> Iterator[Finding]:
+def _copies(
+    dispute: pd.DataFrame, near: pd.DataFrame, count: int, config: AuditConfig
+) -> Iterator[Finding]:
     if len(dispute):
         said = [
             f"{first} ({', '.join(pair['label'])}) {'=' if copy == 'exact' else '~'} "
@@ -126,17 +114,10 @@ def _disputed(dispute: pd.DataFrame) -> Iterator[Finding]:
         ]
         what = f"{plural(len(said), 'pair')} of copies labelled differently"
         yield Finding("copies_disagree", "fault", what, len(said), listing(said, 5))
-
-
-def _copies(near: pd.DataFrame) -> Iterator[Finding]:
     if len(near):
-        pair = plural(len(near), "pair")
-        what = f"{pair} of likely near-copies: re-encoded, trimmed or rescaled"
+        what = f"{plural(len(near), 'pair')} of likely near-copies: re-encoded, trimmed or rescaled"
         pairs = listing(near["first"] + " ~ " + near["second"], 5)
         yield Finding("near_duplicates", "warning", what, len(near), pairs)
-
-
-def _cells(count: int, config: AuditConfig) -> Iterator[Finding]:
     if config.near_duplicates and count > config.near_duplicate_exact:
         what = f"{plural(count, 'recording')} searched for near-copies among neighbours only"
         detail = (
@@ -152,7 +133,7 @@ def _speakers(table: pd.DataFrame) -> Iterator[Finding]:
     if unknown:
         what = f"{plural(unknown, 'recording')} without a known speaker"
         detail = (
-            "whether a speaker is both trained on and tested can't be told, so nothing can be "
+            "whether a speaker is both trained on and tested is unknown, so nothing can be "
             "claimed about unseen speakers; intervals resample recordings, and are too narrow "
             "where a speaker has several"
         )
@@ -164,33 +145,72 @@ def _speakers(table: pd.DataFrame) -> Iterator[Finding]:
         )
         what = f"speaker in all recordings, {names[0]}"
         yield Finding("one_speaker", "warning", what, 1, detail)
-
-
-def _genders(table: pd.DataFrame) -> Iterator[Finding]:
     counts = table[["speaker", "gender"]].dropna().value_counts().sort_index()
-    several = {
-        str(speaker): ", ".join(f"{gender} {n}" for gender, n in of.droplevel(0).items())
+    several = [
+        f"{speaker} ({', '.join(f'{gender} {n}' for gender, n in of.droplevel(0).items())})"
         for speaker, of in counts.groupby(level="speaker", observed=True)
         if len(of) > 1
-    }
+    ]
     if several:
         what = f"{plural(len(several), 'speaker')} of more than one gender"
-        named = listing((f"{speaker} ({genders})" for speaker, genders in several.items()), 5)
-        detail = f"a wrong label, or one name for two people: {named}"
+        detail = f"a wrong label, or one name for two people: {listing(several, 5)}"
         yield Finding("two_genders", "warning", what, len(several), detail)
 
 
 def _confounding(table: pd.DataFrame, targets: Targets, config: AuditConfig) -> Iterator[Finding]:
     harmed = normalising_harms(table, targets, share=config.single_class)
-    # Where the bandwidth predicts the corpus, it is what a model knows one corpus by.
+    *_, by_bandwidth = _CONFOUNDERS
+    # If the bandwidth predicts the corpus, it is how a model recognises the corpus.
     if {"corpus", BANDWIDTH} <= set(table):
-        yield from _confounders(table, "corpus", config, among=_CONFOUNDERS[-1:])
+        yield from _confounder(table, "corpus", config, *by_bandwidth)
     for target in targets:
-        yield from _confounders(table, target, config)
-        yield from _of_one(table, target, "speaker")
-        if target not in PERSONAL:
-            yield from _of_one(table, target, "gender")
+        personal = target in PERSONAL
+        for check, by, nouns, learnt in _CONFOUNDERS:
+            # A speaker always predicts a personal target, and so does a sentence of one speaker.
+            if by in table and (not personal or by in ("corpus", BANDWIDTH)):
+                yield from _confounder(table, target, config, check, by, nouns, learnt)
+        why = ": whether a model knows the class or the voice can't be told"
+        yield from _of_one(table, target, "one_speaker_class", "speaker", why)
+        if not personal:
+            yield from _of_one(table, target, "gender_confounding", "gender")
             yield from _single_class(table, target, harmed=target in harmed)
+
+
+def _confounder(
+    table: pd.DataFrame,
+    target: str,
+    config: AuditConfig,
+    check: str,
+    by: str,
+    nouns: str,
+    learnt: str,
+) -> Iterator[Finding]:
+    """A column that predicts a target's class without being it."""
+    found = association(table, target, by=by)
+    if found.groups > 1 and found.certainty >= config.confounding:
+        what = (
+            f"{nouns} give the {target} away: {by} alone {100 * found.uar:.0f} % UAR, chance "
+            f"{100 * found.chance:.0f} %"
+        )
+        detail = (
+            f"a model may learn {learnt} instead of the {target}; the {by} removes "
+            f"{100 * found.certainty:.0f} % of the uncertainty beyond chance"
+        )
+        numbers = {"uar": found.uar, "chance": found.chance, "certainty": found.certainty}
+        yield Finding(check, "warning", what, found.groups, detail, target, numbers)
+
+
+def _of_one(
+    table: pd.DataFrame, target: str, check: str, by: str, why: str = ""
+) -> Iterator[Finding]:
+    """Classes that only one speaker has, or only one gender."""
+    known = table[[by, target]].dropna()
+    who = known.groupby(target, observed=True)[by].agg(["nunique", "first"])
+    single = who.loc[who["nunique"] == 1, "first"]
+    if len(known[by].unique()) > 1 and len(single):
+        what = f"{plural(len(single), 'class', 'classes')} of {target} spoken by one {by} only"
+        detail = listing((f"{label} ({name})" for label, name in single.items()), 5) + why
+        yield Finding(check, "warning", what, len(single), detail, target)
 
 
 def _single_class(table: pd.DataFrame, target: str, *, harmed: bool) -> Iterator[Finding]:
@@ -203,44 +223,8 @@ def _single_class(table: pd.DataFrame, target: str, *, harmed: bool) -> Iterator
     if harmed:
         what = f"{_are(len(single), 'speaker')} harmed if features are standardised by speaker"
         they = plural(len(single), "it has", "they have")
-        detail = f"that would take away what tells the {target}, for {they} only one"
+        detail = f"that would remove what distinguishes the {target}, for {they} only one"
         yield Finding("speaker_normalisation", "warning", what, len(single), detail, target)
-
-
-def _confounders(
-    table: pd.DataFrame,
-    target: str,
-    config: AuditConfig,
-    among: Iterable[tuple[str, str, str, str]] = _CONFOUNDERS,
-) -> Iterator[Finding]:
-    """What predicts a target's class without being it."""
-    for check, by, nouns, learnt in among:
-        if by not in table or (by not in _OF_THE_RECORDING and target in PERSONAL):
-            continue  # a speaker always does, and so does a sentence of only one speaker
-        found = association(table, target, by=by)
-        if found.groups > 1 and found.certainty >= config.confounding:
-            what = (
-                f"{nouns} give the {target} away: {by} alone {100 * found.uar:.0f} % UAR, chance "
-                f"{100 * found.chance:.0f} %"
-            )
-            detail = (
-                f"a model may learn {learnt} in place of the {target}; the {by} takes away "
-                f"{100 * found.certainty:.0f} % of the uncertainty beyond chance"
-            )
-            numbers = {"uar": found.uar, "chance": found.chance, "certainty": found.certainty}
-            yield Finding(check, "warning", what, found.groups, detail, target, numbers)
-
-
-def _of_one(table: pd.DataFrame, target: str, by: str) -> Iterator[Finding]:
-    """Classes that only one speaker has, or only one gender."""
-    check, why = _ONE_ONLY[by]
-    known = table[[by, target]].dropna()
-    who = known.groupby(target, observed=True)[by].agg(["nunique", "first"])
-    single = who.loc[who["nunique"] == 1, "first"]
-    if len(known[by].unique()) > 1 and len(single):
-        what = f"{plural(len(single), 'class', 'classes')} of {target} spoken by one {by} only"
-        detail = listing((f"{label} ({name})" for label, name in single.items()), 5) + why
-        yield Finding(check, "warning", what, len(single), detail, target)
 
 
 def _recordings(files: pd.DataFrame) -> Iterator[Finding]:
@@ -253,7 +237,7 @@ def _recordings(files: pd.DataFrame) -> Iterator[Finding]:
 
 
 def _named(found: pd.DataFrame, fault: str) -> Iterable[str]:
-    """The files; an exact copy with its original, what can't be used with what is wrong with it."""
+    """The files; an exact copy with its original, an unusable file with its reason."""
     if fault in FAULTS:
         return found["file"]
     if fault != "duplicate":
