@@ -26,12 +26,8 @@ _FEW: Final = 0.02
 def bands(bandwidth: pd.Series, highest: float) -> pd.Series:
     """Sort recordings by bandwidth, into octaves counted down from ``highest``.
 
-    Args:
-        bandwidth: where each recording's band ends, in Hz; NaN for silence.
-        highest: the highest frequency in Hz that the features use.
-
-    Returns:
-        The middle of each recording's octave in Hz, indexed as ``bandwidth``.
+    ``bandwidth`` says where each recording's band ends, in Hz, NaN for silence; ``highest`` is the
+    highest frequency in Hz that the features use. Returns the middle of each octave in Hz.
     """
     top = min(highest, float(bandwidth.max())) if bandwidth.notna().any() else highest
     octaves = np.log2(top / bandwidth.clip(upper=top)).round()

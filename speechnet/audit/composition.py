@@ -18,8 +18,6 @@ from speechnet.core.types import Float64, Targets
 PERSONAL: Final = frozenset({"gender"})
 """Targets of which each speaker has one class, which is no finding."""
 
-COMPOSITION_COLUMNS: Final = ("target", "class", "gender", "speaker", "count")
-
 
 @dataclass(frozen=True)
 class Association:
@@ -35,14 +33,12 @@ class Association:
             information ``I`` of class and speaker, its expectation under permuted labels (N. X.
             Vinh, J. Epps, J. Bailey, JMLR 11, 2010) and the classes' entropy ``H``. 1 if each
             speaker has one class, 0 on average for classes at random, below 0 if more even.
-        recordings: labelled recordings of speakers who have two or more of them.
-        groups: how many speakers these are.
+        groups: how many speakers have two or more labelled recordings; only these count.
     """
 
     uar: float
     chance: float
     certainty: float
-    recordings: int
     groups: int
 
 
@@ -61,7 +57,7 @@ def classes_by_gender_by_speaker(table: pd.DataFrame, targets: Targets) -> pd.Da
         counts = known.groupby(list(keys), dropna=False, observed=True).size()
         tables.append(counts.rename("count").reset_index().assign(target=target))
     counted = pd.concat(tables, ignore_index=True)
-    return counted.astype({"class": object})[list(COMPOSITION_COLUMNS)]
+    return counted.astype({"class": object})[["target", *keys, "count"]]
 
 
 def single_class_speakers(table: pd.DataFrame, target: str) -> pd.DataFrame:
@@ -73,9 +69,9 @@ def single_class_speakers(table: pd.DataFrame, target: str) -> pd.DataFrame:
 
 
 def normalising_harms(table: pd.DataFrame, targets: Targets, *, share: float) -> list[str]:
-    """Targets whose classes standardisation by speaker would remove, but for those of ``PERSONAL``.
+    """Targets, but for ``PERSONAL``, whose classes standardisation by speaker would remove.
 
-    Those of which at least a ``share`` of the speakers with several recordings has one class only.
+    Of those, at least a ``share`` of the speakers with several recordings have one class only.
     """
     harmed = []
     for target in targets:
@@ -93,11 +89,10 @@ def association(table: pd.DataFrame, target: str, *, by: str = "speaker") -> Ass
     """
     frame = _of_several(table, target, by)
     counts = pd.crosstab(frame[by], frame["label"]).to_numpy(dtype=np.float64)
-    n, classes = int(counts.sum()), counts.shape[1]
+    classes = counts.shape[1]
     if classes < 2:
-        return Association(np.nan, np.nan, np.nan, recordings=n, groups=len(counts))
-    uar, certainty = _majority_uar(counts), _certainty(counts)
-    return Association(uar, 1 / classes, certainty, recordings=n, groups=len(counts))
+        return Association(np.nan, np.nan, np.nan, len(counts))
+    return Association(_majority_uar(counts), 1 / classes, _certainty(counts), len(counts))
 
 
 def _of_several(table: pd.DataFrame, target: str, by: str = "speaker") -> pd.DataFrame:

@@ -37,9 +37,9 @@ def disputed(
         labels: index ``file``, columns ``speaker`` and the targets, including the excluded copies
             if these are to be compared.
         targets: each target with its classes.
-        digests: a hash of each used recording's samples, indexed by file.
+        digests: a hash of each used recording's samples, by file.
         excluded: columns ``file, reason, detail``.
-        near: columns ``first`` and ``second``: near-duplicates.
+        near: columns ``first`` and ``second``.
 
     Returns:
         Columns ``first, second, copy, column, label, other``: a row for each pair and each column

@@ -17,11 +17,8 @@ def leakage(
 ) -> pd.DataFrame:
     """List what is tested and is also in the train or dev part.
 
-    Args:
-        table: the corpus table, ``n`` rows, with columns ``speaker`` and ``sentence``.
-        folds: positions in the table.
-        digests: a hash of each recording's samples, indexed by file.
-        near: columns ``first`` and ``second``: near-duplicates.
+    ``digests`` is a hash of each recording's samples by file; ``near`` has the columns ``first``
+    and ``second``.
 
     Returns:
         Columns ``fold, kind, value, train, test, tested``. ``kind`` is speaker, sentence, duplicate

@@ -2,9 +2,7 @@
 
 A copy lies nearer to its original than recordings that merely sound alike lie to one another. How
 near depends on the corpus and the features, so each distance is compared with the surroundings of
-the two recordings.
-
-``docs/read-the-report.md`` says how much is found of which kind of copy.
+the two recordings. ``docs/read-the-report.md`` says how many copies of each kind are found.
 """
 
 from __future__ import annotations

@@ -27,12 +27,10 @@ FAULTS: Final[dict[str, str]] = {
 
 
 def examine(statistics: pd.DataFrame, excluded: pd.DataFrame, config: AuditConfig) -> pd.DataFrame:
-    """List the faults of recordings.
+    """List the faults of recordings, by the thresholds of the configuration.
 
-    Args:
-        statistics: index ``file``; ``speechnet.audio.signal_statistics`` describes the columns.
-        excluded: columns ``file, reason, detail``.
-        config: thresholds.
+    ``statistics`` is indexed by file (``speechnet.audio.signal_statistics`` describes its columns),
+    ``excluded`` has the columns ``file, reason, detail``.
 
     Returns:
         Columns ``file, fault, value, detail``: first the excluded recordings, whose fault is the

@@ -63,16 +63,9 @@ def summary(
 ) -> list[Finding]:
     """Turn what the parts of the audit measured into findings.
 
-    Args:
-        table: the corpus table, with columns ``speaker``, ``gender`` and the targets; ``bandwidth``
-            where it is known, in octaves (``bandwidth.bands``).
-        targets: each target with its classes.
-        files: from ``recordings.examine``.
-        near: from ``near_duplicates.find``.
-        leaks: from ``leakage.leakage``.
-        dispute: from ``labels.disputed``.
-        config: thresholds.
-        mixture: from ``bandwidth.mixed``.
+    ``table`` is the corpus table, with columns ``speaker``, ``gender`` and the targets, and with
+    ``bandwidth`` in octaves if it is known. The others come from ``examine``, ``find``,
+    ``leakage``, ``disputed`` and ``mixed``.
 
     Returns:
         The findings by severity, the worst first, then in the order of ``core.findings``.

@@ -53,7 +53,7 @@ class Metric:
             the report and of comparisons, as a figure.
         chance: what guessing scores, given the number of classes; None if that isn't known.
         resampled: the same scores in many resamples at once, for speed: takes a
-            ``speechnet.evaluation.resamples.Resamples`` and returns float64 ``[r]``, or ``[k, r]``
+            ``speechnet.evaluation.intervals.Resamples`` and returns float64 ``[r]``, or ``[k, r]``
             for a score of each class. Without it ``function`` is called once for each resample.
     """
 

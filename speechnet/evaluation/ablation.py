@@ -25,17 +25,10 @@ COLUMNS: Final = (
 
 @dataclass(frozen=True)
 class Trial:
-    """The predictions of one model with one thing changed, and as it is.
+    """The predictions of one ``model`` as it is, and with a ``part`` changed into a ``variant``.
 
     Both tables have the columns ``file, fold, target, truth, predicted``, labels as text, and the
     same rows, those of the test parts. A target that only ``baseline`` has is left out.
-
-    Attributes:
-        part: what was changed.
-        variant: into what.
-        model: whose predictions these are.
-        baseline: those of the experiment as it is.
-        changed: those of the variant.
     """
 
     part: str

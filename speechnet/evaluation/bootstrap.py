@@ -1,32 +1,26 @@
 """Cluster bootstrap: how much a score would vary with other speakers of the same kind.
 
-Conventions:
-    The recordings of a speaker are alike, so whole speakers are drawn with replacement, each with
-    all its rows (Davison and Hinkley, section 3.8). If any speaker is unknown, every recording is
-    a unit of its own. Intervals are then too narrow if recordings do share speakers, so tables
-    state the unit. Only who is tested varies; the trained models and the folds stay as they are.
+The recordings of a speaker are alike, so whole speakers are drawn with replacement, each with all
+its rows (Davison and Hinkley, section 3.8). If any speaker is unknown, every recording is a unit of
+its own; intervals are then too narrow if recordings do share speakers, so tables state the unit.
+Only who is tested varies; the trained models and the folds stay as they are. A draw without rows of
+some class leaves the score undefined (NaN) and is left out.
 
-    A draw without rows of some class leaves the score undefined (NaN) and is left out. There is no
-    interval unless half the draws are defined.
-
-    Many units are dealt at random into groups that are drawn together (``deal``), which bounds the
-    cost and keeps the spread (Wolter, chapter 2, "random groups").
-
-    In simulations (4 to 24 speakers, UAR of .42 to .95, 2 or 8 classes) the 95 % intervals of
-    ``interval`` held the true UAR in 90 to 96 % of cases, percentile intervals in 67 to 93 %, and
-    percentile intervals expanded for few units (Hesterberg) in 77 to 95 %. Near a UAR of 1 with few
-    speakers, all are slightly too narrow.
+In simulations (4 to 24 speakers, UAR of .42 to .95, 2 or 8 classes) the 95 % intervals of
+``interval`` held the true UAR in 90 to 96 % of cases, percentile intervals in 67 to 93 %, and
+percentile intervals expanded for few units (Hesterberg) in 77 to 95 %. Near a UAR of 1 with few
+speakers, all are slightly too narrow.
 
 References:
     A. C. Davison, D. V. Hinkley, "Bootstrap Methods and their Application", 1997, chapters 3, 5.
-    T. Hesterberg, "What Teachers Should Know About the Bootstrap", The American Statistician 69,
-    2015 (why percentiles are too narrow for few units).
+    T. Hesterberg, "What Teachers Should Know About the Bootstrap", The American Statistician, 2015.
     K. M. Wolter, "Introduction to Variance Estimation", 2nd edition, 2007.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -45,11 +39,7 @@ _ROUNDING = 1e-9
 
 
 def unit_codes(files: Sequence[str], speakers: pd.Series) -> tuple[Int64, str]:
-    """Number the units that rows belong to.
-
-    Args:
-        files: the ``n`` row ids; an id may occur several times.
-        speakers: speaker or NA by file; may hold more files than these.
+    """Number the units of rows; ``speakers`` is speaker or NA by file, of these files or more.
 
     Returns:
         The unit of each row, int64 ``[n]`` in ``0..units-1`` in order of appearance, and what a
@@ -71,9 +61,10 @@ def unit_codes(files: Sequence[str], speakers: pd.Series) -> tuple[Int64, str]:
 def deal(has: NDArray[np.bool_], seed: int) -> Int64:
     """Deal units at random into ``MAX_GROUPS`` groups of nearly equal size, if there are more.
 
-    ``has`` says which units have rows in which fold and class, bool ``[u, folds, k]``. Units that
-    share no fold go to different groups, ten or more per set of folds. Within these, the units of a
-    class are dealt in turn, so that a rare class doesn't end up in a single group.
+    Groups bound the cost and keep the spread (Wolter, chapter 2, "random groups"). ``has`` says
+    which units have rows in which fold and class, bool ``[u, folds, k]``. Units that share no fold
+    go to different groups, ten or more per set of folds. Within these, the units of a class are
+    dealt in turn, so that a rare class doesn't end up in a single group.
 
     Returns:
         The group of each unit, int64 ``[u]``; its own number up to ``MAX_GROUPS`` units.
@@ -109,13 +100,10 @@ def strata_of(has: NDArray[np.bool_]) -> Int64:
 def bootstrap_weights(
     units: int, resamples: int, seed: int, *, strata: Int64 | None = None
 ) -> Float64:
-    """Count how often each unit comes up in draws with replacement, each stratum by itself.
+    """How often each unit comes up in draws with replacement: float64 ``[resamples, units]``.
 
-    ``strata`` is int64 ``[units]``; None for one stratum. The result has ``resamples * units``
-    numbers, so ``deal`` first if there may be thousands of units.
-
-    Returns:
-        float64 ``[resamples, units]``, whole numbers; each row sums to ``units``.
+    Each stratum (int64 ``[units]``; None for one) is drawn by itself. ``deal`` first if there may
+    be thousands of units.
     """
     rng = np.random.default_rng(seed)
     weights = np.empty((resamples, units))
@@ -141,10 +129,10 @@ def resample(has: NDArray[np.bool_], resamples: int, seed: int) -> tuple[Float64
     return np.vstack([np.ones(len(has)), drawn]), strata
 
 
-def count_by_unit(units: Int64, labels: Int64, k: int, *, count: int) -> Float64:
-    """Count the rows of each unit and class: float64 ``[count, k]``.
-
-    ``units`` (in ``0..count-1``) and ``labels`` (in ``0..k-1``) are int64 ``[n]``.
+def count_by_unit(
+    units: Int64, labels: Int64, k: int, *, count: int, weights: Float64 | None = None
+) -> Float64:
+    """Count (or weigh) the rows of each unit and class, ``[n]`` all: float64 ``[count, k]``.
 
     Raises:
         ValueError: a label outside the classes.
@@ -153,7 +141,7 @@ def count_by_unit(units: Int64, labels: Int64, k: int, *, count: int) -> Float64
         raise ValueError(
             f"found labels from {labels.min()} to {labels.max()}, expected 0 to {k - 1}"
         )
-    cells = np.bincount(units * k + labels, minlength=count * k)
+    cells = np.bincount(units * k + labels, weights, minlength=count * k)
     return cells.reshape(count, k).astype(np.float64)
 
 
@@ -180,8 +168,7 @@ def interval(
 
     Args:
         draws: the score in each resample, float64 ``[resamples]``; NaN where undefined.
-        units: how many units contribute to the score: for the recall of a class, those that have
-            rows of it.
+        units: how many units contribute to the score: for a recall, those with rows of the class.
         level: how often such intervals should contain the true value, 0 to 1.
         value: the score itself; the mean of the draws if not given.
         bounds: the range of the score. The default suits differences of shares; (0, 1) shares.
@@ -189,8 +176,8 @@ def interval(
 
     Returns:
         The lower and the upper end. Both are NaN unless there are more units than strata, half the
-        draws are defined, they differ, and the value lies off the bounds. A score of 1, or that of
-        a model that always gives the same answer, has no spread to resample; that is no certainty.
+        draws are defined, they differ, and the value lies off the bounds: a score of 1, or of a
+        model that always gives the same answer, has no spread to resample, which is no certainty.
 
     Raises:
         ValueError: a draw lies outside the bounds.
@@ -216,33 +203,37 @@ def interval(
     return float(low), float(high)
 
 
-class UarDraws:
-    """The UAR of any predictions of the same rows, in the same resamples.
+def uar_differences(
+    true: Float64,
+    hits: Sequence[Float64],
+    pairs: Iterable[tuple[int, int]],
+    *,
+    resamples: int,
+    seed: int,
+) -> list[tuple[float, float, float, float]]:
+    """Compare predictions of the same rows in pairs, in the same resamples.
 
-    ``true`` counts the rows of each unit and class, float64 ``[u, k]``; each unit has some.
+    ``true`` counts the rows of each unit and class, ``hits`` those that each set of predictions got
+    right, float64 ``[u, k]``. The UAR is NaN if fewer than two classes have rows; there is no
+    interval if a class has a single unit, because no resample shows how much that varies.
     """
+    there, present = true.sum(axis=1) > 0, true.sum(axis=0) > 0
+    has = true[there] > 0
+    weights, strata = resample(has, resamples, seed)
+    rows = true[there].T @ weights.T
+    alone = (has.sum(axis=0) == 1).any()
 
-    def __init__(self, true: Float64, *, resamples: int, seed: int) -> None:
-        self._units = len(true)
-        self._present = true.sum(axis=0) > 0
-        self._weights, strata = resample(true > 0, resamples, seed)
-        self._true = true.T @ self._weights.T
-        self._strata = int(strata.max(initial=0)) + 1
-        # No resample shows how much a class of a single unit varies.
-        self._seen = not ((true > 0).sum(axis=0) == 1).any()
-
-    def of(self, hits: Float64) -> Float64:
-        """The UAR of predictions: of all rows, then in each resample, float64 ``[1 + resamples]``.
-
-        ``hits`` counts the correctly predicted rows of each unit and class, float64 ``[u, k]``. NaN
-        where a class has no rows left, and throughout if fewer than two classes have any.
-        """
-        if self._present.sum() < 2:
-            return np.full(self._true.shape[1], np.nan)
-        recall = ratio((hits.T @ self._weights.T)[self._present], self._true[self._present])
+    @lru_cache(maxsize=64)
+    def uar(of: int) -> Float64:
+        if present.sum() < 2:
+            return np.full(1 + resamples, np.nan)
+        recall = ratio((hits[of][there].T @ weights.T)[present], rows[present])
         return np.asarray(recall.mean(axis=0), dtype=np.float64)
 
-    def interval(self, difference: Float64) -> tuple[float, float]:
-        """The 95 % interval of a difference of two such UARs, float64 ``[1 + resamples]``."""
-        value = float(difference[0]) if self._seen else float("nan")
-        return interval(difference[1:], self._units, value=value, strata=self._strata)
+    found = []
+    for i, j in pairs:
+        draws = uar(i) - uar(j)
+        value = float("nan") if alone else float(draws[0])
+        ends = interval(draws[1:], len(has), value=value, strata=int(strata.max(initial=0)) + 1)
+        found.append((float(uar(i)[0]), float(uar(j)[0]), *ends))
+    return found

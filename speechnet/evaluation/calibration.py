@@ -1,12 +1,8 @@
 """Are probabilities calibrated, and how good is a model when it may abstain?
 
-Conventions:
-    The confidence of a row is its highest probability. The row is correct if the class with that
-    probability, the predicted one, is the true one. Temperatures are fitted on the dev part
-    (``speechnet.models.calibration``), which therefore looks better than it is: read the test part.
-
-    The risk at a coverage is the share of errors among the most confident rows, which are that
-    share of all. Rows of equal confidence are kept or left out together.
+The confidence of a row is its highest probability. The row is correct if the class with that
+probability, the predicted one, is the true one. Temperatures are fitted on the dev part
+(``speechnet.models.calibration``), which therefore looks better than it is: read the test part.
 
 References:
     C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger, "On Calibration of Modern Neural Networks", 2017
@@ -101,6 +97,9 @@ def _risk_coverage(rows: Sample) -> dict[str, NDArray[Any]]:
 def risk_curve(confidence: Float64, correct: Bool) -> tuple[Float64, Float64, Float64]:
     """Risk against coverage of rows ``[n]``, at every confidence that occurs.
 
+    The risk is the share of errors among the most confident rows, which are that share of all;
+    rows of equal confidence are kept or left out together.
+
     Returns:
         Coverage (rising to 1), risk and threshold (the lowest confidence that is kept, falling),
         float64 ``[m]`` each.
@@ -135,14 +134,9 @@ def calibration_change(
     The probabilities before are recovered from those after: ``q`` is proportional to ``p^(1/T)``,
     so ``p`` is proportional to ``q^T``. Only a probability that rounds to 0 isn't restored.
 
-    Args:
-        predictions: a valid table of predictions, calibrated.
-        targets: each target with its ordered classes.
-        temperatures: columns ``model, target, fold, temperature``.
-
     Returns:
-        ``temperatures`` with ``ece_before, ece_after, log_loss_before, log_loss_after``; NaN if the
-        fold has no test rows of the target.
+        ``temperatures`` (columns ``model, target, fold, temperature``) with ``ece_before,
+        ece_after, log_loss_before, log_loss_after``; NaN without test rows of fold and target.
     """
     found = {
         (block.model, block.target, fold): rows

@@ -61,19 +61,12 @@ def chance_interval(
 ) -> tuple[float, float]:
     """The interval that contains the UAR of a classifier that knows nothing about the labels.
 
-    The labels stay as they are. Each unit is assigned one of the ``k`` classes, all equally likely:
-    of all ways to guess balanced classes, this one varies most. The unit is what has a label of its
-    own. Usually that is the recording: that a speaker's recordings are alike says nothing about
-    their labels. If all recordings of a speaker share a label, such as the gender, it is the
-    speaker: whoever mistakes one of them will mistake them all.
-
-    Args:
-        truth: labels, int64 ``[n]``, 0 to k - 1.
-        units: the unit of each row, int64 ``[n]``; None if each row is one.
-        k: number of classes.
-        seed: of the draws.
-        level: the share of such classifiers whose UAR it contains, 0 to 1.
-        resamples: number of draws; at a level near 1, only a few lie outside.
+    The labels ``truth`` (int64 ``[n]``, 0 to k - 1) stay as they are. Each unit is assigned one of
+    the ``k`` classes, all equally likely: of all ways to guess balanced classes, this one varies
+    most. The unit is what has a label of its own. Usually that is the recording (``units`` None):
+    that a speaker's recordings are alike says nothing about their labels. If all recordings of a
+    speaker share a label, such as the gender, it is the speaker (``units`` int64 ``[n]``): whoever
+    mistakes one of them will mistake them all. ``level`` is the share of such classifiers.
 
     Returns:
         Lower and upper bound; NaN if fewer than two classes have rows, as the UAR is.

@@ -1,9 +1,7 @@
 """How compact clusters are, compared with clouds of the same spread that have no clusters.
 
-Scores without labels, by Euclidean distance between the rows that were clustered:
-    silhouette: -1 to 1, higher is better.
-    davies_bouldin: 0 or more, lower is better.
-    calinski_harabasz: 0 or more, higher is better.
+Scores without labels, by Euclidean distance between the rows that were clustered: silhouette (-1 to
+1), Davies-Bouldin (0 or more, lower is better) and Caliński-Harabasz (0 or more), by scikit-learn.
 
 The components of a cloud are drawn independently, each from the unimodal distribution nearest to
 its own: Grenander's estimator, which rises up to the peak and falls after it. Skew and tails stay,
@@ -11,8 +9,6 @@ groups don't. (With a normal distribution every skewed cloud would seem to have 
 each component would keep two groups that differ along one component.)
 
 References:
-    P. Rousseeuw, 1987; D. Davies, D. Bouldin, 1979; T. Caliński, J. Harabasz, 1974 (the scores,
-    computed by scikit-learn);
     R. Tibshirani, G. Walther, T. Hastie, "Estimating the number of clusters in a data set via the
     gap statistic", JRSS B 63, 2001 (a reference drawn along the principal components);
     U. Grenander, "On the theory of mortality measurement II", Skandinavisk Aktuarietidskrift 39,
@@ -69,14 +65,9 @@ def internal_scores(
 ) -> Scored:
     """The scores without labels, and those of clouds; NaN unless there are 2 to n - 1 clusters.
 
-    Args:
-        Z: the rows that were clustered, in uncorrelated components, float64 ``[n, p]``.
-        assigned: their clusters.
-        cluster: clusters the rows of a cloud by the same methods, in the processes of
-            ``joblib.parallel_config``.
-        draws: how many clouds, ``CLOUDS`` at most; 0 for none.
-        seed: of the clouds and of the silhouette's sample.
-        notes: gets a sentence if there was a sample.
+    ``Z`` is float64 ``[n, p]``, in uncorrelated components. ``cluster`` clusters the rows of a
+    cloud by the same methods, in the processes of ``joblib.parallel_config``. There are ``draws``
+    clouds, ``CLOUDS`` at most. ``notes`` gets a sentence if the silhouette is that of a sample.
     """
     n, m = len(Z), min(len(Z), ROWS)
     sample = np.arange(n)

@@ -30,7 +30,8 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -54,18 +55,13 @@ AGAINST: Final = ("gender", "emotion", "sentence", "speaker")
 """The label columns that clusters are compared with unless the configuration names others."""
 
 COMPARED: Final = ("speaker", "emotion")
-"""The labels that are compared within gender."""
-
 WITHIN: Final = " within gender"
-"""What follows their names in the column ``against``."""
+"""Labels that are also compared within gender, and what follows their names then."""
 
 ADJUSTED: Final = "adjusted_mutual_information"
-
 EXTERNAL: Final = ("homogeneity", "completeness", "v_measure", "mutual_information", ADJUSTED)
 
 _FEWEST: Final = 199
-"""Permutations that are made of however many rows."""
-
 _SHUFFLED: Final = 20_000_000
 """Labels to permute for one column, all permutations together, unless that makes too few."""
 
@@ -94,15 +90,13 @@ class Labels(NamedTuple):
 def read_labels(
     labels: pd.DataFrame, index: Sequence[str], against: list[str] | None
 ) -> tuple[dict[str, Labels], Int64 | None]:
-    """Number the labels of the rows that are clustered.
+    """Number the labels of the rows that are clustered, and the speakers.
 
-    Args:
-        labels: indexed by row id.
-        index: the ``n`` row ids.
-        against: the columns; None for those of ``AGAINST`` that have two values or more.
+    ``labels`` is indexed by row id; ``against`` names columns, None for those of ``AGAINST`` that
+    have two values or more.
 
     Returns:
-        The labels by column. If speaker and emotion are among these, and there are two genders or
+        The labels by column. If speaker and emotion are among these and there are two genders or
         more, also within gender, where a gender has two speakers and two emotions or more. And the
         speakers, int64 ``[n]``, -1 where unknown; None if there is no such column.
 
@@ -199,23 +193,25 @@ def draw_scores(
         For each clustering float64 ``[1 + draws]`` by score, the real one first; NaN if undefined.
     """
     truth = np.unique(labels, return_inverse=True)[1]
-    classes = int(truth.max()) + 1
+    classes, rng = int(truth.max()) + 1, np.random.default_rng(seed)
+    cells = classes * max(int(clusters.max()) + 1 for clusters in clusterings)
+    at_once = max(1, _AT_ONCE // (len(truth) + cells))
+    sizes = [min(at_once, draws - start) for start in range(0, draws, at_once)]
+    permuted = (exchanged(truth, speakers, draws=size, rng=rng) for size in sizes)
     information = np.concatenate(
         [
-            [_information(permuted, clusters, classes) for clusters in clusterings]
-            for permuted in _permutations(truth, clusterings, speakers, draws=draws, seed=seed)
+            [_information(some, clusters, classes) for clusters in clusterings]
+            for some in chain([truth[np.newaxis]], permuted)
         ],
         axis=1,
     )
     found = []
     for clusters, amounts in zip(clusterings, information, strict=True):
-        lines = _lines(truth, clusters).items()
-        found.append(
-            {
-                metric: (amounts - zero) / (one - zero if one - zero > _SAME else np.nan)
-                for metric, (zero, one) in lines
-            }
-        )
+        scores = {}
+        for metric, (zero, one) in _lines(truth, clusters).items():
+            span = one - zero if one - zero > _SAME else np.nan
+            scores[metric] = (amounts - zero) / span
+        found.append(scores)
     return found
 
 
@@ -245,23 +241,6 @@ def _information(labels: Int64, clusters: Int64, classes: int) -> Float64:
     joint = f[counts].sum(axis=(1, 2))
     of_classes, of_clusters = (f[counts.sum(axis=axis)].sum(axis=1) for axis in (2, 1))
     return np.asarray(np.log(n) + (joint - of_classes - of_clusters) / n)
-
-
-def _permutations(
-    truth: Int64,
-    clusterings: Sequence[Int64],
-    speakers: Int64 | None,
-    *,
-    draws: int,
-    seed: int | list[int],
-) -> Iterator[Int64]:
-    """The labels, then as many of their permutations at once as memory allows: ``[r, n]``."""
-    yield truth[np.newaxis]
-    rng = np.random.default_rng(seed)
-    cells = (int(truth.max()) + 1) * max(int(clusters.max()) + 1 for clusters in clusterings)
-    at_once = max(1, _AT_ONCE // (len(truth) + cells))
-    for start in range(0, draws, at_once):
-        yield exchanged(truth, speakers, draws=min(at_once, draws - start), rng=rng)
 
 
 def exchanged(

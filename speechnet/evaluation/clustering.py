@@ -54,10 +54,8 @@ class Clustering:
         scores: columns ``method, k, against, metric, value, null_mean, null_sd, p``; ``against`` is
             a label column, "speaker within gender", "emotion within gender", or "" for scores
             without labels. The last three describe chance: mean and standard deviation of the
-            draws, and the share of them that are at least as good, counting the real value as one.
-            NaN where undefined, and without draws.
-        projection: columns ``file, pc1, pc2``, the first two components; ``pc2`` is NaN if there
-            is only one.
+            draws, and p (``speechnet.evaluation.chance.null_of``). NaN where undefined.
+        projection: columns ``file, pc1, pc2``; ``pc2`` is NaN if there is only one component.
         explained: the shares of the variance along ``pc1`` and ``pc2``, 0 to 1.
         notes: deviations from the configuration, and why; a sentence each.
     """
@@ -74,15 +72,10 @@ def cluster_features(
 ) -> Clustering:
     """Scale, reduce, cluster by every method and k, and score.
 
-    More clusters than different rows are left out of the assignments; their scores are NaN.
-
-    Args:
-        X: float32 ``[n, d]``, finite, ``n`` at least 2.
-        index: the ``n`` row ids.
-        labels: indexed by row id, with the columns to compare with, ``speaker`` and ``gender``.
-            Rows whose label is NA are left out of that comparison.
-        config: the configuration.
-        seed: of everything random.
+    ``X`` is float32 ``[n, d]``, finite; ``labels`` is indexed by row id, with the columns to
+    compare with, ``speaker`` and ``gender``. Rows whose label is NA are left out of that
+    comparison. More clusters than different rows are left out of the assignments; their scores are
+    NaN.
 
     Raises:
         ConfigError: ``config.against`` names a column that ``labels`` lacks.

@@ -1,13 +1,12 @@
 """Recall by gender and by speaker: for whom is a model worse?
 
-Conventions:
-    All tables are of the test part, all folds pooled; a row in several folds counts once for each.
-    Tables by gender leave out rows of unknown gender, tables by speaker those of unknown speakers.
+All tables are of the test part, all folds pooled; a row in several folds counts once for each.
+Tables by gender leave out rows of unknown gender, tables by speaker those of unknown speakers.
 
-    Intervals hold 95 % and resample whole speakers (``speechnet.evaluation.bootstrap``), women and
-    men separately, because their numbers were chosen and not drawn. Each interval stands alone: of
-    many gaps, a few exclude 0 by chance. A gap is called certain only if its interval excludes 0 at
-    the level ``1 - 0.05 / m`` for the ``m`` gaps of its model and target (Bonferroni).
+Intervals hold 95 % and resample whole speakers (``speechnet.evaluation.bootstrap``), women and men
+separately, because their numbers were chosen and not drawn. Each interval stands alone: of many
+gaps, a few exclude 0 by chance. A gap is called certain only if its interval excludes 0 at the
+level ``1 - 0.05 / m`` for the ``m`` gaps of its model and target (Bonferroni).
 """
 
 from __future__ import annotations
@@ -34,16 +33,11 @@ _FALSE_ALARM: Final = 0.05  # chance of one among the gaps of a model and target
 
 
 class Gap(NamedTuple):
-    """How much better a model recognises one gender than the other.
+    """How much better a model recognises one gender (``higher``) than the other (``lower``).
 
-    Attributes:
-        name: the class, or ``uar``.
-        higher: the gender with the higher recall.
-        lower: the other.
-        gap: the difference of their recalls, 0 to 1.
-        low: the lower end of its 95 % interval, which may be below 0; NaN if there is none.
-        high: the upper end.
-        certain: whether it excludes 0 after correction for the number of gaps.
+    ``gap`` is the difference of their recalls of the class ``name``, or of the UAR, 0 to 1; ``low``
+    and ``high`` are the ends of its 95 % interval, which may be below 0, NaN if there is none;
+    ``certain`` says whether it excludes 0 after correction for the number of gaps.
     """
 
     name: str
@@ -66,13 +60,8 @@ def recall_by_gender(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The recall of every class among women and among men, and the gaps between them.
 
-    Args:
-        predictions: a valid table of predictions.
-        targets: each target with its ordered classes; ``gender`` itself is left out.
-        corpus: indexed by file, with a column ``gender``.
-        speakers: speaker or NA by file.
-        seed: of the resampling.
-        resamples: how many resamples to draw.
+    The target ``gender`` itself is left out. ``corpus`` is indexed by file, with a column
+    ``gender``; ``speakers`` is speaker or NA by file.
 
     Returns:
         Recalls: columns ``model, target, class, gender, n, units, recall, low, high``: the number
@@ -110,15 +99,11 @@ def recall_by_gender(
 
 @dataclass(frozen=True)
 class _Side:
-    """The rows of one gender, counted by unit of resampling and class.
+    """The rows of one gender, counted by unit of resampling and class, float64 ``[u, k]``.
 
-    Attributes:
-        gender: its name.
-        rows: float64 ``[u, k]``.
-        units: speakers that have rows of each class, int64 ``[k]``; more than ``u`` if those were
-            dealt into groups.
-        recall: of each class, float64 ``[k]``.
-        draws: the recall of each class in each resample, float64 ``[resamples, k]``.
+    ``units`` counts the speakers that have rows of each class, int64 ``[k]``, before they were
+    dealt into groups; ``recall`` is float64 ``[k]``, ``draws`` the recall in each resample, float64
+    ``[resamples, k]``.
     """
 
     gender: str

@@ -1,17 +1,14 @@
 """Permutation importance: how much the UAR drops when features are shuffled.
 
-Conventions:
-    Values of a feature change places between the test rows of one fold; nothing is fitted again.
-    The drop is the pooled UAR minus the mean of that of the shuffled rows. It says how much this
-    model relies on the feature, not how informative the feature is. Each of several redundant
-    features seems to matter little: shuffle them as a group. A drop below 0 is chance.
-
-    All features are shuffled in the same orders, so that two drops differ by the features alone.
+Values of a feature change places between the test rows of one fold; nothing is fitted again. The
+drop is the pooled UAR minus the mean of that of the shuffled rows. It says how much this model
+relies on the feature, not how informative the feature is. Each of several redundant features seems
+to matter little: shuffle them as a group. A drop below 0 is chance. All features are shuffled in
+the same orders, so that two drops differ by the features alone.
 
 References:
     L. Breiman, "Random Forests", Machine Learning 45, 2001, section 10.
-    A. Fisher, C. Rudin, F. Dominici, "All Models are Wrong, but Many are Useful", Journal of
-    Machine Learning Research 20, 2019.
+    A. Fisher, C. Rudin, F. Dominici, "All Models are Wrong, but Many are Useful", JMLR 20, 2019.
 """
 
 from __future__ import annotations
@@ -23,7 +20,7 @@ from typing import Final
 import numpy as np
 
 from speechnet.core.types import Float32, Float64, Int64
-from speechnet.evaluation.bootstrap import UarDraws
+from speechnet.evaluation.bootstrap import count_by_unit, uar_differences
 
 COLUMNS: Final = ("model", "target", "level", "name", "drop", "low", "high")
 
@@ -55,9 +52,8 @@ class HeldRows:
         counts = []
         for column, (units, k) in enumerate(self.shapes):
             known = self.labels[:, column] >= 0
-            cell = self.units[known] * k + self.labels[known, column]
-            sums = np.bincount(cell, weights=share[known, column], minlength=units * k)
-            counts.append(sums.reshape(units, k).astype(np.float64))
+            rows = (self.units[known], self.labels[known, column])
+            counts.append(count_by_unit(*rows, k, count=units, weights=share[known, column]))
         return counts
 
 
@@ -68,13 +64,9 @@ def draw_orders(n: int, repeats: int, seed: int) -> Int64:
 
 
 def recognised(predict: Predict, rows: HeldRows, columns: Int64, orders: Int64) -> Float64:
-    """Shuffle some columns together and see how often each row is still recognised.
+    """Shuffle ``columns`` (int64 ``[c]``) together and see how often each row is still recognised.
 
-    Args:
-        predict: a fitted model.
-        rows: those of one test part.
-        columns: which to shuffle, int64 ``[c]``; none leaves the rows as they are.
-        orders: int64 ``[repeats, n]``: where each row takes those columns from.
+    ``orders`` (int64 ``[repeats, n]``) says where each row takes those columns from.
 
     Returns:
         The share of the repeats, float64 ``[n, targets]``; 0 where there is no label.
@@ -94,23 +86,14 @@ def drops(
 ) -> list[tuple[float, float, float]]:
     """How much the pooled UAR drops, with 95 % bootstrap intervals over units.
 
-    Args:
-        before: rows recognised by unit and class, float64 ``[U, k]``.
-        after: the same for each thing that was shuffled, mean over the repeats.
-        rows: all rows by unit and class, float64 ``[U, k]``.
-        seed: of the bootstrap; the same draws serve all.
-        resamples: how many draws.
+    All arrays count rows by unit and class, float64 ``[U, k]``: those recognised ``before`` and
+    ``after`` each shuffling, mean over the repeats, and all ``rows``.
 
     Returns:
-        For each of ``after`` the drop and the ends of its interval, -1 to 1. All are NaN where
-        fewer than two classes have rows. The ends are also NaN where a class has rows of one unit
-        only, or as ``interval`` says.
+        For each of ``after`` the drop and the ends of its interval, -1 to 1; NaN as
+        ``uar_differences`` says.
     """
-    there = rows.sum(axis=1) > 0
-    draws = UarDraws(rows[there], resamples=resamples, seed=seed)
-    whole = draws.of(before[there])
-    found = []
-    for shuffled in after:
-        drop = whole - draws.of(shuffled[there])
-        found.append((float(drop[0]), *draws.interval(drop)))
-    return found
+    hits = [before, *after]
+    pairs = [(0, i) for i in range(1, len(hits))]
+    found = uar_differences(rows, hits, pairs, resamples=resamples, seed=seed)
+    return [(first - second, low, high) for first, second, low, high in found]

@@ -19,7 +19,7 @@ from speechnet.core.metrics import EVERYWHERE, metric
 
 if TYPE_CHECKING:
     from speechnet.core.types import Float64, Int64
-    from speechnet.evaluation.resamples import Resamples
+    from speechnet.evaluation.intervals import Resamples
 
 
 @metric(
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 def accuracy(truth: Int64, predicted: Int64) -> float:
     """The share of rows whose class is predicted: ``sum_c N[c, c] / n``.
 
-    >>> import numpy as np
     >>> accuracy(np.array([0, 0, 1]), np.array([0, 1, 1]))
     0.6666666666666666
     """
@@ -58,7 +57,6 @@ def uar(truth: Int64, predicted: Int64) -> float:
     ``mean_c N[c, c] / t[c]`` over the classes with ``t[c] > 0`` (B. Schuller, S. Steidl,
     A. Batliner, "The INTERSPEECH 2009 Emotion Challenge", 2009); scikit-learn's balanced accuracy.
 
-    >>> import numpy as np
     >>> uar(np.array([0, 0, 1]), np.array([0, 1, 1]))
     0.75
     """
@@ -92,7 +90,6 @@ def macro_f1(truth: Int64, predicted: Int64) -> float:
     ``mean_c 2 N[c, c] / (t[c] + q[c])`` over the classes with ``t[c] + q[c] > 0``: scikit-learn's
     ``f1_score(average="macro")`` without ``labels``.
 
-    >>> import numpy as np
     >>> macro_f1(np.array([0, 0, 0, 1]), np.array([0, 0, 1, 1]))
     0.7333333333333334
     """
@@ -111,7 +108,6 @@ def log_loss(truth: Int64, probability: Float64) -> float:
     Natural logarithm, with ``p`` clipped to eps..1-eps for the eps of float64, about 2.2e-16, as in
     scikit-learn: 0 to 36.04.
 
-    >>> import numpy as np
     >>> round(log_loss(np.array([0, 1]), np.array([[0.5, 0.5], [0.5, 0.5]])), 4)
     0.6931
     """
@@ -131,7 +127,6 @@ def brier(truth: Int64, probability: Float64) -> float:
     The original definition (G. W. Brier, "Verification of forecasts expressed in terms of
     probability", 1950): for two classes it is twice that of the positive class alone.
 
-    >>> import numpy as np
     >>> brier(np.array([0, 1]), np.array([[1.0, 0.0], [0.5, 0.5]]))
     0.25
     """
@@ -148,7 +143,6 @@ def ece(truth: Int64, predicted: Int64, probability: Float64) -> float:
     (14/15, 1]`` (C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger, "On Calibration of Modern Neural
     Networks", 2017). Biased upwards where rows are few.
 
-    >>> import numpy as np
     >>> ece(np.array([0, 1]), np.array([0, 0]), np.array([[0.75, 0.25], [0.75, 0.25]]))
     0.25
     """
@@ -168,7 +162,6 @@ def ece(truth: Int64, predicted: Int64, probability: Float64) -> float:
 def auc_macro(truth: Int64, probability: Float64) -> float:
     """The mean of the classes' AUCs, one against the rest; NaN if one of them is.
 
-    >>> import numpy as np
     >>> auc_macro(np.array([0, 1, 1]), np.array([[0.9, 0.1], [0.4, 0.6], [0.5, 0.5]]))
     1.0
     """
@@ -179,7 +172,6 @@ def auc_macro(truth: Int64, probability: Float64) -> float:
 def auc_micro(truth: Int64, probability: Float64) -> float:
     """The AUC over all ``n * k`` decisions "row i is of class c".
 
-    >>> import numpy as np
     >>> auc_micro(np.array([0, 1]), np.array([[0.9, 0.1], [0.6, 0.4]]))
     0.75
     """
@@ -191,7 +183,6 @@ def auc_micro(truth: Int64, probability: Float64) -> float:
 def precision(truth: Int64, predicted: Int64, classes: list[str]) -> Float64:
     """For each class the share of the rows predicted as it that are of it: ``N[c, c] / q[c]``.
 
-    >>> import numpy as np
     >>> precision(np.array([0, 0, 1]), np.array([0, 1, 1]), ["a", "b"])
     array([1. , 0.5])
     """
@@ -203,7 +194,6 @@ def precision(truth: Int64, predicted: Int64, classes: list[str]) -> Float64:
 def recall(truth: Int64, predicted: Int64, classes: list[str]) -> Float64:
     """For each class the share of its rows that are predicted as it: ``N[c, c] / t[c]``.
 
-    >>> import numpy as np
     >>> recall(np.array([0, 0, 1]), np.array([0, 1, 1]), ["a", "b"])
     array([0.5, 1. ])
     """
@@ -218,7 +208,6 @@ def f1(truth: Int64, predicted: Int64, classes: list[str]) -> Float64:
     0 where the class is missed altogether, though its precision is undefined; NaN only where it is
     neither true nor predicted in any row.
 
-    >>> import numpy as np
     >>> f1(np.array([0, 0, 0, 1]), np.array([0, 0, 1, 1]), ["a", "b"])
     array([0.8       , 0.66666667])
     """
@@ -233,7 +222,6 @@ def auc(truth: Int64, probability: Float64) -> Float64:
     probability, ties counting half (T. Fawcett, "An introduction to ROC analysis", Pattern
     Recognition Letters 27, 2006). NaN unless there are rows of both sorts.
 
-    >>> import numpy as np
     >>> auc(np.array([0, 1, 1]), np.array([[0.9, 0.1], [0.4, 0.6], [0.9, 0.1]]))
     array([0.75, 0.75])
     """
@@ -243,7 +231,6 @@ def auc(truth: Int64, probability: Float64) -> Float64:
 def confusion(truth: Int64, predicted: Int64, k: int) -> Int64:
     """Count the rows of each true class (row) and predicted class (column): int64 ``[k, k]``.
 
-    >>> import numpy as np
     >>> confusion(np.array([0, 0, 1]), np.array([0, 1, 1]), 2)
     array([[1, 1],
            [0, 1]])

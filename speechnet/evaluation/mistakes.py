@@ -16,17 +16,12 @@ def confident_mistakes(
     count: int,
     speakers: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
-    """The test rows whose predicted class is wrong, most confident first.
+    """The ``count`` test rows of each target that were wrong with the highest confidence.
 
-    Only confidence decides, so several may be of one speaker. Among equally confident rows,
-    speakers take turns. A recording that several folds test counts once: by its most confident
-    mistake, and of equal ones by that of the lowest fold.
-
-    Args:
-        predictions: the table of predictions.
-        models: the model of each target; other targets are left out.
-        count: the most rows of each target.
-        speakers: the speaker of each file; a file without one counts as a speaker of its own.
+    ``models`` gives the model of each target; other targets are left out. Only confidence decides,
+    so several may be of one speaker. Among equally confident rows, speakers take turns; a file
+    without one counts as a speaker of its own. A recording that several folds test counts once: by
+    its most confident mistake, and of equal ones by that of the lowest fold.
 
     Returns:
         Columns target, model, fold, file, truth, predicted, ``confidence`` (the probability of the

@@ -20,10 +20,8 @@ from speechnet.core.types import Float64, Int64
 class RocCurve:
     """The curve of one class, or an average of several.
 
-    Attributes:
-        fpr: false positive rate, float64 ``[m]``, from 0 to 1, never falling; empty if undefined.
-        tpr: true positive rate, float64 ``[m]``, from 0 to 1, never falling; empty if undefined.
-        auc: the area under the curve by the trapezoidal rule, 0 to 1; NaN if undefined.
+    ``fpr`` and ``tpr``, the false and true positive rates, are float64 ``[m]``, from 0 to 1, never
+    falling; ``auc`` is the area under the curve by the trapezoidal rule, 0 to 1.
     """
 
     fpr: Float64
@@ -37,17 +35,13 @@ _UNDEFINED = RocCurve(np.empty(0), np.empty(0), float("nan"))
 def roc_curves(truth: Int64, probability: Float64, classes: list[str]) -> dict[str, RocCurve]:
     """The curve of every class, then ``micro`` and ``macro``.
 
-    ``micro`` is one curve over all ``n * k`` decisions "row i is of class c". ``macro`` is the
-    vertical average (Fawcett, section 9.1): at each false positive rate, the mean of the class
+    ``truth`` is int64 ``[n]`` in ``0..k-1``, ``probability`` float64 ``[n, k]`` for two or more
+    classes. ``micro`` is one curve over all ``n * k`` decisions "row i is of class c". ``macro`` is
+    the vertical average (Fawcett, section 9.1): at each false positive rate, the mean of the class
     curves' true positive rates, interpolated linearly; undefined if one class is. Where a class
     curve is vertical, the average is taken on both sides of the step, so that its area is the mean
     of the class AUCs, the metric ``auc_macro``. (Sampling only the upper side, as is often done,
     gives a slightly larger area.)
-
-    Args:
-        truth: int64 ``[n]`` in ``0..k-1``.
-        probability: float64 ``[n, k]``.
-        classes: the ``k`` class names, at least two.
     """
     member = (truth[:, None] == np.arange(len(classes))).astype(np.int64)
     curves = {name: roc_curve(member[:, c], probability[:, c]) for c, name in enumerate(classes)}

@@ -3,22 +3,16 @@
 Runs are compared model by model of the same name, and by the best model of each. Difference,
 interval and test are those of ``speechnet.evaluation.significance``.
 
-Conventions:
-    A difference is tested only on rows that both runs predict: the same recordings, each tested in
-    the same fold. A speaker who is hard to recognise is then hard for both, and what remains is
-    what the runs do differently. Recordings missing in one run, such as excluded ones, are left
-    out, as long as the common ones are ``LEAST_COMMON`` of the larger test part.
+A difference is tested only on rows that both runs predict: the same recordings, each tested in the
+same fold. A speaker who is hard to recognise is then hard for both, and what remains is what the
+runs do differently. Recordings missing in one run, such as excluded ones, are left out, as long as
+the common ones are ``LEAST_COMMON`` of the larger test part. In other folds, the same recordings
+are tested by models trained on other recordings: the division is then part of the difference, and
+resampling speakers doesn't show how much it matters. Such runs are not tested against each other.
 
-    In other folds, the same recordings are tested by models trained on other recordings. The
-    division is then part of the difference, and resampling speakers doesn't show how much it
-    matters. Such runs are not tested against each other.
-
-    p values are corrected (Holm) for all tested pairs of a target. Two models that give the same
-    answers can't be found to differ, so they don't count (Tarone).
-
-References:
-    R. E. Tarone, "A Modified Bonferroni Method for Discrete Data", Biometrics 46, 1990 (hypotheses
-    that can't be rejected need no correction).
+p values are corrected (Holm) for all tested pairs of a target. Two models that give the same
+answers can't be found to differ, so they don't count (R. E. Tarone, "A Modified Bonferroni Method
+for Discrete Data", Biometrics 46, 1990).
 """
 
 from __future__ import annotations
@@ -54,13 +48,11 @@ _TYPES: Final = {
 
 @dataclass(frozen=True)
 class ScoredRun:
-    """What one run predicted, and on which recordings.
+    """What one run predicted on the test part, and on which recordings. All columns are text.
 
     Attributes:
-        division: columns ``recording, fold, part``, all text. A recording has the same id in all
-            runs.
-        answers: the test part's predictions, columns ``recording, fold, model, target, truth,
-            predicted``, all text.
+        division: columns ``recording, fold, part``; a recording has the same id in all runs.
+        answers: columns ``recording, fold, model, target, truth, predicted``.
         best: the run's best model; None if that isn't known.
     """
 
@@ -73,12 +65,9 @@ class ScoredRun:
 class Match:
     """How far the divisions of two runs agree.
 
-    Attributes:
-        common: how many recordings both test.
-        first_only: how many only the first tests.
-        second_only: how many only the second tests.
-        same_training: whether the recordings of both are in the same parts of each fold.
-        untested: why the two aren't tested against each other; empty if they are.
+    ``common``, ``first_only`` and ``second_only`` count the recordings that both test, or one of
+    them. ``same_training`` says whether the recordings of both are in the same parts of each fold,
+    ``untested`` why the two aren't tested against each other, or nothing.
     """
 
     common: int
@@ -125,13 +114,8 @@ def compare_runs(
 ) -> pd.DataFrame:
     """Compare every two runs on every target, model by model, and best by best.
 
-    Args:
-        runs: by name.
-        matches: what ``match_runs`` gives for every two of them, in the order of ``runs``.
-        targets: each target with its ordered classes.
-        speakers: speaker or NA by recording.
-        seed: of all draws.
-        resamples: how many resamples, and how many exchanges, to draw.
+    ``matches`` holds what ``match_runs`` gives for every two of ``runs``, in their order;
+    ``speakers`` is speaker or NA by recording.
 
     Returns:
         A row for each target, two runs and common model, and one for the best models of the two

@@ -8,10 +8,10 @@ from typing import Final
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from speechnet.core.metrics import Metric
-from speechnet.core.types import PREDICTION_COLUMNS, Float64, Int64, Targets, encode
+from speechnet.core.types import Float64, Int64, Targets, encode
 from speechnet.evaluation.bootstrap import unit_codes
 
 PARTS: Final = ("train", "dev", "test")
@@ -76,15 +76,9 @@ class Sample:
 
 @dataclass(frozen=True)
 class Block:
-    """The predicted rows of one model, target and part.
+    """The predicted rows of one model, target and part (train, dev or test).
 
-    Attributes:
-        model: its name.
-        target: its name.
-        part: train, dev or test.
-        folds: the names of the folds that ``sample`` numbers.
-        files: the ``n`` row ids.
-        sample: the rows.
+    ``folds`` are the names of the folds that ``sample`` numbers, ``files`` the ``n`` row ids.
     """
 
     model: str
@@ -100,13 +94,8 @@ def blocks(
 ) -> Iterator[Block]:
     """Split a valid table of predictions into blocks, with labels and folds as numbers.
 
-    Args:
-        predictions: the table; probabilities are NaN if their column is missing.
-        targets: each target with its ordered classes.
-        speakers: speaker or NA by file; None if no units are needed.
-
-    Yields:
-        Targets in order, models as they appear, parts train, dev, test.
+    Probabilities are NaN if their column is missing; ``speakers`` (speaker or NA by file) is None
+    if no units are needed. Targets in order, models as they appear, parts train, dev, test.
     """
     models = pd.unique(predictions["model"])
     of_target = predictions.groupby("target", observed=True).indices
@@ -127,43 +116,31 @@ def blocks(
 
 
 def validate_predictions(predictions: pd.DataFrame, targets: Targets) -> None:
-    """Check that a table of predictions is complete and consistent.
+    """Check the probabilities of a table of predictions, which may come from any plugin's model.
 
     Raises:
-        ValueError: a column or a key is missing; an unknown part or target; a fold that isn't an
-            integer; a label that isn't among the classes; a row whose probabilities are not finite,
-            not in 0 to 1 or don't sum to 1 (within 1e-6), or whose predicted class isn't the most
-            probable one, or one of several that tie (within 1e-6).
+        ValueError: a row whose probabilities are not finite, not in 0 to 1 or don't sum to 1
+            (within 1e-6), or whose predicted class isn't the most probable one, or one of several
+            that tie (within 1e-6); a predicted label that isn't among the classes.
     """
-    wanted = [*PREDICTION_COLUMNS, *dict.fromkeys(f"p_{c}" for k in targets.values() for c in k)]
-    missing = [column for column in wanted if column not in predictions]
-    if missing:
-        raise ValueError(f"the predictions lack the columns {missing}; found {[*predictions]}")
-    for column in ("fold", "model"):
-        _refuse(predictions, predictions[column].isna(), f"has no {column}")
-    if not pd.api.types.is_integer_dtype(predictions["fold"]):
-        raise ValueError(f"fold is {predictions['fold'].dtype}, expected integers 0, 1, ...")
-    for column, known in (("part", list(PARTS)), ("target", list(targets))):
-        _refuse(predictions, ~predictions[column].isin(known), f"has a {column} not in {known}")
     for target, classes in targets.items():
-        _validate_target(predictions[predictions["target"] == target], classes)
+        rows = predictions[predictions["target"] == target]
+        p = _probability(rows, classes)
+        inside = ((p >= -TOLERANCE) & (p <= 1 + TOLERANCE)).all(axis=1)
+        _refuse(
+            rows, np.logical_not(inside), "has probabilities that are not finite or not in 0 to 1"
+        )
+        uneven = np.abs(p.sum(axis=1) - 1) > TOLERANCE
+        _refuse(rows, uneven, "has probabilities that don't sum to 1")
+        chosen = p[np.arange(len(p)), encode(rows["predicted"].astype(str), classes)]
+        best = p.max(axis=1, initial=0.0)
+        _refuse(
+            rows, np.asarray(chosen < best - TOLERANCE), "was not given its most probable class"
+        )
 
 
-def _validate_target(rows: pd.DataFrame, classes: list[str]) -> None:
-    for column in ("truth", "predicted"):
-        _refuse(rows, ~rows[column].isin(classes), f"has a {column} label not among {classes}")
-    p = _probability(rows, classes)
-    outside = ~((p >= -TOLERANCE) & (p <= 1 + TOLERANCE)).all(axis=1)
-    _refuse(rows, outside, "has probabilities that are not finite or not in 0 to 1")
-    _refuse(rows, np.abs(p.sum(axis=1) - 1) > TOLERANCE, "has probabilities that don't sum to 1")
-    chosen = p[np.arange(len(p)), encode(rows["predicted"].astype(str), classes)]
-    best = p.max(axis=1, initial=0.0)
-    _refuse(rows, chosen < best - TOLERANCE, "was not given its most probable class")
-
-
-def _refuse(rows: pd.DataFrame, bad: ArrayLike, what: str) -> None:
+def _refuse(rows: pd.DataFrame, bad: NDArray[np.bool_], what: str) -> None:
     """Raise a ValueError that shows the first bad row and how many there are."""
-    bad = np.asarray(bad, dtype=bool)
     if bad.any():
         first = rows[bad].iloc[0].dropna().to_dict()
         raise ValueError(f"{int(bad.sum())} of {len(rows)} predictions: the first {what}: {first}")

@@ -35,20 +35,14 @@ def score_predictions(
     training rows are, counts once for each. Mean and sd are NaN if one fold's value is undefined:
     read the pooled score then.
 
-    Args:
-        predictions: the table of predictions.
-        targets: each target with its ordered classes.
-        speakers: speaker or NA by file; without it no score gets an interval.
-        seed: of the intervals.
-        resamples: how many resamples to draw.
-
     Returns:
         Columns ``model, target, part, fold, metric, value, low, high``; ``fold`` is a string ("0",
         "1", ..., "all", "mean", "sd"), the last three are float64. ``low`` and ``high`` are the
         95 % interval of the metrics that have one, on the parts dev and test, pooled and of the
-        mean, or of the only fold; else NaN. ``metric`` is ``n`` (the number of rows), the name of a
-        metric, or ``<name>_<class>`` for a metric of each class. Models in the order they appear,
-        targets as in ``targets``, parts train, dev, test.
+        mean, or of the only fold; else, and without ``speakers`` (speaker or NA by file), NaN.
+        ``metric`` is ``n`` (the number of rows), the name of a metric, or ``<name>_<class>`` for a
+        metric of each class. Models in the order they appear, targets as in ``targets``, parts
+        train, dev, test.
 
     Raises:
         ValueError: the predictions are invalid; see ``validate_predictions``. A file is missing

@@ -23,13 +23,10 @@ _REASONS: Final[dict[str, str]] = {
 class Choice:
     """The best model of a run.
 
-    Attributes:
-        model: its name.
-        basis: why it was chosen: it is the ``only`` model, or its mean score was the highest on the
-            ``dev`` part, in the ``search``, or on the ``test`` part. A choice by the test part is
-            no basis for applying a model or comparing runs: its test score is biased upwards.
-        score: the mean over ``targets``, 0 to 1; NaN if there is a single model.
-        targets: the targets whose scores counted.
+    ``basis`` says why it was chosen: it is the ``only`` model, or its mean ``score`` over
+    ``targets`` (0 to 1; NaN if it is the only one) was the highest on the ``dev`` part, in the
+    ``search``, or on the ``test`` part. A choice by the test part is no basis for applying a model
+    or comparing runs: its test score is biased upwards.
     """
 
     model: str
@@ -66,11 +63,12 @@ def choose_model(
     for all models of that target.
 
     A target whose dev UAR is undefined either way doesn't count. If no target is left, the score on
-    the inner folds of the searches decides, and without searches the test part.
+    the inner folds of the searches decides, and without searches the test part. Of equals, the
+    first model is chosen.
 
     Args:
         scores: columns ``model, target, part, fold, metric, value``, as in ``scores.csv``.
-        models: the run's models; of equals, the first is chosen.
+        models: the run's models.
         searched: columns ``model, target, chosen, mean``, as in ``search.csv``; None without one.
 
     Returns:

@@ -9,11 +9,10 @@ Permutation test:
     whose difference is at least as large, in either direction, as the one found. The number of rows
     of each class stays the same, so the difference is a sum over units ``sum_u sign_u d_u``. If
     there are no more than ``resamples`` exchanges, all ``2^u`` are made. Otherwise they are drawn
-    at random and ``p = (1 + count) / (1 + resamples)`` (Phipson and Smyth), which is never 0.
+    at random and ``p = (1 + count) / (1 + resamples)``, which is never 0.
 
 References:
-    B. Phipson, G. K. Smyth, "Permutation P-values Should Never Be Zero", Statistical Applications
-    in Genetics and Molecular Biology 9, 2010.
+    B. Phipson, G. K. Smyth, "Permutation P-values Should Never Be Zero", SAGMB 9, 2010.
     S. Holm, "A Simple Sequentially Rejective Multiple Test Procedure", Scandinavian Journal of
     Statistics 6, 1979.
 """
@@ -29,7 +28,7 @@ import numpy as np
 import pandas as pd
 
 from speechnet.core.types import Float64, Int64, Targets, encode
-from speechnet.evaluation.bootstrap import UarDraws, count_by_unit, deal, unit_codes
+from speechnet.evaluation.bootstrap import count_by_unit, deal, uar_differences, unit_codes
 
 COMPARISON_COLUMNS = (
     *("target", "metric", "first", "second", "difference"),
@@ -175,14 +174,8 @@ def differences(
 ) -> list[Difference]:
     """Compare sets of predictions of the same rows in pairs, in the same resamples.
 
-    Args:
-        truth: int64 ``[n]`` in ``0..k-1``.
-        called: the sets of predictions, each int64 ``[n]`` in ``0..k-1``.
-        units: the unit of each row, int64 ``[n]``, as ``unit_codes`` gives them.
-        k: the number of classes.
-        seed: of all draws.
-        resamples: how many resamples, and how many exchanges, to draw.
-        pairs: which two of ``called``, by position.
+    ``truth`` and each of ``called`` are int64 ``[n]`` in ``0..k-1``, ``units`` is int64 ``[n]``, as
+    ``unit_codes`` gives it, and ``pairs`` holds positions in ``called``.
     """
     found, units = np.unique(units, return_inverse=True)
     has = count_by_unit(units, truth, k, count=len(found)) > 0
@@ -190,15 +183,12 @@ def differences(
     count = int(units.max()) + 1
     true = count_by_unit(units, truth, k, count=count)
     hits = [count_by_unit(units[c == truth], truth[c == truth], k, count=count) for c in called]
-    draws = UarDraws(true, resamples=resamples, seed=seed)
-    uar = [draws.of(of_model) for of_model in hits]
-    compared: list[Difference] = []
-    for i, j in pairs:
-        low, high = draws.interval(uar[i] - uar[j])
-        p = _permutation_p(hits[i] - hits[j], true, seed=seed, resamples=resamples)
-        first, second = float(uar[i][0]), float(uar[j][0])
-        compared.append(Difference(first - second, low, high, p, first, second, len(found)))
-    return compared
+    uars = uar_differences(true, hits, pairs, resamples=resamples, seed=seed)
+    ps = [_permutation_p(hits[i] - hits[j], true, seed=seed, resamples=resamples) for i, j in pairs]
+    return [
+        Difference(first - second, low, high, p, first, second, len(found))
+        for (first, second, low, high), p in zip(uars, ps, strict=True)
+    ]
 
 
 def _permutation_p(gain: Float64, true: Float64, *, seed: int, resamples: int) -> float:
@@ -225,11 +215,10 @@ def _permutation_p(gain: Float64, true: Float64, *, seed: int, resamples: int) -
 
 
 def holm(p: Float64) -> Float64:
-    """Correct p values for their number by Holm's method.
+    """Correct p values, float64 ``[m]``, so that one false alarm among them stays at its level.
 
-    The smallest of ``m`` is multiplied by ``m``, the next by ``m - 1`` and so on; none falls below
-    the one before it or exceeds 1. With probability 0.95 no true null hypothesis then has p below
-    0.05. NaN stays NaN and doesn't count. float64 ``[m]`` both.
+    The smallest is multiplied by ``m``, the next by ``m - 1`` and so on; none falls below the one
+    before it or exceeds 1 (Holm). NaN stays NaN and doesn't count.
     """
     adjusted = np.full(len(p), np.nan)
     tested = np.flatnonzero(~np.isnan(p))

@@ -10,8 +10,7 @@ from sklearn import metrics
 from speechnet.core.metrics import METRICS
 from speechnet.core.types import Float64, Int64
 from speechnet.evaluation.bootstrap import bootstrap_weights, interval
-from speechnet.evaluation.intervals import intervals
-from speechnet.evaluation.resamples import Resamples
+from speechnet.evaluation.intervals import Resamples, intervals
 from speechnet.evaluation.samples import Sample
 from speechnet.evaluation.scores import score_predictions
 

@@ -28,7 +28,7 @@ def all_scores(
 
 def test_doctests() -> None:
     """Each metric's example holds."""
-    found = doctest.testmod(speechnet.evaluation.metrics)
+    found = doctest.testmod(speechnet.evaluation.metrics, extraglobs={"np": np})
     assert found.attempted > len(METRICS)
     assert not found.failed
 
