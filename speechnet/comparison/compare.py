@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from functools import reduce
 from itertools import combinations, product
 from pathlib import Path
 from typing import Final
@@ -114,7 +113,7 @@ def _compare(runs: Mapping[str, OpenRun]) -> RunComparison:
 def _common_targets(of_run: Mapping[str, Targets]) -> Targets:
     """The targets that all runs have; a ValueError unless they tell the same classes apart."""
     first, *others = of_run
-    common = reduce(lambda a, b: [each for each in a if each in b], map(list, of_run.values()))
+    common = [target for target in of_run[first] if all(target in of_run[run] for run in others)]
     if not common:
         said = "; ".join(f"{name} has {', '.join(targets)}" for name, targets in of_run.items())
         raise ValueError(f"they have no target in common: {said}")
@@ -132,13 +131,14 @@ def _common_targets(of_run: Mapping[str, Targets]) -> Targets:
 def _check_recordings(
     runs: Mapping[str, OpenRun], matches: Mapping[tuple[str, str], Match]
 ) -> None:
-    for (first, second), match in matches.items():
+    for pair, match in matches.items():
         if not match.common:
-            corpora = [runs[name].info["corpus"].get("name") for name in (first, second)]
+            first, second = (
+                f"{run} (corpus {runs[run].info['corpus'].get('name')})" for run in pair
+            )
             raise ValueError(
-                f"{first} (corpus {corpora[0]}) and {second} (corpus {corpora[1]}) test no "
-                "recording in common. To score a run on another corpus: python -m speechnet test "
-                "--run RUN --corpus NAME --root FOLDER"
+                f"{first} and {second} test no recording in common. To score a run on another "
+                "corpus: python -m speechnet test --run RUN --corpus NAME --root FOLDER"
             )
 
 
@@ -146,24 +146,25 @@ def _scores(name: str, run: OpenRun, targets: Targets) -> pd.DataFrame:
     """The scores of a run that are shown; see ``RunComparison.scores``."""
     metrics = [each.name for each in shown("page")]
     found = scores_by_key(run.scores[run.scores["metric"].isin(metrics)])
-    models = models_of(run.scores)
     rows = []
-    for key in product(models, targets, ("dev", "test"), metrics):
-        score = found.get(key, Score(math.nan))
-        best = run.scored.best == key[0]
-        rows.append((name, *key, score.value, score.low, score.high, score.pooled, best))
+    for key in product(models_of(run.scores), targets, ("dev", "test"), metrics):
+        value, _, pooled, low, high = found.get(key, Score(math.nan))
+        rows.append((name, *key, value, low, high, pooled, run.scored.best == key[0]))
     return pd.DataFrame(rows, columns=[*SCORE_COLUMNS])
 
 
 def _described(runs: Mapping[str, OpenRun]) -> list[ComparedRun]:
+    """Each run under the end of its path, as long as it takes to tell all of them apart."""
     paths = {name: run.folder.path.absolute() for name, run in runs.items()}
-    length = next(
-        (n for n in range(2, 9) if len({path.parts[-n:] for path in paths.values()}) == len(paths)),
-        9,
+    titles = next(
+        titles
+        for length in range(2, 1 + max(len(path.parts) for path in paths.values()))
+        if len(set(titles := ["/".join(path.parts[-length:]) for path in paths.values()]))
+        == len(paths)
     )
     return [
-        ComparedRun(name, "/".join(path.parts[-length:]), str(path), _facts(runs[name]))
-        for name, path in paths.items()
+        ComparedRun(name, title, str(path), _facts(runs[name]))
+        for (name, path), title in zip(paths.items(), titles, strict=True)
     ]
 
 
@@ -172,17 +173,14 @@ def _facts(run: OpenRun) -> dict[str, str]:
     versions = [f"{name} {version}" for name, version in info.get("versions", {}).items()]
     facts = {
         "corpus": corpus.get("name"),
-        "recordings": corpus.get("recordings"),
-        "speakers": corpus.get("speakers"),
-        "excluded": corpus.get("excluded"),
+        **{name: corpus.get(name) for name in ("recordings", "speakers", "excluded")},
         "features": sum(len(one["columns"]) for one in info["features"].values()),
         "protocol": info["protocol"],
         "models": ", ".join(info["models"]),
-        "best": "unknown: no dev part tells"
-        if run.best is None
-        else f"{run.best.model}, {run.best.reason}",
-        "seed": info.get("seed"),
-        "started": info.get("started"),
+        "best": f"{run.best.model}, {run.best.reason}"
+        if run.best
+        else "unknown: no dev part tells",
+        **{name: info.get(name) for name in ("seed", "started")},
         "revision": info.get("git"),
         "versions": ", ".join([f"speechnet {info.get('speechnet')}", *versions]),
     }
@@ -191,15 +189,14 @@ def _facts(run: OpenRun) -> dict[str, str]:
 
 def _write(comparison: RunComparison, out: Path) -> Path:
     """The tables, the figure and the page."""
-    tables = {
-        "comparison.csv": comparison.pairs,
-        "scores.csv": comparison.scores,
-        "settings.csv": comparison.settings,
-    }
     with storage_errors(out):
         out.mkdir(parents=True, exist_ok=True)
-        for name, table in tables.items():
-            write_whole(out / name, table_bytes(table))
+        for name, table in (
+            ("comparison", comparison.pairs),
+            ("scores", comparison.scores),
+            ("settings", comparison.settings),
+        ):
+            write_whole(out / f"{name}.csv", table_bytes(table))
         _, svg = save(draw_runs(comparison), out, "comparison")
         page = out / "compare.html"
         write_whole(page, compare_page(comparison, svg.read_text(encoding="utf-8")).encode())

@@ -10,90 +10,76 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from speechnet.comparison.result import RunComparison, difference_words, is_shown
+from speechnet.comparison.result import Line, RunComparison
 from speechnet.core.types import Float64
 from speechnet.report.drawing import forest, style
-from speechnet.report.names import interval_words, model_name, p_value, readable
-from speechnet.report.scores import Score
+from speechnet.report.names import heading, interval_words, model_name, p_value
 from speechnet.report.terminal import printable
 
 _ROW: Final = 0.2  # inches, of a run
 _BLOCK: Final = 0.5  # rows, between two models
 _COLUMNS: Final = (8, 96)  # points right of the panel: the scores, the differences
 _TITLE: Final = 60  # characters of a run's path in the legend
-_Row = tuple[str, str]
 
 
-@style.styled
 def draw_runs(comparison: RunComparison) -> Figure:
     """A forest plot: a panel for each target, a row for each model and run.
 
     The runs of a model stand below each other, with their UAR on the test part and how far that is
     above the first run's. The model that is best on its run's dev part is filled.
-
-    Args:
-        comparison: the runs.
     """
-    rows = {target: comparison.rows(target) for target in comparison.targets}
-    most = max(_places(of_target)[-1] for of_target in rows.values()) + 1
-    legend = 0.25 * len(comparison.runs)
-    figure, axes = style.panels(
-        len(rows),
+    lines = {target: comparison.lines(target) for target in comparison.targets}
+    first = comparison.names[0]
+
+    def panel(ax: Axes, target: str) -> None:
+        y = _places(lines[target])
+        _intervals(ax, comparison, lines[target], y)
+        for place, line in zip(y, lines[target], strict=True):
+            _write(ax, place, 0, line.scores["test", "uar"]._replace(pooled=False).text())
+            if (above := line.above) is not None:
+                ink = style.BLACK if above.shown else style.GREY
+                _write(ax, place, 1, f"{above.words}  {p_value(above.p)}".strip(), color=ink)
+        _write(ax, -0.85, 0, "UAR in %", color=style.GREY)
+        _write(ax, -0.85, 1, f"above {first}", color=style.GREY)
+        _finish(ax, lines[target], y, chance=1 / len(comparison.targets[target]))
+        ax.set_title(heading(target))
+
+    most = max(_places(of_target)[-1] for of_target in lines.values()) + 1
+    return style.draw_panels(
+        [*lines],
+        panel,
+        "Runs side by side on the test part",
         size=(8.6, 0.85 + _ROW * most),
-        margin=(0, 0.8 + legend),
+        margin=(0, 0.8 + 0.25 * len(comparison.runs)),
         max_width=0,
         share=False,
+        note=f"Whisker: {interval_words(comparison.unit)}. Filled: the model that is best on its "
+        f"run's dev part. Above {first}: difference in UAR in points, of the rows that both test, "
+        "with p of a permutation test after Holm; grey: no difference shown.",
     )
-    for ax, target in zip(axes, rows, strict=True):
-        _panel(ax, comparison, target, rows[target])
-    first = comparison.names[0]
-    note = (
-        f"Whisker: {interval_words(comparison.unit)}. Filled: the model that is best on its run's "
-        f"dev part. Above {first}: difference in UAR in points, of the rows that both test, with p "
-        "of a permutation test after Holm; grey: no difference shown."
-    )
-    style.add_footer(figure, axes, note=note)
-    style.set_title(figure, "Runs side by side on the test part")
-    return figure
 
 
-def _panel(ax: Axes, comparison: RunComparison, target: str, rows: list[_Row]) -> None:
-    y = _places(rows)
-    scores = [comparison.score(target, at, part="test", metric="uar") for at in rows]
-    best = np.array([comparison.is_best(at) for at in rows])
+def _intervals(ax: Axes, comparison: RunComparison, lines: list[Line], y: Float64) -> None:
+    scores = [line.scores["test", "uar"] for line in lines]
+    x, low, high = np.array([(s.value, s.low, s.high) for s in scores], np.float64).T
     for number, run in enumerate(comparison.runs):
-        line = style.marker_style(number)
-        mine = np.array([name == run.name for _, name in rows])
+        look = style.marker_style(number)
         for filled in (True, False):
-            chosen = np.flatnonzero(mine & (best == filled))
-            _draw(ax, [scores[i] for i in chosen], y[chosen], line, filled)
+            chosen = [line.run == run.name and line.best == filled for line in lines]
+            whisker: style.Look = {"low": low[chosen], "high": high[chosen], "filled": filled}
+            forest.draw_intervals(ax, x[chosen], y[chosen], **whisker, **look)
         title = textwrap.shorten(printable(run.title).plain, _TITLE, placeholder="...")
-        ax.scatter([], [], s=26, **line, label=f"{run.name}: {title}")
-    above = comparison.above_first(target)
-    for at, place, score in zip(rows, y, scores, strict=True):
-        _write(ax, place, 0, score._replace(pooled=False).text())
-        if (difference := above.get(at)) is not None:
-            words = f"{difference_words(difference)}  {p_value(difference['p_holm'])}".strip()
-            _write(ax, place, 1, words, color=style.BLACK if is_shown(difference) else style.GREY)
-    head = -0.85
-    _write(ax, head, 0, "UAR in %", color=style.GREY)
-    _write(ax, head, 1, f"above {comparison.names[0]}", color=style.GREY)
-    _finish(ax, y, rows, chance=1 / len(comparison.targets[target]))
-    ax.set_title(readable(target, width=40).capitalize())
+        ax.scatter([], [], s=26, **look, label=f"{run.name}: {title}")
 
 
-def _draw(ax: Axes, scores: list[Score], y: Float64, line: dict[str, str], filled: bool) -> None:
-    ends = [(score.value, score.low, score.high) for score in scores]
-    x, low, high = np.array(ends, np.float64).reshape(-1, 3).T
-    forest.draw_intervals(ax, x, y, low=low, high=high, filled=filled, **line)
-
-
-def _finish(ax: Axes, y: Float64, rows: list[_Row], *, chance: float) -> None:
+def _finish(ax: Axes, lines: list[Line], y: Float64, *, chance: float) -> None:
     """Names, limits and, where it is near, chance."""
-    models = [model for model, _ in rows]
+    models = [line.model for line in lines]
     labels = [
-        f"{forest.wrapped(model_name(model))}   {run}" if models.index(model) == i else run
-        for i, (model, run) in enumerate(rows)
+        f"{forest.wrapped(model_name(line.model))}   {line.run}"
+        if models.index(line.model) == place
+        else line.run
+        for place, line in enumerate(lines)
     ]
     ax.set_yticks(y, labels)
     ax.tick_params(axis="y", length=0)
@@ -103,29 +89,20 @@ def _finish(ax: Axes, y: Float64, rows: list[_Row], *, chance: float) -> None:
     left, right = ax.get_xlim()
     ax.set_xlim(max(left, 0.0), min(right, 1.01))
     if chance >= left:
-        ax.axvline(
-            chance, color=style.BLACK, linestyle="--", linewidth=1, zorder=0.9, label="chance"
-        )
+        look: style.Look = {"color": style.BLACK, "linestyle": "--", "linewidth": 1}
+        ax.axvline(chance, zorder=0.9, label="chance", **look)
     forest.percent_axis(ax.xaxis)
     ax.set_xlabel("UAR (%)")
 
 
-def _places(rows: list[_Row]) -> Float64:
+def _places(lines: list[Line]) -> Float64:
     """Where the rows stand, from above, with a gap between two models."""
-    models = [model for model, _ in rows]
-    changes = [0.0, *(_BLOCK * (one != other) for one, other in pairwise(models))]
-    return np.asarray(np.arange(len(rows)) + np.cumsum(changes), dtype=np.float64)
+    changes = [0.0, *(_BLOCK * (one.model != other.model) for one, other in pairwise(lines))]
+    return np.asarray(np.arange(len(lines)) + np.cumsum(changes), dtype=np.float64)
 
 
 def _write(ax: Axes, y: float, column: int, text: str, *, color: str = style.BLACK) -> None:
     """Write into a column to the right of a panel, at a row."""
-    ax.annotate(
-        text,
-        (1, y),
-        xycoords=ax.get_yaxis_transform(),
-        xytext=(_COLUMNS[column], 0),
-        textcoords="offset points",
-        va="center",
-        fontsize=7.5,
-        color=color,
-    )
+    beside: style.Look = {"xytext": (_COLUMNS[column], 0), "textcoords": "offset points"}
+    across = ax.get_yaxis_transform()
+    ax.annotate(text, (1, y), xycoords=across, va="center", fontsize=7.5, color=color, **beside)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import pandas as pd
 
@@ -13,6 +14,7 @@ from speechnet.core.wording import all_of, counted, plural
 from speechnet.evaluation.run_significance import Match
 from speechnet.report.names import model_name
 
+_OWN = ("speechnet", "python")
 _Runs = Mapping[str, OpenRun]
 _Matches = Mapping[tuple[str, str], Match]
 
@@ -25,21 +27,18 @@ def notes_on(runs: _Runs, matches: _Matches, pairs: pd.DataFrame) -> Iterator[Fi
         matches: how far the divisions of every two are the same.
         pairs: as ``compare_runs`` gives them.
     """
-    yield from _protocols(runs)
+    protocols = _by_value({name: run.info["protocol"] for name, run in runs.items()})
+    if len(protocols) > 1:  # another task, however alike the scores look
+        words = "; ".join(f"{all_of(names)}: {protocol}" for protocol, names in protocols.items())
+        yield _note("protocols", f"Not the same task, as the protocols differ. {words}.")
     yield from _untested(runs, matches)
     yield from _rows(matches)
     yield from _repeats(runs, pairs)
     yield from _left_out(runs)
-    yield from _unchosen(runs)
+    if unchosen := [name for name, run in runs.items() if run.best is None]:
+        what = f"No dev part tells which model of {all_of(unchosen)} is the best; none is compared"
+        yield _note("no_best", f"{what} as such.")
     yield from _versions(runs)
-
-
-def _protocols(runs: _Runs) -> Iterator[Finding]:
-    """Another protocol is another task, however alike the scores look."""
-    said = _by_value({name: str(run.info["protocol"]) for name, run in runs.items()})
-    if len(said) > 1:
-        words = "; ".join(f"{all_of(names)}: {protocol}" for protocol, names in said.items())
-        yield _note("protocols", f"Not the same task, as the protocols differ. {words}.")
 
 
 def _untested(runs: _Runs, matches: _Matches) -> Iterator[Finding]:
@@ -47,14 +46,13 @@ def _untested(runs: _Runs, matches: _Matches) -> Iterator[Finding]:
     reasons.pop("", None)
     for reason, who in reasons.items():
         yield _note("untested", f"Side by side only, not tested: {', '.join(who)}, as {reason}.")
-    if any("folds" in reason for reason in reasons):
-        seeds = _by_value({name: str(run.info.get("seed")) for name, run in runs.items()})
-        if len(seeds) > 1:
-            yield _note(
-                "seeds",
-                f"The folds depend on {SEED} ({_values(seeds)}): give the runs the same one, and "
-                "their differences can be tested.",
-            )
+    seeds = _seeds(runs, runs)
+    if len(seeds) > 1 and any("folds" in reason for reason in reasons):
+        yield _note(
+            "seeds",
+            f"The folds depend on {SEED} ({_values(seeds)}): give the runs the same one, and "
+            "their differences can be tested.",
+        )
 
 
 def _rows(matches: _Matches) -> Iterator[Finding]:
@@ -62,10 +60,7 @@ def _rows(matches: _Matches) -> Iterator[Finding]:
         if match.untested:
             continue
         only = [(match.first_only, a, b), (match.second_only, b, a)]
-        lacking = [
-            f"{there} tests {n} that {not_there} doesn't" for n, there, not_there in only if n
-        ]
-        if lacking:
+        if lacking := [f"{who} tests {n} that {other} doesn't" for n, who, other in only if n]:
             yield _note(
                 "recordings",
                 f"{a} and {b} are compared on the {counted(match.common, 'recording')} that both "
@@ -79,8 +74,13 @@ def _rows(matches: _Matches) -> Iterator[Finding]:
 
 def _repeats(runs: _Runs, pairs: pd.DataFrame) -> Iterator[Finding]:
     """Runs of the same settings, but for the seed."""
-    for names in _same_experiments(runs):
-        seeds = _by_value({name: str(runs[name].info.get("seed")) for name in names})
+    groups: list[list[str]] = []
+    for name, run in runs.items():
+        alike = (each for each in groups if same_experiment(runs[each[0]].settings, run.settings))
+        group = next(alike, None)
+        groups.append([name]) if group is None else group.append(name)
+    for names in groups:
+        seeds = _seeds(runs, names)
         if len(seeds) > 1:
             yield _note(
                 "other_seeds",
@@ -89,56 +89,31 @@ def _repeats(runs: _Runs, pairs: pd.DataFrame) -> Iterator[Finding]:
             )
         for repeated in (repeated for repeated in seeds.values() if len(repeated) > 1):
             of_both = pairs["first_run"].isin(repeated) & pairs["second_run"].isin(repeated)
-            same = pairs.loc[of_both, "equal"].all()
+            same = bool(pairs.loc[of_both, "equal"].all())
             found = "the same answers" if same else "other answers"
             what = f"{all_of(repeated)} are the same experiment again, and gave {found}."
-            yield _note("repeated", what, equal=bool(same))
-
-
-def _same_experiments(runs: _Runs) -> list[list[str]]:
-    groups: list[list[str]] = []
-    for name, run in runs.items():
-        for group in groups:
-            if same_experiment(runs[group[0]].settings, run.settings):
-                group.append(name)
-                break
-        else:
-            groups.append([name])
-    return [group for group in groups if len(group) > 1]
+            yield _note("repeated", what, equal=same)
 
 
 def _left_out(runs: _Runs) -> Iterator[Finding]:
     """Targets and models that not all runs have."""
     for what, key in (("target", "targets"), ("model", "models")):
-        having: dict[str, list[str]] = {}
-        for name, run in runs.items():
-            for each in run.info[key]:
-                having.setdefault(each, []).append(name)
-        for each, names in having.items():
+        for each in dict.fromkeys(each for run in runs.values() for each in run.info[key]):
+            names = [name for name, run in runs.items() if each in run.info[key]]
             if len(names) < len(runs):
                 name = model_name(each) if key == "models" else each
                 have = plural(len(names), "has", "have")
                 yield _note(f"{what}_lacking", f"Only {all_of(names)} {have} the {what} {name}.")
 
 
-def _unchosen(runs: _Runs) -> Iterator[Finding]:
-    names = [name for name, run in runs.items() if run.best is None]
-    if names:
-        yield _note(
-            "no_best",
-            f"No dev part tells which model of {all_of(names)} is the best; none is compared as "
-            "such.",
-        )
-
-
 def _versions(runs: _Runs) -> Iterator[Finding]:
-    every = {name: dict(run.info.get("versions", {})) for name, run in runs.items()}
-    for name, run in runs.items():
-        every[name] |= {"speechnet": run.info.get("speechnet"), "python": run.info.get("python")}
-    packages = dict.fromkeys(package for versions in every.values() for package in versions)
+    every = {
+        name: {**run.info.get("versions", {}), **{it: run.info.get(it) for it in _OWN}}
+        for name, run in runs.items()
+    }
     said = []
-    for package in packages:
-        found = _by_value({name: str(versions.get(package)) for name, versions in every.items()})
+    for package in dict.fromkeys(package for versions in every.values() for package in versions):
+        found = _by_value({name: versions.get(package) for name, versions in every.items()})
         if len(found) > 1:
             said.append(f"{package} {_values(found)}")
     if said:
@@ -149,11 +124,15 @@ def _note(check: str, what: str, **numbers: float) -> Finding:
     return Finding(check, "note", what, numbers=numbers)
 
 
-def _by_value(values: Mapping[str, str]) -> dict[str, list[str]]:
-    """Who has which value."""
+def _seeds(runs: _Runs, names: Iterable[str]) -> dict[str, list[str]]:
+    return _by_value({name: runs[name].info.get("seed") for name in names})
+
+
+def _by_value(values: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Who has which value, by its text."""
     having: dict[str, list[str]] = {}
     for name, value in values.items():
-        having.setdefault(value, []).append(name)
+        having.setdefault(str(value), []).append(name)
     return having
 
 

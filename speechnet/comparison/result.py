@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 import pandas as pd
 
@@ -45,6 +45,46 @@ class ComparedRun:
     facts: Mapping[str, str]
 
 
+class Difference(NamedTuple):
+    """The difference of two models of runs: a share, its p value after Holm, and its cell."""
+
+    value: float
+    p: float
+    words: str
+
+    @property
+    def shown(self) -> bool:
+        """Whether the two are shown to differ."""
+        return self.p <= SIGNIFICANT
+
+    @classmethod
+    def of(cls, pair: Mapping[Any, Any], *, turned: bool = False) -> Difference:
+        """That of a row of pairs: of the first above the second, or turned, the other way round."""
+        by, low, high = (float(pair[name]) for name in ("difference", "low", "high"))
+        if turned:
+            by, low, high = -by, -high, -low
+        words = "same answers" if pair["equal"] else points(by, low, high)
+        return cls(by, float(pair["p_holm"]), "not tested" if pair["untested"] else words)
+
+
+class Line(NamedTuple):
+    """A model of a run.
+
+    Attributes:
+        model: its name.
+        run: the run's letter.
+        best: whether it is the best model of its run.
+        scores: by part and metric.
+        above: how far its UAR is above that of the same model of the first run, if it has one.
+    """
+
+    model: str
+    run: str
+    best: bool
+    scores: Mapping[tuple[str, str], Score]
+    above: Difference | None
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunComparison:
     """Runs beside each other.
@@ -75,41 +115,32 @@ class RunComparison:
         """The letters of the runs."""
         return [run.name for run in self.runs]
 
-    def rows(self, target: str) -> list[tuple[str, str]]:
-        """Model and run of every row of a target: the runs of a model stand together."""
+    def lines(self, target: str) -> list[Line]:
+        """Every model of every run; the runs of a model stand together."""
+        found: dict[str, dict[str, dict[tuple[str, str], Score]]] = {}
         scores = self.scores[self.scores["target"] == target]
-        there = set(zip(scores["model"], scores["run"], strict=True))
-        models = dict.fromkeys(scores["model"])
-        return [(model, run) for model in models for run in self.names if (model, run) in there]
-
-    def score(self, target: str, at: tuple[str, str], *, part: str, metric: str) -> Score:
-        """A score of a target, by model and run."""
-        wanted = {"target": target, "part": part, "metric": metric}
-        wanted |= {"model": at[0], "run": at[1]}
-        rows = self.scores.loc[(self.scores[[*wanted]] == pd.Series(wanted)).all(axis="columns")]
-        value, low, high, pooled = rows[["value", "low", "high", "pooled"]].iloc[0]
-        return Score(float(value), low=float(low), high=float(high), pooled=bool(pooled))
-
-    def is_best(self, at: tuple[str, str]) -> bool:
-        """Whether a model is the best of its run."""
-        rows = self.scores[(self.scores["model"] == at[0]) & (self.scores["run"] == at[1])]
-        return bool(rows["best"].any())
-
-    def above_first(self, target: str) -> dict[tuple[str, str], pd.Series]:
-        """By model and run how far that is above the same model of the first run."""
-        pairs = self.pairs
-        of_first = (pairs["target"] == target) & (pairs["first_run"] == self.names[0])
-        rows = pairs[of_first & (pairs["first"] == pairs["second"])]
-        ends = {"difference": -rows["difference"], "low": -rows["high"], "high": -rows["low"]}
-        return {
-            (row["second"], row["second_run"]): row for _, row in rows.assign(**ends).iterrows()
+        for row in scores.to_dict("records"):
+            of_model = found.setdefault(row["model"], {}).setdefault(row["run"], {})
+            given = {name: row[name] for name in ("value", "low", "high", "pooled")}
+            of_model[row["part"], row["metric"]] = Score(**given)
+        best = scores.loc[scores["best"].astype(bool), ["model", "run"]].to_numpy().tolist()
+        of_first = (self.pairs["target"] == target) & (self.pairs["first_run"] == self.names[0])
+        pairs = self.pairs[of_first & (self.pairs["first"] == self.pairs["second"])]
+        above = {
+            (pair["second"], pair["second_run"]): Difference.of(pair, turned=True)
+            for pair in pairs.to_dict("records")
         }
+        return [
+            Line(model, run, [model, run] in best, of_run[run], above.get((model, run)))
+            for model, of_run in found.items()
+            for run in self.names
+            if run in of_run
+        ]
 
-
-def settings_by_key(comparison: RunComparison) -> pd.DataFrame:
-    """The settings that differ: a row for each key, a column for each run."""
-    table = comparison.settings.pivot_table("value", "key", "run", aggfunc="first", sort=False)
-    return table.reindex(columns=comparison.names)
+    def settings_by_key(self) -> pd.DataFrame:
+        """The settings that differ: a row for each key, a column for each run."""
+        table = self.settings.pivot_table("value", "key", "run", aggfunc="first", sort=False)
+        return table.reindex(columns=self.names)
 
 
 def caption(comparison: RunComparison) -> str:
@@ -122,18 +153,6 @@ def caption(comparison: RunComparison) -> str:
         *([POOLED_NOTE] if comparison.scores["pooled"].any() else []),
     ]
     return f"{'. '.join(notes)}."
-
-
-def difference_words(row: pd.Series) -> str:
-    """The difference of two runs as a cell shows it."""
-    if row["untested"]:
-        return "not tested"
-    return "same answers" if row["equal"] else points(row["difference"], row["low"], row["high"])
-
-
-def is_shown(row: pd.Series) -> bool:
-    """Whether a pair of models is shown to differ."""
-    return bool(row["p_holm"] <= SIGNIFICANT)
 
 
 def findings(comparison: RunComparison) -> list[Finding]:
@@ -150,23 +169,23 @@ def findings(comparison: RunComparison) -> list[Finding]:
     found = []
     for target in comparison.targets:
         rows = comparison.pairs[comparison.pairs["target"] == target]
-        sides = {
-            side: rows[side].map(model_name) + " of " + rows[f"{side}_run"]
-            for side in ("first", "second")
-        }
+        rows = rows[rows["untested"] == ""]
         same_model = rows["first"] == rows["second"]
-        named = rows.assign(**sides)
-        tested = named[named["p_holm"].notna() & (named["untested"] == "")]
+        named = rows.assign(
+            first=rows["first"].map(model_name) + " of " + rows["first_run"],
+            second=rows["second"].map(model_name) + " of " + rows["second_run"],
+        )
+        tested = named["p_holm"].notna()
         for check, chosen in (
-            ("difference_of_best", tested["best"].astype(bool)),
-            ("difference", same_model[tested.index]),
+            ("difference_of_best", tested & named["best"].astype(bool)),
+            ("difference", tested & same_model),
         ):
             if chosen.any():
-                one = difference(tested[chosen], subject=target, family=len(tested))
+                one = difference(named[chosen], subject=target, family=int(tested.sum()))
                 found.append(replace(one, check=check))
-        equal = named[named["equal"].astype(bool) & (named["untested"] == "")]
+        equal = named[named["equal"].astype(bool)]
         if len(equal):
-            who = "; ".join(f"{row.first} and {row.second}" for row in equal.itertuples())
+            who = "; ".join(equal["first"] + " and " + equal["second"])
             what = f"the same answers throughout from {who}"
             numbers = {"pairs": len(equal)}
             found.append(Finding("same_answers", "result", what, None, "", target, numbers))
@@ -188,18 +207,16 @@ def settings_in_words(comparison: RunComparison, *, most: int) -> list[str]:
         comparison: the runs.
         most: how many keys are listed.
     """
-    table = settings_by_key(comparison)
+    table = comparison.settings_by_key()
     if table.empty:
         return ["No setting differs."]
     lines = []
     for key, values in table.head(most).iterrows():
-        runs_of = {value: ", ".join(values.index[values == value]) for value in values.unique()}
-        said = ", ".join(f"{_short(value)} ({runs})" for value, runs in runs_of.items())
-        lines.append(f"{key}: {said}")
+        said = []
+        for value in values.unique():
+            short = value if len(value) <= _VALUE else f"{value[:_VALUE]}..."
+            said.append(f"{short} ({', '.join(values.index[values == value])})")
+        lines.append(f"{key}: {', '.join(said)}")
     if len(table) > most:
         lines.append(f"and {counted(len(table) - most, 'more key')}: --out lists them")
     return lines
-
-
-def _short(value: str) -> str:
-    return value if len(value) <= _VALUE else f"{value[:_VALUE]}..."

@@ -48,6 +48,9 @@ class OpenRun:
 def open_runs(paths: Sequence[Path]) -> dict[str, OpenRun]:
     """Open runs to compare them, each under a letter, in the order given.
 
+    A recording has an id in all runs: the digest of its samples, or the file's name where a corpus
+    holds a recording twice or a run lacks digests.
+
     Args:
         paths: the run folders, no more than there are letters.
 
@@ -55,41 +58,37 @@ def open_runs(paths: Sequence[Path]) -> dict[str, OpenRun]:
         DataError: one of them is missing, incomplete or damaged.
     """
     folders = [RunFolder.open(path) for path in paths]
-    corpora = _name_recordings([folder.read_table("corpus.csv") for folder in folders])
-    return {
-        name: _open_one(folder, corpus)
-        for name, folder, corpus in zip(ascii_uppercase, folders, corpora, strict=False)
-    }
-
-
-def _name_recordings(corpora: list[pd.DataFrame]) -> list[pd.DataFrame]:
-    """Give each recording an id that it has in all runs: the digest of its samples.
-
-    Runs of an older version lack that, and a corpus may hold a recording twice; then it is the
-    file's name.
-    """
-    known = all("digest" in corpus and corpus["digest"].is_unique for corpus in corpora)
-    known = known and not any(corpus["digest"].isna().any() for corpus in corpora)
-    return [
+    corpora = [folder.read_table("corpus.csv") for folder in folders]
+    known = all(
+        "digest" in corpus and corpus["digest"].is_unique and corpus["digest"].notna().all()
+        for corpus in corpora
+    )
+    named = [
         corpus[["file", "speaker"]].assign(recording=corpus["digest" if known else "file"])
         for corpus in corpora
     ]
+    return {
+        name: _open_one(folder, corpus)
+        for name, folder, corpus in zip(ascii_uppercase, folders, named, strict=False)
+    }
 
 
 def _open_one(folder: RunFolder, corpus: pd.DataFrame) -> OpenRun:
     scores = folder.read_table("scores.csv")
     recording = corpus.set_index("file")["recording"]
-    division = folder.read_table("split.csv")[["file", "fold", "part"]]
-    answers = folder.read_predictions(_ANSWERS, [("part", "==", "test")])
-    named = [
-        table.astype(str).assign(file=table["file"].map(recording)) for table in (division, answers)
-    ]
-    if any(table["file"].isna().any() for table in named):
-        raise DataError(
-            f"{folder.path} is damaged: split.csv or predictions.parquet has files that corpus.csv "
-            "lacks"
-        )
-    division, answers = (table.rename(columns={"file": "recording"}) for table in named)
+
+    def named(table: pd.DataFrame) -> pd.DataFrame:
+        """The table as text, its files by their recordings' ids."""
+        found = table["file"].map(recording)
+        if found.isna().any():
+            raise DataError(
+                f"{folder.path} is damaged: split.csv or predictions.parquet has files that "
+                "corpus.csv lacks"
+            )
+        return table.astype(str).assign(file=found).rename(columns={"file": "recording"})
+
+    division = named(folder.read_table("split.csv")[["file", "fold", "part"]])
+    answers = named(folder.read_predictions(_ANSWERS, [("part", "==", "test")]))
     choice = folder.best()
     best = choice if choice is not None and choice.fair else None
     scored = ScoredRun(division, answers, None if best is None else best.model)

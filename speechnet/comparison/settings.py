@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,7 +20,6 @@ _WITHOUT_EFFECT: Final = frozenset({"out", "experiment", "root", "cache_dir", "v
 _SECTIONS_WITHOUT_EFFECT: Final = frozenset({"evaluation", "parallel", "report"})
 """What is made of the predictions, and by how many processes."""
 
-_ABSENT: Final = "(not set)"
 _SECTION: Final = "(set)"
 
 Settings = Mapping[str, Any]
@@ -45,7 +44,17 @@ def read_settings(run: Path) -> dict[str, Any]:
         config = read_yaml(run / "config.yaml")
     except ConfigError as error:
         raise DataError(f"{run} can't be used: {error}") from error
-    return {key: value for key, value in _flat(config) if _has_effect(key)}
+    return dict(_flat(config))
+
+
+def _flat(value: object, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, list) and any(isinstance(each, dict) for each in value):
+        value = dict(enumerate(value))
+    if isinstance(value, dict) and value:
+        for key, inner in value.items():
+            yield from _flat(inner, (*path, str(key)))
+    elif path and path[0] not in _SECTIONS_WITHOUT_EFFECT and path[-1] not in _WITHOUT_EFFECT:
+        yield ".".join(path), value
 
 
 def differing(runs: Mapping[str, Settings]) -> pd.DataFrame:
@@ -59,9 +68,9 @@ def differing(runs: Mapping[str, Settings]) -> pd.DataFrame:
         first run's keys; values as text, ``(not set)`` where a run has no such key. A section that
         some run lacks, or has as null, is one key, ``(set)`` in the others.
     """
-    every = dict.fromkeys(key for settings in runs.values() for key in settings)
     rows = []
-    for key in dict.fromkeys(_outermost(key, runs.values()) for key in every):
+    every = dict.fromkeys(key for settings in runs.values() for key in settings)
+    for key in dict.fromkeys(_outermost(key, runs) for key in every):
         values = [_value(settings, key) for settings in runs.values()]
         if len(set(values)) > 1:
             rows += [(key, name, value) for name, value in zip(runs, values, strict=True)]
@@ -78,31 +87,16 @@ def _value(settings: Settings, key: str) -> str:
     """A value as a YAML has it, in one line."""
     if key not in settings:
         below = any(other.startswith(f"{key}.") for other in settings)
-        return _SECTION if below else _ABSENT
+        return _SECTION if below else "(not set)"
     value = settings[key]
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
-def _outermost(key: str, runs: Collection[Settings]) -> str:
+def _outermost(key: str, runs: Mapping[str, Settings]) -> str:
     """The outermost section of a key that some run lacks as a whole; else the key itself."""
     parts = key.split(".")
-    sections = (".".join(parts[:length]) for length in range(1, len(parts)))
-    return next(
-        (above for above in sections if any(_value(run, above) != _SECTION for run in runs)), key
-    )
-
-
-def _flat(value: object, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, dict) and value:
-        for key, inner in value.items():
-            yield from _flat(inner, (*path, str(key)))
-    elif isinstance(value, list) and any(isinstance(each, dict) for each in value):
-        for number, inner in enumerate(value):
-            yield from _flat(inner, (*path, str(number)))
-    else:
-        yield ".".join(path), value
-
-
-def _has_effect(key: str) -> bool:
-    first, *_, last = key.split(".") if "." in key else (key, key)
-    return first not in _SECTIONS_WITHOUT_EFFECT and last not in _WITHOUT_EFFECT
+    for length in range(1, len(parts)):
+        section = ".".join(parts[:length])
+        if any(_value(settings, section) != _SECTION for settings in runs.values()):
+            return section
+    return key

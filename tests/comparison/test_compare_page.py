@@ -83,7 +83,8 @@ def test_figure_has_a_text(svg: str) -> None:
     """Who can't see the figure hears what it shows."""
     comparison = make_comparison([a_pair()])
     (found,) = in_sentences(comparison)
-    assert f">{sentence(found)}</desc>" in compare_page(comparison, svg)
+    (image,) = Read(compare_page(comparison, svg)).of("img")
+    assert image["alt"] == f"Runs side by side on the test part: {sentence(found)}"
 
 
 def test_nothing_to_say(svg: str) -> None:
@@ -126,7 +127,8 @@ def test_in_a_browser(browser: Browser, hostile: Path, width: int, theme: Theme)
     page.goto(hostile.as_uri())
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.locator("section").evaluate_all("all => all.map(each => each.id)") == SECTIONS
-    assert page.locator("img, main script").count() == 0
+    assert page.locator("img").count() == 1  # the figure
+    assert page.locator("main script").count() == 0
     table = page.locator("#scores table").last
     table.locator("th button", has_text="test UAR").click()
     values = table.locator("tbody td:nth-child(4)").evaluate_all(
