@@ -20,7 +20,7 @@ from speechnet.corpus.reader import load_corpus
 from speechnet.denoise import DenoiseConfig
 from speechnet.features.extraction.extract import Extraction, extract_features
 from speechnet.features.extraction.recipe import Recipe
-from speechnet.features.functionals.config import Functionals
+from speechnet.features.functionals import Functionals
 
 RECIPE = Recipe(
     AudioConfig(remove_dc=False), DenoiseConfig(), {"functionals": Functionals(preset="original")}

@@ -19,7 +19,7 @@ from speechnet.denoise import DenoiseConfig
 from speechnet.denoise.torch_backend import denoise
 from speechnet.features.extraction.compute import compute
 from speechnet.features.extraction.recipe import Recipe
-from speechnet.features.functionals.config import Functionals
+from speechnet.features.functionals import Functionals
 from speechnet.features.functionals.torch_backend import extract
 
 SR = 22_050

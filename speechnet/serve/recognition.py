@@ -28,7 +28,7 @@ from speechnet.core.errors import Excluded
 from speechnet.core.librosa_loader import librosa
 from speechnet.core.types import NOTES, Float32, Float64
 from speechnet.experiment.novelty import MEASURED, unlike_in_words
-from speechnet.features.functionals.config import Functionals
+from speechnet.features.functionals import Functionals
 from speechnet.inference.prediction import Prediction
 from speechnet.inference.predictor import Predictor
 from speechnet.inference.sliding_windows import summarise, timeline_of_file

@@ -22,7 +22,7 @@ from speechnet.corpus.synthetic.synthesis import synthesise
 from speechnet.denoise import DenoiseConfig
 from speechnet.features.extraction.extract import Extraction, extract_features
 from speechnet.features.extraction.recipe import Recipe
-from speechnet.features.functionals.config import Functionals
+from speechnet.features.functionals import Functionals
 
 pytestmark = pytest.mark.slow
 

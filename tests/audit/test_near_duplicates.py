@@ -15,7 +15,7 @@ from speechnet.core.types import FeatureMatrix
 from speechnet.denoise import DenoiseConfig
 from speechnet.features.extraction.extract import extract_features
 from speechnet.features.extraction.recipe import Recipe
-from speechnet.features.functionals.config import Functionals
+from speechnet.features.functionals import Functionals
 
 pytestmark = pytest.mark.slow
 

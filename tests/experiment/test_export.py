@@ -26,7 +26,7 @@ from speechnet.denoise import DenoiseConfig
 from speechnet.experiment.export import export
 from speechnet.experiment.manifest import write_sums
 from speechnet.experiment.saved_run import SavedRun
-from speechnet.features.functionals.config import Functionals
+from speechnet.features.functionals import Functionals
 from speechnet.models.model import Fitted
 from speechnet.models.training.onnx import to_onnx
 

@@ -29,7 +29,7 @@ from speechnet.experiment.fit import fit
 from speechnet.experiment.mistakes import mp3_bytes, picture_bytes, write_mistakes
 from speechnet.experiment.run_folder import RunFolder
 from speechnet.experiment.run_tables import read_table
-from speechnet.features.functionals.config import Functionals
+from speechnet.features.functionals import Functionals
 from speechnet.report.config import ReportConfig
 from speechnet.splits.config import SplitConfig
 

@@ -17,7 +17,7 @@ from speechnet.core.errors import Excluded
 from speechnet.corpus.config import CorpusConfig
 from speechnet.evaluation.selection import Choice
 from speechnet.experiment.saved_run import SavedRun
-from speechnet.features.functionals.config import Functionals
+from speechnet.features.functionals import Functionals
 from speechnet.inference.predictor import Predictor
 from speechnet.serve.limits import Limits
 from speechnet.serve.recognition import UploadRecogniser, pitch

@@ -1,21 +1,16 @@
-"""The extractor ``functionals``: statistics over time of classic features of speech."""
+"""Which features ``functionals`` computes, and with which parameters."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 from speechnet.core.bounds import Number
 from speechnet.core.errors import ConfigError, Excluded
-from speechnet.features.extractor import EXTRACTORS, Extractor, Sound, version
 
-if TYPE_CHECKING:
-    from speechnet.core.types import Float32
-
-_KEY: Final = "data.features.functionals"
+KEY: Final = "data.features.functionals"
 
 _FUNCTIONALS: Final = ["mean", "std", "p10", "p50", "p90"]
 
@@ -44,40 +39,24 @@ PRESETS: Final[dict[str, dict[str, list[str]]]] = {
 }
 
 _PRESET_N_MFCC: Final = {"original": 50, "functionals": 20}
+# What recordings at 16 kHz hold whatever resampled them. With all up to half the rate, columns of
+# recordings with less lie up to 32 standard deviations off those of recordings with more.
 _PRESET_FMAX: Final = {"functionals": 7_000.0}
-"""What recordings at 16 kHz hold whatever resampled them. With all up to half the rate, columns of
-recordings with less lie up to 32 standard deviations off those of recordings with more."""
-
+# The share of half the rate above which resamplers fade out, each in its own way.
 _BELOW_FADING: Final = 7 / 8
-"""Share of half the rate above which resamplers fade out, each in its own way."""
 
 CONTRAST_LOWEST: Final = 200.0
 """Hz. The spectral contrast's first band ends here, and each further one an octave higher."""
 
-_OF_BAND: Final = frozenset({"contrast", "centroid", "bandwidth", "rolloff", "flatness"})
-
-_READERS: Final[dict[str, frozenset[str]]] = {
-    "n_mfcc": frozenset({"mfcc", "delta"}),
-    "n_mels": frozenset({"mfcc", "delta", "tempogram"}),
-    "fmax": _OF_BAND | {"mfcc", "delta", "tempogram"},
-    "contrast_bands": frozenset({"contrast"}),
-    "roll_percent": frozenset({"rolloff"}),
-    "f0_min": frozenset({"f0"}),
-    "f0_max": frozenset({"f0"}),
-    "tempogram_lags": frozenset({"tempogram"}),
-}
-"""Settings that a few features read. All others are read by every one that looks at frames."""
-
-_FRAMELESS: Final = frozenset({"zero_crossings"})
-"""Features of the samples, not of frames."""
+DELTA_WIDTH: Final = 9
+"""Frames that a delta fits a slope over."""
 
 _STATISTIC: Final = re.compile(r"mean|std|min|max|p(100|\d{1,2})")
 
 
-@EXTRACTORS.register("functionals")
 @dataclass
-class Functionals(Extractor):
-    """Statistics over time of classic features: MFCC, chroma, spectral shape, energy, pitch.
+class FunctionalsConfig:
+    """Which features are computed, and how.
 
     Attributes:
         backend: what computes them: ``torch``, or ``reference``, which is librosa itself: the same
@@ -113,42 +92,17 @@ class Functionals(Extractor):
     f0_max: float = 600.0
     tempogram_lags: Annotated[int, Number(ge=1)] = 64
 
-    @property
-    def uses_gpu(self) -> bool:  # type: ignore[override] # it depends on a setting
-        """Whether torch computes."""
-        return self.backend == "torch"
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The columns, such as ``mfcc_07_mean``, in the order of the matrix.
-
-        Rows of a feature count from 0, as librosa's do: ``mfcc_00`` is the overall level.
-        """
-        sizes = dimensions(self)
-        names: list[str] = []
-        for feature, statistics in self.groups().items():
-            for statistic in statistics:
-                size = sizes[feature]
-                rows = [feature] if size == 1 else [f"{feature}_{i:02d}" for i in range(size)]
-                names.extend(f"{row}_{statistic}" for row in rows)
-        return tuple(names)
-
-    def extract(self, clips: Sequence[Float32], sound: Sound) -> list[Float32 | Excluded]:
-        """See ``Extractor``; columns in the order of ``columns``."""
-        from speechnet.features.functionals import compute
-
-        if self.backend == "reference":
-            return compute.by_librosa(clips, sound, self)
-        return compute.by_torch(clips, sound, self)
-
-    def check(self, sample_rate: int) -> None:
-        """See ``Extractor``."""
-        self.groups()
-        if self.fmax is not None and self.fmax > sample_rate / 2:
-            raise ConfigError(
-                f"{_KEY}.fmax is {self.fmax:g} Hz, expected at most "
-                f"{sample_rate / 2:g} Hz, half of data.audio.sample_rate ({sample_rate} Hz)"
-            )
+    def dimensions(self) -> dict[str, int]:
+        """Every feature that can be computed, with its number of rows."""
+        several = {
+            "mfcc": self.mfcc_count(),
+            "delta": self.mfcc_count(),
+            "chroma": 12,
+            "contrast": self.contrast_bands + 1,
+        }
+        single = ("centroid", "bandwidth", "rolloff", "flatness", "zero_crossing_rate")
+        single += ("zero_crossings", "energy", "f0")
+        return several | dict.fromkeys(single, 1) | {"tempogram": self.tempogram_lags}
 
     def groups(self) -> dict[str, list[str]]:
         """Features with their statistics, preset and ``include`` together, in column order.
@@ -157,21 +111,20 @@ class Functionals(Extractor):
             ConfigError: an unknown feature or statistic, a number out of its range, or nothing to
                 compute.
         """
-        _check_numbers(self)
-        groups = dict(PRESETS[self.preset]) if self.preset else {}
-        groups.update(self.include)
-        known = list(dimensions(self))
+        self._check_numbers()
+        groups = (PRESETS[self.preset] if self.preset else {}) | self.include
+        known = list(self.dimensions())
         for feature, statistics in groups.items():
             if feature not in known:
                 near = get_close_matches(feature, known, n=1, cutoff=0)[0]
                 raise ConfigError(
-                    f"{_KEY}.include: unknown feature {feature!r}; did you mean {near!r}? "
+                    f"{KEY}.include: unknown feature {feature!r}; did you mean {near!r}? "
                     f"Known: {', '.join(known)}"
                 )
             _check_statistics(feature, statistics)
-        groups = {feature: groups[feature] for feature in groups if groups[feature]}
+        groups = {feature: statistics for feature, statistics in groups.items() if statistics}
         if not groups:
-            raise ConfigError(f"{_KEY}: nothing to compute; set a preset or include features")
+            raise ConfigError(f"{KEY}: nothing to compute; set a preset or include features")
         return groups
 
     def mfcc_count(self) -> int:
@@ -187,88 +140,80 @@ class Functionals(Extractor):
         return sample_rate / 2 if own is None else min(own, _BELOW_FADING * sample_rate / 2)
 
     def bins(self, sr: int) -> int:
-        """How many bins of a frame's spectrum lie up to ``highest``."""
+        """How many bins of a frame's spectrum lie up to the highest frequency."""
         return int(self.highest_frequency(sr) * self.n_fft / sr) + 1
 
-    def fingerprint(self, sample_rate: int) -> dict[str, Any]:
-        """See ``Extractor``. The lags of a tempogram that is not computed decide nothing."""
-        settings = asdict(self) | {
-            "n_mfcc": self.mfcc_count(),
-            "fmax": self.highest_frequency(sample_rate),
-        }
-        for shown in ("backend", "preset", "include"):  # the two last decide the columns alone
-            del settings[shown]
-        computed = self.groups().keys()
-        framed = not computed <= _FRAMELESS
-        read = {
-            name: value
-            for name, value in settings.items()
-            if framed and not computed.isdisjoint(_READERS.get(name, computed))
-        }
-        packages = ["librosa", "numpy", "scipy"] + ["torch"] * (self.backend == "torch")
-        return {
-            "code": self.code_version,
-            "settings": {"backend": self.backend, **read},
-            "columns": list(self.columns),
-            "versions": {name: version(name) for name in packages},
-        }
+    def frame_count(self, n_samples: int) -> int:
+        """Frames of a clip: an odd frame is padded by one sample less than it is long."""
+        return 1 + (n_samples - self.n_fft % 2) // self.hop_length
 
+    def too_short(self, n_samples: int) -> Excluded | None:
+        """Why a clip of at least one sample is too short for a feature; None if it isn't."""
+        found = self.frame_count(n_samples)
+        if "delta" in self.groups() and found < DELTA_WIDTH:
+            return Excluded("too_short", f"{found} frames, a delta needs {DELTA_WIDTH}")
+        return None
 
-def dimensions(config: Functionals) -> dict[str, int]:
-    """Every feature that can be computed, with its number of rows."""
-    return {
-        "mfcc": config.mfcc_count(),
-        "delta": config.mfcc_count(),
-        "chroma": 12,
-        "contrast": config.contrast_bands + 1,
-        "centroid": 1,
-        "bandwidth": 1,
-        "rolloff": 1,
-        "flatness": 1,
-        "zero_crossing_rate": 1,
-        "zero_crossings": 1,
-        "energy": 1,
-        "f0": 1,
-        "tempogram": config.tempogram_lags,
-    }
+    def contrast_edges(self, sr: int) -> list[float]:
+        """Where the bands of the spectral contrast end, in Hz, the highest one not cut off yet.
 
+        Raises:
+            ConfigError: the rate or ``fmax`` leaves no room for the highest band.
+        """
+        edges = [CONTRAST_LOWEST * 2.0**k for k in range(self.contrast_bands + 1)]
+        highest = self.highest_frequency(sr)
+        if edges[-2] >= highest:
+            raise ConfigError(
+                f"contrast at {sr} Hz: its highest band begins at {edges[-2]:g} Hz, and "
+                f"{highest:g} Hz is the highest frequency there is; lower {KEY}.contrast_bands, "
+                f"raise data.audio.sample_rate or {KEY}.fmax, or leave contrast out"
+            )
+        return edges
 
-def contrast_edges(sr: int, config: Functionals) -> list[float]:
-    """Where the bands of the spectral contrast end, in Hz, the highest one not cut off yet.
+    def check(self, sample_rate: int) -> None:
+        """Refuse settings that are wrong whatever the recordings are.
 
-    Raises:
-        ConfigError: the rate or ``fmax`` leaves no room for the highest band.
-    """
-    edges = [CONTRAST_LOWEST * 2.0**k for k in range(config.contrast_bands + 1)]
-    if edges[-2] >= config.highest_frequency(sr):
-        raise ConfigError(
-            f"contrast at {sr} Hz: its highest band begins at {edges[-2]:g} Hz, and "
-            f"{config.highest_frequency(sr):g} Hz is the highest frequency there is; lower {_KEY}."
-            "contrast_bands, raise data.audio.sample_rate or {_KEY}.fmax, or leave "
-            "contrast out"
-        )
-    return edges
+        Raises:
+            ConfigError: see ``groups``; or ``fmax`` or ``f0_max`` is above half the sample rate, or
+                a period of ``f0_min`` is no shorter than a frame.
+        """
+        half = sample_rate / 2
+        if self.fmax is not None and self.fmax > half:
+            raise ConfigError(
+                f"{KEY}.fmax is {self.fmax:g} Hz, expected at most "
+                f"{half:g} Hz, half of data.audio.sample_rate ({sample_rate} Hz)"
+            )
+        if "f0" not in self.groups():
+            return
+        if self.f0_max > half:
+            raise ConfigError(
+                f"{KEY}.f0_max is {self.f0_max:g} Hz, expected at most half the rate ({half:g} Hz)"
+            )
+        if sample_rate / self.f0_min >= self.n_fft - 1:
+            raise ConfigError(
+                f"{KEY}.f0_min is {self.f0_min:g} Hz, expected above "
+                f"{sample_rate / (self.n_fft - 1):g} Hz at {sample_rate} Hz with n_fft "
+                f"{self.n_fft}; raise either"
+            )
 
-
-def _check_numbers(config: Functionals) -> None:
-    if not 1 <= config.mfcc_count() <= config.n_mels:
-        raise ConfigError(
-            f"{_KEY}.n_mfcc is {config.mfcc_count()}, expected 1 to n_mels ({config.n_mels})"
-        )
-    if not config.f0_min < config.f0_max:
-        raise ConfigError(
-            f"{_KEY}.f0_min is {config.f0_min:g} Hz, expected below f0_max ({config.f0_max:g} Hz)"
-        )
+    def _check_numbers(self) -> None:
+        if not 1 <= self.mfcc_count() <= self.n_mels:
+            raise ConfigError(
+                f"{KEY}.n_mfcc is {self.mfcc_count()}, expected 1 to n_mels ({self.n_mels})"
+            )
+        if not self.f0_min < self.f0_max:
+            raise ConfigError(
+                f"{KEY}.f0_min is {self.f0_min:g} Hz, expected below f0_max ({self.f0_max:g} Hz)"
+            )
 
 
 def _check_statistics(feature: str, statistics: list[str]) -> None:
+    counted = feature == "zero_crossings"
+    expected = "count" if counted else "mean, std, min, max, p0 to p100"
     for statistic in statistics:
-        expected = "count" if feature == "zero_crossings" else "mean, std, min, max, p0 to p100"
-        counted = feature == "zero_crossings"
-        known = statistic == "count" if counted else bool(_STATISTIC.fullmatch(statistic))
-        if not known:
+        if not (statistic == "count" if counted else _STATISTIC.fullmatch(statistic)):
             raise ConfigError(
-                f"{_KEY}.include.{feature}: unknown statistic {statistic!r}; expected {expected}"
+                f"{KEY}.include.{feature}: unknown statistic {statistic!r}; expected {expected}"
             )
     if len(set(statistics)) < len(statistics):
-        raise ConfigError(f"{_KEY}.include.{feature}: a statistic is listed twice")
+        raise ConfigError(f"{KEY}.include.{feature}: a statistic is listed twice")

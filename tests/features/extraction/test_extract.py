@@ -25,7 +25,7 @@ from speechnet.denoise import DenoiseConfig
 from speechnet.features.extraction import extract as extraction
 from speechnet.features.extraction.extract import Extraction, extract_features
 from speechnet.features.extraction.recipe import Recipe
-from speechnet.features.functionals.config import Functionals
+from speechnet.features.functionals import Functionals
 
 pytestmark = pytest.mark.slow
 

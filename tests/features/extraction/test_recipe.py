@@ -21,7 +21,7 @@ from speechnet.features.extraction.compute import choose_device, compute, rehear
 from speechnet.features.extraction.recipe import Recipe
 from speechnet.features.extraction.store import fingerprint
 from speechnet.features.extractor import Extractor, Sound
-from speechnet.features.functionals.config import Functionals, dimensions
+from speechnet.features.functionals import Functionals
 from speechnet.features.log_mel import LogMel
 
 CHEAP = Functionals(preset=None, include={"mfcc": ["mean"], "zero_crossings": ["count"]})
@@ -257,7 +257,7 @@ OTHER: dict[type, dict[str, Any]] = {
 }
 """For every setting a value that changes the recording above, where anything reads the setting."""
 
-FEATURES = list(dimensions(Functionals()))
+FEATURES = list(Functionals().dimensions())
 
 
 def one_feature(feature: str) -> Functionals:

@@ -18,7 +18,7 @@ from speechnet.core.types import Float32
 from speechnet.denoise import DenoiseConfig, noisereduce_backend
 from speechnet.features.extraction.compute import compute as describe_clips
 from speechnet.features.extraction.recipe import Recipe
-from speechnet.features.functionals.config import Functionals
+from speechnet.features.functionals import Functionals
 
 pytestmark = pytest.mark.slow
 

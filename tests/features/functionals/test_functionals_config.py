@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speechnet.core.errors import ConfigError
-from speechnet.features.functionals.config import PRESETS, Functionals, dimensions
+from speechnet.features.functionals import PRESETS, Functionals
 
 STATISTICS = ["mean", "std", "min", "max", "p0", "p05", "p50", "p100"]
 
@@ -54,7 +54,7 @@ def test_include_adds_replaces_and_drops() -> None:
 
 @given(
     st.dictionaries(
-        st.sampled_from([name for name in dimensions(Functionals()) if name != "zero_crossings"]),
+        st.sampled_from([name for name in Functionals().dimensions() if name != "zero_crossings"]),
         st.lists(st.sampled_from(STATISTICS), unique=True, min_size=1),
         min_size=1,
     )
@@ -62,7 +62,7 @@ def test_include_adds_replaces_and_drops() -> None:
 def test_there_is_a_column_for_each_row_and_statistic(include: dict[str, list[str]]) -> None:
     """Any choice of features and statistics gives rows times statistics columns, all distinct."""
     config = Functionals(preset=None, include=include)
-    sizes = dimensions(config)
+    sizes = config.dimensions()
     names = config.columns
     assert len(names) == sum(sizes[name] * len(stats) for name, stats in include.items())
     assert len(set(names)) == len(names)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from speechnet.features.functionals.config import Functionals
+from speechnet.features.functionals import Functionals
 from speechnet.features.functionals.torch_backend import banks, rows
 from speechnet.features.functionals.torch_backend.chroma import peaks, tunings
 from speechnet.features.functionals.torch_backend.frames import Clips, blocks

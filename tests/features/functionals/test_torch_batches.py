@@ -5,11 +5,10 @@ import pytest
 import torch
 from helpers import faults
 from helpers.devices import DEVICES
-from test_librosa_backend import PLAIN
-from test_torch_features import NO_TUNING, SR, row
+from test_librosa_backend import PLAIN, SR, row_of
+from test_torch_features import NO_TUNING
 
-from speechnet.features.functionals import librosa_backend
-from speechnet.features.functionals.config import Functionals
+from speechnet.features.functionals import Functionals, librosa_backend
 from speechnet.features.functionals.torch_backend import extract, frames, rows
 from speechnet.features.functionals.torch_backend.chroma import Peaks, tunings
 
@@ -44,7 +43,7 @@ def test_clips_of_unequal_lengths_come_out_as_alone(n_fft: int, device: str) -> 
     y, lengths = batch(clips)
     together = extract(y.to(device), lengths.to(device), SR, config).cpu().numpy()
     for found, clip in zip(together, clips, strict=True):
-        np.testing.assert_allclose(found, row(clip, config), rtol=1e-5, atol=1e-4)
+        np.testing.assert_allclose(found, row_of("cpu", clip, config), rtol=1e-5, atol=1e-4)
 
 
 @pytest.mark.filterwarnings(NO_TUNING)
@@ -78,7 +77,7 @@ def test_padding_longer_than_any_clip_changes_nothing() -> None:
     y, config = faults.speech(3, 0.5), everything()
     wide = torch.nn.functional.pad(torch.from_numpy(y)[None], (0, 9_999))
     found = extract(wide, torch.tensor([len(y)]), SR, config)[0].numpy()
-    np.testing.assert_array_equal(found, row(y, config))
+    np.testing.assert_array_equal(found, row_of("cpu", y, config))
 
 
 @pytest.mark.parametrize("kept", [True, False])
@@ -98,4 +97,4 @@ def test_a_long_recording_is_the_reference(monkeypatch: pytest.MonkeyPatch) -> N
     config = Functionals(preset="functionals")
     monkeypatch.setattr(rows, "_KEPT_CPU", 2**18)
     expected = librosa_backend.extract(y, 16_000, config)
-    np.testing.assert_allclose(row(y, config, 16_000), expected, rtol=1e-4, atol=2e-4)
+    np.testing.assert_allclose(row_of("cpu", y, config, 16_000), expected, rtol=1e-4, atol=2e-4)

@@ -13,12 +13,9 @@ from speechnet.features.functionals.torch_backend.frames import Block, Clips
 
 _THRESHOLD = 0.1
 _A440_OCTAVE_0 = 440.0 / 16
-_FLAT = 1e-4
-"""A peak flatter than this lies where float32's rounding of the spectrum puts it."""
-
+_FLAT = 1e-4  # a flatter peak lies where float32's rounding of the spectrum puts it
 _N_TUNINGS = len(banks.TUNINGS) - 1
 _UNTUNED = _N_TUNINGS // 2
-_TINY = torch.finfo(torch.float32).tiny
 
 
 class Peaks(NamedTuple):
@@ -101,12 +98,7 @@ def _tuning_bin(pitch: Tensor) -> Tensor:
 def tunings(found: Sequence[Peaks], n_clips: int) -> Tensor:
     """Each clip's tuning, from the higher half of its peaks: positions in ``banks.TUNINGS``.
 
-    Args:
-        found: peaks of all blocks.
-        n_clips: clips in the batch.
-
-    Returns:
-        int64 ``[n_clips]``; that of no deviation for a clip without peaks.
+    int64 ``[n_clips]``; a clip without peaks has no deviation.
     """
     clip, tuning, height = found[0] if len(found) == 1 else map(torch.cat, zip(*found, strict=True))
     counts = torch.bincount(clip, minlength=n_clips)
@@ -117,13 +109,7 @@ def tunings(found: Sequence[Peaks], n_clips: int) -> Tensor:
 
 
 def _medians(clip: Tensor, height: Tensor, counts: Tensor) -> Tensor:
-    """The median height of each clip's peaks: float32 ``[b]``; of any value where there are none.
-
-    Args:
-        clip: int64 ``[peaks]``.
-        height: float32 ``[peaks]``, positive.
-        counts: peaks of each clip, int64 ``[b]``.
-    """
+    """The median of each clip's heights, all positive: float32 ``[b]``; any value without peaks."""
     if len(counts) == 1 and len(height):
         ordered = kernels.sort_last(height)
         return (ordered[(len(height) - 1) // 2] + ordered[len(height) // 2])[None] / 2
@@ -141,7 +127,7 @@ def chroma(powers: Iterable[Tensor], tuning: Tensor, clips: Clips) -> Tensor:
 
     Args:
         powers: ``[b, t, bins]`` of each block.
-        tuning: int64 ``[b]``, as ``tunings`` gives them.
+        tuning: int64 ``[b]``, from ``tunings``.
         clips: the clips.
 
     Returns:
@@ -151,5 +137,4 @@ def chroma(powers: Iterable[Tensor], tuning: Tensor, clips: Clips) -> Tensor:
         [banks.chroma(clips.sr, clips.config.n_fft, i, clips.y.device) for i in tuning.tolist()]
     )
     raw = torch.cat([power @ filters for power in powers], dim=1)
-    length = raw.amax(dim=-1, keepdim=True)
-    return raw / torch.where(length < _TINY, 1.0, length)
+    return raw / kernels.or_one(raw.amax(dim=-1, keepdim=True))

@@ -11,20 +11,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from speechnet.features.functionals.config import Functionals
+from speechnet.features.functionals.config import FunctionalsConfig
 from speechnet.features.functionals.torch_backend import banks, kernels
 
+# Samples of the frames of a block on a CPU. Fewer, and calls cost more than what they compute (a
+# block takes some 150); more, and its arrays leave a cache of 2 MiB.
 _BLOCK_CPU = 192 * 2_048
-"""Samples of the frames of a block on a CPU. Fewer, and calls cost more than what they compute (a
-block takes some 150); more, and its arrays leave a cache of 2 MiB."""
-
-_BLOCK_GPU = 2**26
-"""The same on a GPU, over all clips: about 1 GiB with all that is made of them."""
-
-
-def frame_count(n_samples: int, config: Functionals) -> int:
-    """Frames of a clip: an odd frame is padded by one sample less than it is long."""
-    return 1 + (n_samples - config.n_fft % 2) // config.hop_length
+_BLOCK_GPU = 2**26  # over all clips: about 1 GiB with all that is made of them
 
 
 @dataclass(frozen=True)
@@ -44,7 +37,7 @@ class Clips:
     y: Tensor
     lengths: Tensor
     sr: int
-    config: Functionals
+    config: FunctionalsConfig
     equal: bool
     precise: bool
     floor: float = 0.0
@@ -52,7 +45,7 @@ class Clips:
     @cached_property
     def n_frames(self) -> int:
         """Frames of the longest clip."""
-        return frame_count(self.y.shape[1], self.config)
+        return self.config.frame_count(self.y.shape[1])
 
     @cached_property
     def counts(self) -> Tensor:
@@ -75,7 +68,7 @@ class Clips:
 
     @cached_property
     def last(self) -> Tensor:
-        """The position of each clip's last frame, shaped to gather with: int64 ``[b, 1]``."""
+        """The position of each clip's last frame, shaped for ``gather``: int64 ``[b, 1]``."""
         return self.counts[:, None] - 1
 
     def spans(self) -> Iterator[tuple[int, int]]:
@@ -135,8 +128,7 @@ class Block:
     def compute_precisely(self, rows: Tensor) -> None:
         """Compute the power of some frames again, in float64 rounded to float32, in place.
 
-        Args:
-            rows: frames counted through all clips of the block, int64 ``[k]``.
+        ``rows`` counts frames through all clips of the block, int64 ``[k]``.
         """
         frames = self.clips.frames(self.start, self.stop)
         clip = rows.div(frames.shape[1], rounding_mode="floor")

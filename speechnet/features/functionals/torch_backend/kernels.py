@@ -1,4 +1,4 @@
-"""Loops that numpy has vectorised for CPUs and torch has not, behind one name each.
+"""Small operations: mostly loops that numpy has vectorised for CPUs and torch has not.
 
 Measured on a 3 s clip (130 frames of 1,025 bins, AVX-512, one thread), torch against numpy in
 microseconds: absolute value of complex numbers 810 and 70, sort of each row 6,800 and 270,
@@ -12,6 +12,13 @@ from __future__ import annotations
 import numpy as np
 import torch
 from torch import Tensor
+
+TINY = torch.finfo(torch.float32).tiny
+
+
+def or_one(total: Tensor) -> Tensor:
+    """What librosa divides by: a total too small to divide by becomes 1."""
+    return torch.where(total < TINY, 1.0, total)
 
 
 def magnitude(spectrum: Tensor) -> Tensor:

@@ -9,13 +9,11 @@ import torch
 from torch import Tensor
 
 from speechnet.core.clip_batches import keep_freed_memory
-from speechnet.core.errors import Excluded
-from speechnet.features.functionals.config import Functionals
-from speechnet.features.functionals.torch_backend import crossings, level, spectral, yin
+from speechnet.features.functionals.config import FunctionalsConfig
+from speechnet.features.functionals.torch_backend import levels, spectral, waveform
 from speechnet.features.functionals.torch_backend.chroma import Peaks, chroma, peaks, tunings
-from speechnet.features.functionals.torch_backend.frames import Block, Clips, blocks, frame_count
+from speechnet.features.functionals.torch_backend.frames import Block, Clips, blocks
 from speechnet.features.functionals.torch_backend.statistics import summarise
-from speechnet.features.functionals.torch_backend.tempogram import tempogram
 
 _PER_FRAME: Final[dict[str, Callable[[Block], Tensor]]] = {
     "mel": spectral.mel,
@@ -24,9 +22,9 @@ _PER_FRAME: Final[dict[str, Callable[[Block], Tensor]]] = {
     "bandwidth": spectral.bandwidth,
     "rolloff": spectral.rolloff,
     "flatness": spectral.flatness,
-    "zero_crossing_rate": crossings.crossing_rate,
+    "zero_crossing_rate": waveform.crossing_rate,
     "energy": spectral.energy,
-    "f0": yin.fundamental,
+    "f0": waveform.fundamental,
 }
 """What a frame gives by itself: ``[b, t, rows]`` of a block."""
 
@@ -36,29 +34,12 @@ _PRECISE: Final = frozenset({"contrast", "bandwidth", "flatness"})
 """Features that see the weakest bins, next to half the rate, where a resampler leaves less than
 float32's rounding of the strongest: their spectra are computed in float64, as librosa's are."""
 
+# Values of the power that are kept until the tuning is known: 32 MiB and 1 GiB.
 _KEPT_CPU, _KEPT_GPU = 2**23, 2**28
-"""Values of the power that are kept until the tuning is known: 32 MiB and 1 GiB."""
-
-
-def check_length(n_samples: int, config: Functionals) -> None:
-    """Refuse a clip that is too short for a feature, before it joins a batch.
-
-    Args:
-        n_samples: samples of the clip.
-        config: features and their parameters.
-
-    Raises:
-        Excluded: no samples, or fewer frames than a delta needs.
-    """
-    if n_samples < 1:
-        raise Excluded("too_short", "no samples, features need at least one")
-    found = frame_count(n_samples, config)
-    if "delta" in config.groups() and found < level.DELTA_WIDTH:
-        raise Excluded("too_short", f"{found} frames, a delta needs {level.DELTA_WIDTH}")
 
 
 def extract(
-    y: Tensor, lengths: Tensor, sr: int, config: Functionals, *, floor: float = 0.0
+    y: Tensor, lengths: Tensor, sr: int, config: FunctionalsConfig, *, floor: float = 0.0
 ) -> Tensor:
     """Compute a row of the feature matrix for each clip of a batch.
 
@@ -67,8 +48,8 @@ def extract(
 
     Args:
         y: float32 mono ``[b, n]``, on any device, zero beyond each clip's length.
-        lengths: int64 ``[b]``, samples of each clip; all passed ``check_length``.
-        sr: rate in Hz.
+        lengths: int64 ``[b]``, samples of each clip, which ``config.too_short`` does not refuse.
+        sr: rate in Hz, which ``config.check`` does not refuse.
         config: features and statistics.
         floor: contrasts are those of magnitudes no lower than a sine's whose amplitude is this
             share of a clip's largest sample.
@@ -81,8 +62,6 @@ def extract(
         ConfigError: a feature can't be computed at this rate.
     """
     groups = config.groups()
-    if "f0" in groups:
-        yin.check_range(sr, config)
     keep_freed_memory()
     with torch.inference_mode():
         own = lengths.tolist()
@@ -103,19 +82,18 @@ def over_frames(clips: Clips, features: set[str]) -> dict[str, Tensor]:
     """Each feature frame by frame: float32 ``[b, frames, rows]``."""
     values, found, powers = _one_pass(clips, features)
     if "chroma" in features:
-        tuning = tunings(found, len(clips.y))
-        values["chroma"] = chroma(powers, tuning, clips)
+        values["chroma"] = chroma(powers, tunings(found, len(clips.y)), clips)
     if "contrast" in features:
-        values["contrast"] = level.contrast_in_db(values["contrast"], clips.mask)
+        values["contrast"] = levels.contrast_in_db(values["contrast"], clips.mask)
     if "mel" in values:
-        mel_db = level.in_db(values.pop("mel"), clips.mask)
+        mel_db = levels.in_db(values.pop("mel"), clips.mask)
         if "tempogram" in features:
-            values["tempogram"] = tempogram(mel_db, clips)
-        values["mfcc"] = level.mfcc(mel_db, clips.config.mfcc_count())
+            values["tempogram"] = levels.tempogram(mel_db, clips)
+        values["mfcc"] = levels.mfcc(mel_db, clips.config.mfcc_count())
     if "delta" in features:
-        values["delta"] = level.delta(values["mfcc"], clips)
+        values["delta"] = levels.delta(values["mfcc"], clips)
     if "zero_crossings" in features:
-        values["zero_crossings"] = crossings.crossings(clips)
+        values["zero_crossings"] = waveform.crossings(clips)
     return values
 
 

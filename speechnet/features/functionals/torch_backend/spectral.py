@@ -13,12 +13,10 @@ import torch
 from torch import Tensor
 
 from speechnet.core.errors import ConfigError
-from speechnet.features.functionals.config import Functionals, contrast_edges
+from speechnet.features.functionals.config import KEY, FunctionalsConfig
 from speechnet.features.functionals.torch_backend import banks, kernels
-from speechnet.features.functionals.torch_backend.filters import fft_frequencies
 from speechnet.features.functionals.torch_backend.frames import Block
 
-_TINY = torch.finfo(torch.float32).tiny
 _FLATNESS_FLOOR = 1e-10
 _CONTRAST_QUANTILE = 0.02
 
@@ -34,14 +32,14 @@ def mel(block: Block) -> Tensor:
 def centroid(block: Block) -> Tensor:
     """Mean frequency, weighted by magnitude."""
     total, weighted = block.moments
-    return weighted / _or_one(total)
+    return weighted / kernels.or_one(total)
 
 
 def bandwidth(block: Block) -> Tensor:
     """Root of the mean squared distance from the centroid, weighted by magnitude."""
     freq = banks.frequencies(block.sr, block.config.n_fft, block.device)[: block.bins]
     spread = (freq - centroid(block)).square_().mul_(block.band)
-    return (spread.sum(dim=-1, keepdim=True) / _or_one(block.moments[0])).sqrt_()
+    return (spread.sum(dim=-1, keepdim=True) / kernels.or_one(block.moments[0])).sqrt_()
 
 
 def rolloff(block: Block) -> Tensor:
@@ -83,28 +81,28 @@ def contrast(block: Block) -> Tensor:
     return torch.stack(peaks + valleys, dim=-1)
 
 
-def contrast_bands(sr: int, config: Functionals) -> tuple[tuple[slice, int], ...]:
+def contrast_bands(sr: int, config: FunctionalsConfig) -> tuple[tuple[slice, int], ...]:
     """The bins of each octave band, and how many of them count as its peak and its valley.
 
     Raises:
         ConfigError: the rate leaves no room for the highest band, or a frame is too short to have
             a bin in each.
     """
-    return _contrast_bands(sr, config.n_fft, config.bins(sr), tuple(contrast_edges(sr, config)))
+    return _contrast_bands(sr, config.n_fft, config.bins(sr), tuple(config.contrast_edges(sr)))
 
 
 @lru_cache(maxsize=16)
 def _contrast_bands(
     sr: int, n_fft: int, n_bins: int, edges: tuple[float, ...]
 ) -> tuple[tuple[slice, int], ...]:
-    freq = fft_frequencies(sr, n_fft)[:n_bins]
+    freq = banks.fft_frequencies(sr, n_fft)[:n_bins]
     bands = []
     for k, (low, high) in enumerate(zip([0.0, *edges[:-1]], edges, strict=True)):
         inside = np.flatnonzero((freq >= low) & (freq <= high))
         if inside.size + (k > 0) < 2:
             raise ConfigError(
                 f"contrast with n_fft {n_fft} at {sr} Hz: no bin between {low:g} and {high:g} Hz; "
-                "raise data.features.functionals.n_fft or leave contrast out"
+                f"raise {KEY}.n_fft or leave contrast out"
             )
         # Each band takes the bin below it in; all but the highest leave out their last one.
         first = inside[0] - (k > 0)
@@ -113,8 +111,3 @@ def _contrast_bands(
         n_extreme = max(int(np.rint(_CONTRAST_QUANTILE * (end - first))), 1)
         bands.append((slice(int(first), int(end if highest else end - 1)), n_extreme))
     return tuple(bands)
-
-
-def _or_one(total: Tensor) -> Tensor:
-    """What librosa divides by: a total too small to divide by becomes 1."""
-    return torch.where(total < _TINY, 1.0, total)

@@ -14,16 +14,13 @@ from speechnet.features.functionals.torch_backend.frames import Clips
 def summarise(
     values: Mapping[str, Tensor], groups: Mapping[str, Sequence[str]], clips: Clips
 ) -> Tensor:
-    """All statistics of all features, in the order of ``Functionals.columns``.
+    """All statistics of all features: float32 ``[b, d]``, in the order of ``Functionals.columns``.
 
     Args:
         values: float32 ``[b, frames, rows]`` for each feature; for one that is counted, the count
             itself, ``[b, 1, 1]``.
         groups: features with their statistics, in order.
         clips: the clips.
-
-    Returns:
-        float32 ``[b, d]``.
     """
     found: dict[tuple[str, str], Tensor] = {}
     kinds = {"mean": ["mean"], "std": ["std"], "min": ["min"], "max": ["max"], "count": ["count"]}

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import scipy.fft
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
-from speechnet.features.functionals.torch_backend import banks
+from speechnet.features.functionals.config import DELTA_WIDTH
+from speechnet.features.functionals.torch_backend import banks, kernels
 from speechnet.features.functionals.torch_backend.frames import Clips
 
 _FLOOR = 1e-10
 _RANGE_DB = 80.0
-
-DELTA_WIDTH = 9
-"""Frames that a local slope is fitted over."""
 
 
 def in_db(power: Tensor, mask: Tensor | None) -> Tensor:
@@ -63,3 +63,43 @@ def delta(values: Tensor, clips: Clips) -> Tensor:
     centre = torch.arange(clips.n_frames, device=values.device)
     centre = torch.minimum(centre.clamp(min=half), clips.last - half) - half
     return slopes.gather(1, centre[..., None].expand(-1, -1, slopes.shape[-1]))
+
+
+def tempogram(mel_db: Tensor, clips: Clips) -> Tensor:
+    """Local autocorrelation of the onset strength (``librosa.feature.tempogram``).
+
+    Args:
+        mel_db: float32 ``[b, frames, mels]``, in dB.
+        clips: the clips it is of.
+
+    Returns:
+        float32 ``[b, frames, lags]``, the largest value of each frame 1.
+    """
+    lags = clips.config.tempogram_lags
+    onsets = _with_ramps(_onset_strength(mel_db, clips), clips, lags // 2)
+    window = banks.hann(lags, torch.float32, mel_db.device)
+    frames = onsets.unfold(1, lags, 1)[:, : clips.n_frames] * window
+    n = scipy.fft.next_fast_len(2 * lags - 1, real=True)
+    spectrum = torch.fft.rfft(frames, n=n)
+    correlation: Tensor = torch.fft.irfft(spectrum * spectrum.conj(), n=n)[..., :lags]
+    return correlation / kernels.or_one(correlation.abs().amax(dim=-1, keepdim=True))
+
+
+def _onset_strength(mel_db: Tensor, clips: Clips) -> Tensor:
+    """Mean rise in dB from one frame to the next, moved to a frame's centre: ``[b, frames]``."""
+    rise = mel_db.diff(dim=1).clamp_(min=0).mean(dim=-1)
+    moved = 1 + clips.config.n_fft // (2 * clips.config.hop_length)
+    return pad(rise, (moved, 0))[:, : clips.n_frames]
+
+
+def _with_ramps(onsets: Tensor, clips: Clips, width: int) -> Tensor:
+    """Each clip's onsets with a straight line from and to zero at its ends, then zeros.
+
+    ``[b, frames] -> [b, frames + 2 * width]``, as ``np.pad(mode="linear_ramp")`` does.
+    """
+    if not width:
+        return onsets
+    position = torch.arange(-width, clips.n_frames + width, device=onsets.device)
+    nearest = torch.minimum(position.clamp(min=0), clips.last)
+    distance = (position - nearest).abs()
+    return onsets.gather(1, nearest) * (1 - distance / width).clamp_(min=0)
