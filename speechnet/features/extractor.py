@@ -2,25 +2,7 @@
 
 An extractor describes sounds by numbers: a recording by one row (a vector), or by one row a frame
 (a sequence). It is a dataclass whose fields are its settings, registered under the name by which
-``data.features`` asks for it::
-
-    @EXTRACTORS.register("loudness")
-    @dataclass
-    class Loudness(Extractor):
-        \"\"\"How loud a recording is.
-
-Attributes:
-            reference: the sound pressure that counts as 0 dB.
-        \"\"\"
-
-        reference: float = 1.0
-
-        @property
-        def columns(self) -> tuple[str, ...]:
-            return ("loudness_mean",)
-
-        def extract(self, clips: Sequence[Float32], sound: Sound) -> list[Float32 | Excluded]:
-            ...
+``data.features`` asks for it; ``examples/plugin`` has one of either kind.
 
 Its module is imported whenever a command line is read, so it imports NumPy, torch and the like in
 the functions that compute. What is worth keeping between calls, such as a network's weights, it
@@ -44,9 +26,8 @@ from speechnet.core.registry import Registry
 if TYPE_CHECKING:
     from speechnet.core.types import Float32
 
-
 version = cache(metadata.version)
-"""Of an installed package; each look-up reads a file."""
+"""The version of an installed package; each look-up reads a file."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import numpy as np
 
 from speechnet.core.errors import ConfigError, Excluded
 from speechnet.core.thread_warnings import collected_warnings
-from speechnet.core.types import FeatureMatrix, Features, Float32, Sequences
+from speechnet.core.types import FeatureMatrix, Features, Float32, Int64, Sequences
 from speechnet.denoise.gate import denoise_clips
 from speechnet.features.extraction.recipe import Recipe
 from speechnet.features.extractor import Extractor, Sound
@@ -46,18 +46,50 @@ def compute(
     return found
 
 
+def _checked(name: str, extractor: Extractor, found: Float32 | Excluded) -> Float32 | Excluded:
+    """What an extractor gave, if it has the right columns and is finite."""
+    if isinstance(found, Excluded):
+        return found
+    columns = extractor.columns
+    expected = "[d]" if extractor.kind == "vector" else "[frames, d]"
+    axes = 1 if extractor.kind == "vector" else 2
+    if found.dtype != np.float32 or found.ndim != axes or found.shape[-1] != len(columns):
+        raise ConfigError(
+            f"the extractor {name} gave {found.dtype} {list(found.shape)}, expected float32 "
+            f"{expected} with d = {len(columns)}, its columns"
+        )
+    wrong = ~np.isfinite(found).reshape(-1, len(columns))
+    if wrong.any():
+        bad = [columns[i] for i in np.flatnonzero(wrong.any(axis=0))]
+        return Excluded("not_finite_features", f"not finite: {', '.join(bad[:5])}")
+    if found.size == 0:
+        return Excluded("too_short", f"{name} found no frames")
+    return found
+
+
 def gather(extractor: Extractor, rows: Sequence[Float32], index: Sequence[str]) -> Features:
-    """What an extractor gave for some recordings, as one.
+    """Join what an extractor gave for at least one recording, float32 ``[d]`` or ``[frames, d]``.
+
+    ``index`` holds the row ids.
+    """
+    frames = [np.atleast_2d(row) for row in rows]
+    starts = np.cumsum([0, *map(len, frames)])
+    return as_features(extractor, np.concatenate(frames), starts, index)
+
+
+def as_features(
+    extractor: Extractor, frames: Float32, starts: Int64, index: Sequence[str]
+) -> Features:
+    """The frames of several recordings, one behind the other, as the extractor's kind has them.
 
     Args:
-        extractor: it.
-        rows: float32 ``[d]`` or ``[frames, d]`` each, at least one.
-        index: the row ids.
+        extractor: which gave them.
+        frames: float32 ``[total, d]``.
+        starts: int64 ``[n + 1]``: recording ``i`` has the frames from ``starts[i]`` up to the next.
+        index: the ``n`` row ids.
     """
     if extractor.kind == "vector":
-        return FeatureMatrix(np.stack(rows), tuple(index), extractor.columns)
-    starts = np.cumsum([0, *map(len, rows)])
-    frames = np.concatenate(rows)
+        return FeatureMatrix(frames, tuple(index), extractor.columns)
     return Sequences(frames, starts, tuple(index), extractor.columns, extractor.frame_rate)
 
 
@@ -98,8 +130,7 @@ def choose_device(recipe: Recipe, device: str) -> str:
     """
     if device == "cpu" or (device == "auto" and not recipe.on_device("cuda")):
         return "cpu"
-    # Imported here: two seconds that a run on the CPU, whose rows are all cached, need not
-    # spend.
+    # Imported here: it takes two seconds, which a run on the CPU with all rows cached can spare.
     import torch
 
     count = torch.cuda.device_count()
@@ -115,24 +146,3 @@ def choose_device(recipe: Recipe, device: str) -> str:
             "only; set it to auto or cpu"
         )
     return device
-
-
-def _checked(name: str, extractor: Extractor, found: Float32 | Excluded) -> Float32 | Excluded:
-    """What an extractor gave, if it is of its columns and finite."""
-    if isinstance(found, Excluded):
-        return found
-    columns = extractor.columns
-    expected = "[d]" if extractor.kind == "vector" else "[frames, d]"
-    axes = 1 if extractor.kind == "vector" else 2
-    if found.dtype != np.float32 or found.ndim != axes or found.shape[-1] != len(columns):
-        raise ConfigError(
-            f"the extractor {name} gave {found.dtype} {list(found.shape)}, expected float32 "
-            f"{expected} with d = {len(columns)}, its columns"
-        )
-    wrong = ~np.isfinite(found).reshape(-1, len(columns))
-    if wrong.any():
-        bad = [columns[i] for i in np.flatnonzero(wrong.any(axis=0))]
-        return Excluded("not_finite_features", f"not finite: {', '.join(bad[:5])}")
-    if found.size == 0:
-        return Excluded("too_short", f"{name} found no frames")
-    return found

@@ -1,8 +1,8 @@
 """Which content a file holds, without reading it again while nothing about it has changed.
 
-As git does: a file whose size, times and inode are those of the last look is taken for the same
-content. A file that changed less than two seconds before it was looked at may change again within
-the resolution of its times; nothing is remembered of it.
+As git does: a file whose size, times and inode are those of the last look is assumed to have the
+same content. A file that changed less than two seconds before it was looked at may change again
+within the resolution of its times; nothing is remembered of it.
 
 One Parquet file per corpus folder, ``<cache>/digests/<hash of the folder's path>.parquet``, its
 pages checked by checksums. It only saves time: whatever is missing or damaged is read anew.
@@ -15,7 +15,7 @@ import io
 import logging
 import os
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from stat import S_ISREG
@@ -32,16 +32,11 @@ from speechnet.core.reading import kind_of_no_file, open_regular, read_regular
 
 _LOG = logging.getLogger(__name__)
 
-_SETTLED_NS: Final = 2_000_000_000
-"""File systems keep times to two seconds or better."""
-
-_OTHERS: Final = 1_000_000
-"""Files of the same folder that are remembered beside those asked for."""
-
+_SETTLED_NS: Final = 2_000_000_000  # file systems keep times to two seconds or better
+_OTHERS: Final = 1_000_000  # files of the folder that are remembered beside those asked for
+# What was learnt is written once it is this part of what was known: each time all is written.
 _SHARE: Final = 8
-"""What was learnt is written once it is this part of what was known: each time all is written."""
-_LARGE: Final = 2**26
-"""Bytes. To look into a file's header takes less than to hash so many."""
+_LARGE: Final = 2**26  # bytes; to look into a file's header takes less than to hash so many
 
 _SCHEMA: Final = pa.schema(
     [("path", pa.binary())]
@@ -65,11 +60,9 @@ def file_digest(path: Path) -> str:
 
 
 class Content(NamedTuple):
-    """What a file holds.
+    """What a file holds: the digest of its bytes.
 
-    Attributes:
-        digest: of its bytes.
-        state: by which it can be told that it hasn't changed since; None where it can't.
+    ``state`` shows whether the file has changed since; None where it can't.
     """
 
     digest: str
@@ -89,10 +82,8 @@ def _state(root: Path, path: str) -> State | Excluded:
     try:
         # os.path: a pathlib.Path for each of a million files takes longer than the look at it.
         seen = os.stat(os.path.join(root, path))  # noqa: PTH116, PTH118
-    except FileNotFoundError:
-        return Excluded("missing", "there is no such file")
     except (OSError, ValueError) as error:
-        return Excluded("unreadable", getattr(error, "strerror", None) or str(error))
+        return _unreadable(error)
     # A pipe or a device would never come to an end.
     if not S_ISREG(seen.st_mode):
         kind = kind_of_no_file(seen.st_mode) or "a folder"
@@ -100,36 +91,10 @@ def _state(root: Path, path: str) -> State | Excluded:
     return seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns, seen.st_ino
 
 
-def _read(
-    root: Path,
-    paths: Sequence[str],
-    *,
-    probe: Callable[[str], None] | None,
-    large: Collection[str],
-    progress: Progress,
-) -> dict[str, str | Excluded]:
-    if not paths:
-        return {}
-
-    def digest(path: str) -> str | Excluded:
-        try:
-            if probe is not None and path in large:
-                probe(path)
-            return file_digest(root / path)
-        except Excluded as why:
-            return why
-        except FileNotFoundError:
-            return Excluded("missing", "there is no such file")
-        except OSError as error:
-            return Excluded("unreadable", error.strerror or str(error))
-
-    found: dict[str, str | Excluded] = {}
-    # Threads: hashing and reading leave the interpreter to others.
-    with progress("reading files", len(paths)) as advance, ThreadPoolExecutor() as pool:
-        for path, read in zip(paths, pool.map(digest, paths), strict=True):
-            found[path] = read
-            advance(1, 0.0)
-    return found
+def _unreadable(error: OSError | ValueError) -> Excluded:
+    if isinstance(error, FileNotFoundError):
+        return Excluded("missing", "there is no such file")
+    return Excluded("unreadable", getattr(error, "strerror", None) or str(error))
 
 
 class FileHashes:
@@ -172,25 +137,22 @@ class FileHashes:
         """
         now = time.time_ns()
         self._asked += len(paths)
-        states = {path: _state(self._root, path) for path in paths}
         known = self._remembered(paths)
         found: dict[str, Content | Excluded] = {}
-        unknown: list[str] = []
-        for path, state in states.items():
+        unknown: dict[str, State] = {}
+        for path in paths:
+            state = _state(self._root, path)
             before, digest = known.get(path, (None, ""))
             if isinstance(state, Excluded):
                 found[path] = state
             elif state == before and not self._verify:
                 found[path] = Content(digest, state)
             else:
-                unknown.append(path)
-        sizes = {path: s[0] for path, s in states.items() if not isinstance(s, Excluded)}
-        large = {path for path in unknown if sizes[path] > _LARGE}
-        read_now = _read(self._root, unknown, probe=probe, large=large, progress=self._progress)
-        for path, read in read_now.items():
-            state = states[path]
-            if isinstance(read, Excluded) or isinstance(state, Excluded):
-                found[path] = read if isinstance(read, Excluded) else Content(read, None)
+                unknown[path] = state
+        for path, read in self._read(unknown, probe):
+            state = unknown[path]
+            if isinstance(read, Excluded):
+                found[path] = read
             elif max(state[1:3]) < now - _SETTLED_NS:
                 found[path] = Content(read, state)
                 self._learnt[path] = (state, read)
@@ -199,6 +161,29 @@ class FileHashes:
         if len(self._learnt) * _SHARE >= len(self._known):
             self.keep()
         return {path: found[path] for path in paths}
+
+    def _read(
+        self, files: Mapping[str, State], probe: Callable[[str], None] | None
+    ) -> Iterator[tuple[str, str | Excluded]]:
+        """Each file's digest, or why there is none."""
+
+        def digest(path: str) -> str | Excluded:
+            try:
+                if probe is not None and files[path][0] > _LARGE:
+                    probe(path)
+                return file_digest(self._root / path)
+            except Excluded as why:
+                return why
+            except OSError as error:
+                return _unreadable(error)
+
+        if not files:
+            return
+        # Threads: hashing and reading leave the interpreter to others.
+        with self._progress("reading files", len(files)) as advance, ThreadPoolExecutor() as pool:
+            for path, read in zip(files, pool.map(digest, files), strict=True):
+                yield path, read
+                advance(1, 0.0)
 
     def keep(self) -> None:
         """Write what was learnt; of two processes that do so at once the last one wins."""
@@ -213,7 +198,8 @@ class FileHashes:
             columns = dict(zip(_SCHEMA.names, zip(*rows, strict=True), strict=True))
             learnt = pa.table(columns, schema=_SCHEMA)
             others = self._read_known()  # another process may have learnt, too
-            others = others.filter(pc.invert(_is_in(others, learnt["path"].combine_chunks())))
+            known = pc.is_in(others["path"], value_set=learnt["path"].combine_chunks())
+            others = others.filter(pc.invert(known))
             older = max(len(others) - self._asked - _OTHERS, 0)
             table = pa.concat_tables([others.slice(older), learnt])
             pq.write_table(table, buffer, compression="zstd", write_page_checksum=True)
@@ -221,12 +207,12 @@ class FileHashes:
             write_whole(self._path, buffer.getvalue())
             self._known, self._learnt = table, {}
         except (OSError, pa.ArrowException, OverflowError) as error:
-            _LOG.info("what is known of %d files is not kept: %s", len(rows), error)
+            _LOG.info("the hashes of %d files are not kept: %s", len(rows), error)
 
     def _remembered(self, paths: Sequence[str]) -> dict[str, tuple[State, str]]:
         """State and digest of those of some files that are known, by path."""
-        asked = _is_in(self._known, pa.array(map(os.fsencode, paths), pa.binary()))
-        table = self._known.filter(asked)
+        asked = pa.array(map(os.fsencode, paths), pa.binary())
+        table = self._known.filter(pc.is_in(self._known["path"], value_set=asked))
         columns = (table[name].to_pylist() for name in _SCHEMA.names)
         found: dict[str, tuple[State, str]] = {
             os.fsdecode(path): ((size, mtime, ctime, inode), digest)
@@ -243,7 +229,3 @@ class FileHashes:
         except (OSError, pa.ArrowException, ValueError) as error:
             _LOG.warning("%s is damaged and made anew: %s", self._path, error)
         return _SCHEMA.empty_table()
-
-
-def _is_in(table: pa.Table, paths: pa.Array) -> pa.ChunkedArray:
-    return pc.is_in(table["path"], value_set=paths)

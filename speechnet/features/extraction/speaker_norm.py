@@ -1,7 +1,7 @@
 """Each speaker's recordings standardised by themselves: what is left is how a speaker varies.
 
-No label takes part, but every recording of the speaker does, those of a test part too: whoever
-applies a model so trained needs several recordings of each new speaker first. Where speakers show
+No label takes part, but every recording of the speaker does, those of a test part too. To apply a
+model trained this way, several recordings of each new speaker are needed first. Where speakers show
 one class only, that class is what is subtracted.
 """
 
@@ -37,9 +37,8 @@ def standardise_by_speaker(X: Float32, speakers: Sequence[object]) -> Float32:
     if (unknown := int((codes < 0).sum())) > 0:
         raise DataError(
             f"{unknown:,} of {counted(len(codes), 'recording')} {plural(unknown, 'has', 'have')} "
-            "no "
-            "speaker, by whom their features would "
-            "be standardised: name the speakers, or set data.per_speaker: false"
+            "no speaker, by whom their features would be standardised: name the speakers, or set "
+            "data.per_speaker: false"
         )
     out = np.zeros_like(X)
     order = np.argsort(codes, kind="stable")
@@ -54,11 +53,9 @@ def standardise_by_speaker(X: Float32, speakers: Sequence[object]) -> Float32:
 
 
 def by_speaker(features: FeatureSet, speakers: Sequence[object]) -> FeatureSet:
-    """``standardise_by_speaker`` of all vectors, and of all frames of each speaker's sequences.
+    """Apply ``standardise_by_speaker`` to all vectors, and to all frames of sequences.
 
-    Args:
-        features: of ``n`` recordings.
-        speakers: who speaks in each of them, ``[n]``.
+    ``speakers`` says who speaks in each of the ``n`` recordings, ``[n]``.
     """
     found: dict[str, Features] = {}
     for name, one in features.by_extractor.items():

@@ -45,20 +45,24 @@ Outcome = Row | Excluded
 
 _LOG = logging.getLogger(__name__)
 
-_STATISTICS: Final = [field.name for field in fields(SignalStatistics)]
-_NO_STATISTICS: Final = SignalStatistics(0.0, 0, 0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, "")
-
-_COMPACT_ABOVE: Final = 16
-"""Shards in a recipe's folder before small ones are merged."""
-
-_SMALL_BYTES: Final = 2**22
-"""Shards below this are merged."""
-
-_MERGED_BYTES: Final = 2**27
-"""About the largest that a shard grows by merging."""
-
+_COMPACT_ABOVE: Final = 16  # shards in a recipe's folder before small ones are merged
+_SMALL_BYTES: Final = 2**22  # shards below this are merged
+_MERGED_BYTES: Final = 2**27  # about the largest that a shard grows by merging
+# Rows that a store keeps in memory, for whoever asks again: neighbours mostly share a shard.
 _HELD_BYTES: Final = 2**27
-"""Rows that a store keeps in memory, for whoever asks again: neighbours mostly share a shard."""
+
+_KINDS: Final = {"float": pa.float64(), "int": pa.int64(), "str": pa.string()}
+_STATISTICS: Final = {field.name: _KINDS[str(field.type)] for field in fields(SignalStatistics)}
+_SCHEMA: Final = pa.schema(
+    {
+        "key": pa.string(),
+        **_STATISTICS,
+        "reason": pa.string(),
+        "detail": pa.string(),
+        # Large: all frames of a corpus are more than 32 bits can count.
+        "row": pa.large_list(pa.float32()),
+    }
+)
 
 
 def fingerprint(recipe: Mapping[str, Any]) -> str:
@@ -103,7 +107,7 @@ class Rows:
 
     def statistics(self, keys: Iterable[str]) -> pd.DataFrame:
         """Columns as ``SignalStatistics`` has them, a row for each key in their order."""
-        frame: pd.DataFrame = self._take(keys, _STATISTICS).to_pandas()
+        frame: pd.DataFrame = self._take(keys, [*_STATISTICS]).to_pandas()
         return frame
 
     def refusals(self, keys: Iterable[str]) -> list[Excluded | None]:
@@ -115,16 +119,6 @@ class Rows:
     def _take(self, keys: Iterable[str], columns: list[str]) -> pa.Table:
         positions = pa.array([self.position[key] for key in keys], pa.int64())
         return self.table.select(columns).take(positions)
-
-
-def _schema() -> pa.Schema:
-    kinds = {"float": pa.float64(), "int": pa.int64(), "str": pa.string()}
-    columns = {"key": pa.string()} | {
-        field.name: kinds[str(field.type)] for field in fields(SignalStatistics)
-    }
-    columns |= {"reason": pa.string(), "detail": pa.string()}
-    # Large: all frames of a corpus are more than 32 bits can count.
-    return pa.schema([*columns.items(), ("row", pa.large_list(pa.float32()))])
 
 
 class FeatureStore:
@@ -148,7 +142,7 @@ class FeatureStore:
         self.writable = True
         self._keys: dict[Path, pa.ChunkedArray] = {}
         self._held: dict[Path, pa.Table] = {}
-        with self._refusals():
+        with self._storage_errors():
             self.folder.mkdir(parents=True, exist_ok=True)
             remove_abandoned(self.folder)
             if not (self.folder / "recipe.json").exists():
@@ -156,49 +150,21 @@ class FeatureStore:
                 write_whole(self.folder / "recipe.json", text)
 
     def read(self, keys: Iterable[str]) -> Rows:
-        """Look rows up.
-
-        Args:
-            keys: of the rows that are wanted.
-
-        Returns:
-            Those of them that the cache holds, each once.
-        """
+        """The rows of some keys, as far as the cache holds them, each once."""
         wanted = pa.array(set(keys), pa.string())
-        return Rows(pa.concat_tables([*self._found(wanted), self._table({})]), self.width)
+        return Rows(pa.concat_tables([*self._found(wanted), _SCHEMA.empty_table()]), self.width)
 
     def write(self, outcomes: Mapping[str, Outcome]) -> Rows:
-        """Keep rows as one new shard.
-
-        Args:
-            outcomes: by key.
-
-        Returns:
-            The same, as ``read`` would give them.
+        """Keep outcomes by key as one new shard; they are returned as ``read`` would.
 
         Raises:
             StorageError: there is no space left.
         """
-        table = self._table(outcomes)
+        table = _table(outcomes)
         if self.writable and outcomes:
-            with self._refusals():
+            with self._storage_errors():
                 self._write_shard(table)
         return Rows(table, self.width)
-
-    def _table(self, outcomes: Mapping[str, Outcome]) -> pa.Table:
-        nothing = np.zeros(0, dtype=np.float32), _NO_STATISTICS
-        rows = [nothing if isinstance(o, Excluded) else o for o in outcomes.values()]
-        whys = [
-            (o.reason, o.detail) if isinstance(o, Excluded) else ("", "") for o in outcomes.values()
-        ]
-        values = np.concatenate([nothing[0], *(row.ravel() for row, _ in rows)])
-        offsets = np.cumsum([0, *(row.size for row, _ in rows)])
-        columns: dict[str, Any] = {
-            name: [getattr(statistics, name) for _, statistics in rows] for name in _STATISTICS
-        }
-        columns |= {"key": [*outcomes], "row": pa.LargeListArray.from_arrays(offsets, values)}
-        columns |= {"reason": [why for why, _ in whys], "detail": [more for _, more in whys]}
-        return pa.table(columns, schema=_schema())
 
     def compact(self) -> None:
         """Merge small shards once there are many. Rows can be read all the while.
@@ -208,7 +174,7 @@ class FeatureStore:
         """
         if not self.writable:
             return
-        with self._refusals():
+        with self._storage_errors():
             sizes = {path: _size(path) for path in self._shards()}
             small = [p for p, size in sizes.items() if size < _SMALL_BYTES]
             if len(small) <= _COMPACT_ABOVE:
@@ -280,12 +246,15 @@ class FeatureStore:
         except OSError as error:
             _LOG.warning("cache shard %s can't be read: %s", path, error)
             return None
-        if _digest(data) != path.stem:
-            _LOG.warning("damaged cache shard %s: its rows are computed anew", path)
-            with contextlib.suppress(OSError):
-                path.unlink(missing_ok=True)
-            return None
-        return pq.read_table(io.BytesIO(data))
+        if _digest(data) == path.stem:
+            with contextlib.suppress(pa.ArrowException):
+                table = pq.read_table(io.BytesIO(data))
+                if table.schema == _SCHEMA:
+                    return table
+        _LOG.warning("damaged cache shard %s: its rows are computed anew", path)
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
+        return None
 
     def _write_shard(self, table: pa.Table) -> Path:
         buffer = io.BytesIO()
@@ -298,7 +267,7 @@ class FeatureStore:
         return path
 
     @contextlib.contextmanager
-    def _refusals(self) -> Iterator[None]:
+    def _storage_errors(self) -> Iterator[None]:
         """No space ends the run; no permission only means that nothing is kept."""
         try:
             yield
@@ -310,6 +279,16 @@ class FeatureStore:
                 ) from error
             self.writable = False
             _LOG.warning("the cache %s can't be written (%s): nothing is kept", self.folder, error)
+
+
+def _table(outcomes: Mapping[str, Outcome]) -> pa.Table:
+    rows = [
+        {"key": key, "reason": o.reason, "detail": o.detail, "row": []}
+        if isinstance(o, Excluded)
+        else {"key": key, "reason": "", "detail": "", "row": o[0].ravel(), **vars(o[1])}
+        for key, o in outcomes.items()
+    ]
+    return pa.Table.from_pylist(rows, schema=_SCHEMA)
 
 
 def _size(path: Path) -> int:

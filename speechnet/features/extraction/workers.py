@@ -15,14 +15,10 @@ from speechnet.core.errors import Excluded, SpeechnetError
 from speechnet.core.processes import processes
 from speechnet.core.scratch import temporary_folder
 
+# Pieces a task at most. A killed run loses so many for each process: those in flight.
 _BATCH: Final = 8
-"""Pieces a task at most. A killed run loses so many for each process: those in flight."""
-
-_TASKS: Final = 4
-"""Tasks for each process at least, so that none waits long for the last one."""
-
-_START_LIMIT: Final = 3
-"""How often processes may die before any of them has begun a piece."""
+_TASKS: Final = 4  # for each process at least, so that none waits long for the last one
+_START_LIMIT: Final = 3  # how often processes may die before any of them has begun a piece
 
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")
@@ -110,19 +106,19 @@ def _work(
 ) -> dict[str, Result]:
     """Runs in a worker process; its note says which piece it is busy with."""
     note = notes / uuid4().hex
+
+    def put(name: str) -> None:
+        # A worker on another machine does not see this folder; there the scheduler tries again.
+        with contextlib.suppress(OSError):
+            note.write_text(name, encoding="utf-8")
+
     results: dict[str, Result] = {}
     with threadpool_limits(limits=1):
         for name, piece in pieces.items():
-            _put(note, name)
+            put(name)
             results[name] = function(piece)
-    _put(note, "")
+    put("")
     return results
-
-
-def _put(note: Path, name: str) -> None:
-    # A worker on another machine does not see this folder; there the scheduler tries again.
-    with contextlib.suppress(OSError):
-        note.write_text(name, encoding="utf-8")
 
 
 def _alone(piece: Piece, function: Callable[[Piece], Result]) -> Result:

@@ -22,7 +22,7 @@ from speechnet.core import clip_batches
 from speechnet.core.columns import CORPUS_COLUMNS
 from speechnet.core.errors import ConfigError
 from speechnet.denoise import DenoiseConfig
-from speechnet.features.extraction import extract as extraction
+from speechnet.features.extraction import extract, outcomes
 from speechnet.features.extraction.extract import Extraction, extract_features
 from speechnet.features.extraction.recipe import Recipe
 from speechnet.features.functionals import Functionals
@@ -106,7 +106,7 @@ def test_the_cache_spares_the_computation(tmp_path: Path, monkeypatch: pytest.Mo
     first = run(root, files)
     assert first.computed == 5
     (root / "000.wav").rename(root / "renamed.wav")
-    monkeypatch.setattr(extraction, "load_at_rates", None)
+    monkeypatch.setattr(outcomes, "load_at_rates", None)
     files[0] = "renamed.wav"
     second = run(root, files)
     assert second.computed == 0
@@ -233,9 +233,9 @@ def test_a_gpu_is_fed_by_processes_that_decode(
     alone = run(root, files, RECIPE)
     soundfile.write(root / "bad.wav", faults.speech(80, 2.0), faults.RATE)
     (root / "empty.wav").touch()
-    monkeypatch.setattr(extraction, "_AHEAD", ahead)
-    monkeypatch.setattr(extraction, "_PORTION", portion)
-    monkeypatch.setattr(extraction, "choose_device", lambda *_: "cuda")
+    monkeypatch.setattr(outcomes, "_AHEAD", ahead)
+    monkeypatch.setattr(outcomes, "_PORTION", portion)
+    monkeypatch.setattr(extract, "choose_device", lambda *_: "cuda")
     monkeypatch.setattr(clip_batches, "_apply", _on_a_gpu)
     (tmp_path / "other").mkdir()
     with joblib.parallel_config(backend="loky", n_jobs=2):
@@ -263,9 +263,7 @@ def test_an_unexpected_error_costs_one_file(
     """Its kind and words stand in excluded.csv."""
     root = tmp_path / "corpus"
     files = write_corpus(root, 5)
-    monkeypatch.setattr(
-        extraction, "load_at_rates", partial(_refuse, real=extraction.load_at_rates)
-    )
+    monkeypatch.setattr(outcomes, "load_at_rates", partial(_refuse, real=outcomes.load_at_rates))
     result = run(root, files)
     assert reasons(result) == {"003.wav": "failed"}
     assert result.excluded["detail"].tolist() == ["RuntimeError: something new"]
@@ -278,13 +276,13 @@ def test_a_file_that_changes_under_its_hands_is_not_cached(
     """Its row would stand under the hash of other bytes."""
     root = tmp_path / "corpus"
     files = write_corpus(root, 2)
-    real = extraction.load_at_rates
+    real = outcomes.load_at_rates
 
     def meddle(path: Path, *arguments: object, **parts: float) -> object:
         soundfile.write(root / "001.wav", faults.speech(9, 0.4), faults.RATE)
         return real(path, *arguments, **parts)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(extraction, "load_at_rates", meddle)
+    monkeypatch.setattr(outcomes, "load_at_rates", meddle)
     result = run(root, files)
     assert result.excluded["detail"].tolist() == ["the file changed while it was being read"]
     monkeypatch.undo()
@@ -298,13 +296,13 @@ def test_a_refusal_of_other_content_is_not_cached(
     root = tmp_path / "corpus"
     files = write_corpus(root, 2)
     whole = (root / "001.wav").read_bytes()
-    real = extraction.load_at_rates
+    real = outcomes.load_at_rates
 
     def halve(path: Path, *arguments: object, **parts: float) -> object:
         (root / "001.wav").write_bytes(whole[: len(whole) // 2])
         return real(path, *arguments, **parts)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(extraction, "load_at_rates", halve)
+    monkeypatch.setattr(outcomes, "load_at_rates", halve)
     result = run(root, files)
     assert result.excluded["detail"].tolist() == ["the file changed while it was being read"]
     monkeypatch.undo()
@@ -332,11 +330,11 @@ def _kill(path: Path, *rest: object, real: Callable[..., object], **part: float)
 
 def _poisoned(task: object, **settings: object) -> object:
     """Runs in a worker: as the real thing, with a decoder that one file is fatal to."""
-    extraction.load_at_rates = partial(_kill, real=_REAL_LOAD)
+    outcomes.load_at_rates = partial(_kill, real=_REAL_LOAD)
     return _REAL_WORK(task, **settings)  # type: ignore[arg-type]
 
 
-_REAL_WORK, _REAL_LOAD = extraction._work, extraction.load_at_rates
+_REAL_WORK, _REAL_LOAD = outcomes._work, outcomes.load_at_rates
 
 
 @pytest.mark.filterwarnings("ignore:A worker stopped while some jobs:UserWarning")
@@ -346,7 +344,7 @@ def test_a_file_that_kills_its_worker_is_excluded(
     """A real process really killed, twice by the same file; all others have their rows."""
     root = tmp_path / "corpus"
     files = write_corpus(root, 20)
-    monkeypatch.setattr(extraction, "_work", _poisoned)
+    monkeypatch.setattr(outcomes, "_work", _poisoned)
     result = run(root, files, n_jobs=2)
     assert reasons(result) == {"007.wav": "worker_died"}
     assert (root / "deaths").read_text() == "xx"

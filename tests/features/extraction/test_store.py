@@ -1,6 +1,8 @@
 """The feature cache under everything that happens to folders: processes, bits, permissions."""
 
 import errno
+import hashlib
+import io
 import logging
 import os
 import shutil
@@ -167,6 +169,28 @@ def test_a_damaged_shard_is_noticed(
     assert not damaged.exists()
     store.write(rows(*range(50)))
     assert_rows(store.read(f"key{i}" for i in range(100)), *range(50), 99)
+
+
+@pytest.mark.parametrize("other", ["columns", "types", "no Parquet"])
+def test_a_shard_of_another_kind_is_damaged(
+    tmp_path: Path, other: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whole, under its own hash, but not what this program writes: its rows are computed anew."""
+    store = open_store(tmp_path)
+    store.write(rows(1))
+    (ours,) = shards(store)
+    table = pd.read_parquet(ours)
+    buffer = io.BytesIO(b"not a table")
+    if other != "no Parquet":
+        buffer = io.BytesIO()
+        changed = table.drop(columns="snr") if other == "columns" else table.astype({"peak": "f4"})
+        changed.to_parquet(buffer)
+    data = buffer.getvalue()
+    foreign = store.folder / f"{hashlib.blake2b(data, digest_size=16).hexdigest()}.parquet"
+    foreign.write_bytes(data)
+    assert_rows(open_store(tmp_path).read(["key1"]), 1)
+    assert "damaged cache shard" in caplog.text
+    assert shards(store) == [ours]
 
 
 def test_two_processes_write_at_once(tmp_path: Path) -> None:

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 import scipy.signal
+
+from speechnet.core.librosa_loader import librosa
 from speechnet.features.functionals.torch_backend.banks import (
     chroma_bank,
     fft_frequencies,
     hann_window,
     mel_bank,
 )
-
-from speechnet.core.librosa_loader import librosa
 
 RATES = [4_000, 16_000, 22_050, 48_000]
 FRAMES = [256, 1_000, 2_047, 2_048]
