@@ -24,20 +24,15 @@ from speechnet.audio.prepare import mixed
 from speechnet.core.errors import Excluded
 from speechnet.core.types import Float32
 
-_BLOCK: Final = 2**20
-"""Samples (frames times channels) decoded at once."""
+_BLOCK: Final = 2**20  # samples (frames times channels) decoded at once
 
 
 @dataclass(frozen=True)
 class Stream:
-    """A recording that is being read.
+    """A recording that is being read: its rate in Hz, and the frames its header promises.
 
-    Attributes:
-        rate: in Hz.
-        channels: how many.
-        frames: how many the header promises.
-        blocks: float32 ``[n, channels]`` each. A recording that breaks off is excluded after the
-            last one.
+    ``blocks`` are float32 ``[n, channels]`` each. A recording that breaks off is excluded after the
+    last one.
     """
 
     rate: int
@@ -49,10 +44,6 @@ class Stream:
 @contextmanager
 def stream(path: Path, config: AudioConfig) -> Iterator[Stream]:
     """Open a recording, with the checks of ``decode.load`` but for length and size.
-
-    Args:
-        path: the file.
-        config: bounds of the rate.
 
     Raises:
         Excluded: the file can't be used.
@@ -66,10 +57,6 @@ def stream(path: Path, config: AudioConfig) -> Iterator[Stream]:
 
 def notes_of(path: Path, config: AudioConfig) -> tuple[str, ...]:
     """``SignalStatistics.notes`` of a recording of any length.
-
-    Args:
-        path: the file.
-        config: bounds, and how channels are mixed.
 
     Raises:
         Excluded: the file can't be used.

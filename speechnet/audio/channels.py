@@ -8,37 +8,30 @@ import numpy as np
 
 from speechnet.core.types import Float32, Float64
 
-_FRAMES_A_SECOND: Final = 50
-"""Frames of 20 ms: speech hardly changes within one, and a pause between words lasts several."""
-
 CANCELLED: Final = 0.1
 """The mean of n channels that have nothing in common keeps an n-th of their power. Where less than
 a tenth of that is left they cancel each other."""
 
+# Frames of 20 ms: speech hardly changes within one, and a pause between words lasts several.
+_FRAMES_A_SECOND: Final = 50
+# Power relative to the loudest channel, below which a channel is crosstalk or noise.
 _FAINT: Final = 1e-4
-"""Power relative to the loudest channel, below which a channel is crosstalk or noise."""
-
+# The standard deviation of a channel's levels over their mean, below which it is a tone or noise;
+# speech, with its syllables and pauses, has 0.7 or more.
 _STEADY: Final = 0.3
-"""The standard deviation of a channel's levels over their mean, below which it is a tone or noise;
-speech, with its syllables and pauses, has 0.7 or more."""
-
+# A level relative to the channel's highest, below which nobody speaks: pauses say nothing.
 _SPOKEN: Final = 0.1
-"""A level relative to the channel's highest, below which nobody speaks: pauses say nothing."""
-
+# Two channels that correlate less hold different sounds. In RAVDESS, pairs of utterances spoken at
+# once have at most 0.38 in 95 of 100 cases; one after the other, at most -0.49; one utterance and
+# its reverberation of 0.6 s alone, at least 0.48 in 95 of 100 cases.
 _APART: Final = 0.4
-"""Two channels that correlate less hold different sounds. In RAVDESS, pairs of utterances spoken at
-once have at most 0.38 in 95 of 100 cases; one after the other, at most -0.49; one utterance and its
-reverberation of 0.6 s alone, at least 0.48 in 95 of 100 cases."""
-
 _TINY: Final = 1e-30
 
 
 def in_frames(samples: Float32, rate: int) -> Float32:
     """Frames of 20 ms without their offset: float32 ``[frames, length, channels]``.
 
-    Args:
-        samples: float32 ``[n_samples, channels]``, ``n_samples`` at least 1.
-        rate: Hz.
+    ``samples`` are float32 ``[n_samples, channels]``, at least one, at ``rate`` Hz.
     """
     length = min(max(1, rate // _FRAMES_A_SECOND), len(samples))
     count = len(samples) // length
@@ -55,11 +48,7 @@ def frame_powers(frames: Float32) -> Float32:
 
 
 def channel_correlation(powers: Float32) -> float:
-    """How far the levels of channels correlate; see ``SignalStatistics.channel_correlation``.
-
-    Args:
-        powers: float32 ``[frames, channels]``, as ``frame_powers`` gives them.
-    """
+    """``SignalStatistics.channel_correlation`` of the powers that ``frame_powers`` gives."""
     if powers.shape[1] == 1:
         return 1.0
     mean = powers.mean(axis=0)
@@ -79,9 +68,7 @@ def channel_correlation(powers: Float32) -> float:
 def loudest_if_cancelled(powers: Float32 | Float64, of_mean: float) -> int:
     """The loudest channel, from 0, if the mean of all cancels them; else -1.
 
-    Args:
-        powers: of the channels, ``[channels]``.
-        of_mean: power of their mean.
+    ``powers`` are those of the channels, ``[channels]``, ``of_mean`` is that of their mean.
     """
     cancelled = len(powers) * of_mean < CANCELLED * float(powers.mean())  # not where one is NaN
     return int(powers.argmax()) if cancelled else -1

@@ -14,22 +14,16 @@ import struct
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple, Protocol
 
+# Bytes. A size so near 2^31 or 2^32 is a placeholder: writers that stream can't go back to fill in
+# the true one, and leave the largest number, less a header, or rounded down to a block.
 _PLACEHOLDER_SPAN: Final = 2**20
-"""Bytes. A size so near 2^31 or 2^32 is a placeholder: writers that stream can't go back to fill in
-the true one, and leave the largest number, less a header, or rounded down to a block."""
-
-_NO_SIZE: Final = 2**32 - 1
-"""Stands for a size that 32 bits can't hold (EBU Tech 3306)."""
-
+_NO_SIZE: Final = 2**32 - 1  # stands for a size that 32 bits can't hold (EBU Tech 3306)
+# More than any recording has; a file of zeros behind a header would consist of chunks.
 _MOST_CHUNKS: Final = 1_000
-"""More than any recording has; a file of zeros behind a header would consist of chunks."""
-
-_OGG_TAIL: Final = 65_307
-"""Bytes of the largest possible Ogg page: the last one begins within so many of the end."""
-
-_OGG_HEADER: Final = 27
-"""Bytes of a page's header before its segment table (RFC 3533, section 6)."""
-
+_OGG_TAIL: Final = (
+    65_307  # bytes of the largest Ogg page: the last begins within so many of the end
+)
+_OGG_HEADER: Final = 27  # bytes of a page's header before its segment table (RFC 3533, section 6)
 _NIST_COUNT: Final = re.compile(rb"^(sample_count|channel_count|sample_n_bytes) -i (\d+)", re.M)
 
 
@@ -60,23 +54,14 @@ class _Data(NamedTuple):
 
 
 class _Chunks(NamedTuple):
-    """The layout of a container of chunks.
-
-    Attributes:
-        name: the format.
-        header: the ``struct`` format of a chunk's name and size in bytes.
-        first: where the first chunk begins.
-        data: the name of the chunk of samples.
-        multiple: chunks begin at multiples of so many bytes.
-        inclusive: whether a chunk's size counts its header.
-    """
+    """The layout of a container of chunks."""
 
     name: str
-    header: str
-    first: int
-    data: bytes
-    multiple: int = 2
-    inclusive: bool = False
+    header: str  # the ``struct`` format of a chunk's name and size in bytes
+    first: int  # where the first chunk begins
+    data: bytes  # the name of the chunk of samples
+    multiple: int = 2  # chunks begin at multiples of so many bytes
+    inclusive: bool = False  # whether a chunk's size counts its header
 
 
 _WAV: Final = _Chunks("WAV", "<4sI", 12, b"data")
@@ -91,11 +76,7 @@ _CONTAINERS: Final = {
 
 
 def ending(file: _Seekable) -> Ending:
-    """Compare a file's length with what its header says.
-
-    Args:
-        file: open for reading bytes; its position is changed.
-    """
+    """Compare a file's length with what its header says; the file's position is changed."""
     size = file.seek(0, os.SEEK_END)
     start = _at(file, 0, 12)
     if start[:4] == b"OggS":
@@ -113,12 +94,7 @@ def ending(file: _Seekable) -> Ending:
     if data is None or data.begin >= size:
         return Ending()
     there = size - data.begin
-    if (
-        data.length == 0
-        and name == "WAV"
-        and layout
-        and not _are_chunks(file, layout, data.begin, size)
-    ):
+    if data.length == 0 and name == "WAV" and not _are_chunks(file, data.begin, size):
         return Ending(open_size=data.begin - 4)
     lack = data.length - there
     if lack <= 0 or _is_placeholder(data.length):
@@ -127,12 +103,7 @@ def ending(file: _Seekable) -> Ending:
 
 
 class Filled(io.FileIO):
-    """A WAV whose data's size is 0, read as if the true size stood there.
-
-    Args:
-        file: the WAV.
-        place: where the size stands.
-    """
+    """A WAV whose data's size, at ``place``, is 0, read as if the true size stood there."""
 
     def __init__(self, file: io.FileIO, place: int) -> None:
         super().__init__(file.fileno(), closefd=False)
@@ -189,14 +160,14 @@ def _data_chunk(file: _Seekable, layout: _Chunks, size: int) -> _Data | None:
     return None
 
 
-def _are_chunks(file: _Seekable, layout: _Chunks, position: int, size: int) -> bool:
-    """Whether nothing but chunks follows, up to the end of the file."""
+def _are_chunks(file: _Seekable, position: int, size: int) -> bool:
+    """Whether nothing but chunks of a WAV follows, up to the end of the file."""
     end = position
-    for name, begin, length in _chunks(file, layout, position, size):
+    for name, begin, length in _chunks(file, _CONTAINERS[_at(file, 0, 4)], position, size):
         if not (name.isascii() and name.decode().isprintable()):
             return False
         end = begin + length
-    return position < end <= size <= end + end % layout.multiple
+    return position < end <= size <= end + end % _WAV.multiple
 
 
 def _nist_data(header: bytes) -> _Data | None:

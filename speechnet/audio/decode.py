@@ -26,31 +26,21 @@ from speechnet.core.errors import Excluded
 from speechnet.core.reading import open_unbuffered
 from speechnet.core.types import Float32
 
+# Seconds. A part may end so much after the recording, for tables round to two or three decimals,
+# and so much may be missing at the end, for some writers count a header or padding as sound.
 _SLACK_S: Final = 0.01
-"""Seconds. A part may end so much after the recording, for tables round to two or three decimals,
-and so much may be missing at the end, for some writers count a header or padding as sound."""
-
+# Samples. Without a Xing or Info frame an MP3's length is an estimate, good to one frame.
 _MPEG_FRAME: Final = 1152
-"""Samples. Without a Xing or Info frame an MP3's length is an estimate, good to one frame."""
-
+# Samples. Decoding an MP3 starts so much before a part: its frames use earlier ones, 511 bytes back
+# (ISO/IEC 11172-3, ``main_data_begin``).
 _MP3_LEAD: Final = 32 * _MPEG_FRAME
-"""Samples. Decoding an MP3 starts so much before a part: its frames use earlier ones, 511 bytes
-back (ISO/IEC 11172-3, ``main_data_begin``)."""
-
+# Frames. libsndfile reports more for a FLAC whose header leaves its length open.
 _OPEN_LENGTH: Final = 2**62
-"""Frames. libsndfile reports more for a FLAC whose header leaves its length open."""
+_MOST_BYTES: Final = 2**38  # of a file read in parts: 400 hours of 48 kHz, 16 bits, stereo
 
-_MOST_BYTES: Final = 2**38
-"""Of a file read in parts: 400 hours of 48 kHz, 16 bits, stereo."""
-
-_NO_RATE: Final = 24
-"""libsndfile's code for a header with an impossible sample rate."""
-
-_UNKNOWN_FORMAT: Final = 1
-"""libsndfile's code for an unknown format."""
-
-_FLAC_BREAKS_OFF: Final = frozenset({39, 158})
-"""libsndfile's codes (failed seek, lost sync) for a FLAC that ends early."""
+# libsndfile's codes: an unknown format; a header with an impossible sample rate; and of a FLAC that
+# ends early, a failed seek and a lost sync.
+_UNKNOWN_FORMAT, _NO_RATE, _FLAC_BREAKS_OFF = 1, 24, {39, 158}
 
 
 @dataclass(frozen=True)
@@ -70,21 +60,7 @@ def load(
     end: float = math.nan,
     channel: int | None = None,
 ) -> Clip:
-    """Read one recording, or a part of it.
-
-    Args:
-        path: the file.
-        config: bounds, mono policy and rate.
-        start: where the part begins, in seconds; NaN for the beginning.
-        end: where the part ends, in seconds; NaN for the end.
-        channel: the only channel to read, from 0; None for all, mixed as ``config.mono`` says.
-
-    Returns:
-        The clip: float32, mono, finite, at ``config.sample_rate``.
-
-    Raises:
-        Excluded: the file can't be used.
-    """
+    """``load_at_rates`` at ``config.sample_rate`` alone."""
     clips, statistics = load_at_rates(
         path, config, [config.sample_rate], start=start, end=end, channel=channel
     )
@@ -106,9 +82,9 @@ def load_at_rates(
         path: the file.
         config: bounds and mono policy; its own rate doesn't count.
         rates: in Hz, at least one.
-        start: as of ``load``, as the rest.
-        end: where the part ends.
-        channel: the only one to read.
+        start: where the part begins, in seconds; NaN for the beginning.
+        end: where the part ends, in seconds; NaN for the end.
+        channel: the only channel to read, from 0; None for all, mixed as ``config.mono`` says.
 
     Returns:
         By rate float32 mono ``[n_samples]``, finite; and the file's statistics.
@@ -127,12 +103,7 @@ def load_at_rates(
 
 
 def probe(path: Path, config: AudioConfig, *, whole: bool) -> None:
-    """Refuse a recording by its header alone.
-
-    Args:
-        path: the file.
-        config: bounds.
-        whole: whether it will be read at once, not in parts.
+    """Refuse a recording by its header alone; ``whole`` if it will be read at once, not in parts.
 
     Raises:
         Excluded: it can't be used.
@@ -162,7 +133,7 @@ def header(path: Path) -> Header:
 
 
 class _Onwards(soundfile.SoundFile):  # type: ignore[misc]  # it has no types
-    """A sound file that is read without seeking.
+    """A sound file that is read without seeking, and without a word from C libraries.
 
     soundfile seeks to its position after every read, which changes the last bits of an MP3.
     """
@@ -172,11 +143,9 @@ class _Onwards(soundfile.SoundFile):  # type: ignore[misc]  # it has no types
             super().__init__(file, closefd=False)
 
     def seekable(self) -> bool:
-        """No."""
         return False
 
     def seek(self, frames: int, whence: int = os.SEEK_SET) -> int:
-        """Seek, without a word from C libraries."""
         with QUIET:
             return int(super().seek(frames, whence))
 
@@ -190,9 +159,6 @@ class _Onwards(soundfile.SoundFile):  # type: ignore[misc]  # it has no types
 @contextmanager
 def opened(path: Path) -> Iterator[tuple[soundfile.SoundFile, str | None]]:
     """Open a recording; it is excluded for whatever libsndfile or the system finds wrong.
-
-    Args:
-        path: the file.
 
     Yields:
         The open file, and what is missing at its end, in words; None for a whole file.
@@ -276,10 +242,7 @@ def _diagnosis(error: soundfile.LibsndfileError, file: io.FileIO, missing: str |
 def check_header(sound: soundfile.SoundFile, missing: str | None, config: AudioConfig) -> None:
     """Refuse a file whose rate is out of bounds, or that has no samples or an open length.
 
-    Args:
-        sound: the open file.
-        missing: what its end lacks.
-        config: bounds of the rate.
+    ``missing`` says what its end lacks.
 
     Raises:
         Excluded: it is such a file.

@@ -22,23 +22,17 @@ from speechnet.core.errors import DataError, Excluded
 from speechnet.core.types import Float32
 from speechnet.core.wording import counted
 
+# Full scale is 1. Floats seldom exceed it by more than 15 dB; this is 30 dB. Unscaled 16-bit speech
+# lies above unless its peak is below -60 dB.
 _LOUDEST: Final = 32.0
-"""Full scale is 1. Floats seldom exceed it by more than 15 dB; this is 30 dB. Unscaled 16-bit
-speech lies above unless its peak is below -60 dB."""
-
-_MOST_CHANNELS: Final = 32
-"""Rows of an array that is read as ``[channels, n]``."""
-
-_MOST_BITS: Final = 32
-"""Of an integer sample."""
+_MOST_CHANNELS: Final = 32  # rows of an array that is read as [channels, n]
+_MOST_BITS: Final = 32  # of an integer sample
 
 
 class Mono(NamedTuple):
-    """A prepared recording.
+    """A prepared recording: float32 mono ``[n_samples]``, finite.
 
-    Attributes:
-        y: float32 mono ``[n_samples]``, finite.
-        channel: see ``SignalStatistics.channel_taken``.
+    ``channel`` is ``SignalStatistics.channel_taken``.
     """
 
     y: Float32
@@ -46,15 +40,12 @@ class Mono(NamedTuple):
 
 
 def prepare(samples: Float32, rate: int, config: AudioConfig) -> Mono:
-    """Mix samples, remove their offset, resample and trim them.
+    """Mix samples, remove their offset, resample them to ``config.sample_rate`` and trim them.
 
     Args:
         samples: float32 ``[n_frames, n_channels]``, at least one frame; not changed.
         rate: in Hz.
         config: mono policy, rate, silence and trimming.
-
-    Returns:
-        Mono, at ``config.sample_rate``.
 
     Raises:
         Excluded: the samples are not finite, not scaled or silent, or trimming leaves too few.
@@ -211,7 +202,7 @@ def _to_mono(samples: Float32, policy: str) -> tuple[Float32, int]:
     if policy != "mean" and samples.shape[1] > 1:
         return np.ascontiguousarray(samples[:, 0 if policy == "left" else 1]), -1
     mean = mixed(samples)
-    channel = _cancelled(samples, mean)
+    channel = -1 if samples.shape[1] == 1 else _cancelled(samples, mean)
     return (mean, -1) if channel < 0 else (np.ascontiguousarray(samples[:, channel]), channel)
 
 
@@ -223,21 +214,16 @@ def mixed(samples: Float32) -> Float32:
 
 
 def _cancelled(samples: Float32, mean: Float32) -> int:
-    """``loudest_if_cancelled`` of samples."""
-    channels = samples.shape[1]
-    if channels == 1:
-        return -1
-    left = channels * (_square(mean) - float(mean.mean(dtype=np.float64)) ** 2)
+    """``loudest_if_cancelled`` of several channels."""
+    flat = samples.reshape(-1)
+    power, of_mean = float(flat @ flat) / len(flat), float(mean @ mean) / len(mean)
+    left = samples.shape[1] * (of_mean - float(mean.mean(dtype=np.float64)) ** 2)
     # Power with an offset is no less than without: this settles most recordings.
-    if left >= CANCELLED * _square(samples.reshape(-1)):
+    if left >= CANCELLED * power:
         return -1
     return loudest_if_cancelled(
         samples.var(axis=0, dtype=np.float64), float(mean.var(dtype=np.float64))
     )
-
-
-def _square(y: Float32) -> float:
-    return float(y @ y) / len(y)
 
 
 def _resample(y: Float32, rate: int, target: int) -> Float32:

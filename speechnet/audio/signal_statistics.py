@@ -12,36 +12,26 @@ import numpy as np
 from speechnet.audio.channels import channel_correlation, channel_notes, frame_powers, in_frames
 from speechnet.core.types import Float32
 
+# Power, full scale squared, that every recorded frame exceeds: a 24-bit step is 1.4e-14, but the
+# lowest bits of a converter are noise.
 _DIGITAL_SILENCE: Final = 1e-12
-"""Power, full scale squared, that every recorded frame exceeds: a 24-bit step is 1.4e-14, but the
-lowest bits of a converter are noise."""
-
-_FLOOR: Final = 0.05
-"""The quantile of the frames' power that stands for the noise."""
-
+_FLOOR: Final = 0.05  # the quantile of the frames' power that stands for the noise
+# Frames averaged into a spectrum: six seconds, spread over a longer recording.
 _MOST_FRAMES: Final = 300
-"""Frames averaged into a spectrum: six seconds, spread over a longer recording."""
-
+# A band ends where everything beyond a step of this share of the frequency is so many dB weaker:
+# behind a steep low-pass filter, or a gentle one. The spectrum of speech itself falls less: of
+# RAVDESS's 1,440 recordings 7 end below 14 kHz, of 360 copies at 16 kHz none below 8.
 _EDGES: Final = ((1 / 8, 15.0), (1 / 2, 30.0))
-"""A band ends where everything beyond a step of this share of the frequency is so many dB weaker:
-behind a steep low-pass filter, or a gentle one. The spectrum of speech itself falls less: of
-RAVDESS's 1,440 recordings 7 end below 14 kHz, of 360 copies at 16 kHz none below 8."""
-
+# Share of the power above _LOWEST_EDGE that lies beyond the end of a band without an edge, and the
+# factor by which an edge may lie above that end; beyond it a gentle filter is assumed.
 _BEYOND: Final = 1e-4
-"""Share of the power above ``_LOWEST_EDGE`` that lies beyond the end of a band without an edge."""
-
 _AT_ODDS: Final = math.sqrt(2)
-"""Factor by which an edge may lie above that end; beyond it a gentle filter is assumed."""
-
-_NOTHING: Final = 1e-10
-"""Share of a spectrum's strongest power below which there is only rounding."""
-
+_NOTHING: Final = 1e-10  # share of a spectrum's strongest power below which there is only rounding
+# Hz. Below, the harmonics of a voice make edges too.
 _LOWEST_EDGE: Final = 1_000.0
 _NARROWEST_STEP: Final = 200.0
-"""Hz. Below, the harmonics of a voice make edges too."""
-
+# Share of half the rate above which an edge is that of any recorder or resampler.
 _ANTI_ALIASING: Final = 7 / 8
-"""Share of half the rate above which an edge is that of any recorder or resampler."""
 
 
 @dataclass(frozen=True)
@@ -133,12 +123,7 @@ def measure(
 
 
 def bandwidth(samples: Float32, rate: int) -> float:
-    """Where a recording's band ends in Hz, as ``SignalStatistics`` describes it.
-
-    Args:
-        samples: float32 ``[n_samples, channels]``, finite, ``n_samples`` at least 1.
-        rate: Hz.
-    """
+    """``SignalStatistics.bandwidth`` of samples as ``measure`` takes them."""
     return _band_end(in_frames(samples, rate), rate)
 
 

@@ -1,4 +1,4 @@
-"""Taking noise out of a clip: one module that says what, and two that do it."""
+"""Spectral gating of clips, by torch or by noisereduce."""
 
 from speechnet.denoise.config import DenoiseConfig
 

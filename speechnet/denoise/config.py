@@ -1,4 +1,4 @@
-"""Which spectral gate, and its parameters."""
+"""Which spectral gate takes noise out of a clip, and its parameters."""
 
 from __future__ import annotations
 
@@ -8,21 +8,22 @@ from typing import Annotated, Any, Final, Literal
 from speechnet.core.bounds import Number
 from speechnet.core.errors import Excluded
 
-_LEAST: Final = 769
-"""Samples of which the stationary gate's frames, overlapping by 768, make a statistic."""
-
 FLOOR: Final = 2.0**-24
 """What counts as nothing in a gated clip, as a share of its largest sample: that one's rounding in
-float32, half a step of 24 bits, -144 dB."""
+float32, half a step of 24 bits, -144 dB.
 
-_BOTH: Final = ("backend", "prop_decrease", "freq_mask_smooth_hz", "time_mask_smooth_ms")
+A closed gate leaves samples of 1e-13 to 1e-22: the rounding of transforms, which differs between
+backends. Features that ignore how loud a frame is (chroma, centroid, bandwidth, rolloff, pitch)
+would describe it, and so would contrasts, which look at the weakest bins.
+"""
 
-_READ: Final[dict[str, frozenset[str]]] = {
-    "none": frozenset({"method"}),
-    "stationary": frozenset({"method", *_BOTH, "n_std_thresh"}),
-    "nonstationary": frozenset(
-        {"method", *_BOTH, "time_constant_s", "thresh_n_mult", "sigmoid_slope"}
-    ),
+_LEAST: Final = 1024  # samples of a frame, of which the stationary gate makes a statistic
+
+_BOTH: Final = {"method", "backend", "prop_decrease", "freq_mask_smooth_hz", "time_mask_smooth_ms"}
+_READ: Final = {
+    "none": {"method"},
+    "stationary": _BOTH | {"n_std_thresh"},
+    "nonstationary": _BOTH | {"time_constant_s", "thresh_n_mult", "sigmoid_slope"},
 }
 """The settings that each method reads."""
 
@@ -62,7 +63,7 @@ class DenoiseConfig:
 
     @property
     def uses_gpu(self) -> bool:
-        """Whether a GPU can do it."""
+        """Whether a GPU can compute it."""
         return self.method == "none" or self.backend == "torch"
 
     @property
@@ -76,11 +77,8 @@ class DenoiseConfig:
         """The settings that the samples depend on, as plain types."""
         return {name: value for name, value in asdict(self).items() if name in _READ[self.method]}
 
-    def check_length(self, n_samples: int) -> None:
-        """Refuse a clip that the gate can't be applied to.
-
-        Raises:
-            Excluded: it is too short.
-        """
-        if self.method == "stationary" and n_samples < _LEAST:
-            raise Excluded("too_short", f"{n_samples} samples, the stationary gate needs {_LEAST}")
+    def too_short(self, n_samples: int) -> Excluded | None:
+        """Why a clip is too short for the gate; None if it isn't."""
+        if self.method != "stationary" or n_samples >= _LEAST:
+            return None
+        return Excluded("too_short", f"{n_samples} samples, the stationary gate needs {_LEAST}")

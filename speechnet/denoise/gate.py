@@ -27,20 +27,17 @@ def denoise_clips(
     """
     if config.method == "none":
         return [*clips]
-    outcomes: list[Float32 | Excluded] = [*clips]
-    for i, clip in enumerate(clips):
-        try:
-            config.check_length(len(clip))
-        except Excluded as why:
-            outcomes[i] = why
-    usable = [i for i, outcome in enumerate(outcomes) if not isinstance(outcome, Excluded)]
-    gate = _by_noisereduce if config.backend == "reference" else _by_torch
-    for i, y in zip(usable, gate([clips[i] for i in usable], sr, config, device), strict=True):
-        # A silent frame divides 0 by 0 inside the gate.
-        outcomes[i] = y if np.isfinite(y).all() else Excluded(
-            "not_finite_denoised", f"{config.method} gating gave NaN or infinite samples"
-        )  # fmt: skip
-    return outcomes
+    whys = [config.too_short(len(clip)) for clip in clips]
+    usable = [clip for clip, why in zip(clips, whys, strict=True) if why is None]
+    if config.backend == "torch":
+        gated = iter(_by_torch(usable, sr, config, device))
+    else:
+        from speechnet.denoise.noisereduce_backend import denoise
+
+        gated = (denoise(clip, sr, config) for clip in usable)
+    # A silent frame divides 0 by 0 inside the gate.
+    failed = Excluded("not_finite_denoised", f"{config.method} gating gave NaN or infinite samples")
+    return [why or (y if np.isfinite(y := next(gated)).all() else failed) for why in whys]
 
 
 def _by_torch(
@@ -56,11 +53,3 @@ def _by_torch(
         return [row[:n] for row, n in zip(rows, lengths.tolist(), strict=True)]
 
     return clip_batches(device).map(clips, gated)
-
-
-def _by_noisereduce(
-    clips: Sequence[Float32], sr: int, config: DenoiseConfig, _device: str
-) -> list[Float32]:
-    from speechnet.denoise.noisereduce_backend import denoise
-
-    return [denoise(clip, sr, config) for clip in clips]

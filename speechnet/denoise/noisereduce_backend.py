@@ -1,14 +1,14 @@
-"""Spectral gating by noisereduce, which is what defines it (Sainburg, Thielk and Gentner 2020).
-
-One thing is added: samples below ``FLOOR`` of the clip's largest become zero.
-"""
+"""Spectral gating by noisereduce, which is what defines it (Sainburg, Thielk and Gentner 2020)."""
 
 from __future__ import annotations
 
 import numpy as np
+import torch
 
+import speechnet.core.librosa_loader  # noqa: F401 - safely, before noisereduce loads librosa
 from speechnet.core.types import Float32
 from speechnet.denoise.config import DenoiseConfig
+from speechnet.denoise.torch_backend import silence_inaudible
 
 
 def denoise(y: Float32, sr: int, config: DenoiseConfig) -> Float32:
@@ -17,20 +17,13 @@ def denoise(y: Float32, sr: int, config: DenoiseConfig) -> Float32:
     Args:
         y: float32 mono ``[n_samples]``.
         sr: rate in Hz.
-        config: method and parameters.
+        config: parameters, and a method that isn't none.
 
     Returns:
-        float32 ``[n_samples]``; NaN for a digitally silent clip.
+        float32 ``[n_samples]``: samples below ``FLOOR`` of the clip's largest are zero; NaN for a
+        digitally silent clip.
     """
-    if config.method == "none":
-        return y
-    # Imported here: noisereduce imports torch, two seconds that a cached run need not spend; and
-    # librosa, which must be loaded safely first.
-    import torch
     from noisereduce import reduce_noise
-
-    import speechnet.core.librosa_loader  # noqa: F401
-    from speechnet.denoise.floor import silence_inaudible
 
     # A silent frame divides 0 by 0 inside the gate.
     with np.errstate(all="ignore"):

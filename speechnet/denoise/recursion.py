@@ -19,8 +19,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+# Frames a block. Larger ones take more arithmetic within a block, smaller ones more carries.
 BLOCK = 16
-"""Frames a block. Larger ones take more arithmetic within a block, smaller ones more carries."""
 
 
 class Extent(NamedTuple):
@@ -38,16 +38,10 @@ class Extent(NamedTuple):
 
 
 def decay(time_constant_s: float, sr: int, hop: int) -> float:
-    """The pole ``q`` of the filter whose squared response has this time constant.
+    """The pole ``q`` of the filter whose squared response has a time constant in seconds.
 
-    Args:
-        time_constant_s: time constant in seconds.
-        sr: rate in Hz.
-        hop: samples from one frame to the next.
-
-    Returns:
-        ``1 - b``, 0 to 1, where ``b = (sqrt(1 + 4 t^2) - 1) / (2 t^2)`` for ``t`` frames
-        (noisereduce 3.0.3, ``get_time_smoothed_representation``).
+    It is ``1 - b``, 0 to 1, where ``b = (sqrt(1 + 4 t^2) - 1) / (2 t^2)`` for ``t`` frames of
+    ``hop`` samples (noisereduce 3.0.3, ``get_time_smoothed_representation``).
     """
     t = time_constant_s * sr / hop
     return 1 - (math.sqrt(1 + 4 * t**2) - 1) / (2 * t**2)

@@ -10,17 +10,9 @@ from speechnet.denoise.recursion import Extent
 
 
 def half_widths(sr: int, config: DenoiseConfig, *, n_fft: int, hop: int) -> tuple[int, int] | None:
-    """How far the mask is smoothed, by noisereduce's rounding.
+    """Half-widths of the two triangles, in bins and in frames, by noisereduce's rounding.
 
-    Args:
-        sr: rate in Hz.
-        config: the widths asked for.
-        n_fft: samples of a frame.
-        hop: samples from one frame to the next.
-
-    Returns:
-        Half-widths of the two triangles, in bins and in frames; None where noisereduce leaves the
-        mask as it is.
+    None where noisereduce leaves the mask as it is.
 
     Raises:
         ValueError: a width is less than one bin or one frame.
@@ -59,20 +51,15 @@ def smooth(mask: Tensor, rest: Tensor, widths: tuple[int, int], extent: Extent |
     inner = padded[:, :, f : f + bins]
     inner[:, :t], inner[:, t : t + frames], inner[:, t + frames :] = rest, mask, rest
     if extent is not None:
-        _cut(inner, extent, t)
+        frame = torch.arange(inner.shape[1], device=inner.device) - t
+        outside = (frame < extent.begin) | (frame >= extent.end[:, None])
+        inner.masked_fill_(outside[:, :, None], 0)
     row, flat = padded.shape[2], padded.view(-1)
     # On the flattened array a shift is one stride; what wraps round lands in the padding.
     for width, stride in ((widths[0], 1), (widths[1], row)):
         flat = _box(_box(flat, width, stride), width, stride)
     flat = flat * (1 / total)
     return flat.as_strided((b, frames, bins), (padded.stride(0), row, 1))
-
-
-def _cut(inner: Tensor, extent: Extent, margin: int) -> None:
-    """Zero what lies outside each clip's grid, in place; ``margin`` frames precede the computed."""
-    frame = torch.arange(inner.shape[1], device=inner.device) - margin
-    outside = (frame < extent.begin) | (frame >= extent.end[:, None])
-    inner.masked_fill_(outside[:, :, None], 0)
 
 
 def _box(x: Tensor, width: int, stride: int) -> Tensor:

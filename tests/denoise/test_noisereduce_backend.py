@@ -6,6 +6,7 @@ import pytest
 from helpers import faults
 
 from speechnet.denoise import DenoiseConfig
+from speechnet.denoise.gate import denoise_clips
 from speechnet.denoise.noisereduce_backend import denoise
 
 
@@ -70,7 +71,7 @@ def test_each_parameter_is_handed_on(name: str) -> None:
 def test_none_returns_what_it_was_given() -> None:
     """Not even a copy is made."""
     y = faults.speech(0)
-    assert denoise(y, 22_050, DenoiseConfig(method="none")) is y
+    assert denoise_clips([y], 22_050, DenoiseConfig(method="none"))[0] is y
 
 
 def test_nothing_but_zeros_is_nothing_finite() -> None:

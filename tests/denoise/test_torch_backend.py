@@ -82,7 +82,7 @@ def test_the_same_bins_pass_as_in_noisereduce(ravdess: Path) -> None:
         level = _amp_to_db(scipy.signal.stft(y, **frames)[2])
         threshold = level.mean(1) + 1.5 * level.std(1)
         batch, lengths = torch.from_numpy(y)[None], torch.tensor([y.size])
-        ours = torch_backend._noise_level(batch, lengths, 1.5)[1]
+        ours = torch_backend._noise_level(batch, lengths, 1.5)
         np.testing.assert_allclose(20 * np.log10(ours[0, 0].numpy()), threshold, rtol=1e-12)
         spectrum = scipy.signal.stft(np.pad(y.astype(np.float64), 30_000), **frames)[2]
         (piece,) = torch_backend._pieces(y.size, 1)
@@ -118,7 +118,7 @@ def awkward() -> dict[str, np.ndarray]:
         "low-passed": soxr.resample(faults.speech(4, 2, 8_000), 8_000, RATE),
         "of 16 bits": np.round(speech * 300) / 2**15,
     }
-    for n in (769, 800, 1_023, 1_024, 1_025, 1_279, 1_280):
+    for n in (1_024, 1_025, 1_279, 1_280):
         signals[f"{n} samples"] = faults.speech(5)[3_000 : 3_000 + n]
     return {name: y.astype(np.float32) for name, y in signals.items()}
 
@@ -130,20 +130,10 @@ def test_awkward_signals(method: str, name: str, device: str) -> None:
     expect(awkward()[name], RATE, DenoiseConfig(method=method), device)
 
 
-@pytest.mark.parametrize("n", [1, 2, 5, 100, 768])
+@pytest.mark.parametrize("n", [1, 5, 768, 1_023])
 def test_a_few_samples(n: int, device: str) -> None:
-    """The moving gate takes any clip; the fixed one has no statistics and says so by NaN."""
-    y = faults.speech(6)[4_000 : 4_000 + n]
-    expect(y, RATE, DenoiseConfig(), device)
-    fixed = DenoiseConfig(method="stationary")
-    with (
-        pytest.raises(ValueError, match="noverlap must be less than nperseg"),
-        pytest.warns(UserWarning, match="nperseg = 1024 is greater"),
-    ):
-        reference(y, RATE, fixed)
-    few, enough = denoised([y, faults.speech(7)], RATE, fixed, device)
-    assert np.isnan(few).all()
-    np.testing.assert_array_equal(enough, denoised([faults.speech(7)], RATE, fixed, device)[0])
+    """The moving gate takes any clip."""
+    expect(faults.speech(6)[4_000 : 4_000 + n], RATE, DenoiseConfig(), device)
 
 
 PARAMETERS = [
@@ -252,13 +242,6 @@ def test_a_silent_chunk_is_nan_as_in_noisereduce() -> None:
     np.testing.assert_array_equal(np.isnan(out), np.isnan(expected))
     np.testing.assert_allclose(out, expected, rtol=0, atol=1e-6)
     assert np.isnan(out).sum() == 600_000
-
-
-def test_none_returns_what_it_was_given() -> None:
-    """Not even a copy is made."""
-    y = torch.rand(2, 1_000)
-    out = torch_backend.denoise(y, torch.tensor([1_000, 900]), RATE, DenoiseConfig(method="none"))
-    assert out is y
 
 
 def test_the_result_is_an_ordinary_tensor() -> None:

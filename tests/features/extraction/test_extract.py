@@ -128,30 +128,6 @@ def test_a_changed_file_is_computed_anew(tmp_path: Path) -> None:
     assert changed.tolist() == [False, True, False]
 
 
-@pytest.mark.parametrize(
-    "other",
-    [
-        Recipe(
-            AudioConfig(sample_rate=16_000), DenoiseConfig(method="none"), {"functionals": CHEAP}
-        ),
-        Recipe(AudioConfig(), DenoiseConfig(method="stationary"), {"functionals": CHEAP}),
-        Recipe(
-            AudioConfig(),
-            DenoiseConfig(method="none"),
-            {"functionals": Functionals(preset=None, include=CHEAP.include, hop_length=256)},
-        ),
-    ],
-    ids=["audio", "denoise", "features"],
-)
-def test_another_recipe_is_computed_anew(tmp_path: Path, other: Recipe) -> None:
-    """No row of one recipe is ever taken for another's."""
-    root = tmp_path / "corpus"
-    files = write_corpus(root, 2, 1.0)
-    before, after = run(root, files), run(root, files, other)
-    assert after.computed == 2
-    assert (before.features.matrix.X != after.features.matrix.X).any(axis=1).all()
-
-
 def test_parts_of_a_recording_are_rows(tmp_path: Path) -> None:
     """``start`` and ``end`` in seconds, NaN to the end; each has the row of the part cut out."""
     root = tmp_path / "corpus"
@@ -270,39 +246,22 @@ def test_an_unexpected_error_costs_one_file(
     assert len(result.features.matrix.X) == 4
 
 
-def test_a_file_that_changes_under_its_hands_is_not_cached(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("change", ["other samples", "half copied"])
+def test_a_file_that_changes_while_it_is_read_is_not_cached(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str
 ) -> None:
-    """Its row would stand under the hash of other bytes."""
-    root = tmp_path / "corpus"
-    files = write_corpus(root, 2)
-    real = outcomes.load_at_rates
-
-    def meddle(path: Path, *arguments: object, **parts: float) -> object:
-        soundfile.write(root / "001.wav", faults.speech(9, 0.4), faults.RATE)
-        return real(path, *arguments, **parts)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(outcomes, "load_at_rates", meddle)
-    result = run(root, files)
-    assert result.excluded["detail"].tolist() == ["the file changed while it was being read"]
-    monkeypatch.undo()
-    assert run(root, files).computed == 1
-
-
-def test_a_refusal_of_other_content_is_not_cached(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A file caught half copied is computed the next time, when it is whole."""
+    """Its row, or its refusal, would stand under the hash of other bytes; next time it is whole."""
     root = tmp_path / "corpus"
     files = write_corpus(root, 2)
     whole = (root / "001.wav").read_bytes()
     real = outcomes.load_at_rates
 
-    def halve(path: Path, *arguments: object, **parts: float) -> object:
-        (root / "001.wav").write_bytes(whole[: len(whole) // 2])
+    def meddle(path: Path, *arguments: object, **parts: float) -> object:
+        other = faults.encoded(faults.speech(9, 0.4), "WAV")
+        (root / "001.wav").write_bytes(other if change == "other samples" else whole[:9_000])
         return real(path, *arguments, **parts)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(outcomes, "load_at_rates", halve)
+    monkeypatch.setattr(outcomes, "load_at_rates", meddle)
     result = run(root, files)
     assert result.excluded["detail"].tolist() == ["the file changed while it was being read"]
     monkeypatch.undo()
@@ -426,16 +385,3 @@ def _shards(root: Path) -> int:
 
 def _rows(root: Path) -> int:
     return sum(len(pd.read_parquet(p)) for p in root.parent.glob("cache/features/*/*.parquet"))
-
-
-def test_real_speech_is_looked_up_the_second_time(tmp_path: Path, ravdess: Path) -> None:
-    """A few recordings of RAVDESS, cold and warm."""
-    files = [str(p.relative_to(ravdess)) for p in sorted(ravdess.rglob("*.flac"))[:1_440:240]]
-    recipe = Recipe(
-        AudioConfig(trim_db=30), DenoiseConfig(method="none"), {"functionals": Functionals()}
-    )
-    cold = extract_features(ravdess, table_of(files), recipe, cache_dir=tmp_path)
-    warm = extract_features(ravdess, table_of(files), recipe, cache_dir=tmp_path)
-    assert (cold.computed, warm.computed) == (6, 0)
-    np.testing.assert_array_equal(warm.features.matrix.X, cold.features.matrix.X)
-    assert cold.statistics["sample_rate"].eq(48_000).all()

@@ -384,40 +384,6 @@ print(store.writable, len(store.read(f"key{i}" for i in range(100)).position))
     assert complaint.count("can't be written") == 1
 
 
-def test_a_place_where_no_folder_can_be_made(tmp_path: Path) -> None:
-    """Nothing is read and nothing kept, and that is said."""
-    (tmp_path / "locked").mkdir(mode=0o000)
-    code = """
-store.write({"key1": row(1)})
-print(store.writable, store.read(["key1"]).position)
-"""
-    process = child(code, tmp_path / "locked", prefix=without_privileges())
-    out, complaint = process.communicate(timeout=60)
-    (tmp_path / "locked").chmod(0o755)
-    assert out.split() == ["False", "{}"], complaint
-    assert "nothing is kept" in complaint
-
-
-@pytest.mark.parametrize("code", [errno.EROFS, errno.EACCES, errno.EPERM])
-def test_no_permission_means_nothing_is_kept(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-    code: int,
-) -> None:
-    """Whichever way the system says so."""
-    store = open_store(tmp_path)
-
-    def refuse(*_: object) -> None:
-        raise OSError(code, os.strerror(code))
-
-    monkeypatch.setattr("speechnet.features.extraction.store.write_whole", refuse)
-    with caplog.at_level(logging.WARNING):
-        store.write(rows(1))
-    assert not store.writable
-    assert f"can't be written ([Errno {code}]" in caplog.text
-
-
 def test_a_file_in_the_folder_s_place(tmp_path: Path) -> None:
     """No crash: nothing is kept."""
     (tmp_path / "features").write_text("in the way")
@@ -442,31 +408,6 @@ def test_a_full_disk_ends_the_run(
         store.write(rows(2))
     assert not list(store.folder.glob(".*.tmp"))
     assert_rows(store.read(["key1", "key2"]), 1)
-
-
-def test_a_disk_that_really_fills_up(tmp_path: Path) -> None:
-    """On a file system of 64 KB: an error of its own, and every shard whole."""
-    small = tmp_path / "small"
-    small.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "none", str(small)]
-    if os.getuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("no tmpfs can be mounted")
-    try:
-        store = open_store(small)
-        written = -1
-
-        def fill() -> None:
-            nonlocal written
-            for written in range(100):
-                store.write(rows(written))
-
-        with pytest.raises(StorageError, match=r"free some or set data\.cache_dir"):
-            fill()
-        assert written > 0
-        assert_rows(store.read(f"key{i}" for i in range(100)), *range(written))
-        assert not list(store.folder.glob(".*.tmp"))
-    finally:
-        subprocess.run(["umount", str(small)], check=True)
 
 
 def test_a_shard_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
