@@ -97,7 +97,8 @@ def ending(file: _Seekable) -> Ending:
     if data.length == 0 and name == "WAV" and not _are_chunks(file, data.begin, size):
         return Ending(open_size=data.begin - 4)
     lack = data.length - there
-    if lack <= 0 or _is_placeholder(data.length):
+    placeholder = any(abs(data.length - 2**b) <= _PLACEHOLDER_SPAN for b in (31, 32, 63, 64))
+    if lack <= 0 or placeholder:
         return Ending()
     return Ending(f"{lack} bytes fewer than its {name} header says", lack / there)
 
@@ -124,12 +125,6 @@ class Filled(io.FileIO):
 def _at(file: _Seekable, position: int, count: int) -> bytes:
     file.seek(position)
     return file.read(count) or b""
-
-
-def _is_placeholder(length: int) -> bool:
-    return length < 0 or any(
-        abs(length - 2**bits) <= _PLACEHOLDER_SPAN for bits in (31, 32, 63, 64)
-    )
 
 
 def _chunks(

@@ -53,7 +53,12 @@ def prepare(samples: Float32, rate: int, config: AudioConfig) -> Mono:
     _check_scale(samples)
     y, channel = _to_mono(samples, config.mono)
     centred = y - np.float32(y.mean(dtype=np.float64))
-    _check_level(float(peak(centred)), config, offset=float(y[0]))
+    level, offset = float(peak(centred)), float(y[0])
+    if level <= 10 ** (config.silence_db / 20):
+        found = f"{20 * math.log10(level):.0f} dB" if level > 0 else "digital silence"
+        if offset and level <= 1e-6 * abs(offset):  # what float32 rounds a mean by
+            found = f"a constant level ({offset:.2g}) and no sound"
+        raise Excluded("silent", f"{found}, above {config.silence_db:g} dB expected")
     kept = centred if config.remove_dc else y
     return Mono(_trim(_resample(kept, rate, config.sample_rate), config), channel)
 
@@ -187,14 +192,6 @@ def _check_duration(duration: float, config: AudioConfig) -> None:
         raise Excluded("too_short", f"{duration:.3f} s, at least {config.min_duration:g} expected")
     if config.max_duration is not None and duration > config.max_duration:
         raise Excluded("too_long", f"{duration:.3f} s, at most {config.max_duration:g} expected")
-
-
-def _check_level(level: float, config: AudioConfig, *, offset: float) -> None:
-    if level <= 10 ** (config.silence_db / 20):
-        found = f"{20 * math.log10(level):.0f} dB" if level > 0 else "digital silence"
-        if offset and level <= 1e-6 * abs(offset):  # what float32 rounds a mean by
-            found = f"a constant level ({offset:.2g}) and no sound"
-        raise Excluded("silent", f"{found}, above {config.silence_db:g} dB expected")
 
 
 def _to_mono(samples: Float32, policy: str) -> tuple[Float32, int]:

@@ -11,17 +11,12 @@ from speechnet.core.librosa_loader import librosa
 from speechnet.core.types import Float32, Float64
 
 _BANDS: Final = 64
-_WINDOW_S: Final = 0.04
-"""At least so long: the harmonics of a low voice, 80 Hz apart, can just be told apart."""
+_WINDOW_S: Final = 0.04  # at least: the harmonics of a low voice, 80 Hz apart, just stay separate
 _HOP_S: Final = 0.02
 
 
 def mel_spectrogram(y: Float32, sr: int) -> tuple[Float32, Float64, int]:
-    """Compute a mel spectrogram.
-
-    Args:
-        y: float32 mono ``[n_samples]``.
-        sr: Hz.
+    """Compute the mel spectrogram of float32 mono ``[n_samples]``.
 
     Returns:
         float32 ``[bands, frames]`` in dB below the loudest place, no less than -80; the centres of

@@ -1,8 +1,8 @@
 """Silence C libraries while they decode.
 
 libmpg123 prints about every damaged frame of an MP3, and libsndfile passes no switch on; libsndfile
-itself prints about damaged ALAC, to standard output, where a table may go. What is wrong with a
-file is reported otherwise.
+itself prints about damaged ALAC, to standard output, where a table may go. A fault of a file is
+reported as its reason for exclusion.
 """
 
 from __future__ import annotations
@@ -11,19 +11,15 @@ import ctypes
 import os
 import threading
 from functools import cache
-from typing import Final, NamedTuple, Self
-
-
-class _Streams(NamedTuple):
-    """C's variables ``stdout`` and ``stderr``, and a ``FILE *`` that leads nowhere."""
-
-    variables: tuple[ctypes.c_void_p, ...]
-    nowhere: int
+from typing import Final, Self
 
 
 @cache
-def _streams() -> _Streams | None:
-    """None where they can't be assigned to; only the GNU C library documents that they can."""
+def _streams() -> tuple[list[ctypes.c_void_p], int]:
+    """C's variables ``stdout`` and ``stderr``, and a ``FILE *`` that leads nowhere.
+
+    No variables where they can't be assigned to; only the GNU C library documents that they can.
+    """
     try:
         libc = ctypes.CDLL(None)
         libc.gnu_get_libc_version  # noqa: B018 - whether it is that library
@@ -31,8 +27,8 @@ def _streams() -> _Streams | None:
         nowhere = libc.fopen(b"/dev/null", b"w")
         variables = [ctypes.c_void_p.in_dll(libc, name) for name in ("stdout", "stderr")]
     except (AttributeError, OSError, TypeError, ValueError):
-        return None
-    return _Streams(tuple(variables), nowhere) if nowhere else None
+        return [], 0
+    return (variables, nowhere) if nowhere else ([], 0)
 
 
 class _Quiet:
@@ -47,32 +43,28 @@ class _Quiet:
         self._before: list[int | None] = []
 
     def __enter__(self) -> Self:
-        streams = _streams()
-        if streams is not None:
-            with self._lock:
-                if not self._inside:
-                    self._before = [variable.value for variable in streams.variables]
-                    for variable in streams.variables:
-                        variable.value = streams.nowhere
-                self._inside += 1
+        variables, nowhere = _streams()
+        with self._lock:
+            if not self._inside:
+                self._before = [variable.value for variable in variables]
+                for variable in variables:
+                    variable.value = nowhere
+            self._inside += 1
         return self
 
     def __exit__(self, *_: object) -> None:
-        streams = _streams()
-        if streams is not None:
-            with self._lock:
-                self._inside = max(self._inside - 1, 0)  # a fork inside has reset it
-                if not self._inside:
-                    self._restore(streams)
+        with self._lock:
+            self._inside = max(self._inside - 1, 0)  # a fork inside has reset it
+            if not self._inside:
+                self._restore()
 
     def after_fork(self) -> None:
         """The threads that were inside don't exist in a forked process."""
         self._lock, self._inside = threading.Lock(), 0
-        if self._before and (streams := _streams()) is not None:
-            self._restore(streams)
+        self._restore()
 
-    def _restore(self, streams: _Streams) -> None:
-        for variable, before in zip(streams.variables, self._before, strict=False):
+    def _restore(self) -> None:
+        for variable, before in zip(_streams()[0], self._before, strict=False):
             variable.value = before
         self._before = []
 

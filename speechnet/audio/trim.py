@@ -11,19 +11,13 @@ from speechnet.core.types import Float32
 
 _FRAME: Final = 2048
 _HOP: Final = 512
-_LEAST: Final = 1e-10
-"""The lowest power that counts, of a frame and of the loudest one."""
+_LEAST: Final = 1e-10  # the lowest power that counts, of a frame and of the loudest one
 
 
 def sounding(y: Float32, top_db: float) -> tuple[int, int]:
-    """The part between the first and the last frame that is loud enough.
+    """The first sample and the one after the last of the part between loud frames; else 0 and 0.
 
-    Args:
-        y: float32 mono ``[n_samples]``.
-        top_db: how far below the loudest frame's RMS, in dB, a frame is taken for silence.
-
-    Returns:
-        The first sample and the one after the last; 0 and 0 if no frame is loud enough.
+    A frame of float32 mono ``[n_samples]`` is silent so many dB below the loudest frame's RMS.
     """
     padded = np.pad(y, _FRAME // 2)
     frames = sliding_window_view(padded, _FRAME)[::_HOP].T  # [n_samples] -> [2048, n_frames]

@@ -8,46 +8,46 @@ from typing import Final, Literal
 _CONVERT: Final = "convert it: ffmpeg -i FILE FILE.wav"
 _UNPACK: Final = "unpack it first"
 _AGAIN: Final = "download it again"
+_LEAVE: Final = "leave it out"
 
+# By a file's first bytes: what it is, and what to do.
 _BEGINNINGS: Final[dict[bytes, tuple[str, str]]] = {
     b"version https://git-lfs.github.com/": (
         "a Git LFS pointer, not the recording itself",
         "git lfs pull",
     ),
-    b"\x1aE\xdf\xa3": ("WebM or Matroska", _CONVERT),
-    b"#!AMR": ("AMR", _CONVERT),
-    b"0&\xb2u\x8ef\xcf\x11": ("WMA (ASF)", _CONVERT),
-    b"ADIF": ("AAC", _CONVERT),
-    b"FLV\x01": ("Flash video", _CONVERT),
-    b"\x00\x00\x01\xba": ("MPEG video", _CONVERT),
-    b".RMF": ("RealAudio", _CONVERT),
-    b".ra\xfd": ("RealAudio", _CONVERT),
-    b"MAC ": ("Monkey's Audio", _CONVERT),
-    b"wvpk": ("WavPack", _CONVERT),
-    b"TTA1": ("True Audio", _CONVERT),
-    b"ajkg": ("Shorten", _CONVERT),
-    b"#!SILK": ("SILK", _CONVERT),
-    b"\x02#!SILK": ("SILK", _CONVERT),
-    b"MThd": ("MIDI, which is notes and no sound", "leave it out"),
+    b"MThd": ("MIDI, which is notes and no sound", _LEAVE),
     b"PK\x03\x04": ("a ZIP archive", _UNPACK),
     b"\x1f\x8b": ("a gzip archive", _UNPACK),
     b"7z\xbc\xaf": ("a 7-Zip archive", _UNPACK),
     b"Rar!": ("a RAR archive", _UNPACK),
-    b"%PDF": ("a PDF", "leave it out"),
-    b"\x89PNG": ("a picture", "leave it out"),
-    b"\xff\xd8\xff": ("a picture", "leave it out"),
-    b"\0\5\x16\7": ("what macOS keeps beside a file (AppleDouble)", "leave it out"),
+    b"%PDF": ("a PDF", _LEAVE),
+    b"\x89PNG": ("a picture", _LEAVE),
+    b"\xff\xd8\xff": ("a picture", _LEAVE),
+    b"\0\5\x16\7": ("what macOS keeps beside a file (AppleDouble)", _LEAVE),
 }
-"""First bytes of a file: what it is, and what to do."""
-
+_SOUNDS: Final = {
+    b"\x1aE\xdf\xa3": "WebM or Matroska",
+    b"#!AMR": "AMR",
+    b"0&\xb2u\x8ef\xcf\x11": "WMA (ASF)",
+    b"ADIF": "AAC",
+    b"FLV\x01": "Flash video",
+    b"\x00\x00\x01\xba": "MPEG video",
+    b".RMF": "RealAudio",
+    b".ra\xfd": "RealAudio",
+    b"MAC ": "Monkey's Audio",
+    b"wvpk": "WavPack",
+    b"TTA1": "True Audio",
+    b"ajkg": "Shorten",
+    b"#!SILK": "SILK",
+    b"\x02#!SILK": "SILK",
+}
+# Names by the major brand of an ISO base media file (ISO/IEC 14496-12, ``ftyp``).
 _BOXES: Final = {b"M4A ": "M4A (AAC in MP4)", b"M4B ": "M4A (AAC in MP4)", b"qt  ": "QuickTime"}
-"""Names by the major brand of an ISO base media file (ISO/IEC 14496-12, ``ftyp``)."""
 
+# WAV codecs (``wFormatTag``) that libsndfile decodes, or tries to.
 _DECODED: Final = frozenset({0x01, 0x02, 0x03, 0x06, 0x07, 0x11, 0x14, 0x31, 0x55, 0x64, 0xFFFE})
-"""WAV codecs (``wFormatTag``) that libsndfile decodes, or tries to."""
-
 _ORDER: Final[dict[bytes, Literal["little", "big"]]] = {b"RIFF": "little", b"RIFX": "big"}
-
 _PLAIN: Final = frozenset(string.printable.encode())
 
 LOOKED_AT: Final = 1024
@@ -55,11 +55,7 @@ LOOKED_AT: Final = 1024
 
 
 def what_it_is(beginning: bytes) -> str | None:
-    """What a file is that libsndfile can't decode, and what to do, in words; None if unknown.
-
-    Args:
-        beginning: the first ``LOOKED_AT`` bytes of the file.
-    """
+    """What a file is that libsndfile can't decode, and what to do, in words; None if unknown."""
     found = _known(beginning)
     return None if found is None else "this is {}: {}".format(*found)
 
@@ -68,6 +64,9 @@ def _known(beginning: bytes) -> tuple[str, str] | None:
     for magic, found in _BEGINNINGS.items():
         if beginning.startswith(magic):
             return found
+    for magic, name in _SOUNDS.items():
+        if beginning.startswith(magic):
+            return name, _CONVERT
     if beginning[4:8] == b"ftyp":
         brand = beginning[8:12]
         name = "3GP" if brand.startswith(b"3g") else _BOXES.get(brand, "MP4")

@@ -80,28 +80,24 @@ class LogMel(Extractor):
         """See ``Extractor``."""
         from speechnet.core.clip_batches import clip_batches
 
-        transform = _transform(self._settings, sound.device)
-        floor = self.floor_db
+        length = max(round(self.window * 16_000), 2)
+        transform = _transform(
+            length, self._hop_length, self.n_mels, self.fmin, self.fmax, sound.device
+        )
 
         def frames(y: Tensor, lengths: Tensor) -> list[Float32]:
-            power = transform(y).clamp_(min=10 ** (floor / 10))
+            power = transform(y).clamp_(min=10 ** (self.floor_db / 10))
             levels = power.log10_().mul_(10).transpose(1, 2).cpu().numpy()
             counts = (1 + lengths // self._hop_length).tolist()
             return [level[:n].copy() for level, n in zip(levels, counts, strict=True)]
 
         return [*clip_batches(sound.device).map(clips, frames)]
 
-    @property
-    def _settings(self) -> tuple[Any, ...]:
-        length = max(round(self.window * 16_000), 2)
-        return length, self._hop_length, self.n_mels, self.fmin, self.fmax
-
 
 @lru_cache(maxsize=4)
-def _transform(settings: tuple[Any, ...], device: str) -> Any:
+def _transform(length: int, hop: int, n_mels: int, fmin: float, fmax: float, device: str) -> Any:
     from torchaudio.transforms import MelSpectrogram
 
-    length, hop, n_mels, fmin, fmax = settings
     return MelSpectrogram(
         sample_rate=16_000,
         n_fft=length,

@@ -38,22 +38,17 @@ _LAYERS: Final = 3
 _STATISTICS: Final = ("mean", "std", "last")
 _UNITS: Final = 256
 _MELS: Final = 40
+_WINDOW, _HOP = 400, 160  # samples: 25 ms every 10 ms
 
-_WINDOW, _HOP = 400, 160
-"""Samples: 25 ms every 10 ms."""
-
+# RMS of full scale. Quieter clips are raised to it, louder ones are left alone.
 _LOWEST_RMS: Final = 10 ** (-30 / 20)
-"""Of full scale. Quieter clips are raised to it, louder ones are left alone."""
-
-_SILENT: Final = 1e-10
-"""An RMS below which there is nothing to raise."""
-
+_SILENT: Final = 1e-10  # an RMS below which there is nothing to raise
+# Frames of each clip that pass through the network at once: memory is bounded, and a block's
+# outputs stay in a CPU's cache.
 _BLOCK: Final = 1_024
-"""Frames of each clip that pass through the network at once: memory is bounded, and what a block
-gives stays in a CPU's cache."""
 
 WEIGHTS_SHA256: Final = "39373b86598fa3da9fcddee6142382efe09777e8d37dc9c0561f41f0070f134e"
-"""Of the package's ``pretrained.pt``."""
+"""The hash of the package's ``pretrained.pt``."""
 
 _INSTALL: Final = (
     "install it with pip install --no-deps resemblyzer==0.1.4, or leave out "
@@ -84,15 +79,15 @@ class SpeakerEncoder(Extractor):
         )
 
     def group(self, column: str) -> str:
-        """See ``Extractor``; a layer is a group, such as ``speaker_encoder_1``."""
+        """See ``Extractor``: a layer is a group, such as ``speaker_encoder_1``."""
         return column.rsplit("_", 2)[0]
 
     def check(self, sample_rate: int) -> None:  # noqa: ARG002 - its own is fixed
-        """See ``Extractor``; the weights must be installed."""
+        """See ``Extractor``: the weights must be installed."""
         weights_file()
 
     def fingerprint(self, sample_rate: int) -> dict[str, Any]:
-        """See ``Extractor``; the weights count too."""
+        """See ``Extractor``: the weights count too."""
         return super().fingerprint(sample_rate) | {"weights": WEIGHTS_SHA256}
 
     def extract(self, clips: Sequence[Float32], sound: Sound) -> list[Float32 | Excluded]:
@@ -128,9 +123,9 @@ def describe(y: Tensor, lengths: Tensor) -> list[Float32]:
         lengths: int64 ``[b]``, samples of each clip, 1 or more.
 
     Returns:
-        For each clip float32 ``[2304]``, as ``SpeakerEncoder.columns`` names them: over its frames
-        the mean, the population's standard deviation and the last value of each unit's output,
-        between -1 and 1.
+        For each clip float32 ``[2304]``, in the order of ``SpeakerEncoder.columns``: over its
+        frames the mean, the population's standard deviation and the last value of each unit's
+        output, between -1 and 1.
 
     Raises:
         ConfigError: the weights are missing, damaged, or another network's.

@@ -25,9 +25,9 @@ def compute(
 
     Args:
         recipe: what to do with them.
-        clips: the same ones at each rate that the extractors want: by the rate in Hz, float32
-            mono ``[n_samples]`` each, finite, not empty.
-        names: of the extractors.
+        clips: the same clips at each rate in Hz that the extractors want: float32 mono
+            ``[n_samples]`` each, finite, not empty.
+        names: the extractors.
         device: where those compute that can.
 
     Returns:
@@ -80,13 +80,9 @@ def gather(extractor: Extractor, rows: Sequence[Float32], index: Sequence[str]) 
 def as_features(
     extractor: Extractor, frames: Float32, starts: Int64, index: Sequence[str]
 ) -> Features:
-    """The frames of several recordings, one behind the other, as the extractor's kind has them.
+    """The frames of several recordings, float32 ``[total, d]``, as the extractor's kind has them.
 
-    Args:
-        extractor: which gave them.
-        frames: float32 ``[total, d]``.
-        starts: int64 ``[n + 1]``: recording ``i`` has the frames from ``starts[i]`` up to the next.
-        index: the ``n`` row ids.
+    Recording ``i`` of ``index`` has the frames from ``starts[i]`` up to the next one.
     """
     if extractor.kind == "vector":
         return FeatureMatrix(frames, tuple(index), extractor.columns)
@@ -116,14 +112,7 @@ def rehearse(recipe: Recipe) -> None:
 
 
 def choose_device(recipe: Recipe, device: str) -> str:
-    """The device that features are computed on.
-
-    Args:
-        recipe: whose extractors compute on it.
-        device: cpu, cuda, cuda:0 and so on; auto takes a GPU that is there.
-
-    Returns:
-        The device's name, never auto.
+    """The device that features are computed on, for auto a GPU that is there and of use.
 
     Raises:
         ConfigError: there is no such device, or nothing that would compute on it.

@@ -24,9 +24,8 @@ from speechnet.features.extraction.store import FeatureStore, Outcome, Rows
 
 _LOG = logging.getLogger(__name__)
 
+# Reasons that may be gone the next time; the others follow from the content and the recipe.
 _PASSING: Final = frozenset({"missing", "unreadable", "failed", "worker_died"})
-"""Reasons that may be gone the next time; the others follow from the content and the recipe."""
-
 # Seconds from one shard to the next: what a killed run loses beside the files in flight.
 _FLUSH_S: Final = 0.5
 
@@ -207,7 +206,9 @@ class CorpusExtractor:
                                 failed[key] = outcome
                             else:
                                 pending[name][key] = outcome
-                    advance(len(done), sum(map(_seconds, done.values())))
+                    one_each = (next(iter(each.values())) for each in done.values())
+                    seconds = [o[1].duration for o in one_each if not isinstance(o, Excluded)]
+                    advance(len(done), sum(seconds))
                     if time.monotonic() - written >= _FLUSH_S:
                         write()
                         written = time.monotonic()
@@ -251,11 +252,6 @@ class CorpusExtractor:
             excluded=pd.DataFrame(whys, columns=["file", "reason", "detail"]),
             computed=computed,
         )
-
-
-def _seconds(by_name: Mapping[str, Outcome]) -> float:
-    """Seconds of a recording; 0 where it is excluded."""
-    return next((o[1].duration for o in by_name.values() if not isinstance(o, Excluded)), 0.0)
 
 
 def _duplicates(digests: pd.Series) -> dict[str, Excluded]:

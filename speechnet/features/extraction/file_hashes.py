@@ -33,7 +33,6 @@ from speechnet.core.reading import kind_of_no_file, open_regular, read_regular
 _LOG = logging.getLogger(__name__)
 
 _SETTLED_NS: Final = 2_000_000_000  # file systems keep times to two seconds or better
-_OTHERS: Final = 1_000_000  # files of the folder that are remembered beside those asked for
 # What was learnt is written once it is this part of what was known: each time all is written.
 _SHARE: Final = 8
 _LARGE: Final = 2**26  # bytes; to look into a file's header takes less than to hash so many
@@ -120,7 +119,6 @@ class FileHashes:
         self._path = cache_dir / "digests" / f"{name}.parquet"
         self._known = self._read_known()
         self._learnt: dict[str, tuple[State, str]] = {}
-        self._asked = 0
 
     def of(
         self, paths: Sequence[str], *, probe: Callable[[str], None] | None = None
@@ -136,7 +134,6 @@ class FileHashes:
             By path, in that order: the content, or why there is none.
         """
         now = time.time_ns()
-        self._asked += len(paths)
         known = self._remembered(paths)
         found: dict[str, Content | Excluded] = {}
         unknown: dict[str, State] = {}
@@ -199,9 +196,7 @@ class FileHashes:
             learnt = pa.table(columns, schema=_SCHEMA)
             others = self._read_known()  # another process may have learnt, too
             known = pc.is_in(others["path"], value_set=learnt["path"].combine_chunks())
-            others = others.filter(pc.invert(known))
-            older = max(len(others) - self._asked - _OTHERS, 0)
-            table = pa.concat_tables([others.slice(older), learnt])
+            table = pa.concat_tables([others.filter(pc.invert(known)), learnt])
             pq.write_table(table, buffer, compression="zstd", write_page_checksum=True)
             self._path.parent.mkdir(parents=True, exist_ok=True)
             write_whole(self._path, buffer.getvalue())

@@ -11,8 +11,8 @@ from speechnet.core.errors import ConfigError
 from speechnet.denoise.config import DenoiseConfig
 from speechnet.features.extractor import Extractor, version
 
+# Raised whenever sounds are read otherwise than before, or shards look otherwise.
 _CODE_VERSION: Final = 8
-"""Raised whenever sounds are read otherwise than before, or shards look otherwise."""
 
 
 @dataclass(frozen=True)
@@ -54,12 +54,8 @@ class Recipe:
         return max(one.highest_frequency(rates[name]) for name, one in self.extractors.items())
 
     def describe(self, name: str) -> dict[str, Any]:
-        """All that an extractor's numbers depend on, library versions included, and nothing else.
-
-        Settings that decide nothing, such as the lags of a tempogram that is not computed, are left
-        out: nothing is computed again for them.
-        """
-        import soundfile  # not to be waited for where a recipe is only read
+        """All that an extractor's numbers depend on, library versions included; nothing else."""
+        import soundfile  # takes a while, which nobody who only reads a recipe need wait
 
         rate = self.rates[name]
         found = self.extractors[name].fingerprint(rate)
@@ -97,11 +93,7 @@ class Recipe:
                     )
 
     def on_device(self, device: str) -> list[str]:
-        """The extractors that are computed in one process that has the device, batch by batch.
-
-        Args:
-            device: cpu, on which there are none, or cuda.
-        """
+        """The extractors computed in the one process that has a GPU; none where that is the cpu."""
         if device == "cpu" or not self.denoise.uses_gpu:
             return []
         return [name for name, one in self.extractors.items() if one.uses_gpu]

@@ -36,12 +36,10 @@ from speechnet.core.files import is_full, remove_abandoned, sync_folder, write_w
 from speechnet.core.reading import read_regular
 from speechnet.core.types import Float32, Int64
 
+# What is kept of a recording: its features, float32 ``[d]`` or ``[frames, d]``, and the statistics
+# of its samples; or why there are none: what can't be used need not be looked at again either.
 Row = tuple[Float32, SignalStatistics]
-"""What is kept of a recording: its features, float32 ``[d]`` or ``[frames, d]``, and the statistics
-of its samples."""
-
 Outcome = Row | Excluded
-"""A row, or why there is none: what can't be used need not be looked at again either."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -94,11 +92,10 @@ class Rows:
         return Rows(pa.concat_tables([self.table, *(other.table for other in others)]), self.width)
 
     def frames(self, keys: Iterable[str]) -> tuple[Float32, Int64]:
-        """Features of some keys, in their order, twice where a key comes twice.
+        """Frames of some keys, in their order, twice where a key comes twice.
 
-        Returns:
-            Frames, float32 ``[total, d]``, one recording behind the other, and int64
-            ``starts [n + 1]``: recording ``i`` has the frames from ``starts[i]`` up to the next.
+        Float32 ``[total, d]``, one recording behind the other; and int64 ``starts [n + 1]``:
+        recording ``i`` has the frames from ``starts[i]`` up to the next.
         """
         rows = self._take(keys, ["row"])["row"].combine_chunks()
         flat = rows.flatten().to_numpy(zero_copy_only=False)
@@ -124,8 +121,8 @@ class Rows:
 class FeatureStore:
     """Rows of one extractor's recipe, by key.
 
-    What is asked for again costs what is new, however much there is: a shard is read once for its
-    keys, which stay in memory, and again only for rows that are no longer at hand.
+    To ask again costs only what is new, however much there is: a shard is read once for its keys,
+    which stay in memory, and again only for rows that are no longer at hand.
 
     Args:
         folder: the cache folder; made if need be.
@@ -160,7 +157,13 @@ class FeatureStore:
         Raises:
             StorageError: there is no space left.
         """
-        table = _table(outcomes)
+        rows = [
+            {"key": key, "reason": o.reason, "detail": o.detail, "row": []}
+            if isinstance(o, Excluded)
+            else {"key": key, "reason": "", "detail": "", "row": o[0].ravel(), **vars(o[1])}
+            for key, o in outcomes.items()
+        ]
+        table = pa.Table.from_pylist(rows, schema=_SCHEMA)
         if self.writable and outcomes:
             with self._storage_errors():
                 self._write_shard(table)
@@ -197,10 +200,9 @@ class FeatureStore:
             path.unlink(missing_ok=True)
 
     def _shards(self) -> list[Path]:
-        try:
+        with contextlib.suppress(OSError):
             return sorted(p for p in self.folder.iterdir() if p.suffix == ".parquet")
-        except OSError:
-            return []
+        return []
 
     def _found(self, wanted: pa.Array) -> Iterator[pa.Table]:
         """Rows of some keys. A shard merged away meanwhile lives on in another: look again."""
@@ -208,21 +210,17 @@ class FeatureStore:
         before: list[Path] | None = None
         # A single listing may miss both the old and the new, where they change under its hands.
         while (now := self._shards()) != before:
-            for path in now:
-                if path not in seen:
-                    yield from self._found_in(path, wanted)
+            for path in (path for path in now if path not in seen):
+                if path not in self._keys and self._open(path) is None:
+                    continue
+                asked = pc.is_in(self._keys[path], value_set=wanted)
+                if pc.any(asked).as_py() and (table := self._open(path)) is not None:
+                    yield table.filter(asked)
             seen.update(now)
             before = now
         for gone in self._keys.keys() - seen:
             del self._keys[gone]
             self._held.pop(gone, None)
-
-    def _found_in(self, path: Path, wanted: pa.Array) -> Iterator[pa.Table]:
-        if path not in self._keys and self._open(path) is None:
-            return
-        asked = pc.is_in(self._keys[path], value_set=wanted)
-        if pc.any(asked).as_py() and (table := self._open(path)) is not None:
-            yield table.filter(asked)
 
     def _open(self, path: Path) -> pa.Table | None:
         """A sound shard's rows, from memory if they are at hand."""
@@ -281,21 +279,10 @@ class FeatureStore:
             _LOG.warning("the cache %s can't be written (%s): nothing is kept", self.folder, error)
 
 
-def _table(outcomes: Mapping[str, Outcome]) -> pa.Table:
-    rows = [
-        {"key": key, "reason": o.reason, "detail": o.detail, "row": []}
-        if isinstance(o, Excluded)
-        else {"key": key, "reason": "", "detail": "", "row": o[0].ravel(), **vars(o[1])}
-        for key, o in outcomes.items()
-    ]
-    return pa.Table.from_pylist(rows, schema=_SCHEMA)
-
-
 def _size(path: Path) -> int:
-    try:
+    with contextlib.suppress(FileNotFoundError):  # merged by another process
         return path.stat().st_size
-    except FileNotFoundError:  # merged by another process
-        return 0
+    return 0
 
 
 def _digest(data: bytes) -> str:

@@ -29,16 +29,16 @@ def run_in_workers(
 ) -> Iterator[dict[str, Result | Excluded]]:
     """Call a function on each piece of work, parallel as ``joblib.parallel_config`` says.
 
-    Within a piece, linear algebra runs on one thread: on more it rounds otherwise, and results
+    Within a piece, linear algebra runs on one thread: more threads round otherwise, and results
     would depend on how many pieces run at once.
 
-    A single piece is worked on in this very process. Where one of several processes dies, each
-    piece that was being worked on is tried once more, alone; if that process dies too, the piece is
+    A single piece is worked on in this very process. When one of several processes dies, each piece
+    that was being worked on is tried once more, alone; if that process dies too, the piece is
     excluded as ``worker_died``, and the others go on.
 
     Args:
         pieces: by a printable name.
-        function: what is done with a piece; with processes it must be picklable.
+        function: takes a piece; with processes it must be picklable.
 
     Yields:
         Results by name as they come, a batch at a time; every piece in exactly one batch.
@@ -64,7 +64,11 @@ def run_in_workers(
                     yield {**results}
             except TerminatedWorkerError as error:
                 # Which of the pieces is to blame shows when each runs alone.
-                suspects = {name: left.pop(name) for name in _noted(notes) if name in left}
+                noted = []
+                for note in list(notes.iterdir()):
+                    noted.append(note.read_text(encoding="utf-8"))
+                    note.unlink()
+                suspects = {name: left.pop(name) for name in noted if name in left}
                 deaths += not suspects
                 if deaths == _START_LIMIT:
                     raise SpeechnetError(
@@ -124,12 +128,3 @@ def _work(
 def _alone(piece: Piece, function: Callable[[Piece], Result]) -> Result:
     with threadpool_limits(limits=1):
         return function(piece)
-
-
-def _noted(folder: Path) -> list[str]:
-    """The pieces that processes were working on when they died."""
-    notes = list(folder.iterdir())
-    names = [note.read_text(encoding="utf-8") for note in notes]
-    for note in notes:
-        note.unlink()
-    return [name for name in names if name]

@@ -100,9 +100,8 @@ class FunctionalsConfig:
             "chroma": 12,
             "contrast": self.contrast_bands + 1,
         }
-        single = ("centroid", "bandwidth", "rolloff", "flatness", "zero_crossing_rate")
-        single += ("zero_crossings", "energy", "f0")
-        return several | dict.fromkeys(single, 1) | {"tempogram": self.tempogram_lags}
+        single = "centroid bandwidth rolloff flatness zero_crossing_rate zero_crossings energy f0"
+        return several | dict.fromkeys(single.split(), 1) | {"tempogram": self.tempogram_lags}
 
     def groups(self) -> dict[str, list[str]]:
         """Features with their statistics, preset and ``include`` together, in column order.
@@ -111,7 +110,10 @@ class FunctionalsConfig:
             ConfigError: an unknown feature or statistic, a number out of its range, or nothing to
                 compute.
         """
-        self._check_numbers()
+        if not 1 <= self.mfcc_count() <= self.n_mels:
+            raise ConfigError(
+                f"{KEY}.n_mfcc is {self.mfcc_count()}, expected 1 to n_mels ({self.n_mels})"
+            )
         groups = (PRESETS[self.preset] if self.preset else {}) | self.include
         known = list(self.dimensions())
         for feature, statistics in groups.items():
@@ -183,6 +185,10 @@ class FunctionalsConfig:
                 f"{KEY}.fmax is {self.fmax:g} Hz, expected at most "
                 f"{half:g} Hz, half of data.audio.sample_rate ({sample_rate} Hz)"
             )
+        if not self.f0_min < self.f0_max:
+            raise ConfigError(
+                f"{KEY}.f0_min is {self.f0_min:g} Hz, expected below f0_max ({self.f0_max:g} Hz)"
+            )
         if "f0" not in self.groups():
             return
         if self.f0_max > half:
@@ -194,16 +200,6 @@ class FunctionalsConfig:
                 f"{KEY}.f0_min is {self.f0_min:g} Hz, expected above "
                 f"{sample_rate / (self.n_fft - 1):g} Hz at {sample_rate} Hz with n_fft "
                 f"{self.n_fft}; raise either"
-            )
-
-    def _check_numbers(self) -> None:
-        if not 1 <= self.mfcc_count() <= self.n_mels:
-            raise ConfigError(
-                f"{KEY}.n_mfcc is {self.mfcc_count()}, expected 1 to n_mels ({self.n_mels})"
-            )
-        if not self.f0_min < self.f0_max:
-            raise ConfigError(
-                f"{KEY}.f0_min is {self.f0_min:g} Hz, expected below f0_max ({self.f0_max:g} Hz)"
             )
 
 

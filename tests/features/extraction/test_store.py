@@ -3,7 +3,6 @@
 import errno
 import hashlib
 import io
-import logging
 import os
 import shutil
 import signal

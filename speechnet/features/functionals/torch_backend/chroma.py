@@ -19,17 +19,11 @@ _UNTUNED = _N_TUNINGS // 2
 
 
 class Peaks(NamedTuple):
-    """Spectral peaks.
+    """Spectral peaks."""
 
-    Attributes:
-        clip: which clip of the batch, int64 ``[peaks]``.
-        tuning: the bin of the tuning histogram its pitch falls into, int64 ``[peaks]``.
-        height: interpolated power, float32 ``[peaks]``.
-    """
-
-    clip: Tensor
-    tuning: Tensor
-    height: Tensor
+    clip: Tensor  # which clip of the batch, int64 [peaks]
+    tuning: Tensor  # the bin of the tuning histogram its pitch falls into, int64 [peaks]
+    height: Tensor  # interpolated power, float32 [peaks]
 
 
 class _Maxima(NamedTuple):
@@ -42,8 +36,7 @@ class _Maxima(NamedTuple):
     after: Tensor
 
     @property
-    def curvature(self) -> Tensor:
-        """How far both neighbours together lie below twice the middle: float64."""
+    def curvature(self) -> Tensor:  # float64
         return 2 * self.middle.double() - (self.before + self.after)
 
 
@@ -67,8 +60,11 @@ def peaks(block: Block) -> Peaks:
     shift.masked_fill_(slope.abs() >= curvature.abs(), 0)
     n_bins = block.power.shape[-1]
     pitch = (found.column + shift.double()) * (block.sr / (2 * n_bins - 2))
+    # How far each lies from the nearest semitone, as a bin of the histogram.
+    semitones = (pitch.float() / _A440_OCTAVE_0).log2_().mul_(12)
+    tuning = semitones.double().add_(0.5).frac_().mul_(_N_TUNINGS).long()
     clip = found.row.div(block.stop - block.start, rounding_mode="floor")
-    return Peaks(clip, _tuning_bin(pitch.float()), found.middle + 0.5 * slope * shift)
+    return Peaks(clip, tuning, found.middle + 0.5 * slope * shift)
 
 
 def _maxima(block: Block) -> _Maxima:
@@ -87,12 +83,6 @@ def _maxima(block: Block) -> _Maxima:
     peak = kernels.positions((middle > before) & (middle >= after))
     every = (row, cell - row * n_bins, before, middle, after)
     return _Maxima(*(of.index_select(0, peak) for of in every))
-
-
-def _tuning_bin(pitch: Tensor) -> Tensor:
-    """How far each pitch in Hz lies from the nearest semitone, as a bin of the histogram."""
-    semitones = (pitch / _A440_OCTAVE_0).log2_().mul_(12)
-    return semitones.double().add_(0.5).frac_().mul_(_N_TUNINGS).long()
 
 
 def tunings(found: Sequence[Peaks], n_clips: int) -> Tensor:
@@ -125,13 +115,8 @@ def _medians(clip: Tensor, height: Tensor, counts: Tensor) -> Tensor:
 def chroma(powers: Iterable[Tensor], tuning: Tensor, clips: Clips) -> Tensor:
     """Energy of the twelve pitch classes, each frame's largest 1 (``librosa.feature.chroma_stft``).
 
-    Args:
-        powers: ``[b, t, bins]`` of each block.
-        tuning: int64 ``[b]``, from ``tunings``.
-        clips: the clips.
-
-    Returns:
-        float32 ``[b, frames, 12]``.
+    ``powers`` are ``[b, t, bins]`` of each block, ``tuning`` comes from ``tunings``; float32
+    ``[b, frames, 12]``.
     """
     filters = torch.stack(
         [banks.chroma(clips.sr, clips.config.n_fft, i, clips.y.device) for i in tuning.tolist()]

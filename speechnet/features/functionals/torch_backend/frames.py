@@ -27,8 +27,6 @@ class Clips:
     Attributes:
         y: float32 ``[b, n]``, zero beyond each clip's end, ``n`` the longest clip's length.
         lengths: int64 ``[b]``, samples of each clip.
-        sr: rate in Hz.
-        config: features and their parameters.
         equal: all clips are ``n`` samples long.
         precise: compute spectra in float64 and round them to float32, as librosa does.
         floor: the share of its largest sample below which nothing counts in a clip's contrasts.
@@ -70,16 +68,6 @@ class Clips:
     def last(self) -> Tensor:
         """The position of each clip's last frame, shaped for ``gather``: int64 ``[b, 1]``."""
         return self.counts[:, None] - 1
-
-    def spans(self) -> Iterator[tuple[int, int]]:
-        """First frame and the one after the last of each block."""
-        on_cpu = self.y.device.type == "cpu"
-        samples = (_BLOCK_CPU if on_cpu else _BLOCK_GPU) // len(self.y)
-        size = max(samples // self.config.n_fft, 1)
-        # Blocks of one size: a last one of a few frames would cost as many calls as a whole one.
-        n_blocks = -(-self.n_frames // size)
-        edges = [self.n_frames * i // n_blocks for i in range(n_blocks + 1)]
-        return pairwise(edges)
 
     def frames(self, start: int, stop: int, dtype: torch.dtype = torch.float32) -> Tensor:
         """Centred frames, zeros beyond both ends: a view ``[b, stop - start, n_fft]``."""
@@ -150,4 +138,9 @@ class Block:
 
 def blocks(clips: Clips) -> Iterator[Block]:
     """All frames of all clips, in order, as many at a time as the device works best with."""
-    return (Block(clips, start, stop) for start, stop in clips.spans())
+    samples = (_BLOCK_CPU if clips.y.device.type == "cpu" else _BLOCK_GPU) // len(clips.y)
+    size = max(samples // clips.config.n_fft, 1)
+    # Blocks of one size: a last one of a few frames would cost as many calls as a whole one.
+    n_blocks = -(-clips.n_frames // size)
+    edges = [clips.n_frames * i // n_blocks for i in range(n_blocks + 1)]
+    return (Block(clips, start, stop) for start, stop in pairwise(edges))

@@ -23,9 +23,7 @@ def or_one(total: Tensor) -> Tensor:
 
 def magnitude(spectrum: Tensor) -> Tensor:
     """``|z|``: complex64 of any shape to float32."""
-    if _on_cpu(spectrum):
-        return torch.from_numpy(np.abs(spectrum.numpy()))
-    return spectrum.abs()
+    return torch.from_numpy(np.abs(spectrum.numpy())) if _on_cpu(spectrum) else spectrum.abs()
 
 
 def sort_last(values: Tensor) -> Tensor:

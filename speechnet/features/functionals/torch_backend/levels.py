@@ -18,12 +18,8 @@ _RANGE_DB = 80.0
 def in_db(power: Tensor, mask: Tensor | None) -> Tensor:
     """``librosa.power_to_db``: ``10 log10``, cut 80 dB below each clip's own maximum.
 
-    Args:
-        power: float32 ``[b, frames, rows]``; changed.
-        mask: the frames that count, bool ``[b, frames]``; None for all.
-
-    Returns:
-        float32 ``[b, frames, rows]``, in dB.
+    ``power``, float32 ``[b, frames, rows]``, is changed; ``mask``, bool ``[b, frames]``, says which
+    frames count, None all of them.
     """
     level = power.clamp_(min=_FLOOR).log10_().mul_(10)
     own = level if mask is None else level.masked_fill(~mask[..., None], -torch.inf)
@@ -47,12 +43,7 @@ def delta(values: Tensor, clips: Clips) -> Tensor:
     The four frames at either end of a clip take the slope of its first and last nine frames, which
     is what ``mode="interp"`` of a Savitzky-Golay filter of order 1 comes to.
 
-    Args:
-        values: float32 ``[b, frames, rows]``.
-        clips: each at least nine frames long.
-
-    Returns:
-        float32 ``[b, frames, rows]``, per frame.
+    ``[b, frames, rows]`` to slopes per frame of the same shape; each clip has at least nine frames.
     """
     half = DELTA_WIDTH // 2
     n = values.shape[1] - half
@@ -68,28 +59,20 @@ def delta(values: Tensor, clips: Clips) -> Tensor:
 def tempogram(mel_db: Tensor, clips: Clips) -> Tensor:
     """Local autocorrelation of the onset strength (``librosa.feature.tempogram``).
 
-    Args:
-        mel_db: float32 ``[b, frames, mels]``, in dB.
-        clips: the clips it is of.
-
-    Returns:
-        float32 ``[b, frames, lags]``, the largest value of each frame 1.
+    ``[b, frames, mels]`` in dB to ``[b, frames, lags]``, the largest value of each frame 1.
     """
     lags = clips.config.tempogram_lags
-    onsets = _with_ramps(_onset_strength(mel_db, clips), clips, lags // 2)
+    # The onset strength is the mean rise from one frame to the next, moved to a frame's centre.
+    rise = mel_db.diff(dim=1).clamp_(min=0).mean(dim=-1)
+    moved = 1 + clips.config.n_fft // (2 * clips.config.hop_length)
+    onsets = pad(rise, (moved, 0))[:, : clips.n_frames]
+    onsets = _with_ramps(onsets, clips, lags // 2)
     window = banks.hann(lags, torch.float32, mel_db.device)
     frames = onsets.unfold(1, lags, 1)[:, : clips.n_frames] * window
     n = scipy.fft.next_fast_len(2 * lags - 1, real=True)
     spectrum = torch.fft.rfft(frames, n=n)
     correlation: Tensor = torch.fft.irfft(spectrum * spectrum.conj(), n=n)[..., :lags]
     return correlation / kernels.or_one(correlation.abs().amax(dim=-1, keepdim=True))
-
-
-def _onset_strength(mel_db: Tensor, clips: Clips) -> Tensor:
-    """Mean rise in dB from one frame to the next, moved to a frame's centre: ``[b, frames]``."""
-    rise = mel_db.diff(dim=1).clamp_(min=0).mean(dim=-1)
-    moved = 1 + clips.config.n_fft // (2 * clips.config.hop_length)
-    return pad(rise, (moved, 0))[:, : clips.n_frames]
 
 
 def _with_ramps(onsets: Tensor, clips: Clips, width: int) -> Tensor:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from speechnet.core.errors import ConfigError
-from speechnet.features.functionals.config import KEY, FunctionalsConfig
+from speechnet.features.functionals.config import KEY
 from speechnet.features.functionals.torch_backend import banks, kernels
 from speechnet.features.functionals.torch_backend.frames import Block
 
@@ -74,27 +74,19 @@ def contrast(block: Block) -> Tensor:
     """
     lowest = block.clips.lowest
     peaks, valleys = [], []
-    for bins, n_extreme in contrast_bands(block.sr, block.config):
+    edges = tuple(block.config.contrast_edges(block.sr))
+    for bins, n_extreme in _contrast_bands(block.sr, block.config.n_fft, block.bins, edges):
         ordered = kernels.sort_last(block.magnitude[..., bins])
         peaks.append(ordered[..., -n_extreme:].maximum(lowest).mean(dim=-1))
         valleys.append(ordered[..., :n_extreme].maximum(lowest).mean(dim=-1))
     return torch.stack(peaks + valleys, dim=-1)
 
 
-def contrast_bands(sr: int, config: FunctionalsConfig) -> tuple[tuple[slice, int], ...]:
-    """The bins of each octave band, and how many of them count as its peak and its valley.
-
-    Raises:
-        ConfigError: the rate leaves no room for the highest band, or a frame is too short to have
-            a bin in each.
-    """
-    return _contrast_bands(sr, config.n_fft, config.bins(sr), tuple(config.contrast_edges(sr)))
-
-
 @lru_cache(maxsize=16)
 def _contrast_bands(
     sr: int, n_fft: int, n_bins: int, edges: tuple[float, ...]
 ) -> tuple[tuple[slice, int], ...]:
+    """The bins of each octave band, and how many of them count as its peak and its valley."""
     freq = banks.fft_frequencies(sr, n_fft)[:n_bins]
     bands = []
     for k, (low, high) in enumerate(zip([0.0, *edges[:-1]], edges, strict=True)):

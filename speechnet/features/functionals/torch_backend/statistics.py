@@ -23,9 +23,9 @@ def summarise(
         clips: the clips.
     """
     found: dict[tuple[str, str], Tensor] = {}
-    kinds = {"mean": ["mean"], "std": ["std"], "min": ["min"], "max": ["max"], "count": ["count"]}
-    asked_for = dict.fromkeys(name for names in groups.values() for name in names)
-    kinds["percentile"] = [name for name in asked_for if name not in kinds]
+    kinds = {name: [name] for name in ("mean", "std", "min", "max", "count")}
+    every = dict.fromkeys(name for names in groups.values() for name in names)
+    kinds["percentile"] = [name for name in every if name not in kinds]
     for kind, statistics in kinds.items():
         # One pass over all features that ask for it: calls cost more than numbers here.
         asked = [feature for feature, names in groups.items() if set(names) & set(statistics)]

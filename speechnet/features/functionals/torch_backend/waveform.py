@@ -70,16 +70,13 @@ def fundamental(block: Block) -> Tensor:
     longest = min(ceil(block.sr / config.f0_min), config.n_fft - 1)
     frames = block.clips.frames(block.start, block.stop)
     size = _PART_CPU if block.device.type == "cpu" else frames.shape[1]
-    curves = (_curve(part, shortest, longest) for part in torch.split(frames, size, dim=1))
-    return block.sr / (shortest + torch.cat([_period(curve) for curve in curves], dim=1))
-
-
-def _curve(frames: Tensor, shortest: int, longest: int) -> Tensor:
-    """The cumulative mean normalised difference, lags ``shortest`` to ``longest``."""
-    difference = _difference(frames, longest)
     lags = torch.arange(1, longest + 1, device=frames.device, dtype=torch.float32)
-    mean = difference.cumsum(dim=-1).div_(lags)[..., shortest - 1 :]
-    return difference[..., shortest - 1 :] / mean.add_(kernels.TINY)
+    periods = []
+    for part in torch.split(frames, size, dim=1):
+        difference = _difference(part, longest)
+        mean = difference.cumsum(dim=-1).div_(lags)[..., shortest - 1 :]
+        periods.append(_period(difference[..., shortest - 1 :] / mean.add_(kernels.TINY)))
+    return block.sr / (shortest + torch.cat(periods, dim=1))
 
 
 def _difference(frames: Tensor, longest: int) -> Tensor:
@@ -101,8 +98,7 @@ def _difference(frames: Tensor, longest: int) -> Tensor:
 def _period(curve: Tensor) -> Tensor:
     """The first dip below the threshold, or else the lowest point, refined by a parabola.
 
-    ``curve`` is the normalised difference, ``[b, t, lags]``; returns lags from the first one,
-    ``[b, t, 1]``.
+    Cumulative mean normalised difference ``[b, t, lags]`` to lags from the first, ``[b, t, 1]``.
     """
     # falls[k]: lower at lag k + 1 than at k.
     falls = kernels.less(curve[..., 1:], curve[..., :-1])
