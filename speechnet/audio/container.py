@@ -35,15 +35,13 @@ class _Seekable(Protocol):
 class Ending(NamedTuple):
     """How the end of a file compares with its header.
 
-    Attributes:
-        missing: what is missing, in words; None for a whole file, and where the format can't tell.
-        share: the missing bytes relative to those that are there; infinite if unknown.
-        open_size: the position of a four-byte size that is 0 although sound follows.
+    ``missing`` says in words what is missing; None for a whole file, and where the format can't
+    tell.
     """
 
     missing: str | None = None
-    share: float = math.inf
-    open_size: int | None = None
+    share: float = math.inf  # the missing bytes relative to those that are there; infinite: unknown
+    open_size: int | None = None  # the position of a four-byte size that is 0 though sound follows
 
 
 class _Data(NamedTuple):

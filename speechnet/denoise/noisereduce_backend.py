@@ -12,16 +12,9 @@ from speechnet.denoise.torch_backend import silence_inaudible
 
 
 def denoise(y: Float32, sr: int, config: DenoiseConfig) -> Float32:
-    """Take stationary or slowly varying noise out of a clip.
+    """Take noise out of float32 mono ``[n_samples]`` at ``sr`` Hz; the method isn't none.
 
-    Args:
-        y: float32 mono ``[n_samples]``.
-        sr: rate in Hz.
-        config: parameters, and a method that isn't none.
-
-    Returns:
-        float32 ``[n_samples]``: samples below ``FLOOR`` of the clip's largest are zero; NaN for a
-        digitally silent clip.
+    Samples below ``FLOOR`` of the clip's largest are zero; a digitally silent clip becomes NaN.
     """
     from noisereduce import reduce_noise
 

@@ -24,17 +24,11 @@ BLOCK = 16
 
 
 class Extent(NamedTuple):
-    """Where each clip of a batch ends, in frames counted from the first that is computed.
+    """Where each clip of a batch ends, in frames counted from the first that is computed."""
 
-    Attributes:
-        last: the last frame that the clip reaches into, int64 ``[b]``.
-        begin: the grid's first frame, 0 or less: frames of zeros precede the computed ones.
-        end: the end of the grid, behind the frames of zeros that follow the clip, int64 ``[b]``.
-    """
-
-    last: Tensor
-    begin: int
-    end: Tensor
+    last: Tensor  # the last frame that the clip reaches into, int64 [b]
+    begin: int  # the grid's first frame, 0 or less: frames of zeros precede the computed ones
+    end: Tensor  # the grid's end, behind the frames of zeros that follow the clip, int64 [b]
 
 
 def decay(time_constant_s: float, sr: int, hop: int) -> float:
@@ -50,8 +44,8 @@ def decay(time_constant_s: float, sr: int, hop: int) -> float:
 def noise_floor(blocks: Tensor, extent: Extent, q: float) -> Tensor:
     """Smooth magnitudes over time, each clip as if it stood alone in its grid of frames.
 
-    All in float64: it costs a tenth of a millisecond a clip, and no setting of torch's precision
-    of float32 products can reach it.
+    All in float64: it costs a tenth of a millisecond a clip, and torch's settings for the precision
+    of float32 products don't touch it.
 
     Args:
         blocks: magnitudes, float64 ``[b, n_blocks, BLOCK + 2, bins]``, zero beyond each clip; the
@@ -60,7 +54,7 @@ def noise_floor(blocks: Tensor, extent: Extent, q: float) -> Tensor:
         q: the pole, from ``decay``.
 
     Returns:
-        The floor, float64 ``[b, n_blocks, BLOCK, bins]``; of no meaning beyond a clip's grid.
+        The floor, float64 ``[b, n_blocks, BLOCK, bins]``; it means nothing beyond a clip's grid.
     """
     k = _kernels(q, blocks.shape[1], blocks.device)
     sums = k.to_edges @ blocks[:, :, :BLOCK]  # -> [b, n_blocks, 2, bins]

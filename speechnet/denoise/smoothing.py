@@ -31,16 +31,14 @@ def half_widths(sr: int, config: DenoiseConfig, *, n_fft: int, hop: int) -> tupl
 def smooth(mask: Tensor, rest: Tensor, widths: tuple[int, int], extent: Extent | None) -> Tensor:
     """Convolve with the outer product of two triangles; beyond the grid and its bins lie zeros.
 
-    A triangle is a box convolved with itself, and a box a few sums of shifted copies.
+    A triangle is a box convolved with itself, and a box a few sums of shifted copies. The result is
+    float32 ``[b, frames, 513]``, with strides.
 
     Args:
         mask: float32, or int16 if it is 0 and 1, ``[b, frames, 513]``.
         rest: its value in the frames of zeros around, broadcasting with ``mask``.
         widths: half-widths of the triangles in bins and in frames.
         extent: where the grid ends; None if that is too far off to matter.
-
-    Returns:
-        float32 ``[b, frames, 513]``, with strides.
     """
     b, frames, bins = mask.shape
     f, t = widths[0] - 1, widths[1] - 1

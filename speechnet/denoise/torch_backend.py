@@ -83,9 +83,8 @@ def denoise(y: Tensor, lengths: Tensor, sr: int, config: DenoiseConfig) -> Tenso
 def silence_inaudible(gated: Tensor, peak: Tensor) -> Tensor:
     """Set samples that a gate has left below the floor to zero, in place; NaN stays.
 
-    Args:
-        gated: what the gate gave, float32 ``[b, n]``; it is returned.
-        peak: the largest absolute sample of what it was given, float32 ``[b, 1]``.
+    ``gated``, float32 ``[b, n]``, is returned; ``peak`` is the largest absolute sample of what the
+    gate was given, float32 ``[b, 1]``.
     """
     for clip, loudest in zip(gated, peak[:, 0].tolist(), strict=True):
         clip.copy_(hardshrink(clip, FLOOR * loudest))  # a masked fill takes 30 times as long
@@ -116,25 +115,15 @@ def _gate(
 
 @dataclass(frozen=True)
 class _Piece:
-    """One of noisereduce's chunks, in all clips of a batch: the samples and frames it needs.
+    """One of noisereduce's chunks, in all clips of a batch: the samples and frames it needs."""
 
-    Attributes:
-        start: the first sample of its output.
-        read: the first sample that it reads.
-        stop: the end of the samples that it reads.
-        lead: zeros before these in the first computed frame.
-        frames: how many are computed: all that reach into the samples, perhaps a few more.
-        skipped: frames of the chunk's grid before the first computed one, all zero.
-        grid: the end of the longest clip's grid, counted from the first computed frame.
-    """
-
-    start: int
-    read: int
-    stop: int
-    lead: int
-    frames: int
-    skipped: int
-    grid: int
+    start: int  # the first sample of its output
+    read: int  # the first sample that it reads
+    stop: int  # the end of the samples that it reads
+    lead: int  # zeros before these in the first computed frame
+    frames: int  # how many are computed: all that reach into the samples, perhaps a few more
+    skipped: int  # frames of the chunk's grid before the first computed one, all zero
+    grid: int  # the end of the longest clip's grid, counted from the first computed frame
 
     def extent(self, lengths: Tensor) -> Extent:
         """Where clips of these lengths, int64 ``[b]``, end in the frames."""

@@ -32,13 +32,10 @@ version = cache(metadata.version)
 
 @dataclass(frozen=True)
 class Sound:
-    """What all clips of a call have in common.
+    """What all clips of a call have in common: the rate in Hz, and the device to compute on.
 
-    Attributes:
-        sample_rate: in Hz.
-        floor: the share of its largest sample below which denoising leaves nothing in a clip; 0
-            where nothing was denoised.
-        device: where to compute: cpu, cuda, cuda:0 and so on.
+    Denoising leaves nothing in a clip below the share ``floor`` of its largest sample; 0 where
+    nothing was denoised.
     """
 
     sample_rate: int

@@ -32,19 +32,12 @@ _FLUSH_S: Final = 0.5
 
 @dataclass(frozen=True)
 class Extraction:
-    """Features of the usable recordings, and what was excluded.
-
-    Attributes:
-        features: in the order of the table.
-        statistics: index ``file``, one row for each usable recording: duration (s), peak, ...
-        excluded: columns file, reason, detail.
-        computed: how many recordings were decoded; the others came from the cache.
-    """
+    """Features of the usable recordings, in the order of the table, and what was excluded."""
 
     features: FeatureSet
-    statistics: pd.DataFrame
-    excluded: pd.DataFrame
-    computed: int
+    statistics: pd.DataFrame  # index file, one row for each usable recording: duration (s), ...
+    excluded: pd.DataFrame  # columns file, reason, detail
+    computed: int  # how many recordings were decoded; the others came from the cache
 
     @property
     def index(self) -> tuple[str, ...]:
@@ -123,7 +116,7 @@ class CorpusExtractor:
         keep_duplicates: bool = False,
         channels: Sequence[int | None] | None = None,
     ) -> Extraction:
-        """Compute or look up the features of a table's recordings.
+        """Compute or look up the features of a corpus table's recordings, or exclude them.
 
         Args:
             table: the corpus table.
@@ -131,10 +124,6 @@ class CorpusExtractor:
                 first are excluded, for they could stand on both sides of a split.
             channels: the only channel to take of each row, counted from 0, or None for all, mixed
                 as the recipe says; by default all of all.
-
-        Returns:
-            Features, statistics and what was excluded; each file of the table in exactly one of
-            them.
 
         Raises:
             ConfigError: two settings of the recipe don't go together, or the device is not there.

@@ -99,11 +99,7 @@ def _unreadable(error: OSError | ValueError) -> Excluded:
 class FileHashes:
     """What the files of a folder hold, remembered from call to call and from run to run.
 
-    Args:
-        root: the folder.
-        cache_dir: where what is known is kept.
-        verify: read every file, however unchanged it looks.
-        progress: is told which files have been read.
+    With ``verify`` every file is read, however unchanged it looks.
     """
 
     def __init__(
@@ -123,15 +119,12 @@ class FileHashes:
     def of(
         self, paths: Sequence[str], *, probe: Callable[[str], None] | None = None
     ) -> dict[str, Content | Excluded]:
-        """What each file holds.
+        """What each file holds, or why nothing can be told, by path and in their order.
 
         Args:
             paths: each once, relative to the folder.
             probe: raises ``Excluded`` for a path that isn't worth hashing; it is asked about large
                 files alone, before they are read.
-
-        Returns:
-            By path, in that order: the content, or why there is none.
         """
         now = time.time_ns()
         known = self._remembered(paths)

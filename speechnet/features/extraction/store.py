@@ -71,12 +71,9 @@ def fingerprint(recipe: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows of the cache, one for each key.
+    """Rows of the cache, one for each key; the features have ``width`` columns, ``d``.
 
-    Attributes:
-        table: columns ``key``, those of ``SignalStatistics``, ``reason`` and ``detail`` (empty
-            where there are features), and ``row`` (empty where there are none).
-        width: the number of columns of the features, ``d``.
+    ``reason`` and ``detail`` are empty where there are features, ``row`` where there are none.
     """
 
     table: pa.Table

@@ -19,12 +19,6 @@ class Frames:
     """One clip's representations, each computed at most once.
 
     Shapes are ``[rows, frames]`` with ``frames = 1 + n_samples // hop_length``.
-
-    Attributes:
-        y: float32 mono ``[n_samples]``.
-        sr: rate in Hz.
-        config: features and statistics.
-        floor: see ``extract``.
     """
 
     y: Float32
@@ -77,7 +71,9 @@ def _mel_bank(sr: int, n_fft: int, n_mels: int, fmax: float) -> Float32:
 
 
 def extract(y: Float32, sr: int, config: FunctionalsConfig, *, floor: float = 0.0) -> Float32:
-    """Compute one row of the feature matrix.
+    """Compute one row of the feature matrix: float32 ``[d]``, in the order of ``config.columns``.
+
+    A value that came out NaN or infinite is left in.
 
     Args:
         y: float32 mono ``[n_samples]``, which ``config.too_short`` does not refuse.
@@ -85,10 +81,6 @@ def extract(y: Float32, sr: int, config: FunctionalsConfig, *, floor: float = 0.
         config: features and statistics.
         floor: contrasts are those of magnitudes no lower than a sine's whose amplitude is this
             share of the largest sample.
-
-    Returns:
-        float32 ``[d]``, in the order of ``config.columns``. A value that came out NaN or infinite
-        is left in.
     """
     frames = Frames(y, sr, config, floor)
     parts: list[Float32] = []

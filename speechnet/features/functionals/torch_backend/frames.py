@@ -22,23 +22,15 @@ _BLOCK_GPU = 2**26  # over all clips: about 1 GiB with all that is made of them
 
 @dataclass(frozen=True)
 class Clips:
-    """Clips on one device.
+    """Clips on one device."""
 
-    Attributes:
-        y: float32 ``[b, n]``, zero beyond each clip's end, ``n`` the longest clip's length.
-        lengths: int64 ``[b]``, samples of each clip.
-        equal: all clips are ``n`` samples long.
-        precise: compute spectra in float64 and round them to float32, as librosa does.
-        floor: the share of its largest sample below which nothing counts in a clip's contrasts.
-    """
-
-    y: Tensor
-    lengths: Tensor
+    y: Tensor  # float32 [b, n], zero beyond each clip's end, n the longest clip's length
+    lengths: Tensor  # int64 [b], samples of each clip
     sr: int
     config: FunctionalsConfig
-    equal: bool
-    precise: bool
-    floor: float = 0.0
+    equal: bool  # all clips are n samples long
+    precise: bool  # compute spectra in float64 and round them to float32, as librosa does
+    floor: float = 0.0  # see rows.extract
 
     @cached_property
     def n_frames(self) -> int:
@@ -83,10 +75,8 @@ class Clips:
 class Block:
     """Neighbouring frames of all clips; each representation is computed at most once.
 
-    Shapes are ``[b, t, bins]`` with ``t = stop - start`` and ``bins = 1 + n_fft // 2``.
-
-    Attributes:
-        bins: how many of the bins lie up to ``data.features.functionals.fmax``.
+    Shapes are ``[b, t, 1 + n_fft // 2]`` with ``t = stop - start``; the first ``bins`` bins lie up
+    to ``data.features.functionals.fmax``.
     """
 
     def __init__(self, clips: Clips, start: int, stop: int) -> None:
@@ -106,7 +96,7 @@ class Block:
 
     @property
     def band(self) -> Tensor:
-        """The magnitude up to ``data.features.functionals.fmax``."""
+        """The magnitude of the first ``bins`` bins."""
         return self.magnitude[..., : self.bins]
 
     def _magnitude(self, frames: Tensor) -> Tensor:

@@ -16,11 +16,8 @@ def summarise(
 ) -> Tensor:
     """All statistics of all features: float32 ``[b, d]``, in the order of ``Functionals.columns``.
 
-    Args:
-        values: float32 ``[b, frames, rows]`` for each feature; for one that is counted, the count
-            itself, ``[b, 1, 1]``.
-        groups: features with their statistics, in order.
-        clips: the clips.
+    ``values`` are float32 ``[b, frames, rows]`` of each feature; of one that is counted, the count
+    itself, ``[b, 1, 1]``.
     """
     found: dict[tuple[str, str], Tensor] = {}
     kinds = {name: [name] for name in ("mean", "std", "min", "max", "count")}
