@@ -83,14 +83,7 @@ def run(arguments: Sequence[str]) -> None:
     read_info(Path(options.run))
     with working("starting"):
         from speechnet.inference.predict import recognise
-        from speechnet.inference.timelines import Windowing
 
-    windowing = Windowing(
-        longer_than=options.long,
-        window=options.window,
-        hop=options.hop,
-        timelines=_path(options.timeline),
-    )
     recognise(
         Path(options.run),
         options.paths,
@@ -100,7 +93,10 @@ def run(arguments: Sequence[str]) -> None:
         manifest=_path(options.manifest),
         abstain=options.abstain,
         unlike=options.unlike,
-        windowing=windowing,
+        long=options.long,
+        window=options.window,
+        hop=options.hop,
+        timeline=_path(options.timeline),
         each_channel=options.channels == "each",
     )
 

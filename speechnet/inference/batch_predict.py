@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import pandas as pd
 
@@ -14,15 +14,13 @@ from speechnet.audio.blocks import notes_of
 from speechnet.audio.channels import channel_notes
 from speechnet.audio.decode import header
 from speechnet.console.progress import working
-from speechnet.core.columns import CORPUS_COLUMNS
 from speechnet.core.errors import DataError, Excluded
 from speechnet.features.extraction.extract import CorpusExtractor
 from speechnet.features.extraction.speaker_norm import by_speaker
 from speechnet.inference.inputs import Recording
 from speechnet.inference.prediction import Prediction, Unlike
 from speechnet.inference.predictor import Predictor
-from speechnet.inference.sliding_windows import summarise, timeline_of_file
-from speechnet.inference.timelines import Windows, write_timeline
+from speechnet.inference.windows import Windows, summarise, write_timeline
 
 Speakers = Literal["one", "folder"]
 """Who speaks: one person in all recordings, or one in each folder."""
@@ -31,51 +29,42 @@ Answer = Mapping[str, Prediction] | Excluded
 """What each model says of a recording, by its name; or why none does."""
 
 
-class Answered(NamedTuple):
-    """A recording's answer.
-
-    Attributes:
-        name: the recording's.
-        answer: what is said of it.
-        long: whether it was taken window by window for its length.
-    """
-
-    name: str
-    answer: Answer
-    long: bool
-
-
 @dataclass(frozen=True)
 class Answerer:
     """Recognises batches of recordings.
 
     Attributes:
-        recogniser: the run.
+        predictor: the run's.
         extractor: of the run's features, from paths below the root of the file system.
         windows: of long recordings.
+        timelines: the folder for every recording's windows; None for no timelines.
         speakers: who speaks, for a run that standardises features by speaker; it takes every
             recording as a whole.
         abstain: the least probability of a label.
-        unlike: whether what is unlike the training data has a label.
+        unlike: whether recordings unlike the training data have labels.
     """
 
-    recogniser: Predictor
+    predictor: Predictor
     extractor: CorpusExtractor
     windows: Windows
+    timelines: Path | None
     speakers: Speakers | None
     abstain: float
-    unlike: Unlike = "keep"
+    unlike: Unlike
 
-    def answer(self, batch: Sequence[Recording], *, first: int, skip: int) -> Iterator[Answered]:
+    def answer(
+        self, batch: Sequence[Recording], *, first: int, skip: int
+    ) -> Iterator[tuple[Recording, Answer, bool]]:
         """Recognise some recordings; those that are taken as a whole all at once.
 
         Args:
             batch: the recordings.
             first: the place of the first among all, counted from 0, for the timelines' names.
-            skip: so many at the beginning need no answer.
+            skip: how many at the beginning need no answer.
 
         Yields:
-            Each one's answer, in their order.
+            Each recording in order, its answer, and whether it was taken window by window for its
+            length.
 
         Raises:
             DataError: features are standardised by speaker, and one has a single recording.
@@ -85,11 +74,11 @@ class Answerer:
         answers = self._whole([r for r in batch if r.name not in long and r.refused is None])
         for place, recording in enumerate(batch[skip:], first + skip + 1):
             answer = recording.refused or answers.get(recording.name)
-            drawn = self.windows.timelines is not None and recording.whole
+            drawn = self.timelines is not None and recording.whole
             if answer is None or (drawn and not isinstance(answer, Excluded)):
                 mean = self._mean(recording, place)
                 answer = mean if answer is None else answer
-            yield Answered(recording.name, answer, long=recording.name in long)
+            yield recording, answer, recording.name in long
 
     def _is_long(self, recording: Recording) -> bool:
         if self.speakers or recording.refused or not recording.whole:
@@ -100,20 +89,24 @@ class Answerer:
         """Answers from features of whole recordings, cached like all others."""
         if not recordings:
             return {}
+        table = pd.DataFrame(
+            [(r.path, r.start, r.end) for r in recordings],
+            index=pd.Index([r.name for r in recordings], dtype=object),
+            columns=["path", "start", "end"],
+            dtype=object,  # no other holds names that are not UTF-8
+        )
         extraction = self.extractor.extract(
-            _table(recordings), keep_duplicates=True, channels=[r.channel for r in recordings]
+            table, keep_duplicates=True, channels=[r.channel for r in recordings]
         )
         refused = extraction.excluded.itertuples(index=False)
         answers: dict[str, Answer] = {file: Excluded(why, more) for file, why, more in refused}
         files, features = extraction.index, extraction.features
-        if self.speakers:
-            who = _who(files, self.speakers)
-            _check_enough(who)
-            features = by_speaker(features, who)
         if not files:
             return answers
+        if self.speakers:
+            features = by_speaker(features, _who(files, self.speakers))
         channels = extraction.statistics[["channel_taken", "channel_correlation"]]
-        found = self.recogniser.recognise(
+        found = self.predictor.recognise(
             features,
             extraction.statistics["bandwidth"].tolist(),
             notes=[channel_notes(*measured) for measured in channels.itertuples(index=False)],
@@ -123,53 +116,38 @@ class Answerer:
         return answers | dict(zip(files, found, strict=True))
 
     def _mean(self, recording: Recording, place: int) -> Answer:
-        """The mean over a recording's windows, which are written where that is asked for."""
-        recogniser, windows = self.recogniser, self.windows
+        """The mean over a recording's windows, which are written where there are timelines."""
+        predictor, path = self.predictor, Path(recording.path)
         try:
             with working(f"{recording.name}, window by window"):
-                timeline = timeline_of_file(
-                    recogniser,
-                    Path(recording.path),
-                    window=windows.window,
-                    hop=windows.hop,
+                timeline = predictor.timeline_of_file(
+                    path,
+                    window=self.windows.length,
+                    hop=self.windows.hop,
                     abstain=self.abstain,
                     channel=recording.channel,
                     unlike=self.unlike,
                 )
-                audio = recogniser.run.config.data.audio
                 single = recording.channel is not None
-                notes = () if single else notes_of(Path(recording.path), audio)
-            if windows.timelines is not None:
+                notes = () if single else notes_of(path, predictor.run.config.data.audio)
+            if self.timelines is not None:
                 write_timeline(
-                    windows.timelines,
-                    timeline,
-                    recogniser.targets,
-                    name=recording.name,
-                    number=place,
+                    self.timelines, timeline, predictor.targets, name=recording.name, number=place
                 )
             return summarise(
-                timeline,
-                recogniser.targets,
-                abstain=self.abstain,
-                unlike=self.unlike,
-                notes=notes,
+                timeline, predictor.targets, abstain=self.abstain, unlike=self.unlike, notes=notes
             )
         except Excluded as why:
             return why
 
 
-def _table(recordings: Sequence[Recording]) -> pd.DataFrame:
-    """Recordings as a corpus table, without labels."""
-    index = pd.Index([r.name for r in recordings], name="file", dtype=object)
-    table = pd.DataFrame(dict.fromkeys(CORPUS_COLUMNS), index=index)
-    table["path"] = pd.Series([r.path for r in recordings], index=index, dtype=object)
-    table["start"] = [r.start for r in recordings]
-    table["end"] = [r.end for r in recordings]
-    return table
+def _who(files: Sequence[str], speakers: Speakers) -> list[str]:
+    """Who speaks in each file.
 
-
-def _check_enough(who: Sequence[str]) -> None:
-    """One recording standardised by itself is zero in every feature, and says nothing."""
+    Raises:
+        DataError: a speaker has one recording: standardised by itself it is zero in every feature.
+    """
+    who = ["" if speakers == "one" else str(PurePath(file).parent) for file in files]
     alone = [name for name, count in Counter(who).items() if count == 1]
     if alone:
         where = f" in {', '.join(alone[:5])}" if any(alone) else ""
@@ -177,8 +155,4 @@ def _check_enough(who: Sequence[str]) -> None:
             f"there is a single recording of a speaker{where}; this run standardises features by "
             "speaker and needs several of each, the more the better"
         )
-
-
-def _who(files: Sequence[str], speakers: Speakers) -> list[str]:
-    """Who speaks in each file."""
-    return ["" if speakers == "one" else str(PurePath(file).parent) for file in files]
+    return who

@@ -1,20 +1,20 @@
-"""What is to be recognised: files, folders, patterns and lists, every recording under one name.
+"""What is to be recognised: files, folders, patterns and lists, each recording under one name.
 
 Conventions:
-    A recording's name is its path as it was given, made printable; what lies below a folder has the
-    folder's name in front, a part of a recording ``#t=start,end`` behind (W3C Media Fragments URI
-    1.0, section 4.2.1), one of its channels ``#channel=0`` or ``#t=start,end&channel=0``. A name
-    stands in the list once, where it was first given.
+    A recording's name is its path as it was given, made printable. A file found below a folder has
+    the folder's name in front; a part of a recording has ``#t=start,end`` behind it (W3C Media
+    Fragments URI 1.0, section 4.2.1), one of its channels ``#channel=0`` or
+    ``#t=start,end&channel=0``. A name is in the list once, where it was first given.
 
-    ``*``, ``?``, ``[...]`` and ``**`` make a pattern of a path that isn't there as it stands. What
-    matches counts as if it had been given by itself; as in a shell nothing hidden matches unless
-    the pattern says so, and ``**`` follows no links to folders.
+    ``*``, ``?``, ``[...]`` and ``**`` make a pattern of a path that doesn't exist as it stands.
+    What matches counts as if it had been given by itself; as in a shell nothing hidden matches
+    unless the pattern says so, and ``**`` follows no links to folders.
 
-    In a table (``.csv`` or ``.tsv``) the column ``file`` names a recording, ``start`` and ``end``
-    optionally a part of it, in the time formats of ``csv_table``. A path of another machine,
-    or with another ending than the recording has here, is found all the same. Any other list has a
-    path on each line, as has the standard input, named ``-``; there zero bytes may stand for the
-    line ends (``find -print0``).
+    In a table (``.csv`` or ``.tsv``) the column ``file`` names a recording, and ``start`` and
+    ``end`` optionally a part of it, in the time formats of ``csv_table``. A path of another
+    machine, or with another ending than the recording has here, is found all the same. Any other
+    list has a path on each line, and so has the standard input, named ``-``; zero bytes may
+    separate the paths instead (``find -print0``).
 """
 
 from __future__ import annotations
@@ -51,10 +51,10 @@ class Recording:
     Attributes:
         name: unique, printable.
         path: absolute, as the operating system needs it.
-        start: where the part begins, in seconds; NaN for the beginning.
-        end: where the part ends, in seconds; NaN for the end.
+        start: of the part, in seconds; NaN for the beginning.
+        end: of the part, in seconds; NaN for the end.
         refused: why it can't be used, where that is known already.
-        channel: the only one that is meant, counted from 0; None for all, mixed as the run does.
+        channel: the only one to recognise, from 0; None for all, mixed as the run does.
     """
 
     name: str
@@ -66,22 +66,22 @@ class Recording:
 
     @property
     def whole(self) -> bool:
-        """Whether it is all of a file."""
+        """Whether it is the whole file."""
         return math.isnan(self.start) and math.isnan(self.end)
 
 
 def gather(
     given: Sequence[str | Path], manifest: Path | None = None
 ) -> tuple[list[Recording], list[str]]:
-    """Find everything that was asked for. Only names are looked at, no recording is opened.
+    """Find everything that was asked for, by names alone: no recording is opened.
 
     Args:
         given: files, folders and patterns; the text ``-`` reads a list from the standard input.
         manifest: a table or a list; its paths are relative to the folder it lies in.
 
     Returns:
-        The recordings in the order they were given, those of a folder or a pattern sorted; and what
-        a user should know, in words. What isn't there is among the recordings.
+        The recordings in the order they were given, those of a folder or a pattern sorted, and
+        remarks for the user. A file that doesn't exist is among the recordings.
 
     Raises:
         DataError: a pattern without a match, a list that can't be read or names nothing, or no
@@ -116,30 +116,29 @@ class _Gathered:
 
     def add_given(self, path: Path) -> None:
         """A file, all below a folder, or whatever a pattern matches."""
-        if os.path.exists(path) or not _is_pattern(path):  # noqa: PTH110 - too long a name raises
-            self.add_path(path, path)
-            return
-        matches = sorted(_matches(path))
-        if not matches:
-            raise DataError(f"nothing matches the pattern {printable(str(path))!r}")
+        matches = [path]
+        is_pattern = any(mark in str(path) for mark in "*?[")
+        if is_pattern and not os.path.exists(path):  # noqa: PTH110 - too long a name raises
+            matches = sorted(_matches(path))
+            if not matches:
+                raise DataError(f"nothing matches the pattern {printable(str(path))!r}")
         for match in matches:
             self.add_path(match, match)
 
     def add_path(self, shown: Path, path: Path) -> None:
-        """A file or all below a folder, under the name that is shown of it."""
+        """A file or all below a folder, under the name to show."""
         name, whole = printable(str(shown)), str(path.absolute())
         if not os.path.isdir(path):  # noqa: PTH112 - too long a name is no folder, no OSError
             self.add(Recording(name, whole))
             return
         found = discover(path.resolve())
-        rows: list[tuple[str, str, Excluded | None]] = [
-            (inner, inside, None) for inner, inside in found.files.items()
-        ]
-        rows += [(inner, inner, Excluded(why, more)) for inner, why, more in found.excluded]
-        for inner, inside, refused in sorted(rows, key=lambda row: row[0]):
-            self.add(Recording(f"{name}/{inner}", f"{whole}/{inside}", refused=refused))
+        refused = {inner: Excluded(why, more) for inner, why, more in found.excluded}
+        paths = found.files | {inner: inner for inner in refused}
+        for inner in sorted(paths):
+            full = f"{whole}/{paths[inner]}"
+            self.add(Recording(f"{name}/{inner}", full, refused=refused.get(inner)))
         self.notes += [f"{name}: {note}" for note in found.notes]
-        if not rows:
+        if not paths:
             self.notes.append(f"{name} holds {NO_AUDIO}")
 
     def add_list(self, text: bytes, folder: Path, where: str) -> None:
@@ -153,11 +152,7 @@ class _Gathered:
 
 
 def by_channel(recordings: Sequence[Recording]) -> list[Recording]:
-    """Each channel as a recording of its own, where there are several.
-
-    Args:
-        recordings: their headers are read.
-    """
+    """Each channel as a recording of its own, where a file's header says that it has several."""
     found: list[Recording] = []
     for recording in recordings:
         count = 1 if recording.refused else header(Path(recording.path)).channels
@@ -188,10 +183,14 @@ def _add_manifest(gathered: _Gathered, manifest: Path) -> None:
         )
     names = [row["file"] or "" for row in sheet.rows]
     sheet.refuse([n.casefold() in MISSING for n in names], "file is empty; name the recording")
-    find = _Finder(manifest.parent, names)
-    gathered.notes += find.notes
+    folder = manifest.parent
+    machine = OtherMachine(names, lambda name: _there(folder / name) is not None)
+    if machine.folder:
+        shown = printable(machine.folder)
+        gathered.notes.append(f"the table's paths begin with {shown}; read as its folder")
     for name, start, end in zip(names, *sheet.parts("start", "end"), strict=True):
-        path = find.path(name)
+        found = (_there(folder / spelling) for spelling in (name, *machine.spellings(name)))
+        path = next(filter(None, found), folder / name)
         if np.isnan(start) and np.isnan(end):
             gathered.add_path(Path(name), path)
         else:
@@ -199,40 +198,21 @@ def _add_manifest(gathered: _Gathered, manifest: Path) -> None:
             gathered.add(Recording(shown, str(path.absolute()), start, end))
 
 
-class _Finder:
-    """Finds what a table names, from the table's folder."""
-
-    def __init__(self, folder: Path, names: Sequence[str]) -> None:
-        self._folder = folder
-        self._machine = OtherMachine(names, lambda name: self._there(name) is not None)
-        shown = printable(self._machine.folder)
-        self.notes = [f"the table's paths begin with {shown}; read as its folder"] if shown else []
-
-    def path(self, name: str) -> Path:
-        """The recording's path; as it is named, if it isn't there."""
-        spellings = (name, *self._machine.spellings(name))
-        found = (self._there(spelling) for spelling in spellings)
-        return next((path for path in found if path), self._folder / name)
-
-    def _there(self, name: str) -> Path | None:
-        path = self._folder / name
-        if os.path.exists(path):  # noqa: PTH110 - too long a name is none
-            return path
-        other = of_another_ending(str(path))
-        return Path(other) if other else None
-
-
-def _is_pattern(path: Path) -> bool:
-    return any(mark in str(path) for mark in "*?[")
+def _there(path: Path) -> Path | None:
+    """The path, or the recording beside it that has another ending; None if neither exists."""
+    if os.path.exists(path):  # noqa: PTH110 - too long a name is none
+        return path
+    other = of_another_ending(str(path))
+    return Path(other) if other else None
 
 
 def _matches(pattern: Path) -> Iterator[Path]:
     root = Path(pattern.anchor)
     asked = [*pattern.relative_to(root).parts]
-    if asked[-1] == "**":  # without files, or with them, as the version of Python has it
+    if asked[-1] == "**":  # some versions of Python match files, others don't
         asked.append("*")
     try:
-        # The one of Python's ways to match that doesn't go round in circles of links.
+        # Unlike glob.glob, it doesn't go round in circles of links.
         found = list(root.glob("/".join(asked)))
     except ValueError as error:  # such as a**b
         raise DataError(f"{printable(str(pattern))!r} is no pattern: {error}") from error

@@ -1,7 +1,7 @@
-"""A CSV that grows while recordings are recognised, and is taken up again after a crash.
+"""A CSV that grows while recordings are recognised, and is continued after a crash.
 
-While it grows, ``<out>.part`` holds whole rows and ``<out>.part.json`` says what they come from;
-both become ``<out>`` at the end, which replaces a table that stands there whole or not at all.
+While it grows, ``<out>.part`` holds whole rows and ``<out>.part.json`` says what they come from.
+At the end ``<out>.part`` becomes ``<out>``, which replaces an older table whole or not at all.
 ``<out>.part.lock`` keeps a second process away.
 """
 
@@ -15,11 +15,10 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, nullcontext
 from itertools import groupby
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple, TextIO
 
 import filelock
 
@@ -30,18 +29,15 @@ from speechnet.core.reading import open_regular, parse_json, read_regular
 from speechnet.core.safe_text import from_cell, printable, to_cell, visible
 from speechnet.core.types import Targets
 from speechnet.experiment.run_location import check_writable
-from speechnet.inference.prediction import UNLIKE, UNSURE, Prediction, unlike_as_word
+from speechnet.inference.prediction import UNLIKE, UNSURE, Prediction, answer_columns
 
 _BEGUN: Final = "begun"
-"""When rows began to be read from recordings, in nanoseconds since 1970."""
+"""When recordings began to be read for the rows, in nanoseconds since 1970."""
 
 
 def columns_of(targets: Targets) -> list[str]:
-    """The header: what ``recognise`` has for columns."""
-    columns = [*ANSWER_BEGINS]
-    for target, classes in targets.items():
-        columns += [target, *(f"{target}_{name}" for name in classes)]
-    return [*columns, *ANSWER_ENDS]
+    """The header: the columns of ``recognise``."""
+    return [*ANSWER_BEGINS, *answer_columns(targets), *ANSWER_ENDS]
 
 
 def rows_of(
@@ -51,39 +47,50 @@ def rows_of(
     if isinstance(answer, Excluded):
         detail = " ".join(answer.detail.split())  # a row is a line
         return [[name, *[""] * (len(columns_of(targets)) - 3), detail, answer.reason]]
-    rows = []
-    for model, said in answer.items():
-        cells = [name, model]
-        for target, label in said.labels.items():
-            cells += [label or "", *(f"{p:.6f}" for p in said.probabilities[target].values())]
-        rows.append([*cells, *_news(said), " ".join(said.notes), said.reason])
-    return rows
-
-
-def _news(said: Prediction) -> list[str]:
-    """How unlike the training data a recording is; empty where that isn't known."""
     return [
-        "" if math.isnan(said.novelty) else f"{said.novelty:.3f}",
-        unlike_as_word(said.novelty),
-        said.far,
-        "" if math.isnan(said.bandwidth) else f"{said.bandwidth:.0f}",
+        [
+            name,
+            model,
+            *(cell if isinstance(cell, str) else f"{cell:.6f}" for cell in said.answers),
+            _number(said.novelty, ".3f"),
+            said.unlike_as_word,
+            said.far,
+            _number(said.bandwidth, ".0f"),
+            " ".join(said.notes),
+            said.reason,
+        ]
+        for model, said in answer.items()
     ]
 
 
+def _number(value: float, digits: str) -> str:
+    return "" if math.isnan(value) else format(value, digits)
+
+
+class _Kept(NamedTuple):
+    """What can be kept of a table: its first recordings and bytes; see ``Results``."""
+
+    recordings: int = 0
+    length: int = 0
+    usable: bool = False
+    changed: bool = False
+
+
 class Results:
-    """Where rows go.
+    """A table that grows.
 
     Attributes:
-        done: how many of the first recordings have had their rows from an earlier call.
-        changed: whether the rows of other recordings were found behind theirs, and dropped.
+        done: how many of the first recordings have rows from an earlier call.
+        changed: whether rows of other recordings followed theirs, and were dropped.
         usable: whether any recording could be recognised so far.
     """
 
-    def __init__(self, *, done: int = 0, changed: bool = False, usable: bool = False) -> None:
-        self.done, self.changed, self.usable = done, changed, usable
+    def __init__(self, file: TextIO, path: Path | None, kept: _Kept) -> None:
+        self.done, self.changed, self.usable = kept.recordings, kept.changed, kept.usable
+        self._file, self._path = file, path
 
     def append(self, rows: Sequence[Sequence[str]]) -> None:
-        """Add rows, so that they outlast this process.
+        """Add rows; in a file they survive a crash of the machine.
 
         Args:
             rows: cells as in the header.
@@ -92,32 +99,11 @@ class Results:
             StorageError: no space left.
         """
         self.usable = self.usable or any(_is_usable(cells) for cells in rows)
-        self._write(_as_text(rows))
-
-    def _write(self, text: str) -> None:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-
-
-class _Kept(Results):
-    """Rows in a file."""
-
-    def __init__(self, path: Path, found: _Found) -> None:
-        super().__init__(done=found.recordings, changed=found.changed, usable=found.usable)
-        self._path = path
-        with storage_errors(path):
-            self._file = path.open("r+b" if path.exists() else "x+b")
-            self._file.truncate(found.length)
-            self._file.seek(found.length)
-
-    def _write(self, text: str) -> None:
-        with storage_errors(self._path):
-            self._file.write(text.encode())
+        with storage_errors(self._path) if self._path else nullcontext():
+            self._file.write(_as_text(rows))
             self._file.flush()
-            os.fsync(self._file.fileno())
-
-    def close(self) -> None:
-        self._file.close()
+            if self._path:
+                os.fsync(self._file.fileno())
 
 
 @contextmanager
@@ -130,7 +116,7 @@ def open_results(
     models: Sequence[str],
     paths: Sequence[str] | None = None,
 ) -> Iterator[Results]:
-    """Begin a table, or go on with one; it is finished when the block ends without an error.
+    """Begin a table, or continue one; it is finished when the block ends without an error.
 
     Args:
         out: the file; None for stdout.
@@ -138,39 +124,45 @@ def open_results(
             one the reason.
         settings: everything that decides what the rows say, as plain types.
         names: the recordings, in the order of the rows.
-        models: the models that have a row for each recording, in order; one that is excluded has a
-            single row, without a model.
-        paths: where the recordings lie; rows from one on that changed since are dropped.
+        models: the models that have a row for each recording, in order; a recording that is
+            excluded has a single row, without a model.
+        paths: of the recordings' files; rows from the first one on that changed since are dropped.
 
     Raises:
         ConfigError: rows of other settings are there, or another process is writing them.
-        StorageError: no space, no permission, or no file where ``out`` is.
+        StorageError: no space, no permission, or something other than a file at ``out``.
     """
     if out is None:
-        printed = Results()
+        printed = Results(sys.stdout, None, _Kept())
         printed.append([columns])
         yield printed
         return
-    _check_place(out)
+    check_writable(out.parent)
+    if out.exists() and not out.is_file():  # a device would be replaced by the table
+        what = "is a folder" if out.is_dir() else "is no file"
+        raise StorageError(f"--out {printable(str(out))} {what}; name a file to write or replace")
     part, about, lock = (out.with_name(f"{out.name}.part{end}") for end in ("", ".json", ".lock"))
     with storage_errors(out):
         out.parent.mkdir(parents=True, exist_ok=True)
     with _alone(lock, out):
-        found = _Found()
+        kept = _Kept()
         if part.exists():
             begun = _check_same(part, about, settings)
-            found = _find(part, columns, names, models, _unchanged(names, paths, begun))
-        with storage_errors(about):
+            kept = _find(part, columns, names, models, _unchanged(names, paths, begun))
+        with storage_errors(part):
             # What is kept is as it was until now, and all that follows is read from now on.
             content = {**settings, _BEGUN: time.time_ns()}
             write_whole(about, json.dumps(content, indent=1).encode())
-        rows = _Kept(part, found)
+            file = part.open("a", encoding="utf-8", newline="")
+            file.truncate(kept.length)
         try:
-            if not found.length:
+            rows = Results(file, part, kept)
+            if not kept.length:
                 rows.append([columns])
             yield rows
         finally:
-            rows.close()
+            with storage_errors(part):
+                file.close()
         with storage_errors(out):
             part.replace(out)
             sync_folder(out.parent)
@@ -178,49 +170,38 @@ def open_results(
     lock.unlink(missing_ok=True)
 
 
-def _check_place(out: Path) -> None:
-    check_writable(out.parent)
-    if out.exists() and not out.is_file():  # a device would be replaced by the table
-        what = "is a folder" if out.is_dir() else "is no file"
-        raise StorageError(f"--out {printable(str(out))} {what}; name a file to write or replace")
-
-
-@contextmanager
-def _alone(lock: Path, out: Path) -> Iterator[None]:
-    held = filelock.FileLock(lock)
+def _alone(lock: Path, out: Path) -> filelock.AcquireReturnProxy:
+    """The lock, held until the ``with`` block ends."""
     try:
         with storage_errors(lock):
-            held.acquire(timeout=0)
+            return filelock.FileLock(lock).acquire(timeout=0)
     except filelock.Timeout as error:
         raise ConfigError(
             f"another process is writing {printable(str(out))}; wait for it, or choose another "
             "--out"
         ) from error
-    try:
-        yield
-    finally:
-        held.release()
 
 
 def _check_same(part: Path, about: Path, settings: Mapping[str, object]) -> int:
-    """When the rows were begun; those that would have come out otherwise are refused."""
+    """When the rows were begun; rows of other settings are refused."""
     shown = printable(str(part))
     try:
         then = parse_json(read_regular(about))
+        if not isinstance(then, dict):
+            raise ValueError
     except (OSError, ValueError) as error:
         raise ConfigError(
             f"{shown} is there, but nothing says what its rows come from; delete it, or choose "
             "another --out"
         ) from error
     for key, now in json.loads(json.dumps(settings)).items():
-        before = then.get(key) if isinstance(then, dict) else None
-        if before != now:
+        if then.get(key) != now:
             raise ConfigError(
-                f"{shown} holds the rows of another command, which was stopped ({key}: {before!r}, "
-                f"now {now!r}); give that command again, delete the file, or choose another --out"
+                f"{shown} holds the rows of another command, which was stopped ({key}: "
+                f"{then.get(key)!r}, now {now!r}); give that command again, delete the file, or "
+                "choose another --out"
             )
-    begun = then.get(_BEGUN)
-    return begun if isinstance(begun, int) else 0
+    return int(then.get(_BEGUN, 0))
 
 
 def _unchanged(names: Sequence[str], paths: Sequence[str] | None, begun: int) -> int:
@@ -235,24 +216,14 @@ def _unchanged(names: Sequence[str], paths: Sequence[str] | None, begun: int) ->
     return len(names)
 
 
-@dataclass(frozen=True)
-class _Found:
-    """What of a table can be kept: its first rows and their length in bytes; see ``Results``."""
-
-    recordings: int = 0
-    usable: bool = False
-    length: int = 0
-    changed: bool = False
-
-
 def _find(
     part: Path, columns: Sequence[str], names: Sequence[str], models: Sequence[str], unchanged: int
-) -> _Found:
-    """All rows up to the first that is torn or amiss, or of a recording that changed."""
+) -> _Kept:
+    """All rows up to the first that is torn or wrong, or of a recording that changed."""
     with open_regular(part) as file:
         if file.readline() != _as_text([columns]).encode():
-            return _Found()
-        recordings, usable, length, changed = 0, False, file.tell(), False
+            return _Kept()
+        recordings, length, usable, changed = 0, file.tell(), False, False
         for name, group in groupby(_rows(file, len(columns)), key=lambda row: row[0][0]):
             rows = list(group)
             changed = recordings == unchanged or name != names[recordings]
@@ -261,12 +232,12 @@ def _find(
             recordings += 1
             usable = usable or _is_usable(rows[0][0])
             length += sum(size for _, size in rows)
-    return _Found(recordings, usable, length, changed)
+    return _Kept(recordings, length, usable, changed)
 
 
 def _rows(file: io.BufferedReader, width: int) -> Iterator[tuple[list[str], int]]:
     """The cells of each row and its length in bytes, up to one that is torn."""
-    for line in file:  # no cell holds a line's end: names are printable
+    for line in file:  # no cell holds a line end: names are printable
         cells = [*map(from_cell, next(csv.reader([line.decode(errors="replace")]), []))]
         if not line.endswith(b"\n") or len(cells) != width:
             return

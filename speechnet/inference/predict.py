@@ -26,17 +26,19 @@ from speechnet.experiment.parallel import parallel
 from speechnet.experiment.run_location import check_writable
 from speechnet.experiment.saved_run import BEST, SavedRun
 from speechnet.features.extraction.extract import CorpusExtractor
-from speechnet.inference.batch_predict import Answered, Answerer, Speakers
+from speechnet.inference.batch_predict import Answer, Answerer, Speakers
 from speechnet.inference.inputs import Recording, by_channel, gather
 from speechnet.inference.output import Results, columns_of, open_results, rows_of
 from speechnet.inference.prediction import Unlike, check_abstain
 from speechnet.inference.predictor import Predictor
-from speechnet.inference.timelines import Windowing, Windows
+from speechnet.inference.windows import Windows
 from speechnet.report.terminal import excluded_table
 
 _SMALLEST: Final = 64
 _LARGEST: Final = 1024
-"""Recordings of a batch: features of so many are in memory."""
+"""Recordings of a batch: the features of so many are in memory."""
+
+_REMEDIES: Final = {"channels_differ": ". They were mixed; --channels each takes them apart"}
 
 
 def recognise(
@@ -49,25 +51,28 @@ def recognise(
     manifest: Path | None = None,
     abstain: float = 0.0,
     unlike: Unlike = "keep",
-    windowing: Windowing | None = None,
+    long: float | None = 20.0,
+    window: float | None = None,
+    hop: float | None = None,
+    timeline: Path | None = None,
     each_channel: bool = False,
 ) -> None:
     """Recognise recordings with a finished run.
 
     Columns of the CSV: file, model; for each target the likeliest class, then the probability of
     every class as ``<target>_<class>``; novelty, unlike, far and bandwidth (Hz), as
-    ``speechnet.inference.prediction.Prediction`` has them; notes, codes of
-    ``NOTES`` between blanks; reason. The rows stand in the order of the recordings,
-    those of a recording's models together. A recording that can't be used has its reason code and
-    nothing else. A name or a label that a spreadsheet would take for a formula has an apostrophe
-    before it; see ``speechnet.core.safe_text``.
+    ``speechnet.inference.prediction.Prediction`` has them; notes, codes of ``NOTES`` between
+    blanks; reason. The rows are in the order of the recordings, those of a recording's models
+    together. A recording that can't be used has its reason code, and what was found in its notes.
+    Names and labels that a spreadsheet would take for a formula have an apostrophe before them; see
+    ``speechnet.core.safe_text``.
 
-    A recording longer than ``windowing`` says has the mean probabilities of its windows; those that
-    can't be used, such as silence, don't count. A part of a recording is always taken as a whole.
+    A long recording has the mean probabilities of its windows; windows that can't be used, such as
+    silence, don't count. A part of a recording is always taken as a whole.
 
-    With ``out`` the rows are kept as they come, and the same command again goes on behind them.
-    Beside the names of all recordings no more is in memory than a batch of their features needs;
-    where the run standardises features by speaker, those of all recordings are.
+    With ``out`` the rows are kept as they come, and the same command continues after them.
+    Apart from the names of all recordings, the memory holds the features of one batch; where the
+    run standardises features by speaker, those of all recordings.
 
     Args:
         run_path: the run folder.
@@ -80,9 +85,12 @@ def recognise(
         manifest: a list of recordings; see ``speechnet.inference.inputs``.
         abstain: where a target's likeliest class has a lower probability, its label is empty and
             the reason is ``unsure``.
-        unlike: ``abstain`` for no label either where a recording is unlike the training data; its
-            reason is ``unlike``.
-        windowing: which recordings are taken window by window; by default those of over 20 s.
+        unlike: ``abstain`` for no label where a recording is unlike the training data; its reason
+            is ``unlike``.
+        long: recordings of more seconds are taken window by window; see ``Windows.of``.
+        window: seconds of a window.
+        hop: seconds from the start of one window to the start of the next.
+        timeline: a folder for the windows of every recording, long or not.
         each_channel: take each channel of a recording as one of its own, such as the two ends of a
             call; their names end in ``#channel=0`` and so on.
 
@@ -90,13 +98,13 @@ def recognise(
         SpeechnetError: the run, the command or the disk is at fault, or not one of the recordings
             can be used.
     """
-    windowing = windowing or Windowing()
     check_abstain(abstain)
     run = SavedRun(run_path)
-    _check_speakers(run, speakers, windowing)
-    windows = windowing.within(run.config.data.audio)
-    if windows.timelines is not None:
-        check_writable(windows.timelines)
+    data = run.config.data
+    _check_speakers(run, speakers, timeline)
+    windows = Windows.of(data.audio, length=window, hop=hop, longer_than=long)
+    if timeline is not None:
+        check_writable(timeline)
     run.choose(model)  # a name that isn't there is noticed before a list is read
     recordings, notes = gather(given, manifest)
     for note in notes:
@@ -105,38 +113,22 @@ def recognise(
         with working("reading headers"):
             recordings = by_channel(recordings)
     with working("reading the run"):
-        recogniser = Predictor(run, model=model)
-    recogniser.check_unlike(unlike)
+        predictor = Predictor(run, model=model)
+    predictor.check_unlike(unlike)
     if model == BEST:
         best = run.best()
         say(f"Model: {best.model}, {best.reason}")
-    data = run.config.data
-    names = [recording.name for recording in recordings]
     with (
         CorpusExtractor(
             Path("/"), data.recipe, cache_dir=data.cache, device="auto", progress=file_progress
         ) as extractor,
-        open_results(
-            out,
-            columns_of(run.targets),
-            _settings(
-                answerer := Answerer(recogniser, extractor, windows, speakers, abstain, unlike)
-            ),
-            names=names,
-            paths=[recording.path for recording in recordings],
-            models=recogniser.models,
-        ) as results,
-        parallel(run.config.parallel) if len(names) > 1 else nullcontext(),
-        _counted(len(names) - results.done, printed=out is None) as advance,
+        parallel(run.config.parallel) if len(recordings) > 1 else nullcontext(),
     ):
-        _say_done(results, len(names))
-        met = _work_off(recordings, answerer, results, advance)
-    met.say(run, windows, len(names), labelled=unlike != "abstain")
-    if not results.usable:
+        answerer = Answerer(predictor, extractor, windows, timeline, speakers, abstain, unlike)
+        met = _write_rows(recordings, answerer, out)
+    met.say(run, windows, len(recordings), labelled=unlike != "abstain")
+    if not met.usable:
         raise DataError("none of the recordings can be used; the reason stands in the row of each")
-
-
-_REMEDIES: Final = {"channels_differ": ". They were mixed; --channels each takes them apart"}
 
 
 @dataclass
@@ -144,33 +136,34 @@ class _Met:
     """What deserves a word at the end.
 
     Attributes:
-        excluded: what couldn't be used.
+        usable: whether any recording could be recognised, by an earlier call included.
         averaged: how many recordings have the mean over their windows.
-        remarks: the recordings that have a note, by its code.
-        news: of the others novelty, what lies far and bandwidth.
+        remarks: the names of the recordings that have a note, by its code.
+        news: novelty, far and bandwidth of each recording that could be used.
     """
 
+    usable: bool
     excluded: list[ExcludedRow] = field(default_factory=list)
     averaged: int = 0
     remarks: dict[str, list[str]] = field(default_factory=dict)
     news: list[tuple[float, str, float]] = field(default_factory=list)
 
-    def note(self, answered: Answered) -> None:
-        if isinstance(answered.answer, Excluded):
-            why = answered.answer
-            self.excluded.append((answered.name, why.reason, why.detail))
-        else:
-            self.averaged += answered.long
-            one = next(iter(answered.answer.values()))
-            self.news.append((one.novelty, one.far, one.bandwidth))
-            for code in one.notes:
-                self.remarks.setdefault(code, []).append(answered.name)
+    def note(self, name: str, answer: Answer, *, long: bool) -> None:
+        if isinstance(answer, Excluded):
+            self.excluded.append((name, answer.reason, answer.detail))
+            return
+        self.usable = True
+        self.averaged += long
+        one = next(iter(answer.values()))
+        self.news.append((one.novelty, one.far, one.bandwidth))
+        for code in one.notes:
+            self.remarks.setdefault(code, []).append(name)
 
     def say(self, run: SavedRun, windows: Windows, total: int, *, labelled: bool) -> None:
         if self.averaged:
             say(
                 f"Longer than {windows.longer_than:g} s, and the mean over windows of "
-                f"{windows.window:g} s: {self.averaged:,} of {counted(total, 'recording')}"
+                f"{windows.length:g} s: {self.averaged:,} of {counted(total, 'recording')}"
             )
         for code, names in self.remarks.items():
             what = f"{counted(len(names), 'recording')} with {NOTES[code]}"
@@ -184,32 +177,41 @@ class _Met:
             say(words, style="yellow")
 
 
-def _work_off(
-    recordings: Sequence[Recording],
-    answerer: Answerer,
-    results: Results,
-    advance: Callable[[int], None],
-) -> _Met:
+def _write_rows(recordings: Sequence[Recording], answerer: Answerer, out: Path | None) -> _Met:
     """Add the rows of all recordings that have none yet.
 
-    The batches are the same wherever an earlier call stopped: linear algebra rounds by how many
-    rows there are, and the table would tell.
+    The batches are the same wherever an earlier call stopped: linear algebra rounds differently
+    with another number of rows, and the table would show it.
     """
-    met, done = _Met(), results.done
-    batches = [(0, len(recordings))] if answerer.speakers else _batches(len(recordings))
-    for first, end in batches:
-        if end <= done:
-            continue
-        rows: list[list[str]] = []
-        skip = max(done - first, 0)
-        for answered in answerer.answer(recordings[first:end], first=first, skip=skip):
-            met.note(answered)
-            rows += rows_of(answered.name, answered.answer, answerer.recogniser.targets)
-            if answered.long or answerer.windows.timelines:  # it took its time, and isn't cached
-                results.append(rows)
-                rows = []
-            advance(1)
-        results.append(rows)
+    total, targets = len(recordings), answerer.predictor.targets
+    batches = [(0, total)] if answerer.speakers else _batches(total)
+    with (
+        open_results(
+            out,
+            columns_of(targets),
+            _settings(answerer),
+            names=[recording.name for recording in recordings],
+            paths=[recording.path for recording in recordings],
+            models=answerer.predictor.models,
+        ) as results,
+        _counted(total - results.done, printed=out is None) as advance,
+    ):
+        _say_done(results, total)
+        met = _Met(results.usable)
+        for first, end in batches:
+            if end <= results.done:
+                continue
+            rows: list[list[str]] = []
+            skip = max(results.done - first, 0)
+            answers = answerer.answer(recordings[first:end], first=first, skip=skip)
+            for recording, answer, long in answers:
+                met.note(recording.name, answer, long=long)
+                rows += rows_of(recording.name, answer, targets)
+                if long or answerer.timelines:  # it took its time, and isn't cached
+                    results.append(rows)
+                    rows = []
+                advance(1)
+            results.append(rows)
     return met
 
 
@@ -233,21 +235,21 @@ def _counted(total: int, *, printed: bool) -> Iterator[Callable[[int], None]]:
 
 
 def _settings(answerer: Answerer) -> dict[str, object]:
-    """Everything that decides on the rows; what relative names mean depends on the folder."""
-    run, windows = answerer.recogniser.run, answerer.windows
+    """Everything that decides what the rows say; what relative names mean depends on the folder."""
+    run, windows, timelines = answerer.predictor.run, answerer.windows, answerer.timelines
     return {
         "speechnet": __version__,
         "--run": printable(str(run.folder.path.resolve())),
         "run.json": hashlib.sha256(read_regular(run.folder.path / "run.json")).hexdigest(),
         "folder": printable(str(Path.cwd())),
-        "--model": answerer.recogniser.models,
+        "--model": answerer.predictor.models,
         "--speakers": answerer.speakers,
         "--abstain": answerer.abstain,
         "--unlike": answerer.unlike,
         "--long": windows.longer_than,
-        "--window": windows.window,
+        "--window": windows.length,
         "--hop": windows.hop,
-        "--timeline": None if windows.timelines is None else printable(str(windows.timelines)),
+        "--timeline": None if timelines is None else printable(str(timelines)),
     }
 
 
@@ -262,7 +264,7 @@ def _say_done(results: Results, total: int) -> None:
         )
 
 
-def _check_speakers(run: SavedRun, speakers: Speakers | None, windowing: Windowing) -> None:
+def _check_speakers(run: SavedRun, speakers: Speakers | None, timeline: Path | None) -> None:
     per_speaker = run.config.data.per_speaker
     if per_speaker and speakers is None:
         raise ConfigError(
@@ -270,7 +272,7 @@ def _check_speakers(run: SavedRun, speakers: Speakers | None, windowing: Windowi
             "per_speaker): say who speaks with --speakers one (the same person in all recordings) "
             "or --speakers folder (one person in each folder), several recordings each"
         )
-    if per_speaker and windowing.timelines is not None:
+    if per_speaker and timeline is not None:
         raise ConfigError(
             f"{run.folder.path} standardises the features of each speaker over whole recordings "
             "(data.per_speaker), and has nothing to say of a window; leave --timeline out"

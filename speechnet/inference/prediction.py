@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
-
-import numpy as np
-from numpy.typing import NDArray
 
 from speechnet.core.errors import ConfigError
 from speechnet.core.types import Float64, Targets
 
 Unlike = Literal["keep", "abstain"]
-"""Whether recordings that are unlike the training data keep their labels, or have none."""
+"""Whether recordings that are unlike the training data keep their labels or lose them."""
 
 UNSURE: Final = "unsure"
 UNLIKE: Final = "unlike"
-"""Why a label is missing: no class is likely enough; the recording is unlike the training data."""
+"""Why a label is missing: no class is likely enough, or the recording is unlike the training
+data."""
 
 
 @dataclass(frozen=True)
@@ -26,16 +24,17 @@ class Prediction:
     """What one model says of one recording.
 
     Attributes:
-        labels: by target the likeliest class, None where it is not likely enough.
-        probabilities: by target, then by class; of a target they sum to 1.
-        novelty: how far the recording's features lie from those trained on, in limits: above 1
-            for about 1 % of the recordings of an unseen speaker of the same corpus, more with few
-            training speakers (see ``speechnet.models.novelty``). NaN where the run
-            has no vectors.
-        far: which columns lie far, in words; empty where it is not unlike the training data.
-        bandwidth: where the recording's band ends, in Hz; NaN where nothing sounds.
+        labels: the likeliest class of each target, None where it is not likely enough.
+        probabilities: by target and class; those of a target sum to 1.
+        novelty: distance of the recording's features from the training data, divided by a limit:
+            above 1 for about 1 % of the recordings of an unseen speaker of the same corpus, more
+            with few training speakers (see ``speechnet.models.novelty``). NaN where the run has
+            no vectors.
+        far: the columns that lie far from the training data, in words; empty for a recording that
+            is not unlike it.
+        bandwidth: upper end of the recording's band in Hz; NaN where nothing sounds.
         reason: why a label is missing, ``unsure`` or ``unlike``; empty where none is.
-        notes: what should be known of the recording, codes of ``speechnet.core.types.NOTES``.
+        notes: remarks on the recording, codes of ``speechnet.core.types.NOTES``.
     """
 
     labels: dict[str, str | None]
@@ -51,70 +50,71 @@ class Prediction:
         """Whether the recording is unlike the training data: its labels then mean little."""
         return self.novelty > 1
 
+    @property
+    def answers(self) -> list[str | float]:
+        """The cells of ``answer_columns``; a missing label is empty."""
+        cells: list[str | float] = []
+        for target, label in self.labels.items():
+            cells += [label or "", *self.probabilities[target].values()]
+        return cells
+
+    @property
+    def unlike_as_word(self) -> str:
+        """``yes`` or ``no``; empty where the novelty is unknown."""
+        return "" if math.isnan(self.novelty) else "yes" if self.unlike else "no"
+
+
+def answer_columns(targets: Targets) -> list[str]:
+    """Columns for the label of each target and the probability of each class."""
+    answers = ((target, *class_columns(target, targets)) for target in targets)
+    return [column for columns in answers for column in columns]
+
+
+def class_columns(target: str, targets: Targets) -> list[str]:
+    """The columns of a target's probabilities, ``<target>_<class>``."""
+    return [f"{target}_{name}" for name in targets[target]]
+
 
 def recognition(
     probabilities: Mapping[str, Float64],
     targets: Targets,
     *,
     abstain: float,
-    unlike: Unlike = "keep",
-    novelty: float = math.nan,
-    far: str = "",
-    bandwidth: float = math.nan,
-    notes: tuple[str, ...] = (),
+    unlike: Unlike,
+    novelty: float,
+    far: str,
+    bandwidth: float,
+    notes: tuple[str, ...],
 ) -> Prediction:
-    """One recording's probabilities by the names of their classes.
+    """The prediction that follows from one recording's probabilities.
 
     Args:
         probabilities: by target float64 ``[k]``.
         targets: each target's ordered classes.
-        abstain: a class less likely than this is no label.
+        abstain: a label needs at least this probability.
         unlike: whether there is a label where the novelty is above 1.
-        novelty: of the recording; see ``Prediction``, as for the rest.
-        far: which columns lie far.
+        novelty: as ``Prediction`` has it, like the rest.
+        far: the columns that lie far.
         bandwidth: in Hz.
-        notes: of the recording.
+        notes: on the recording.
     """
     silent = unlike == "abstain" and novelty > 1
     labels: dict[str, str | None] = {}
     named: dict[str, dict[str, float]] = {}
     for target, classes in targets.items():
         values = probabilities[target]
-        label = likeliest(values[None], classes, abstain=abstain)[0]
-        labels[target] = None if silent else label
+        sure = not silent and values.max() >= abstain
+        labels[target] = classes[values.argmax()] if sure else None
         named[target] = dict(zip(classes, values.tolist(), strict=True))
     reason = UNLIKE if silent else UNSURE if None in labels.values() else ""
     return Prediction(labels, named, float(novelty), far, float(bandwidth), reason, notes)
-
-
-def unlike_as_word(novelty: float) -> str:
-    """Whether a recording is unlike the training data: yes, no, or nothing where it's unknown."""
-    return "" if math.isnan(novelty) else "yes" if novelty > 1 else "no"
-
-
-def likeliest(
-    probability: Float64, classes: Sequence[str], *, abstain: float
-) -> NDArray[np.object_]:
-    """The likeliest class of each row, the first of several; None where it is not likely enough.
-
-    Args:
-        probability: float64 ``[n, k]``; a row of NaN has no likeliest class.
-        classes: ``[k]``.
-        abstain: the least probability that is trusted.
-
-    Returns:
-        Strings or None, ``[n]``.
-    """
-    labels: NDArray[np.object_] = np.array(classes, dtype=object)[probability.argmax(axis=1)]
-    labels[~(probability.max(axis=1) >= abstain)] = None
-    return labels
 
 
 def check_abstain(abstain: float) -> None:
     """Refuse a threshold that is no probability.
 
     Raises:
-        ConfigError: it isn't.
+        ConfigError: it isn't between 0 and 1.
     """
     if not 0 <= abstain <= 1:
         raise ConfigError(f"abstain is {abstain}, expected a probability, 0 to 1")

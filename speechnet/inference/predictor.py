@@ -1,38 +1,46 @@
-"""Recognising sounds with a finished run, as a library."""
+"""A finished run applied to sounds in memory, as a library."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Final, get_args
 
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from speechnet.audio.blocks import Stream, stream
 from speechnet.audio.channels import channel_correlation, channel_notes, frame_powers, in_frames
-from speechnet.audio.prepare import as_rate, as_samples, check_rate, check_size, prepare
+from speechnet.audio.prepare import (
+    as_rate,
+    as_samples,
+    check_rate,
+    check_size,
+    one_channel,
+    prepare,
+)
 from speechnet.audio.signal_statistics import bandwidth
 from speechnet.core.errors import ConfigError, Excluded
-from speechnet.core.types import Features, FeatureSet, Float32, Float64, Targets
+from speechnet.core.types import Features, FeatureSet, Float32, Targets
 from speechnet.experiment.saved_run import SavedRun
 from speechnet.features.extraction.compute import compute, gather, rehearse
 from speechnet.inference.prediction import Prediction, Unlike, check_abstain, recognition
-from speechnet.inference.sliding_windows import timeline_of_samples
-from speechnet.models.novelty import Novelties
+from speechnet.inference.windows import Windows, timeline
 
 __all__ = ["Prediction", "Predictor"]
 
 _ONE_AT_A_TIME: Final = threading.Lock()
-"""Held while features are computed, by one thread of the process: the number of torch's threads,
-which is 1 meanwhile, is the whole process's."""
+"""Held while features are computed, by one thread of the process: torch's number of threads, which
+is 1 meanwhile, belongs to the whole process."""
 
 
 class Predictor:
     """A finished run whose classifiers are in memory; several threads may use it at once.
 
-    Features are computed on the CPU, by one thread of the process at a time. Nothing is kept of
-    what is recognised.
+    Features are computed on the CPU, by one thread of the process at a time. Nothing of what is
+    recognised is kept.
 
     Args:
         run: the run.
@@ -57,7 +65,7 @@ class Predictor:
             for fold in range(run.folder.info["folds"]):
                 run.fitted(name, fold)
         with _ONE_AT_A_TIME:
-            rehearse(self._recipe)  # so that the first sound need not wait for what is made once
+            rehearse(self._recipe)  # so that the first sound need not wait for one-time work
 
     def predict(
         self,
@@ -73,15 +81,15 @@ class Predictor:
         Args:
             y: samples ``[n]``, ``[n, channels]`` or ``[channels, n]``, an array, a tensor or a
                 list: floats, full scale 1, or integers of 8, 16 or 32 bits. Channels are mixed as
-                those of a file; of one of them ask by ``y[:, 0]``.
+                those of a file; give ``y[:, 0]`` for one of them.
             sr: their rate in Hz; it must be given.
             model: one of ``models``; by default the first.
-            abstain: where the likeliest class has a lower probability there is no label, 0 to 1.
-            unlike: ``abstain`` for no label either where the sound is unlike the training data.
+            abstain: a label needs at least this probability, 0 to 1.
+            unlike: ``abstain`` for no label where the sound is unlike the training data.
 
         Raises:
-            Excluded: the sound can't be used, such as one that is silent or too short. One that is
-                longer than ``data.audio.max_duration`` has a ``timeline``.
+            Excluded: the sound can't be used, such as one that is silent or too short. Use
+                ``timeline`` for one longer than ``data.audio.max_duration``.
             DataError: ``y`` or ``sr`` is of another kind.
             ConfigError: the model isn't loaded, ``abstain`` is no probability, the run doesn't know
                 what is unlike its training data, or it standardises features by speaker.
@@ -90,18 +98,28 @@ class Predictor:
         if name not in self.models:
             loaded = ", ".join(self.models)
             raise ConfigError(f"model {name} is not among those loaded ({loaded})")
-        return self._recognise(y, sr, [name], abstain, unlike)[name]
+        return self.predict_all(y, sr, models=[name], abstain=abstain, unlike=unlike)[name]
 
     def predict_all(
         self,
         y: ArrayLike,
         sr: float | None = None,
         *,
+        models: Sequence[str] | None = None,
         abstain: float = 0.0,
         unlike: Unlike = "keep",
     ) -> dict[str, Prediction]:
-        """Recognise one sound by every loaded model; see ``predict``."""
-        return self._recognise(y, sr, self.models, abstain, unlike)
+        """Recognise one sound by several loaded models, by default all; see ``predict``."""
+        self._check(abstain, unlike)
+        samples, rate = as_samples(y), as_rate(sr)
+        check_rate(rate, self._recipe.audio)
+        features = self.describe(samples, rate)
+        notes = self._notes(samples, rate)
+        heard = bandwidth(samples, rate)
+        (found,) = self.recognise(
+            features, [heard], notes=[notes], models=models, abstain=abstain, unlike=unlike
+        )
+        return found
 
     def timeline(
         self,
@@ -113,25 +131,63 @@ class Predictor:
         abstain: float = 0.0,
         unlike: Unlike = "keep",
     ) -> pd.DataFrame:
-        """Recognise a long sound window by window; see ``speechnet.inference.sliding_windows``."""
-        return timeline_of_samples(
-            self, y, sr, window=window, hop=hop, abstain=abstain, unlike=unlike
-        )
-
-    def probabilities(self, features: FeatureSet) -> dict[str, dict[str, Float64]]:
-        """What every loaded model makes of the features of ``n`` recordings.
+        """Recognise a long sound window by window; see ``speechnet.inference.windows``.
 
         Args:
-            features: raw (standardised by speaker where the run does so).
+            y: samples, as ``predict`` takes them.
+            sr: their rate in Hz.
+            window: seconds of a window.
+            hop: seconds from the start of one window to the start of the next.
+            abstain: a label needs at least this probability, 0 to 1.
+            unlike: ``abstain`` for no label where a window is unlike the training data.
 
         Returns:
-            By model and target float64 ``[n, k]``, columns in the order of the classes.
-        """
-        return {name: self.run.predict_proba(name, features) for name in self.models}
+            A row for each window and loaded model, in the order of time: start and end (s), model;
+            for each target the label, then the probability of every class as
+            ``<target>_<class>``; novelty, unlike (yes or no), far and bandwidth (Hz), as
+            ``Prediction`` has them; reason: why a window can't be used (``silent`` and others of
+            ``speechnet.core.types.REASONS``), else empty. Such a window has no labels, and NaN for
+            probabilities.
 
-    def novelty(self, features: FeatureSet) -> Novelties:
-        """How unlike the training data recordings are; see ``probabilities``."""
-        return self.run.novelty(features)
+        Raises:
+            Excluded: the sound can't be used as a whole.
+            ConfigError: the windows don't fit the run's bounds, ``abstain`` is no probability, the
+                run doesn't know what is unlike its training data, or standardises features by
+                speaker.
+        """
+        windows = self._windows(window, hop, abstain, unlike)
+        samples, rate = as_samples(y), as_rate(sr)
+        check_rate(rate, self._recipe.audio)
+        sound = Stream(rate, samples.shape[1], len(samples), iter([samples]))
+        return timeline(self, sound, windows, abstain=abstain, unlike=unlike)
+
+    def timeline_of_file(
+        self,
+        path: Path,
+        *,
+        window: float = 3.0,
+        hop: float = 1.5,
+        abstain: float = 0.0,
+        channel: int | None = None,
+        unlike: Unlike = "keep",
+    ) -> pd.DataFrame:
+        """``timeline`` of a file of any length, of which little more than a window is in memory.
+
+        Args:
+            path: the file.
+            window: as of ``timeline``, like the rest.
+            hop: from start to start.
+            abstain: the least probability of a label.
+            channel: the only one to recognise, from 0; None for all, mixed as the run does.
+            unlike: whether windows unlike the training data have labels.
+        """
+        windows = self._windows(window, hop, abstain, unlike)
+        with stream(path, self._recipe.audio) as sound:
+            blocks = sound.blocks
+            if channel is not None:
+                blocks = (one_channel(block, channel) for block in blocks)
+            whole = replace(sound, blocks=blocks)
+            return timeline(self, whole, windows, abstain=abstain, unlike=unlike)
 
     def recognise(
         self,
@@ -143,20 +199,20 @@ class Predictor:
         abstain: float = 0.0,
         unlike: Unlike = "keep",
     ) -> list[dict[str, Prediction]]:
-        """Recognise recordings whose features are at hand.
+        """Recognise recordings by their features.
 
         Args:
             features: of ``n`` recordings, raw (standardised by speaker where the run does so).
-            bandwidths: where each one's band ends, in Hz.
-            notes: of each, codes of ``speechnet.core.types.NOTES``; None for none.
+            bandwidths: upper end of each recording's band in Hz, ``[n]``.
+            notes: on each, codes of ``speechnet.core.types.NOTES``; None for none.
             models: some of ``models``; None for all.
-            abstain: where the likeliest class has a lower probability there is no label.
-            unlike: whether there is one where a recording is unlike the training data.
+            abstain: a label needs at least this probability.
+            unlike: whether recordings unlike the training data have labels.
 
         Returns:
-            Of each recording the prediction of each model.
+            Each recording's predictions, by model.
         """
-        new = self.novelty(features)
+        new = self.run.novelty(features)
         found = {name: self.run.predict_proba(name, features) for name in models or self.models}
         return [
             {
@@ -176,10 +232,10 @@ class Predictor:
         ]
 
     def check_unlike(self, unlike: Unlike) -> None:
-        """Refuse to abstain where it isn't known what is unlike the training data.
+        """Refuse to abstain where the run can't tell what is unlike its training data.
 
         Raises:
-            ConfigError: the run has no vectors, or ``unlike`` is something else.
+            ConfigError: it has no vectors, or ``unlike`` is neither ``keep`` nor ``abstain``.
         """
         if unlike not in get_args(Unlike):
             raise ConfigError(f"unlike is {unlike!r}, expected {' or '.join(get_args(Unlike))}")
@@ -191,7 +247,7 @@ class Predictor:
             )
 
     def describe(self, samples: Float32, rate: int) -> FeatureSet:
-        """Features of one sound; mixed, resampled, trimmed and denoised as those of a file.
+        """Features of one sound, which is mixed, resampled, trimmed and denoised like a file.
 
         Args:
             samples: float32 ``[n, channels]``.
@@ -210,11 +266,11 @@ class Predictor:
         return self.describe_clips(clips)
 
     def describe_clips(self, clips: Mapping[int, Float32]) -> FeatureSet:
-        """Features of one sound that is prepared.
+        """Features of one prepared sound.
 
         Args:
-            clips: by sample rate in Hz, one for each that the run's extractors want, float32 mono
-                ``[n_samples]``; see ``speechnet.audio.decode.load_at_rates``.
+            clips: float32 mono ``[n_samples]`` at each sample rate in Hz that the run's extractors
+                want; see ``speechnet.audio.decode.load_at_rates``.
 
         Raises:
             Excluded: an extractor can't describe it.
@@ -235,10 +291,10 @@ class Predictor:
         return FeatureSet(features)
 
     def check_alone(self) -> None:
-        """Refuse to take a sound by itself where the run compares those of one speaker.
+        """Refuse a run that compares the sounds of a speaker: it can't take one by itself.
 
         Raises:
-            ConfigError: it does.
+            ConfigError: it is one.
         """
         if self.run.config.data.per_speaker:
             raise ConfigError(
@@ -248,31 +304,19 @@ class Predictor:
                 "per_speaker: false"
             )
 
-    def _recognise(
-        self,
-        y: ArrayLike,
-        sr: float | None,
-        models: Sequence[str],
-        abstain: float,
-        unlike: Unlike,
-    ) -> dict[str, Prediction]:
+    def _check(self, abstain: float, unlike: Unlike) -> None:
         check_abstain(abstain)
         self.check_unlike(unlike)
         self.check_alone()
-        samples, rate = as_samples(y), as_rate(sr)
-        check_rate(rate, self._recipe.audio)
-        features = self.describe(samples, rate)
-        notes = self._notes(samples, rate)
-        heard = [bandwidth(samples, rate)]
-        (found,) = self.recognise(
-            features, heard, notes=[notes], models=models, abstain=abstain, unlike=unlike
-        )
-        return found
 
     def _notes(self, samples: Float32, rate: int) -> tuple[str, ...]:
-        """What should be known of its channels."""
+        """Notes on the channels."""
         if samples.shape[1] == 1:
             return ()
         powers = frame_powers(in_frames(samples, rate))
         taken = prepare(samples, rate, self._recipe.audio).channel
         return channel_notes(taken, channel_correlation(powers))
+
+    def _windows(self, window: float, hop: float, abstain: float, unlike: Unlike) -> Windows:
+        self._check(abstain, unlike)
+        return Windows.of(self._recipe.audio, length=window, hop=hop)

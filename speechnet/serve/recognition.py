@@ -31,8 +31,7 @@ from speechnet.experiment.novelty import MEASURED, unlike_in_words
 from speechnet.features.functionals import Functionals
 from speechnet.inference.prediction import Prediction
 from speechnet.inference.predictor import Predictor
-from speechnet.inference.sliding_windows import summarise, timeline_of_file
-from speechnet.inference.timelines import Windowing
+from speechnet.inference.windows import Windows, summarise
 from speechnet.report.drawing.sound import draw_sound, svg_bytes
 from speechnet.report.drawing.timeline import draw_timeline
 from speechnet.report.html.svg import inline_svg
@@ -92,7 +91,7 @@ class UploadRecogniser:
         self._best = best
         data = predictor.run.config.data
         self._audio, self._drawn = data.audio, limits.bound(data.audio)
-        self._windows = Windowing().within(data.audio)
+        self._windows = Windows.of(data.audio)
         own = data.recipe.extractors.get("functionals")
         self._pitch = own if isinstance(own, Functionals) else Functionals()
         self._folder = folder
@@ -123,8 +122,8 @@ class UploadRecogniser:
         clip = load(path, self._drawn)
         timeline = None
         if clip.statistics.duration > self._windows.longer_than:
-            table = timeline_of_file(
-                self._predictor, path, window=self._windows.window, hop=self._windows.hop
+            table = self._predictor.timeline_of_file(
+                path, window=self._windows.length, hop=self._windows.hop
             )
             predictions = summarise(table, self._predictor.targets)
             timeline = self._timeline(table)
@@ -168,7 +167,7 @@ class UploadRecogniser:
         return _inline(
             lambda: draw_timeline(table, self._predictor.targets, model=self._best),
             name="The recording over time",
-            words=f"The probability of each class in windows of {self._windows.window:g} seconds.",
+            words=f"The probability of each class in windows of {self._windows.length:g} seconds.",
         )
 
 

@@ -22,7 +22,6 @@ from speechnet.core.errors import ConfigError, DataError, StorageError
 from speechnet.experiment.saved_run import SavedRun
 from speechnet.features.extraction.extract import CorpusExtractor, Extraction
 from speechnet.inference.predict import recognise
-from speechnet.inference.timelines import Windowing
 
 pytestmark = pytest.mark.slow
 
@@ -276,13 +275,13 @@ from speechnet.inference import predict as recognise
 from speechnet.inference import output as results
 
 recognise._SMALLEST = 8
-write = results._Kept._write
+append = results.Results.append
 
-def write_slowly(self, text):
-    write(self, text)
+def append_slowly(self, rows):
+    append(self, rows)
     time.sleep(0.3)
 
-results._Kept._write = write_slowly
+results.Results.append = append_slowly
 recognise.recognise(Path(sys.argv[1]), sys.argv[2:3], model="all", out=Path(sys.argv[3]))
 """
 
@@ -329,7 +328,7 @@ def test_goes_on_within_a_batch(
     recognise(tiny_run, [many], model="mlp", out=out)
     whole = out.read_bytes()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("speechnet.inference.predict._work_off", lambda *_: 1 / 0)
+        patch.setattr("speechnet.inference.predict.Answerer.answer", lambda *_, **__: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             recognise(tiny_run, [many], model="mlp", out=out)
     assert out.read_bytes() == whole
@@ -348,7 +347,7 @@ def test_goes_on_within_a_batch(
     with pytest.raises(ConfigError, match=r"--abstain: 0\.0, now 0\.5"):
         recognise(tiny_run, [many], model="mlp", out=out, abstain=0.5)
     with pytest.raises(ConfigError, match=r"--hop: 1\.5, now 1\.0"):
-        recognise(tiny_run, [many], model="mlp", out=out, windowing=Windowing(hop=1.0))
+        recognise(tiny_run, [many], model="mlp", out=out, hop=1.0)
 
 
 # -- no label, and windows ------------------------------------------------------------------------
@@ -412,7 +411,7 @@ def test_long_recordings(
     short, err = _predict(capsys, tiny_run, recordings[0], recordings[1])
     pd.testing.assert_frame_equal(short, table.iloc[[0, 2]].reset_index(drop=True))
     assert err == ""
-    recognise(tiny_run, [long], model="svm", out=None, windowing=Windowing(longer_than=None))
+    recognise(tiny_run, [long], model="svm", out=None, long=None)
     whole = pd.read_csv(io.StringIO(capsys.readouterr().out), keep_default_na=False)
     assert not np.allclose(whole[columns].iloc[0].astype(float), expected, atol=1e-3)
 
@@ -432,8 +431,7 @@ def test_timelines(
     given = [recordings[0], tmp_path / "none.wav", long, tmp_path / "silent.wav"]
     plain, _ = _predict(capsys, tiny_run, *given)
     assert plain["reason"].tolist() == ["", "missing", "", "silent"]
-    windowing = Windowing(timelines=tmp_path / "t")
-    recognise(tiny_run, given, model="svm", out=None, windowing=windowing)
+    recognise(tiny_run, given, model="svm", out=None, timeline=tmp_path / "t")
     table = pd.read_csv(io.StringIO(capsys.readouterr().out), keep_default_na=False)
     pd.testing.assert_frame_equal(table, plain)
     stem = recordings[0].stem
@@ -448,9 +446,7 @@ def test_timelines(
     assert len(quiet) >= 5
     (tmp_path / "file").touch()
     with pytest.raises(StorageError, match="file is a file"):
-        recognise(
-            tiny_run, given, model="svm", out=None, windowing=Windowing(timelines=tmp_path / "file")
-        )
+        recognise(tiny_run, given, model="svm", out=None, timeline=tmp_path / "file")
 
 
 def test_parts(
@@ -495,20 +491,18 @@ def test_two_ends_of_a_call(
         mixed.loc[1, "emotion_angry"], mixed.loc[2, "emotion_angry"], atol=1e-3
     )
     alone, _ = _predict(capsys, tiny_run, tmp_path / "0.wav", tmp_path / "1.wav")
-    for longer_than in (20.0, 0.5):  # whole, and window by window
+    for long in (20.0, 0.5):  # whole, and window by window
         recognise(
             tiny_run, [paths[0], recordings[0]], model="svm", out=None, each_channel=True,
-            windowing=Windowing(longer_than=longer_than, window=0.5),
+            long=long, window=0.5,
         )  # fmt: skip
         each = pd.read_csv(io.StringIO(capsys.readouterr().out), keep_default_na=False)
         names = [f"{paths[0]}#channel=0", f"{paths[0]}#channel=1", str(recordings[0])]
         assert each["file"].tolist() == names
         assert set(each["notes"]) == {""}
-        if longer_than == 20.0:
+        if long == 20.0:
             assert each.iloc[:2, 1:].to_numpy().tolist() == alone.iloc[:, 1:].to_numpy().tolist()
-    recognise(
-        tiny_run, paths[:2], model="svm", out=None, windowing=Windowing(longer_than=0.5, window=0.5)
-    )
+    recognise(tiny_run, paths[:2], model="svm", out=None, long=0.5, window=0.5)
     windowed = pd.read_csv(io.StringIO(capsys.readouterr().out), keep_default_na=False)
     assert windowed["notes"].tolist() == mixed["notes"].tolist()[:2]
 

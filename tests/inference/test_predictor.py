@@ -265,15 +265,16 @@ def test_models(tiny_run: Path, recogniser: Predictor, monkeypatch: pytest.Monke
         speechnet.load(tiny_run / "none")
 
 
-def test_probabilities_of_features(recogniser: Predictor) -> None:
-    """By model and target, those of the run; other columns are refused."""
+def test_features_at_hand(recogniser: Predictor) -> None:
+    """Probabilities are the run's, to the bit; other columns are refused."""
     X = np.random.default_rng(0).normal(size=(3, 25)).astype(np.float32)
-    found = recogniser.probabilities(FeatureSet.vectors(X))
+    found = recogniser.recognise(FeatureSet.vectors(X), [4_000.0] * 3)
     for model in recogniser.models:
         for target, expected in recogniser.run.predict_proba(model, FeatureSet.vectors(X)).items():
-            np.testing.assert_array_equal(found[model][target], expected)
+            rows = [[*one[model].probabilities[target].values()] for one in found]
+            np.testing.assert_array_equal(rows, expected)
     with pytest.raises(DataError, match=r"have shape \(3, 24\), expected the run's \[n, 25\]"):
-        recogniser.probabilities(FeatureSet.vectors(X[:, :24]))
+        recogniser.recognise(FeatureSet.vectors(X[:, :24]), [4_000.0] * 3)
 
 
 def test_classifiers_are_read_once(tiny_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ from speechnet.experiment.rescore import rescore
 from speechnet.inference.predict import recognise
 from speechnet.inference.prediction import Prediction
 from speechnet.inference.predictor import Predictor
-from speechnet.inference.sliding_windows import summarise
+from speechnet.inference.windows import summarise
 from speechnet.models.novelty import NAME
 
 pytestmark = pytest.mark.slow

@@ -1,10 +1,12 @@
-"""Tests of recordings of any length, window by window."""
+"""Recordings of any length, window by window, and the files of their timelines."""
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,9 +22,7 @@ from speechnet.core.errors import ConfigError, DataError, Excluded
 from speechnet.corpus.synthetic.synthesis import synthesise
 from speechnet.experiment.saved_run import SavedRun
 from speechnet.inference.predictor import Predictor
-from speechnet.inference.sliding_windows import _Layout, summarise, timeline_of_file
-
-pytestmark = pytest.mark.slow
+from speechnet.inference.windows import Windows, summarise, write_timeline
 
 RATE = 8_000
 EMOTIONS = ["angry", "happy", "sad", "neutral"]
@@ -119,13 +119,14 @@ def test_a_short_recording_is_one_window(recogniser: Predictor) -> None:
 def test_the_layout(n: int, window_ms: int, overlap: float, rate: int, sizes: list[int]) -> None:
     """Whatever the blocks, windows start at the hop's multiples and cover all, the last joined."""
     window, hop = window_ms / 1_000, max(0.1, window_ms / 1_000 * overlap)
-    layout = _Layout(window, hop, AudioConfig(min_duration=0.1))
+    windows = Windows(window, hop, math.inf)
     y = np.arange(n, dtype=np.float32)[:, None]
     pieces = np.split(y, np.unique(np.clip(np.cumsum(sizes), 0, n - 1)))
     found = [
-        (first, len(one)) for first, one in layout.cut([p for p in pieces if len(p)], rate)
+        (first, len(one))
+        for first, one in windows.cut([p for p in pieces if len(p)], rate, shortest=0.1)
         if np.testing.assert_array_equal(one, y[first : first + len(one)]) is None
-    ]  # fmt: skip
+    ]
     length, starts = round(window * rate), [0]
     while starts[-1] + length < n and n - round(len(starts) * hop * rate) >= 0.1 * rate:
         starts.append(round(len(starts) * hop * rate))
@@ -143,7 +144,7 @@ def test_a_file_is_its_samples(
     y = np.stack([speech(4, rate=16_000), speech(4, rate=16_000)], axis=1)
     soundfile.write(path, y, 16_000, format=kind)
     monkeypatch.setattr(blocks, "_BLOCK", 9_999)
-    found = timeline_of_file(recogniser, path, window=1.0, hop=0.7)
+    found = recogniser.timeline_of_file(path, window=1.0, hop=0.7)
     expected = recogniser.timeline(*soundfile.read(path), window=1.0, hop=0.7)
     assert len(found) == 12
     # soundfile.read seeks first, which changes an MP3's last bits.
@@ -209,53 +210,74 @@ def test_the_run_bounds_windows_not_recordings(fresh: Predictor, tmp_path: Path)
     soundfile.write(path, np.stack([speech(3.0)] * 2, axis=1), RATE)
     with pytest.raises(Excluded, match="too_long"):
         fresh.predict(*soundfile.read(path))
-    assert timeline_of_file(fresh, path, window=1, hop=1)["reason"].tolist() == [""] * 3
+    assert fresh.timeline_of_file(path, window=1, hop=1)["reason"].tolist() == [""] * 3
     with pytest.raises(ConfigError, match=r"window is 1\.5 s, the run takes 0\.3 to 1 s"):
-        timeline_of_file(fresh, path, window=1.5)
+        fresh.timeline_of_file(path, window=1.5)
     soundfile.write(path, np.zeros((3 * RATE, 3)), RATE)
     with pytest.raises(Excluded, match="too_large: 8,000 frames of 3 channels"):
-        timeline_of_file(fresh, path, window=1, hop=1)
+        fresh.timeline_of_file(path, window=1, hop=1)
     with pytest.raises(Excluded, match="too_large"):
         fresh.timeline(np.zeros((3 * RATE, 3)), RATE, window=1, hop=1)
+
+
+@pytest.mark.parametrize(
+    ("asked", "audio", "expected"),
+    [
+        ({}, {}, (3, 1.5, 20)),
+        ({"longer_than": None}, {}, (3, 1.5, 300)),
+        ({"longer_than": None}, {"max_duration": None}, (3, 1.5, math.inf)),
+        ({"longer_than": None}, {"max_duration": 10}, (3, 1.5, 10)),
+        ({}, {"max_duration": 2}, (2, 1, 2)),
+        ({}, {"min_duration": 4}, (4, 2, 20)),
+        ({"longer_than": 5, "length": 2, "hop": 0.5}, {"max_duration": 10}, (2, 0.5, 5)),
+        ({"longer_than": 5, "length": 2, "hop": 2}, {}, (2, 2, 5)),
+    ],
+)
+def test_windows_of_a_run(
+    asked: dict[str, Any], audio: dict[str, Any], expected: tuple[float, float, float]
+) -> None:
+    """Defaults follow from the recordings that the run takes."""
+    assert Windows.of(AudioConfig(**audio), **asked) == Windows(*expected)
 
 
 @pytest.mark.parametrize(
     ("window", "hop", "abstain", "match"),
     [
         (0.2, 0.2, 0.0, r"window is 0\.2 s, the run takes 0\.3 to 300 s"),
-        (float("inf"), 1.0, 0.0, "window is inf s"),
-        (float("nan"), 1.0, 0.0, "window is nan s"),
+        (301, 1.0, 0.0, "window is 301 s"),
+        (math.inf, 1.0, 0.0, "window is inf s"),
+        (math.nan, 1.0, 0.0, "window is nan s"),
         (1.0, 1.1, 0.0, r"hop is 1\.1 s, expected 0\.1 s to the window's 1 s"),
-        (1.0, 0.0, 0.0, "hop is 0 s"),
-        (1.0, float("nan"), 0.0, "hop is nan s"),
+        (1.0, 0.05, 0.0, "hop is 0.05 s"),
+        (1.0, math.nan, 0.0, "hop is nan s"),
         (1.0, 1.0, 2.0, "abstain is 2.0"),
     ],
 )
-def test_layouts_that_make_no_sense(
+def test_settings_that_make_no_sense(
     recogniser: Predictor, tmp_path: Path, window: float, hop: float, abstain: float, match: str
 ) -> None:
     """Refused before a file is opened."""
     with pytest.raises(ConfigError, match=match):
         recogniser.timeline(speech(2), RATE, window=window, hop=hop, abstain=abstain)
     with pytest.raises(ConfigError, match=match):
-        timeline_of_file(recogniser, tmp_path / "none.wav", window=window, hop=hop, abstain=abstain)
+        recogniser.timeline_of_file(tmp_path / "none.wav", window=window, hop=hop, abstain=abstain)
 
 
 def test_recordings_that_cannot_be_used(recogniser: Predictor, tmp_path: Path) -> None:
     """As a whole: missing, too short, cut, a rate that can't be; samples of the wrong kind."""
     path = tmp_path / "x.wav"
     with pytest.raises(Excluded, match="missing"):
-        timeline_of_file(recogniser, path)
+        recogniser.timeline_of_file(path)
     soundfile.write(path, speech(5), RATE)
     path.write_bytes(path.read_bytes()[:-700])
     with pytest.raises(Excluded, match=r"truncated: 0\.044 s: 700 bytes fewer"):
-        timeline_of_file(recogniser, path)
+        recogniser.timeline_of_file(path)
     soundfile.write(path, speech(0.2), RATE)
     with pytest.raises(Excluded, match=r"too_short: 0\.200 s"):
-        timeline_of_file(recogniser, path)
+        recogniser.timeline_of_file(path)
     soundfile.write(path, speech(2), 1_000)
     with pytest.raises(Excluded, match="bad_rate: found 1000 Hz"):
-        timeline_of_file(recogniser, path)
+        recogniser.timeline_of_file(path)
     with pytest.raises(Excluded, match="bad_rate: found 1000 Hz"):
         recogniser.timeline(speech(2), 1_000)
     with pytest.raises(Excluded, match="empty"):
@@ -280,10 +302,9 @@ def test_length_takes_no_memory(tiny_run: Path, tmp_path: Path) -> None:
     code = f"""
 from pathlib import Path
 import speechnet
-from speechnet.inference.sliding_windows import timeline_of_file
 recogniser = speechnet.load({str(tiny_run)!r}, model="logreg")
 for minutes in (5, 20):
-    table = timeline_of_file(recogniser, Path({str(tmp_path)!r}) / f"{{minutes}}.wav", hop=3.0)
+    table = recogniser.timeline_of_file(Path({str(tmp_path)!r}) / f"{{minutes}}.wav", hop=3.0)
     status = Path("/proc/self/status").read_text()
     print(len(table), (table["reason"] == "").sum(), status.split("VmHWM:")[1].split()[0])
 """
@@ -293,3 +314,68 @@ for minutes in (5, 20):
     )
     assert (few, many, spoken) == (100, 400, 16)
     assert after - before < 40_000  # KiB
+
+
+TARGETS = {"gender": ["female", "male"]}
+
+
+def _timeline(*models: str) -> pd.DataFrame:
+    """Two windows, the second of silence."""
+    nan = math.nan
+    rows = [(0.0, 3.0, model, "male", 0.25, 0.75, 0.5, "no", "", 3999.6, "") for model in models]
+    rows += [(1.5, 4.123456, model, "", nan, nan, nan, "", "", nan, "silent") for model in models]
+    columns = ["start", "end", "model", "gender", "gender_female", "gender_male"]
+    return pd.DataFrame(rows, columns=[*columns, "novelty", "unlike", "far", "bandwidth", "reason"])
+
+
+def test_table_and_figure(tmp_path: Path) -> None:
+    """A table that reads back, without meaningless digits, and a figure."""
+    folder = tmp_path / "new" / "folder"
+    write_timeline(folder, _timeline("mlp"), TARGETS, name="rec/a b.wav", number=7)
+    assert sorted(path.name for path in folder.iterdir()) == [
+        f"0007_a_b.{ending}" for ending in ("csv", "png", "svg")
+    ]
+    assert (folder / "0007_a_b.csv").read_text().splitlines() == [
+        "start,end,model,gender,gender_female,gender_male,novelty,unlike,far,bandwidth,reason",
+        "0.000,3.000,mlp,male,0.250000,0.750000,0.500000,no,,4000,",
+        "1.500,4.123,mlp,,,,,,,,silent",
+    ]
+    assert (folder / "0007_a_b.svg").read_bytes().startswith(b"<?xml")
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """Figures that would have been written: model, folder and name of each."""
+    saved: list[object] = []
+    monkeypatch.setattr("speechnet.report.drawing.timeline.draw_timeline", lambda *_, model: model)
+    monkeypatch.setattr("speechnet.report.drawing.style.save", lambda *given: saved.append(given))
+    return saved
+
+
+def test_a_figure_for_each_model(tmp_path: Path, drawn: list[object]) -> None:
+    """Its name follows the recording's; a single window has none: the table says it all."""
+    write_timeline(tmp_path, _timeline("mlp", "svm"), TARGETS, name="a.wav", number=12345)
+    assert drawn == [(model, tmp_path, f"12345_a_{model}") for model in ("mlp", "svm")]
+    write_timeline(tmp_path, _timeline("mlp").head(1), TARGETS, name="a.wav", number=1)
+    assert len(drawn) == 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["0001_a.csv", "12345_a.csv"]
+
+
+@pytest.mark.parametrize(
+    ("name", "stem"),
+    [
+        ("../../etc/passwd", "0001_passwd"),
+        ("..", "0001_recording"),
+        ("a.wav#t=1.5,3", "0001_a_wav_t_1_5_3"),
+        (r"new\x0aline; rm -rf $HOME.wav", "0001_new_x0aline_rm_rf_HOME"),
+        ("<script>.flac", "0001_script"),
+        ("ß" * 300 + ".wav", "0001_" + "ß" * 40),
+        (".hidden.ogg", "0001_hidden"),
+    ],
+)
+@pytest.mark.usefixtures("drawn")
+def test_no_name_leads_elsewhere(tmp_path: Path, name: str, stem: str) -> None:
+    """Whatever a recording is called, its files lie in the folder, and any system can hold them."""
+    write_timeline(tmp_path / "t", _timeline("mlp"), TARGETS, name=name, number=1)
+    assert [path.name for path in tmp_path.iterdir()] == ["t"]
+    assert [path.name for path in (tmp_path / "t").iterdir()] == [f"{stem}.csv"]
