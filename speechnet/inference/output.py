@@ -15,7 +15,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import groupby
 from pathlib import Path
 from typing import Final, NamedTuple, TextIO
@@ -170,7 +170,7 @@ def open_results(
     lock.unlink(missing_ok=True)
 
 
-def _alone(lock: Path, out: Path) -> filelock.AcquireReturnProxy:
+def _alone(lock: Path, out: Path) -> AbstractContextManager[object]:
     """The lock, held until the ``with`` block ends."""
     try:
         with storage_errors(lock):

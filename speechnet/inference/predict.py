@@ -29,7 +29,7 @@ from speechnet.features.extraction.extract import CorpusExtractor
 from speechnet.inference.batch_predict import Answer, Answerer, Speakers
 from speechnet.inference.inputs import Recording, by_channel, gather
 from speechnet.inference.output import Results, columns_of, open_results, rows_of
-from speechnet.inference.prediction import Unlike, check_abstain
+from speechnet.inference.prediction import Unlike
 from speechnet.inference.predictor import Predictor
 from speechnet.inference.windows import Windows
 from speechnet.report.terminal import excluded_table
@@ -37,8 +37,6 @@ from speechnet.report.terminal import excluded_table
 _SMALLEST: Final = 64
 _LARGEST: Final = 1024
 """Recordings of a batch: the features of so many are in memory."""
-
-_REMEDIES: Final = {"channels_differ": ". They were mixed; --channels each takes them apart"}
 
 
 def recognise(
@@ -74,31 +72,13 @@ def recognise(
     Apart from the names of all recordings, the memory holds the features of one batch; where the
     run standardises features by speaker, those of all recordings.
 
-    Args:
-        run_path: the run folder.
-        given: recordings, folders and patterns of them, and ``-``; see
-            ``speechnet.inference.inputs``.
-        model: a model's name, ``best`` or ``all``.
-        out: a file, which is replaced if it is there; None for stdout.
-        speakers: who speaks; needed where the run standardises features by speaker, and refused
-            elsewhere.
-        manifest: a list of recordings; see ``speechnet.inference.inputs``.
-        abstain: where a target's likeliest class has a lower probability, its label is empty and
-            the reason is ``unsure``.
-        unlike: ``abstain`` for no label where a recording is unlike the training data; its reason
-            is ``unlike``.
-        long: recordings of more seconds are taken window by window; see ``Windows.of``.
-        window: seconds of a window.
-        hop: seconds from the start of one window to the start of the next.
-        timeline: a folder for the windows of every recording, long or not.
-        each_channel: take each channel of a recording as one of its own, such as the two ends of a
-            call; their names end in ``#channel=0`` and so on.
+    The arguments are the options of the command, as ``speechnet.cli.predict`` describes them;
+    ``given`` and ``manifest`` are read by ``speechnet.inference.inputs``.
 
     Raises:
         SpeechnetError: the run, the command or the disk is at fault, or not one of the recordings
             can be used.
     """
-    check_abstain(abstain)
     run = SavedRun(run_path)
     data = run.config.data
     _check_speakers(run, speakers, timeline)
@@ -166,15 +146,17 @@ class _Met:
                 f"{windows.length:g} s: {self.averaged:,} of {counted(total, 'recording')}"
             )
         for code, names in self.remarks.items():
-            what = f"{counted(len(names), 'recording')} with {NOTES[code]}"
-            say(f"{what}: {listing(names, 3)}{_REMEDIES.get(code, '')}", style="yellow")
+            words = f"{counted(len(names), 'recording')} with {NOTES[code]}: {listing(names, 3)}"
+            if code == "channels_differ":
+                words += ". They were mixed; --channels each takes them apart"
+            say(words, style="yellow")
         if self.excluded:
             rows = pd.DataFrame(self.excluded, columns=["file", "reason", "detail"], dtype=object)
             console.print(excluded_table(rows))
         news = pd.DataFrame(self.news, columns=MEASURED)
         trained = run.folder.info["corpus"].get("bandwidth", {})
-        if words := unlike_in_words(news, run.config.data, trained, labelled=labelled):
-            say(words, style="yellow")
+        if unlike := unlike_in_words(news, run.config.data, trained, labelled=labelled):
+            say(unlike, style="yellow")
 
 
 def _write_rows(recordings: Sequence[Recording], answerer: Answerer, out: Path | None) -> _Met:

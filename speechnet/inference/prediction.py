@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from speechnet.core.errors import ConfigError
 from speechnet.core.types import Float64, Targets
 
 Unlike = Literal["keep", "abstain"]
@@ -108,13 +107,3 @@ def recognition(
         named[target] = dict(zip(classes, values.tolist(), strict=True))
     reason = UNLIKE if silent else UNSURE if None in labels.values() else ""
     return Prediction(labels, named, float(novelty), far, float(bandwidth), reason, notes)
-
-
-def check_abstain(abstain: float) -> None:
-    """Refuse a threshold that is no probability.
-
-    Raises:
-        ConfigError: it isn't between 0 and 1.
-    """
-    if not 0 <= abstain <= 1:
-        raise ConfigError(f"abstain is {abstain}, expected a probability, 0 to 1")

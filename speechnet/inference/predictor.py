@@ -26,7 +26,7 @@ from speechnet.core.errors import ConfigError, Excluded
 from speechnet.core.types import Features, FeatureSet, Float32, Targets
 from speechnet.experiment.saved_run import SavedRun
 from speechnet.features.extraction.compute import compute, gather, rehearse
-from speechnet.inference.prediction import Prediction, Unlike, check_abstain, recognition
+from speechnet.inference.prediction import Prediction, Unlike, recognition
 from speechnet.inference.windows import Windows, timeline
 
 __all__ = ["Prediction", "Predictor"]
@@ -173,13 +173,8 @@ class Predictor:
     ) -> pd.DataFrame:
         """``timeline`` of a file of any length, of which little more than a window is in memory.
 
-        Args:
-            path: the file.
-            window: as of ``timeline``, like the rest.
-            hop: from start to start.
-            abstain: the least probability of a label.
-            channel: the only one to recognise, from 0; None for all, mixed as the run does.
-            unlike: whether windows unlike the training data have labels.
+        A channel, counted from 0, is the only one to be recognised; None is for all, mixed as the
+        run does.
         """
         windows = self._windows(window, hop, abstain, unlike)
         with stream(path, self._recipe.audio) as sound:
@@ -305,7 +300,8 @@ class Predictor:
             )
 
     def _check(self, abstain: float, unlike: Unlike) -> None:
-        check_abstain(abstain)
+        if not 0 <= abstain <= 1:
+            raise ConfigError(f"abstain is {abstain}, expected a probability, 0 to 1")
         self.check_unlike(unlike)
         self.check_alone()
 

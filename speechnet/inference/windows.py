@@ -33,7 +33,6 @@ from speechnet.inference.prediction import (
     Prediction,
     Unlike,
     answer_columns,
-    check_abstain,
     class_columns,
     recognition,
 )
@@ -47,9 +46,6 @@ _SHORTEST_HOP: Final = 0.1
 
 _AT_ONCE: Final = 256
 """Windows whose features are recognised together."""
-
-_TO_SHOW: Final = 2
-"""Windows from which on a figure says more than the table."""
 
 _LONGEST_NAME: Final = 40
 """Characters of a recording's name: with four bytes each a file's name stays within 255."""
@@ -222,7 +218,6 @@ def summarise(
     Raises:
         Excluded: no window could be used; the reason is the most frequent one.
     """
-    check_abstain(abstain)
     usable = timeline[timeline["reason"] == ""]
     if usable.empty:
         reason = str(timeline["reason"].mode()[0])
@@ -280,6 +275,7 @@ def write_timeline(
         folder.mkdir(parents=True, exist_ok=True)
         write_whole(folder / f"{stem}.csv", text.encode())
     models = list(timeline["model"].unique())
-    for model in models if len(timeline) >= _TO_SHOW * len(models) else ():
+    several = len(timeline) >= 2 * len(models)  # a figure of one window says no more
+    for model in models if several else ():
         ending = f"_{model}" if len(models) > 1 else ""
         save(draw_timeline(timeline, targets, model=model), folder, stem + ending)

@@ -10,10 +10,9 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
-from uuid import uuid4
 
 import numpy as np
 import pandas as pd
@@ -26,6 +25,7 @@ from speechnet.audio.signal_statistics import SignalStatistics
 from speechnet.audio.spectrogram import mel_spectrogram
 from speechnet.core.errors import Excluded
 from speechnet.core.librosa_loader import librosa
+from speechnet.core.scratch import temporary_folder
 from speechnet.core.types import NOTES, Float32, Float64
 from speechnet.experiment.novelty import MEASURED, unlike_in_words
 from speechnet.features.functionals import Functionals
@@ -40,7 +40,9 @@ from speechnet.serve.limits import Limits
 _PLAYED_BYTES: Final = 4 * 2**20
 """An upload up to this size can be listened to in the page, which then holds all of it."""
 _KINDS: Final = {b"RIFF": "wav", b"fLaC": "flac", b"OggS": "ogg"}
-"""How a file begins, and what kind of sound it then is; any other is taken for an MP3."""
+"""The kind of sound by the first bytes of a file; any other is taken for an MP3."""
+_RECORDED: Final = 2 * 48_000
+"""Samples a second of the most that a browser records: two channels at 48 kHz."""
 _SOFT_DB: Final = 40.0
 _EDGE: Final = 1.03
 _FRAMES: Final = 2_000
@@ -72,7 +74,7 @@ class Recognition:
 
     @property
     def notes(self) -> list[str]:
-        """What should be known of the recording, in words."""
+        """Remarks on the recording, in words."""
         return [NOTES[code] for code in self.statistics.notes()]
 
 
@@ -83,18 +85,23 @@ class UploadRecogniser:
         predictor: of the run, with every model that is shown.
         best: the model whose timeline is drawn.
         limits: how long a recording may be.
-        folder: where an upload lies while it is decoded, on systems that have no files in memory.
     """
 
-    def __init__(self, predictor: Predictor, *, best: str, limits: Limits, folder: Path) -> None:
+    def __init__(self, predictor: Predictor, *, best: str, limits: Limits) -> None:
         self._predictor = predictor
         self._best = best
-        data = predictor.run.config.data
-        self._audio, self._drawn = data.audio, limits.bound(data.audio)
-        self._windows = Windows.of(data.audio)
-        own = data.recipe.extractors.get("functionals")
+        self._data = predictor.run.config.data
+        # An upload is drawn whole, within the demo's bounds and not the run's.
+        seconds = 60 * limits.max_minutes
+        self._drawn = replace(
+            self._data.audio,
+            max_duration=seconds,
+            max_samples=max(1, int(seconds * _RECORDED)),
+            trim_db=None,
+        )
+        self._windows = Windows.of(self._data.audio)
+        own = self._data.recipe.extractors.get("functionals")
         self._pitch = own if isinstance(own, Functionals) else Functionals()
-        self._folder = folder
 
     def recognise(self, content: bytes) -> Recognition:
         """Recognise an upload and draw it.
@@ -105,12 +112,26 @@ class UploadRecogniser:
         Raises:
             Excluded: it can't be used; the reason is one of ``speechnet.core.types.REASONS``.
         """
-        with _as_file(content, self._folder) as path:
-            return self._recognise(path, player=_player(content))
+        with _as_file(content) as path:
+            clip = load(path, self._drawn)
+            timeline = None
+            if clip.statistics.duration > self._windows.longer_than:
+                table = self._predictor.timeline_of_file(
+                    path, window=self._windows.length, hop=self._windows.hop
+                )
+                predictions = summarise(table, self._predictor.targets)
+                timeline = self._timeline(table)
+            else:
+                predictions = self._predict(path)
+        unlike = self._unlike(predictions[self._best])
+        player = _player(content)
+        return Recognition(
+            clip.statistics, predictions, self._sound(clip), timeline, player, unlike
+        )
 
     def rehearse(self) -> None:
-        """Recognise a buzz, so that the first upload need not wait for what is made once."""
-        config = self._audio
+        """Recognise a buzz, so that the first upload need not wait for one-time work."""
+        config = self._data.audio
         t = np.arange(round(max(1.0, config.min_duration) * config.sample_rate))
         buzz = 0.3 * np.sign(np.sin(2 * np.pi * 120 * t / config.sample_rate))
         buffer = io.BytesIO()
@@ -118,33 +139,17 @@ class UploadRecogniser:
         with contextlib.suppress(Excluded):  # a run may exclude it
             self.recognise(buffer.getvalue())
 
-    def _recognise(self, path: Path, *, player: str | None) -> Recognition:
-        clip = load(path, self._drawn)
-        timeline = None
-        if clip.statistics.duration > self._windows.longer_than:
-            table = self._predictor.timeline_of_file(
-                path, window=self._windows.length, hop=self._windows.hop
-            )
-            predictions = summarise(table, self._predictor.targets)
-            timeline = self._timeline(table)
-        else:
-            predictions = self._predict(path)
-        unlike = self._unlike(predictions[self._best])
-        return Recognition(
-            clip.statistics, predictions, self._sound(clip), timeline, player, unlike
-        )
-
-    def _unlike(self, found: Prediction) -> str | None:
-        run = self._predictor.run
-        new = pd.DataFrame([(found.novelty, found.far, found.bandwidth)], columns=MEASURED)
-        return unlike_in_words(new, run.config.data, run.folder.info["corpus"].get("bandwidth", {}))
-
     def _predict(self, path: Path) -> dict[str, Prediction]:
         """Each model's prediction for a recording as a whole."""
-        rates = sorted({*self._predictor.run.config.data.recipe.rates.values()})
-        clips, statistics = load_at_rates(path, self._audio, rates)
+        rates = sorted({*self._data.recipe.rates.values()})
+        clips, statistics = load_at_rates(path, self._data.audio, rates)
         features = self._predictor.describe_clips(clips)
         return self._predictor.recognise(features, [statistics.bandwidth])[0]
+
+    def _unlike(self, found: Prediction) -> str | None:
+        trained = self._predictor.run.folder.info["corpus"].get("bandwidth", {})
+        new = pd.DataFrame([(found.novelty, found.far, found.bandwidth)], columns=MEASURED)
+        return unlike_in_words(new, self._data, trained)
 
     def _sound(self, clip: Clip) -> Markup:
         mel_db, frequencies, hop_length = mel_spectrogram(clip.y, clip.sr)
@@ -180,13 +185,13 @@ def _inline(draw: Callable[[], Figure], *, name: str, words: str) -> Markup:
 def pitch(y: Float32, sr: int, features: Functionals, *, hop_length: int) -> Float64:
     """The pitch as it is drawn, by librosa's YIN (de Cheveigné and Kawahara 2002).
 
-    YIN finds one in every frame. Left out is that of frames which are 40 dB softer than the
-    loudest, and what lies at an end of the range, where nothing was found within it.
+    YIN finds one in every frame. Frames 40 dB softer than the loudest are left out, and values at
+    an end of the range, where YIN found nothing within it.
 
     Args:
         y: float32 mono ``[n_samples]``.
         sr: Hz.
-        features: between which frequencies it is looked for.
+        features: the range of frequencies.
         hop_length: samples from one frame to the next.
 
     Returns:
@@ -201,36 +206,26 @@ def pitch(y: Float32, sr: int, features: Functionals, *, hop_length: int) -> Flo
     for first in range(0, len(level), _FRAMES):  # of all at once it would need gigabytes
         last = min(first + _FRAMES, len(level)) - 1
         part = padded[first * hop_length : last * hop_length + length]
-        f0 = librosa.yin(
-            part,
-            fmin=low,
-            fmax=high,
-            sr=sr,
-            frame_length=length,
-            hop_length=hop_length,
-            center=False,
-        )
-        parts.append(f0)
+        settings = {"fmin": low, "fmax": high, "sr": sr, "frame_length": length}
+        parts.append(librosa.yin(part, **settings, hop_length=hop_length, center=False))
     f0 = np.concatenate(parts)
     soft = level < level.max() * 10 ** (-_SOFT_DB / 20)
     return np.where(soft | (f0 < low * _EDGE) | (f0 > high / _EDGE), math.nan, f0)
 
 
 @contextlib.contextmanager
-def _as_file(content: bytes, folder: Path) -> Iterator[Path]:
-    """A file with this content: on Linux in memory, of which nothing outlives a killed process."""
+def _as_file(content: bytes) -> Iterator[Path]:
+    """A file with this content: on Linux in memory, so that nothing outlives a killed process."""
     if sys.platform == "linux":
         with os.fdopen(os.memfd_create("upload"), "wb") as memory:
             memory.write(content)
             memory.flush()
             yield Path(f"/proc/self/fd/{memory.fileno()}")
     else:
-        path = folder / uuid4().hex
-        try:
+        with temporary_folder() as folder:
+            path = Path(folder, "upload")
             path.write_bytes(content)
             yield path
-        finally:
-            path.unlink(missing_ok=True)
 
 
 def _player(content: bytes) -> str | None:

@@ -7,7 +7,7 @@ import gc
 import logging
 import os
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,13 +18,12 @@ from speechnet.console.progress import working
 from speechnet.core.errors import ConfigError
 from speechnet.core.scratch import temporary_folder
 from speechnet.experiment.run_location import read_info
-from speechnet.serve.address import is_loopback, listening, url_of
 from speechnet.serve.limits import Limits
 
 if TYPE_CHECKING:
-    from speechnet.inference.predictor import Predictor
-    from speechnet.serve.request_filter import RequestFilter  # needs what comes with Gradio
+    from starlette.types import ASGIApp
 
+_LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
 _CONNECTIONS: Final = 200
 """Open connections, above which new ones are turned away."""
 _GRACE_S: Final = 3
@@ -53,14 +52,16 @@ def serve(run_path: Path, *, limits: Limits, host: str, port: int) -> None:
             or the run can't take a recording by itself.
         DataError: the run is incomplete or damaged.
     """
-    _check_gradio()
-    with listening(host, port) as listener, _private_folder() as folder:
+    if find_spec("gradio") is None:
+        raise ConfigError("the demo needs Gradio: pip install 'speechnet[serve]'")
+    with _listening(host, port) as listener, _private_environment():
         read_info(run_path)  # before what takes seconds to import
+        hosts = [*_LOOPBACK, host] if is_loopback(host) else []
         with working("loading the models"):
-            app = _application(_load(run_path), limits=limits, host=host, folder=folder)
+            app = _application(run_path, limits=limits, hosts=hosts)
             gc.collect()
             gc.freeze()  # what is loaded stays loaded: no collection need visit it
-        if not is_loopback(host):
+        if not hosts:
             say(
                 f"Whoever reaches {host} can use this: there is no password. Browsers let a page "
                 "use the microphone only over https or on the machine itself.",
@@ -69,14 +70,32 @@ def serve(run_path: Path, *, limits: Limits, host: str, port: int) -> None:
         _run(app, listener)
 
 
-def _check_gradio() -> None:
-    if find_spec("gradio") is None:
-        raise ConfigError("the demo needs Gradio: pip install 'speechnet[serve]'")
+def is_loopback(host: str) -> bool:
+    """Whether nobody but the users of this machine can reach an address."""
+    return host in {*_LOOPBACK, "::1"} or host.startswith("127.")
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """A socket, bound before models are loaded, so that a taken port shows at once."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except (OSError, UnicodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise ConfigError(
+            f"can't listen on {host}, port {port} ({why}): give another by --port or --host"
+        ) from error
+
+
+def url_of(listener: socket.socket) -> str:
+    """The URL of what listens on a socket."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
 @contextmanager
-def _private_folder() -> Iterator[Path]:
-    """A folder for this process alone, which Gradio uses; removed at the end."""
+def _private_environment() -> Iterator[None]:
+    """Gradio's settings: reports to nobody, and a folder that is removed at the end."""
     before = dict(os.environ)
     with temporary_folder() as name:
         # Settings for other programs that use Gradio don't count here.
@@ -84,85 +103,65 @@ def _private_folder() -> Iterator[Path]:
             del os.environ[key]
         os.environ |= _NO_REPORTS | {"GRADIO_TEMP_DIR": name}
         try:
-            yield Path(name)
+            yield
         finally:
             os.environ.clear()
             os.environ |= before
 
 
-def _load(run_path: Path) -> Predictor:
-    """The run with all of its models; refused if it can't predict a recording by itself."""
+def _application(run_path: Path, *, limits: Limits, hosts: Sequence[str]) -> ASGIApp:
+    """Build the page and recognise something, so that nobody waits for one-time work."""
     # Here, where the environment is set for what it imports.
-    from speechnet.experiment.saved_run import SavedRun
-    from speechnet.inference.predictor import Predictor
-
-    predictor = Predictor(SavedRun(run_path), model="all")
-    predictor.check_alone()
-    return predictor
-
-
-def _application(predictor: Predictor, *, limits: Limits, host: str, folder: Path) -> RequestFilter:
-    """Build the page and recognise something, so that nobody waits for what is done once."""
     import fastapi
     import gradio
 
-    from speechnet.serve.page import build, style, theme
+    from speechnet.experiment.saved_run import SavedRun
+    from speechnet.inference.predictor import Predictor
+    from speechnet.serve.guard import guarded
+    from speechnet.serve.page import about, build, style, theme
     from speechnet.serve.recognition import UploadRecogniser
-    from speechnet.serve.request_filter import RequestFilter
-    from speechnet.serve.run_summary import summarise_run
-    from speechnet.serve.upload_handler import UploadHandler
-    from speechnet.serve.uploads import Uploads, routes
+    from speechnet.serve.uploads import Uploads
 
-    run = predictor.run
-    choice = run.best()
-    best = choice.model
-    recogniser = UploadRecogniser(predictor, best=best, limits=limits, folder=folder)
+    run = SavedRun(run_path)
+    predictor = Predictor(run, model="all")
+    predictor.check_alone()
+    best = run.best()
+    recogniser = UploadRecogniser(predictor, best=best.model, limits=limits)
     recogniser.rehearse()
-    uploads = Uploads(limits)
-    handler = UploadHandler(recogniser.recognise, uploads=uploads, limits=limits, best=best)
-    blocks = build(handler.answer, summarise_run(run, best=choice), limits=limits)
+    uploads = Uploads(recogniser.recognise, limits=limits, best=best.model)
 
     @asynccontextmanager
     async def lifespan(_: fastapi.FastAPI) -> AsyncIterator[None]:
         yield
-        handler.close()
+        uploads.close()
 
-    app = fastapi.FastAPI(routes=routes(uploads, limits), lifespan=lifespan, openapi_url=None)
+    app = fastapi.FastAPI(routes=uploads.routes(), lifespan=lifespan, openapi_url=None)
     gradio.mount_gradio_app(
         app,
-        blocks,
+        build(about(run, best), limits=limits),
         path="/",
         footer_links=[],
-        run_history=False,
         max_file_size=limits.upload_bytes,
-        show_error=False,
         ssr_mode=False,
-        mcp_server=False,
-        enable_monitoring=False,
-        pwa=False,
         theme=theme(),
         css=style(),
     )
-    blocks.has_launched = True  # else Gradio takes any file of this machine for an upload
-    functions = [key for key, function in blocks.fns.items() if function.fn is not None]
-    return RequestFilter(app, host=host, upload_bytes=limits.upload_bytes, functions=functions)
+    return guarded(app, hosts=hosts, upload_bytes=limits.upload_bytes)
 
 
-def _run(app: RequestFilter, listener: socket.socket) -> None:
+def _run(app: ASGIApp, listener: socket.socket) -> None:
     """Serve until a signal, which is raised again afterwards."""
     import uvicorn
 
-    from speechnet.serve.connections import Connection
-
     log = logging.getLogger("uvicorn.error")
-    log.setLevel(logging.ERROR)  # that somebody sent what is no HTTP is not worth a word
-    logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # nor a form that is none
+    log.setLevel(logging.ERROR)  # requests that are no HTTP are not worth a word
+    logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # nor are broken forms
     config = uvicorn.Config(
         app,
         log_config=None,
         access_log=False,
         lifespan="on",
-        http=Connection,
+        http="h11",  # which bounds the headers
         ws="none",
         proxy_headers=False,
         server_header=False,
@@ -176,7 +175,7 @@ def _run(app: RequestFilter, listener: socket.socket) -> None:
             say(f"The demo is at {url_of(listener)} (Ctrl-C ends it)", to=output)
 
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-            log.setLevel(logging.CRITICAL)  # requests that are broken off now are no fault
+            log.setLevel(logging.CRITICAL)  # requests may be broken off now
             await super().shutdown(sockets)
 
     asyncio.run(Announcing(config).serve(sockets=[listener]))

@@ -1,6 +1,6 @@
-"""Recordings between their upload and their answer: in memory, bounded, for seconds.
+"""Recordings from their upload to their answer: in memory, bounded, for seconds.
 
-Their requests are answered here and not by Gradio, which would write them to the disk.
+Uploads are received here and not by Gradio, which would write them to the disk.
 """
 
 from __future__ import annotations
@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import io
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Final
 
@@ -18,106 +19,122 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from speechnet.console.messages import say
+from speechnet.core.errors import Excluded
+from speechnet.core.types import REASONS
+from speechnet.serve.guard import ANSWER, FILE, PROGRESS, UPLOAD
 from speechnet.serve.limits import Limits
-from speechnet.serve.request_filter import FILE, PROGRESS, UPLOAD
+from speechnet.serve.page import render
+from speechnet.serve.recognition import Recognition
 
+_UNKNOWN: Final = "There is no such recording"
+_GONE: Final = "It was answered already, or waited too long. Record or upload it again."
 _FIELD: Final = "files"
 """What Gradio's page calls the file in its form."""
 
 
-class Full(Exception):  # noqa: N818 - not a fault: there is room again in a moment
-    """The uploads that are held leave no room for another."""
-
-
 class Uploads:
-    """The uploads that wait to be worked on; to be used from the event loop's thread only.
+    """The uploads in memory; to be used from the event loop's thread only.
 
     Args:
-        limits: bound the bytes of one upload and of all.
+        recognise: what is done with an upload, in a thread.
+        limits: on the uploads that arrive and wait.
+        best: the model whose classes are named first.
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(
+        self, recognise: Callable[[bytes], Recognition], *, limits: Limits, best: str
+    ) -> None:
+        self.held: dict[str, bytes] = {}  # by name
+        self.busy: list[int] = []  # bytes of each that arrives or is worked on
+        self._recognise = recognise
         self._limits = limits
-        self._held: dict[str, bytes] = {}
-        self._coming = 0
+        self._best = best
+        self._pool = ThreadPoolExecutor(limits.parallel, thread_name_prefix="upload")
 
-    @property
-    def used(self) -> int:
-        """Bytes that are held or arriving."""
-        return self._coming + sum(map(len, self._held.values()))
+    def routes(self) -> list[BaseRoute]:
+        """The routes that take precedence over Gradio's."""
+        silence = io.BytesIO()
+        soundfile.write(silence, np.zeros(800, np.int16), 8_000, format="WAV")
+
+        async def progress(_: Request) -> Response:
+            return Response(media_type="text/event-stream")  # an upload takes no time here
+
+        async def file(_: Request) -> Response:
+            # Until it is cleared, the recorder draws what it sent. No upload is ever sent back.
+            return Response(silence.getvalue(), media_type="audio/wav")
+
+        return [
+            Route(UPLOAD, self.receive, methods=["POST"]),
+            Route(ANSWER, self.answer, methods=["POST"]),
+            Route(PROGRESS, progress),
+            Route(f"{FILE}{{name:path}}", file),
+        ]
+
+    def close(self) -> None:
+        """Take on nothing more."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    async def receive(self, request: Request) -> Response:
+        """Hold an upload under a name that can't be guessed, which is the response."""
+        size, limits = int(request.headers["content-length"]), self._limits
+        sizes = [size, *self.busy, *map(len, self.held.values())]
+        if sum(sizes) > limits.room_bytes or len(sizes) > limits.parallel + limits.waiting:
+            raise HTTPException(503, "too many uploads at once: try again in a moment")
+        try:
+            async with asyncio.timeout(limits.arrive_s):
+                with self._busy(size):
+                    content = await _file(request)
+        except TimeoutError:
+            close = {"connection": "close"}  # what is left of it is not waited for
+            raise HTTPException(408, "the upload came too slowly", close) from None
+        except ClientDisconnect:
+            raise HTTPException(400, "the upload broke off") from None
+        name = secrets.token_urlsafe(24)
+        self.held[name] = content
+        asyncio.get_running_loop().call_later(limits.keep_s, self.held.pop, name, None)
+        return JSONResponse([name])
+
+    async def answer(self, request: Request) -> Response:
+        """Answer in HTML the upload that the request names, and forget it."""
+        name = (await request.body()).decode(errors="replace")
+        content = self.held.pop(name, None)
+        if content is None:
+            return HTMLResponse(render("problem.html.j2", title=_UNKNOWN, text=_GONE))
+        with self._busy(len(content)):
+            loop = asyncio.get_running_loop()
+            return HTMLResponse(await loop.run_in_executor(self._pool, self._html, content))
 
     @contextmanager
-    def room_for(self, size: int) -> Iterator[None]:
-        """Reserve room for an upload while it arrives.
-
-        Args:
-            size: of the whole request, in bytes.
-
-        Raises:
-            Full: there is no room.
-        """
-        if self.used + size > self._limits.room_bytes:
-            raise Full
-        self._coming += size
+    def _busy(self, size: int) -> Iterator[None]:
+        self.busy.append(size)
         try:
             yield
         finally:
-            self._coming -= size
+            self.busy.remove(size)
 
-    def add(self, content: bytes) -> str:
-        """Hold an upload.
-
-        Returns:
-            A name that can't be guessed.
-        """
-        name = secrets.token_urlsafe(24)
-        self._held[name] = content
-        return name
-
-    def get(self, name: str) -> bytes | None:
-        """The upload of a name; None if there is none (any more)."""
-        return self._held.get(name)
-
-    def discard(self, name: str) -> None:
-        """Forget an upload, if it is still there."""
-        self._held.pop(name, None)
-
-
-def routes(uploads: Uploads, limits: Limits) -> list[BaseRoute]:
-    """The routes that take precedence over Gradio's.
-
-    Args:
-        uploads: receives the uploads.
-        limits: how long they are kept.
-    """
-    silence = _silence()
-
-    async def upload(request: Request) -> Response:
+    def _html(self, content: bytes) -> str:
         try:
-            with uploads.room_for(int(request.headers["content-length"])):
-                name = uploads.add(await _file(request))
-        except Full:
-            raise HTTPException(503, "too many uploads at once: try again in a moment") from None
-        except ClientDisconnect:
-            raise HTTPException(400, "the upload broke off") from None
-        asyncio.get_running_loop().call_later(limits.keep_s, uploads.discard, name)
-        return JSONResponse([name])
+            found = self._recognise(content)
+        except Excluded as why:
+            return _refusal(why)
+        except Exception as error:  # one upload never stops the server
+            say(f"an upload failed: {type(error).__name__}: {error}", style="yellow")
+            return _refusal(Excluded("failed", ""))
+        return render("recognition.html.j2", recognition=found, best=self._best)
 
-    async def progress(_: Request) -> Response:
-        return Response(media_type="text/event-stream")  # an upload from here takes no time
 
-    async def file(_: Request) -> Response:
-        # Until it is cleared, the recorder draws what it sent. No upload is ever sent back.
-        return Response(silence, media_type="audio/wav")
-
-    return [
-        Route(UPLOAD, upload, methods=["POST"]),
-        Route(PROGRESS, progress),
-        Route(f"{FILE}{{name:path}}", file),
-    ]
+def _refusal(why: Excluded) -> str:
+    detail = why.detail.rstrip(".")
+    return render(
+        "problem.html.j2",
+        title="This recording can't be used",
+        text=f"Found: {REASONS[why.reason]}{f' ({detail})' if detail else ''}.",
+        code=why.reason,
+    )
 
 
 class _InMemory(MultiPartParser):
@@ -140,9 +157,3 @@ async def _file(request: Request) -> bytes:
         return await given.read()
     finally:
         await form.close()
-
-
-def _silence() -> bytes:
-    buffer = io.BytesIO()
-    soundfile.write(buffer, np.zeros(800, np.int16), 8_000, format="WAV")
-    return buffer.getvalue()

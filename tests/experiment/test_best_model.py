@@ -22,7 +22,7 @@ from speechnet.experiment.run_folder import RunFolder
 from speechnet.experiment.saved_run import SavedRun
 from speechnet.inference.predict import recognise
 from speechnet.report.html.overview import overview
-from speechnet.serve.run_summary import summarise_run
+from speechnet.serve.page import about
 
 BEST = "knn"
 """By the dev part's mean over folds and targets; every other rule finds another model."""
@@ -61,7 +61,7 @@ def test_everybody_gives_one_answer(
     saved = SavedRun(run)
     assert saved.best() == choice
     assert speechnet.load(run).models == [BEST]
-    assert summarise_run(saved, best=saved.best()).best == BEST
+    assert about(saved, saved.best())["best"] == BEST
     assert {each.best for each in open_runs([run]).values()} == {choice}
     found = report_data(RunFolder.open(run))
     assert found.best == choice

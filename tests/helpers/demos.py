@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import select
 import signal
 import subprocess
 import sys
 import time
-from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -60,39 +57,17 @@ class Demo:
         """A client that knows no proxy."""
         return httpx.Client(base_url=self.url, timeout=60, trust_env=False, headers=headers)
 
-    @cached_property
-    def config(self) -> dict[str, Any]:
-        """What the page is made of."""
-        with self.client() as client:
-            page = client.get("/").text
-        mark = "window.gradio_config = "
-        found, _ = json.JSONDecoder().raw_decode(page[page.index(mark) + len(mark) :])
-        return dict(found)
-
-    @cached_property
-    def function(self) -> int:
-        """What the page calls the function that answers."""
-        functions = [each for each in self.config["dependencies"] if each["backend_fn"]]
-        return int(functions[0]["id"])
-
     def upload(self, client: httpx.Client, content: bytes) -> httpx.Response:
         """Send a file."""
         return client.post("/gradio_api/upload", files={"files": ("a.wav", content)})
 
-    def ask(self, client: httpx.Client, name: object) -> httpx.Response:
-        """Ask what is in an upload."""
-        body = {"data": [name], "fn_index": self.function, "session_hash": "x", "trigger_id": 1}
-        return client.post("/gradio_api/run/predict", json=body)
-
     def hear(self, client: httpx.Client, content: bytes) -> str:
-        """Send a file and ask what is in it: the HTML that comes of it."""
+        """Send a file and ask for its answer, which is HTML."""
         sent = self.upload(client, content)
         assert sent.status_code == 200, sent.text
-        answer = self.ask(client, sent.json()[0])
+        answer = client.post("/answer", content=sent.json()[0])
         assert answer.status_code == 200, answer.text
-        html, recorded, uploaded = answer.json()["data"]
-        assert recorded is uploaded is None  # both sources are empty again
-        return str(html)
+        return answer.text
 
     def files(self) -> list[Path]:
         """Temporary files, once those of requests that were just answered are gone.

@@ -372,9 +372,6 @@ def test_abstain(
     labels = ["emotion", "gender", "reason"]
     pd.testing.assert_frame_equal(found.drop(columns=labels), sure.drop(columns=labels))
     recognise(tiny_run, recordings, model="svm", out=None, abstain=1.0)  # none is that sure
-    for wrong in (-0.1, 1.1, float("nan")):
-        with pytest.raises(ConfigError, match="abstain is"):
-            recognise(tiny_run, recordings, model="svm", out=None, abstain=wrong)
 
 
 @pytest.fixture

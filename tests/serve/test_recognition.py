@@ -20,8 +20,8 @@ from speechnet.experiment.saved_run import SavedRun
 from speechnet.features.functionals import Functionals
 from speechnet.inference.predictor import Predictor
 from speechnet.serve.limits import Limits
+from speechnet.serve.page import about
 from speechnet.serve.recognition import UploadRecogniser, pitch
-from speechnet.serve.run_summary import summarise_run
 
 pytestmark = pytest.mark.slow
 
@@ -51,13 +51,11 @@ def predictor(tiny_run: Path) -> Predictor:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="there are no files in memory")
-def test_an_upload_never_lies_on_the_disk(
-    predictor: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_an_upload_is_never_on_the_disk(
+    predictor: Predictor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """So that nothing is left of it, however the process ends; its folder may not even be there."""
-    recogniser = UploadRecogniser(
-        predictor, best="svm", limits=Limits(), folder=tmp_path / "nowhere"
-    )
+    """So that nothing is left of it, however the process ends."""
+    recogniser = UploadRecogniser(predictor, best="svm", limits=Limits())
     existed = []
 
     def watched(path: Path, config: AudioConfig) -> Clip:
@@ -71,30 +69,22 @@ def test_an_upload_never_lies_on_the_disk(
     assert not any(existed)
 
 
-def test_an_upload_is_gone_when_it_is_heard(predictor: Predictor, tmp_path: Path) -> None:
-    """Nothing is left in the folder, of what can't be used either."""
-    recogniser = UploadRecogniser(predictor, best="svm", limits=Limits(), folder=tmp_path)
-    found = recogniser.recognise(encoded(speech(1, 1.0, 16_000), "FLAC", rate=16_000))
+def test_the_bounds_are_those_of_the_demo(predictor: Predictor) -> None:
+    """However the run itself bounds and trims recordings."""
+    sound = np.pad(speech(1, 1.0, 16_000), 8_000)
+    found = UploadRecogniser(predictor, best="svm", limits=Limits()).recognise(
+        encoded(sound, "FLAC", rate=16_000)
+    )
     said = found.statistics
-    assert (said.sample_rate, said.channels, said.duration) == (16_000, 1, 1.0)
+    assert (said.sample_rate, said.channels, said.duration) == (16_000, 1, 2.0)
     assert found.player is not None
     assert found.player.startswith("data:audio/flac;base64,")
     assert found.timeline is None
     assert "<img" in found.sound
-    with pytest.raises(Excluded, match="unreadable"):
-        recogniser.recognise(b"no sound")
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_recording_of_more_minutes_than_allowed_is_refused(
-    predictor: Predictor, tmp_path: Path
-) -> None:
-    """However the run itself is bounded."""
-    recogniser = UploadRecogniser(
-        predictor, best="svm", limits=Limits(max_minutes=0.02), folder=tmp_path
-    )
-    with pytest.raises(Excluded, match="too_long"):
-        recogniser.recognise(encoded(speech(1, 1.5), "WAV"))
+    strict = UploadRecogniser(predictor, best="svm", limits=Limits(max_minutes=0.02))
+    for content, reason in ((encoded(sound, "WAV"), "too_long"), (b"no sound", "unreadable")):
+        with pytest.raises(Excluded, match=reason):
+            strict.recognise(content)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +98,7 @@ def test_the_page_tells_synthetic_speech(tiny_run: Path, names: list[str], synth
     corpora = [CorpusConfig(name=name) for name in names]
     data.data.corpora = corpora if len(corpora) > 1 else []
     data.data.corpus = CorpusConfig() if len(corpora) > 1 else corpora[0]
-    assert summarise_run(run, best=Choice("svm", "only")).synthetic == synthetic
+    assert about(run, Choice("svm", "only"))["synthetic"] == synthetic
 
 
 def test_the_page_tells_how_good_the_models_are(tiny_run: Path, tmp_path: Path) -> None:
@@ -116,14 +106,14 @@ def test_the_page_tells_how_good_the_models_are(tiny_run: Path, tmp_path: Path) 
     copied = tmp_path / "version_7"
     shutil.copytree(tiny_run, copied)
     run = SavedRun(copied)
-    told = summarise_run(run, best=Choice("svm", "only"))
-    assert told.run == f"{tmp_path.name}/version_7"
-    assert told.chance == {"gender": "50.0", "emotion": "25.0"}
-    assert told.best == "svm"
-    assert list(told.scores) == run.models
+    told = about(run, Choice("svm", "only"))
+    assert told["run"] == f"{tmp_path.name}/version_7"
+    assert told["chance"] == {"gender": "50.0", "emotion": "25.0"}
+    assert told["best"] == "svm"
+    assert list(told["scores"]) == run.models
     scores = run.folder.read_table("scores.csv")
     uar = scores.query("part == 'test' and metric == 'uar'").set_index(["model", "target", "fold"])
-    for model, texts in told.scores.items():
+    for model, texts in told["scores"].items():
         for target, text in texts.items():
             shown = float(text.split()[0].rstrip("*"))
             folds = [f for f in ("mean", "all") if (model, target, f) in uar.index]

@@ -13,9 +13,8 @@ import pytest
 from speechnet.cli.serve import run
 from speechnet.core.errors import ConfigError, DataError
 from speechnet.experiment.saved_run import SavedRun
-from speechnet.serve.address import url_of
 from speechnet.serve.limits import Limits
-from speechnet.serve.server import serve
+from speechnet.serve.server import is_loopback, serve, url_of
 
 _WITHOUT_GRADIO = """\
 import importlib.util, sys
@@ -86,3 +85,9 @@ def test_the_address_is_one_to_click_on() -> None:
     """Brackets around what has colons."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         assert url_of(listener) == f"http://127.0.0.1:{listener.getsockname()[1]}/"
+
+
+def test_the_machines_own_addresses_are_known() -> None:
+    """Anything else lets others in."""
+    assert all(map(is_loopback, ("127.0.0.1", "127.8.9.1", "localhost", "::1")))
+    assert not any(map(is_loopback, ("0.0.0.0", "::", "192.168.0.7", "example.org")))  # noqa: S104

@@ -200,6 +200,7 @@ def test_an_answer_never_stands_for_the_next_one(demo: Demo, browser: Browser, s
     """With a new source it goes, also where the request that follows fails."""
     watched = _open(browser, demo)
     _upload(watched, sound, until="article.heard")
-    watched.page.route("**/run/predict*", lambda route: route.fulfill(status=503))
-    _upload(watched, sound, until="#result .listening")
+    watched.page.route("**/answer", lambda route: route.fulfill(status=503))
+    _upload(watched, sound, until="#result .problem")
+    assert "No answer" in watched.page.locator("#result").inner_text()
     assert watched.page.locator("article.heard").count() == 0

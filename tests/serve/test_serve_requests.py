@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import re
 import signal
 import socket
@@ -91,18 +90,12 @@ def test_too_large_an_upload_is_refused_before_it_is_read(demo: Demo, client: ht
     assert b" 413 " in _raw(demo, head)
 
 
-def test_no_path_or_address_leads_to_a_file(
-    demo: Demo, client: httpx.Client, tmp_path: Path
-) -> None:
+def test_no_path_or_address_leads_to_a_file(client: httpx.Client, tmp_path: Path) -> None:
     """Whatever stands for the name of an upload, nothing is read and nothing fetched."""
     secret = tmp_path / "secret.wav"
     secret.write_bytes(encoded(speech(1), "WAV"))
-    meta = {"_type": "gradio.FileData"}
-    names: list[object] = [str(secret), f"../../../..{secret}", "http://127.0.0.1:9/a.wav", "\0"]
-    for name in names:
-        assert "no such recording" in demo.ask(client, name).text
-    for name in [*({"path": each, "meta": meta} for each in names), None, 7, [], [str(secret)]]:
-        assert demo.ask(client, name).status_code == 400
+    for name in (str(secret), f"../../../..{secret}", "http://127.0.0.1:9/a.wav", "\0", b"\xff"):
+        assert "no such recording" in client.post("/answer", content=name).text
     for path in (f"/gradio_api/file={secret}", f"/gradio_api/file/{secret}", f"/file={secret}"):
         response = client.get(path)
         assert response.status_code == 404 or set(response.content[44:]) == {0}
@@ -119,6 +112,7 @@ def test_no_path_or_address_leads_to_a_file(
         ("GET", "/gradio_api/heartbeat/x"),
         ("POST", "/gradio_api/queue/join"),
         ("POST", "/gradio_api/call/heard"),
+        ("POST", "/gradio_api/run/predict"),
         ("POST", "/gradio_api/vibe-edit"),
         ("POST", "/login"),
         ("DELETE", "/"),
@@ -135,7 +129,7 @@ def test_other_names_and_other_pages_are_refused(demo: Demo) -> None:
     """A name made to point here (DNS rebinding), and requests of another page."""
     for headers in ({"Host": "evil.example"}, {"Host": "["}, {"Origin": "http://evil.example"}):
         with demo.client(**headers) as client:
-            assert client.get("/").status_code == 403
+            assert client.get("/").status_code in {400, 403}
     with demo.client(Host=f"localhost:{urlsplit(demo.url).port}") as client:
         assert client.get("/").status_code == 200
 
@@ -154,7 +148,7 @@ def _attacks(demo: Demo, client: httpx.Client, folder: Path) -> list[Callable[[]
     """Requests of every kind; each raises if it is answered as it should not be."""
     bad = [content for content, _ in _faults(folder).values()]
     kind = {"content-type": "multipart/form-data; boundary=x"}
-    run, up = "/gradio_api/run/predict", "/gradio_api/upload"
+    up = "/gradio_api/upload"
 
     def refused(method: str, path: str, **given: object) -> Callable[[], object]:
         def send() -> None:
@@ -173,12 +167,9 @@ def _attacks(demo: Demo, client: httpx.Client, folder: Path) -> list[Callable[[]
         return send
 
     attacks = [
-        refused("POST", run, content=b"{" * 2_000),
-        refused("POST", run, content=b"[" * 4_000),
-        refused("POST", run, content=bytes(4_097)),
-        refused("POST", run, content=json.dumps({"data": ["x"], "fn_index": 10**9})),
-        refused("POST", run, content=json.dumps({"data": ["x"], "fn_index": [[]]})),
-        refused("POST", run, content=iter([b"{}"])),  # in chunks, without a length
+        refused("POST", "/gradio_api/run/predict", content=b"{" * 2_000),
+        refused("POST", "/answer", content=bytes(4_097)),
+        refused("POST", "/answer", content=iter([b"x"])),  # in chunks, without a length
         refused("POST", up, content=b"no form"),
         refused("POST", up, content=b"no such boundary", headers=kind),
         refused("POST", up, content=b"--x\r\n\r\n", headers=kind),
