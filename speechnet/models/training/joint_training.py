@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.func import functional_call, stack_module_state, vmap
 
 from speechnet.core.types import Float32, Int64
-from speechnet.models.training.layers import epoch_seed
+from speechnet.models.training.layers import seed_epoch
 from speechnet.models.training.lightning_module import LightningNetwork
 from speechnet.models.training.objective import count_hits, make_optimizer, make_schedule, recall
 
@@ -78,7 +78,7 @@ def train_together(
     stack = _Stack(members, device, steps=epochs * -(-len(train) // size))
     orders = torch.Generator().manual_seed(seed)
     for epoch in range(epochs):
-        torch.manual_seed(epoch_seed(seed, epoch))
+        seed_epoch(seed, epoch)
         order = torch.randperm(len(train), generator=orders).to(device)
         losses = [stack.step(*(one[rows] for one in table)) for rows in torch.split(order, size)]
         stack.note(epoch, torch.stack(losses).isfinite().all(dim=0), *dev_table)

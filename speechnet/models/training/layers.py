@@ -96,6 +96,10 @@ def random_bits(rows: int, width: int, device: torch.device) -> Tensor:
     return words.view(torch.int16)[:numbers].view(rows, width)
 
 
-def epoch_seed(seed: int, epoch: int) -> int:
-    """Of an epoch's noise and dropout; another one for each seed below 2^32 and each epoch."""
-    return (seed % 2**32 << 20) + epoch
+def seed_epoch(seed: int, epoch: int) -> None:
+    """Seed an epoch's noise and dropout, differently for each seed below 2^32 and each epoch."""
+    number = (seed % 2**32 << 20) + epoch
+    if torch.accelerator.is_available():
+        torch.manual_seed(number)
+    else:  # else torch records the call stack in case a GPU appears: a tenth of a small epoch
+        torch.default_generator.manual_seed(number)

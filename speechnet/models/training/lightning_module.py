@@ -12,7 +12,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from speechnet.core.errors import ConfigError
 from speechnet.core.types import Targets
-from speechnet.models.training.layers import epoch_seed
+from speechnet.models.training.layers import seed_epoch
 from speechnet.models.training.network import Network
 from speechnet.models.training.objective import (
     count_hits,
@@ -86,7 +86,7 @@ class LightningNetwork(Network, LightningModule):
 
     def on_train_epoch_start(self) -> None:
         """Seeds the noise and the dropout."""
-        torch.manual_seed(epoch_seed(self._seed, self.current_epoch))
+        seed_epoch(self._seed, self.current_epoch)
 
     def training_step(self, batch: tuple[Tensor, ...], _: int) -> Tensor | None:
         """One step on ``(X [b, d], labels [b, targets])``, or many on ``batch_size`` rows each.
