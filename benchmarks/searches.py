@@ -18,8 +18,9 @@ from speechnet.core.types import encode_all
 from speechnet.corpus.config import CorpusConfig
 from speechnet.corpus.reader import load_corpus
 from speechnet.features.extraction.extract import extract_features
+from speechnet.models.candidates import Tried
 from speechnet.models.scikit.pipelines import FitAndScore
-from speechnet.models.search import Tried, best, search
+from speechnet.models.search import best, search
 
 CONFIG: Final = Path(__file__).parents[1] / "configs" / "original.yaml"
 TARGETS: Final = {"knn": 5.0, "svm": 2.0, "logreg": None}

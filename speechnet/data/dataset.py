@@ -80,12 +80,7 @@ class ChosenRows(LightningDataModule):
 class Batches:
     """Batches of ``(X [b, d], labels [b, targets])``, without a loader: the table stays in place.
 
-    Args:
-        X: features ``[n, d]``.
-        labels: ``[n, targets]``, on the same device.
-        batch_size: rows at once; the last batch takes what is left.
-        seed: of the orders, which ``torch.randperm`` gives one after the other on the CPU; None
-            leaves the rows as they stand.
+    ``torch.randperm`` gives an order for each epoch, on the CPU; without a seed rows stay in order.
     """
 
     def __init__(
@@ -111,15 +106,7 @@ class Batches:
 def sequence_loader(
     sequences: Sequences, labels: Int64, rows: Int64, *, batch_size: int, seed: int | None = None
 ) -> DataLoader[int]:
-    """Batches of ``padded``; no more than one of them is in memory.
-
-    Args:
-        sequences: of ``n`` recordings.
-        labels: int64 ``[n, targets]``.
-        rows: which of them.
-        batch_size: recordings at once; the last batch takes what is left.
-        seed: of the shuffling, again for each epoch; None leaves the rows as they stand.
-    """
+    """Batches of ``padded``, one in memory at a time, shuffled for each epoch by the seed."""
     chosen: Any = rows.tolist()  # as good as a Dataset
     return DataLoader(
         chosen,

@@ -20,8 +20,9 @@ from speechnet.core.files import storage_errors
 from speechnet.core.types import Fold, Int64, Targets, encode_all
 from speechnet.data.datamodule import SpeechDataModule
 from speechnet.models.calibration import Calibrated, fit_temperatures
+from speechnet.models.candidates import InnerFolds, Tried
 from speechnet.models.model import Context, Fitted, Rows
-from speechnet.models.search import InnerFolds, Tried, best
+from speechnet.models.search import best
 from speechnet.report.names import model_name, percent
 from speechnet.splits.inner import inner_folds
 

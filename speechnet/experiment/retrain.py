@@ -16,7 +16,8 @@ from speechnet.core.types import Int64
 from speechnet.data.datamodule import SpeechDataModule
 from speechnet.experiment.fold import context_of
 from speechnet.experiment.run_folder import RunFolder
-from speechnet.models.model import Candidate, Rows
+from speechnet.models.candidates import Candidate
+from speechnet.models.model import Rows
 
 Chosen = dict[tuple[str, int], dict[str, Candidate]]
 """By model and fold the hyper-parameters of each target; those of all targets are of ``""``."""

@@ -46,12 +46,7 @@ _LARGEST_FILE: Final = 65_536
 
 
 def load_fitted(folder: Path, name: str, targets: Targets) -> Fitted:
-    """Read a fitted model of any kind, with its calibration where it has one.
-
-    Args:
-        folder: of a fold of a run.
-        name: of the model.
-        targets: each target's ordered classes.
+    """Read a fitted model of any kind from a fold's folder, with its calibration if it has one.
 
     Raises:
         DataError: a file is missing, damaged, or made for other classes.
@@ -68,7 +63,7 @@ def fit_temperatures(
     Args:
         probabilities: of the dev rows, by target float64 ``[n, k]``, rows sum to 1.
         labels: of the dev rows, int64 ``[n, targets]``, -1 where there is no label.
-        targets: each target's ordered classes.
+        targets: in the order of the labels' columns.
 
     Returns:
         A temperature within ``BOUNDS`` for each target; 1.0, which changes nothing, where fewer

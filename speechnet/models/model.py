@@ -15,25 +15,21 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Protocol
 
 from speechnet.core.errors import ConfigError
 from speechnet.core.registry import Registry
+from speechnet.models.candidates import Candidate, InnerFolds, Tried
 
 if TYPE_CHECKING:
     from speechnet.core.types import FeatureSet, Float64, Int64, Targets
-    from speechnet.models.search import InnerFolds, Tried
 
 SEQUENCE: Final = "sequence"
 """What a model takes if it takes one row a frame."""
 
 ALL: Final = "*"
 """Stands for the features of all extractors, which models made of other models take."""
-
-Candidate = dict[str, Any]
-"""Hyper-parameters by name."""
 
 
 class Source(Protocol):
@@ -58,12 +54,9 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows of a table that a model is fitted on, or stopped by.
+    """Rows that a model is fitted on, or stopped by.
 
-    Attributes:
-        source: the table.
-        positions: of these rows in it, int64 ``[n]``.
-        extractor: see ``Model.extractor``.
+    ``positions`` are their places in the table, int64 ``[n]``. For the extractor see ``Model``.
     """
 
     source: Source
@@ -205,11 +198,7 @@ class Model(metaclass=ABCMeta):  # not ABC: all bases must be dataclasses for js
         return 0
 
     def check(self, targets: Sequence[str], *, dev: bool) -> None:  # noqa: B027 - may have nothing to refuse
-        """Refuse settings that are wrong for any recordings.
-
-        Args:
-            targets: their names.
-            dev: whether there is a dev part.
+        """Refuse settings that are wrong for any recordings, given the targets' names.
 
         Raises:
             ConfigError: which setting, what is expected. The message begins with the setting's
@@ -218,12 +207,7 @@ class Model(metaclass=ABCMeta):  # not ABC: all bases must be dataclasses for js
 
     @abstractmethod
     def fit(self, train: Rows, dev: Rows, context: Context) -> Fitted:
-        """Fit all targets.
-
-        Args:
-            train: rows to fit on.
-            dev: rows for early stopping and the choice between epochs; may be empty.
-            context: everything else.
+        """Fit all targets on ``train``, and stop or choose epochs by ``dev``, which may be empty.
 
         Raises:
             SpeechnetError: it can't be fitted.
@@ -274,28 +258,6 @@ def inputs(features: FeatureSet, extractor: str | None) -> Any:
     if extractor == ALL:
         return features
     return features.matrix.X if extractor is None else features.of(extractor)
-
-
-def combinations(values: Mapping[str, Sequence[Any]]) -> list[Candidate]:
-    """Every combination, in the order of scikit-learn's ``ParameterGrid``, which decides ties.
-
-    Args:
-        values: of each hyper-parameter.
-
-    Returns:
-        Candidates whose keys stand in the order of ``values``. The last of the sorted names varies
-        fastest.
-
-    Raises:
-        ValueError: a hyper-parameter has no values.
-    """
-    if empty := [name for name, choices in values.items() if not choices]:
-        raise ValueError(f"{empty[0]} is empty, expected at least one value")
-    names = sorted(values)
-    chosen = (
-        dict(zip(names, one, strict=True)) for one in product(*map(values.__getitem__, names))
-    )
-    return [{name: one[name] for name in values} for one in chosen]
 
 
 def fitting_order(models: Mapping[str, Model]) -> list[str]:

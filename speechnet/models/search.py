@@ -5,9 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import islice
-from statistics import fmean
 from typing import Final, NamedTuple, Protocol, runtime_checkable
 
 import joblib
@@ -18,10 +16,7 @@ from speechnet.core.errors import ConfigError, SpeechnetError
 from speechnet.core.metrics import METRICS
 from speechnet.core.thread_warnings import collected_warnings
 from speechnet.core.types import Int64
-from speechnet.models.model import Candidate
-
-InnerFolds = Sequence[tuple[Int64, Int64]]
-"""Rows to fit on and rows to score, of each inner fold."""
+from speechnet.models.candidates import Candidate, InnerFolds, Tried
 
 FitAndScore = Callable[[Candidate, Int64, Int64], float]
 """Fits a candidate on some rows and scores it on others."""
@@ -31,28 +26,6 @@ Scorer = Callable[[Candidate], float]
 
 _LINE_SEARCH: Final = "Line Search failed"
 """The warning, of no category, with which scikit-learn's ``newton-cg`` gives up."""
-
-
-@dataclass(frozen=True)
-class Tried:
-    """A candidate and its scores.
-
-    Attributes:
-        candidate: its hyper-parameters.
-        scores: one for each inner fold; NaN where it failed.
-        unconverged: how many of its fits stopped before they had converged.
-        error: its first failure, or an empty text; a candidate that failed can't win.
-    """
-
-    candidate: Candidate
-    scores: tuple[float, ...]
-    unconverged: int = 0
-    error: str = ""
-
-    @property
-    def mean(self) -> float:
-        """The mean over the inner folds, whatever their order; NaN if any failed."""
-        return fmean(self.scores)
 
 
 @runtime_checkable
@@ -97,10 +70,10 @@ def search(
     Raises:
         ConfigError: all candidates failed.
     """
-    sharing = run if isinstance(run, Sharing) else _Alone(run)
-    groups = sharing.groups(candidates)
+    alone = [[position] for position in range(len(candidates))]
+    groups = run.groups(candidates) if isinstance(run, Sharing) else alone
     tasks = (
-        joblib.delayed(_try_group)(sharing, [candidates[i] for i in group], fit, held)
+        joblib.delayed(_try_group)(run, [candidates[i] for i in group], fit, held)
         for group in groups
         for fit, held in folds
     )
@@ -135,7 +108,7 @@ def score(truth: Int64, predicted: Int64, metric: str) -> float:
     Args:
         truth: int64 ``[n]``.
         predicted: int64 ``[n]``.
-        metric: its name in ``speechnet.core.metrics.METRICS``.
+        metric: its name in ``METRICS``.
 
     Raises:
         ValueError: there are no rows, or the metric is undefined on them.
@@ -162,23 +135,14 @@ class _Outcome(NamedTuple):
     error: str
 
 
-@dataclass(frozen=True)
-class _Alone:
-    """Candidates that share nothing."""
-
-    fit_and_score: FitAndScore
-
-    def groups(self, candidates: Sequence[Candidate]) -> list[list[int]]:
-        return [[position] for position in range(len(candidates))]
-
-    def scorer(self, _group: Sequence[Candidate], fit: Int64, held: Int64) -> Scorer:
-        return lambda candidate: self.fit_and_score(candidate, fit, held)
-
-
 def _try_group(
-    sharing: Sharing, group: Sequence[Candidate], fit: Int64, held: Int64
+    run: FitAndScore | Sharing, group: Sequence[Candidate], fit: Int64, held: Int64
 ) -> list[_Outcome]:
-    scorer = sharing.scorer(group, fit, held)
+    scorer = (
+        run.scorer(group, fit, held)
+        if isinstance(run, Sharing)
+        else lambda candidate: run(candidate, fit, held)
+    )
     return [_try(scorer, candidate) for candidate in group]
 
 

@@ -67,17 +67,9 @@ def test_batches(data: SpeechDataModule) -> None:
     np.testing.assert_array_equal(labels.numpy(), data.labels[dev])
 
 
-@pytest.mark.parametrize(("rows", "batch"), [(11, 5), (10, 5), (9, 4), (1, 4)])
-def test_a_last_row_alone(data: SpeechDataModule, rows: int, batch: int) -> None:
-    """A last batch of one row is served like any other."""
-    loader = data.loaders(train=np.arange(rows), dev=np.arange(0), batch_size=batch, seed=0)
-    assert sum(len(X) for X, _ in loader.train_dataloader()) == rows
-    assert loader.val_dataloader() == []
-
-
 def test_every_row_is_served_once(data: SpeechDataModule) -> None:
     """Shuffling loses nothing and repeats nothing, and another epoch is another order."""
-    train = np.arange(40)
+    train = np.arange(41)  # the last batch is of one row
     orders = []
     for seed in (0, 0, 1):
         chosen = data.loaders(train=train, dev=train[:0], batch_size=8, seed=seed)
@@ -261,7 +253,7 @@ def test_corpora_in_a_yaml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert config.data.corpora == expected
     assert again == text
     for wrong, message in {
-        "[{name: ravdess, rot: a}]": r"unknown key 'data\.corpora\[0\]\.rot'; known are name, root",
+        "[{name: ravdess, rot: a}]": r"unknown key .* nearest known one is '.*\[0\]\.root'",
         "[{name: 3}]": r"data\.corpora\[0\]\.name is 3, expected one of aesdd, .* or text",
         "{name: ravdess}": r"data\.corpora is .*, expected a list",
     }.items():

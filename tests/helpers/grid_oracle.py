@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from sklearn.model_selection import GridSearchCV
 
-from speechnet.models.model import Candidate
+from speechnet.models.candidates import Candidate, InnerFolds, Tried
 from speechnet.models.scikit.pipelines import FitAndScore, make_pipeline
-from speechnet.models.search import InnerFolds, Tried, best
+from speechnet.models.search import best
 
 SCORING = {"accuracy": "accuracy", "uar": "balanced_accuracy"}
 

@@ -3,6 +3,7 @@
 import math
 import warnings
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import joblib
 import numpy as np
@@ -10,17 +11,17 @@ import pytest
 from helpers.grid_oracle import assert_as_grid_search
 from helpers.tables import TARGETS, corpus_table, features
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import StratifiedGroupKFold
+from sklearn.model_selection import ParameterGrid, StratifiedGroupKFold
 
 from speechnet.core.errors import SpeechnetError
 from speechnet.core.types import Float32, Int64
+from speechnet.models.candidates import Candidate, Tried, combinations
 from speechnet.models.classical.knn import KNN
 from speechnet.models.classical.logreg import LogReg
 from speechnet.models.classical.svm import SVM
-from speechnet.models.model import Candidate
 from speechnet.models.scikit.model import ScikitModel
 from speechnet.models.scikit.pipelines import FitAndScore
-from speechnet.models.search import Scorer, Tried, best, ignore_unconverged, score, search
+from speechnet.models.search import Scorer, best, ignore_unconverged, score, search
 
 pytestmark = pytest.mark.slow
 
@@ -183,14 +184,6 @@ def test_unconverged_passes_without_a_word() -> None:
         warnings.warn("overflow", RuntimeWarning, stacklevel=1)
 
 
-def test_real_solvers_that_stop_early(problem: tuple) -> None:
-    """A single iteration converges nowhere, and every fit is counted."""
-    X, y, folds = problem
-    grid = LogReg(C=[1.0], solver=["lbfgs", "newton-cg", "saga"], max_iter=[1])
-    tried = search(FitAndScore(LogReg(), X, y, "standard", "uar", 0), grid.candidates(), folds)
-    assert [one.unconverged for one in tried] == [4, 4, 4]
-
-
 def test_parallel_is_serial(problem: tuple) -> None:
     """Processes change nothing: the same records in the same order, each fit told of."""
     X, y, folds = problem
@@ -202,3 +195,20 @@ def test_parallel_is_serial(problem: tuple) -> None:
             serial = search(run.model.sharing(run), grid, folds, parallel=False)
             assert search(run.model.sharing(run), grid, folds, on_done=told.append) == serial
     assert sum(told) == sum(len(grid.candidates()) for grid in GRIDS.values()) * len(folds)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{}, {"b": [1, 2], "a": ["x", None, "y"], "C": [0.1]}, {"lr": [3], "hidden": [[8], [4, 2]]}],
+)
+def test_combinations_are_those_of_scikit_learn(values: dict[str, list[Any]]) -> None:
+    """The same ones in the same order; their keys in the order that was given."""
+    found = combinations(values)
+    assert found == list(ParameterGrid(values))
+    assert all(list(one) == list(values) for one in found)
+
+
+def test_no_value() -> None:
+    """A hyper-parameter without values is named."""
+    with pytest.raises(ValueError, match="lr is empty"):
+        combinations({"gamma": [1], "lr": []})

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from speechnet.models.model import MODELS, Candidate
+from speechnet.models.candidates import Candidate
+from speechnet.models.model import MODELS
 from speechnet.models.scikit.model import Folds, ScikitModel, Tries, tries
 
 

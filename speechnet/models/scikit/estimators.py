@@ -12,11 +12,12 @@ from sklearn.svm import SVC
 
 from speechnet.core.errors import DataError
 from speechnet.core.types import Float32, Float64, Int64, Targets
-from speechnet.models.model import Candidate, Context, Fitted, Rows
+from speechnet.models.candidates import Candidate, InnerFolds
+from speechnet.models.model import Context, Fitted, Rows
 from speechnet.models.scikit.files import dump_sklearn, load_sklearn
 from speechnet.models.scikit.kernels import predict_svm
 from speechnet.models.scikit.pipelines import FitAndScore, Tunable, double, make_pipeline
-from speechnet.models.search import InnerFolds, best, ignore_unconverged, search
+from speechnet.models.search import best, ignore_unconverged, search
 
 
 def fit_estimators(model: Tunable, train: Rows, context: Context) -> FittedEstimators:
@@ -62,17 +63,17 @@ def fit_estimator(
     fitted on the inner folds' held-out values (Guo et al. 2017). That changes no prediction.
 
     Args:
-        model: which model.
+        model: makes the estimator.
         candidate: its hyper-parameters.
         X: float32 ``[n, d]``, training rows.
         y: int64 ``[n]``, classes.
-        folds: inner folds of these rows, for the temperature; none leaves it out.
-        scaling: of the columns.
-        seed: of whatever is random.
+        folds: inner folds of these rows, for the temperature; none leaves it out, and with it an
+            SVM's probabilities.
+        scaling: see ``make_scaler``.
+        seed: of the estimator.
 
     Returns:
-        A fitted scikit-learn estimator with ``classes_``, and ``predict_proba`` unless the
-        temperature was left out.
+        A fitted scikit-learn estimator.
     """
     estimator: Any = make_pipeline(model, candidate, scaling=scaling, seed=seed)
     if model.margins and folds:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar
 
 from speechnet.core.bounds import Number, Values
-from speechnet.models.model import MODELS, Candidate, Context, Fitted, Model, Rows, combinations
+from speechnet.models.candidates import Candidate, combinations
+from speechnet.models.model import MODELS, Context, Fitted, Model, Rows
 
 if TYPE_CHECKING:
     from speechnet.core.types import Targets

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 
 from speechnet.core.types import Float32, Float64, Int64
-from speechnet.models.model import Candidate
+from speechnet.models.candidates import Candidate
 from speechnet.models.scaling import make_scaler
 from speechnet.models.search import Sharing, score
 
@@ -48,13 +48,13 @@ def fit_untuned(
     """Fit a model on some rows with its ``untuned`` hyper-parameters and predict others.
 
     Args:
-        model: one that has ``untuned`` hyper-parameters.
+        model: one that has some.
         X: float32 ``[n, d]``, raw.
         y: int64 ``[n]``, classes.
         fit: positions of the rows to fit on; they set the scale.
         held: positions of the rows to predict, int64 ``[m]``.
-        scaling: of the columns.
-        seed: of whatever is random.
+        scaling: see ``make_scaler``.
+        seed: of the estimator.
 
     Returns:
         The classes, int64 ``[m]``.

@@ -24,7 +24,7 @@ import sklearn
 from sklearn.svm import SVC
 
 from speechnet.core.types import Float64, Int64
-from speechnet.models.model import Candidate
+from speechnet.models.candidates import Candidate
 from speechnet.models.scikit.kernels import kernel_matrices
 from speechnet.models.scikit.pipelines import FitAndScore
 from speechnet.models.search import Scorer

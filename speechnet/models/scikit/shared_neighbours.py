@@ -22,7 +22,7 @@ import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
 from speechnet.core.types import Float64, Int64
-from speechnet.models.model import Candidate
+from speechnet.models.candidates import Candidate
 from speechnet.models.scikit.pipelines import FitAndScore
 from speechnet.models.search import Scorer
 

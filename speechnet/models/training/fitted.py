@@ -27,9 +27,8 @@ _SEQUENCES: Final = 64
 class FittedNetworks(Fitted):
     """One network, or several whose probabilities are averaged."""
 
-    def __init__(self, networks: Sequence[Network], paths: Sequence[Path]) -> None:
+    def __init__(self, networks: Sequence[Network]) -> None:
         self.networks = [network.eval() for network in networks]
-        self.paths = list(paths)
         self.targets: Targets = networks[0].targets
 
     @classmethod
@@ -39,7 +38,7 @@ class FittedNetworks(Fitted):
         Raises:
             DataError: a checkpoint is missing or damaged.
         """
-        return cls([_read(path) for path in paths], paths)
+        return cls([_read(path) for path in paths])
 
     @torch.inference_mode()
     def predict_proba(self, features: Float32 | Sequences) -> dict[str, Float64]:
@@ -61,10 +60,7 @@ class FittedNetworks(Fitted):
         return found
 
     def save(self, folder: Path, name: str) -> None:
-        """The checkpoints are written by the training itself: ``<name>_<member>.ckpt``."""
-        for path in self.paths:
-            if path.parent != folder or not path.name.startswith(f"{name}_"):
-                raise ValueError(f"checkpoint {path} is not {folder / name}_<member>.ckpt")
+        """Nothing is left to do: training has written ``<name>_<member>.ckpt``."""
 
     @classmethod
     def load(cls, folder: Path, name: str, targets: Targets) -> FittedNetworks:

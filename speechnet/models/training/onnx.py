@@ -43,8 +43,8 @@ def to_onnx(models: Sequence[Fitted], width: int) -> onnx.ModelProto:
         width: number of features, ``d``.
 
     Returns:
-        A model with the input ``features``, float32 ``[n, d]``, raw, and for each target an output
-        of its name, float32 ``[n, k]``.
+        A model with the input ``features``, float32 ``[n, d]``, raw, and an output of each target's
+        name, float32 ``[n, k]``.
 
     Raises:
         ImportError: onnx is not installed.

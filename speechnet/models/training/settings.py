@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal
 from speechnet.core.bounds import Number, Values
 from speechnet.core.errors import ConfigError
 from speechnet.core.wording import did_you_mean
-from speechnet.models.model import Candidate, Model, combinations
+from speechnet.models.candidates import Candidate, combinations
+from speechnet.models.model import Model
 
 if TYPE_CHECKING:
     from torch import nn

@@ -9,12 +9,12 @@ from sklearn.datasets import make_classification
 from sklearn.model_selection import StratifiedKFold
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 
+from speechnet.models.candidates import Candidate, InnerFolds
 from speechnet.models.classical.knn import KNN
-from speechnet.models.model import Candidate
 from speechnet.models.scikit import shared_neighbours as knn_search
 from speechnet.models.scikit.pipelines import FitAndScore
 from speechnet.models.scikit.shared_neighbours import Graph, KNNSearch, distance_name
-from speechnet.models.search import InnerFolds, search
+from speechnet.models.search import search
 
 pytestmark = pytest.mark.slow
 

@@ -60,16 +60,6 @@ class TestLoss:
             expected += head_weight * above / below
         assert net.loss(logits, labels).item() == pytest.approx(expected, rel=1e-5)
 
-    def test_as_torch(self) -> None:
-        """With all labels there, it is the sum of torch's own cross-entropies."""
-        net, (X, labels) = network(), batch()
-        logits = net(X)
-        expected = sum(
-            nn.functional.cross_entropy(logits[target], labels[:, column])
-            for column, target in enumerate(TARGETS)
-        )
-        torch.testing.assert_close(net.loss(logits, labels), expected)
-
     def test_heads_are_logged_one_by_one(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Beside the weighted sum stands each head's own loss, not weighted."""
         net, (X, labels) = network(loss_weights={"emotion": 0.3}).eval(), batch()
@@ -87,21 +77,6 @@ class TestLoss:
             dev_loss=each[0] + 0.3 * each[1],
         )
         torch.testing.assert_close(logged, expected)
-
-    def test_missing_labels_add_nothing(self) -> None:
-        """Rows without a label leave the loss and the gradient as they are without those rows."""
-        (X, labels), column = batch(), 1
-        labels[4:, column] = -1
-        grads = []
-        for rows in (slice(None), slice(4)):
-            net = network(norm="none")
-            scores = {"emotion": net(X[rows])["emotion"]}
-            targets = labels[rows, column : column + 1]
-            net.targets = {"emotion": TARGETS["emotion"]}
-            net.class_weights_0 = torch.ones(4)
-            net.loss(scores, targets).backward()
-            grads.append(net.heads[1].weight.grad)
-        torch.testing.assert_close(grads[0], grads[1])
 
     @pytest.mark.parametrize("columns", [[0], [1], [0, 1]])
     def test_all_labels_missing(self, columns: list[int]) -> None:

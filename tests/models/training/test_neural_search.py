@@ -12,12 +12,12 @@ from helpers.tables import TARGETS, speech_data
 
 from speechnet.core.types import Int64
 from speechnet.data.datamodule import SpeechDataModule
-from speechnet.models.model import Candidate
+from speechnet.models.candidates import Candidate, Tried
 from speechnet.models.neural.mlp import MLP
-from speechnet.models.search import Tried, best, search
-from speechnet.models.training import search as network_search
+from speechnet.models.search import best, search
+from speechnet.models.training import fitting
 from speechnet.models.training.fitted import FittedNetworks
-from speechnet.models.training.search import FitAndScoreNetwork, NetworkSearch
+from speechnet.models.training.fitting import FitAndScoreNetwork, NetworkSearch
 from speechnet.models.training.trainer import NetworkTrainer
 from speechnet.splits.inner import inner_folds
 
@@ -169,7 +169,7 @@ class TestTogether:
         alone, candidates = alone_on(hard), [{"lr": 0.02, "dropout": p} for p in (0.1, 0.2, 0.4)]
         whole, told = together(alone, candidates)
         assert told == [3, 3]
-        monkeypatch.setattr(network_search, "_PARAMETERS", 1)
+        monkeypatch.setattr(fitting, "_PARAMETERS", 1)
         with joblib.parallel_config(backend="threading", n_jobs=1):
             parts, _ = together(alone, candidates, parallel=True)
         assert parts == whole

@@ -72,7 +72,7 @@ def _mean(classifiers: list[Fitted], X: Float32) -> dict[str, Float64]:
 def test_every_network(norm: str, activation: str, hidden: list[int]) -> None:
     """Whatever the configuration can ask for comes out as torch has it."""
     network = _network(0, norm=norm, activation=activation, hidden=hidden)
-    classifier = FittedNetworks([network], [])
+    classifier = FittedNetworks([network])
     X = _rows(network, 50)
     found, expected = _run([classifier], X), classifier.predict_proba(X)
     for target in TARGETS:
@@ -86,10 +86,10 @@ def test_folds_and_members(n: int) -> None:
     """Members are averaged, calibrated, then the folds averaged, in batches of any size."""
     temperatures = ({"gender": 0.3, "emotion": 1.0}, {"gender": 2.0, "emotion": 5.0})
     classifiers: list[Fitted] = [
-        Calibrated(FittedNetworks([_network(10 * fold + i) for i in range(3)], []), values)
+        Calibrated(FittedNetworks([_network(10 * fold + i) for i in range(3)]), values)
         for fold, values in enumerate(temperatures)
     ]
-    classifiers.append(FittedNetworks([_network(7, hidden=[32])], []))
+    classifiers.append(FittedNetworks([_network(7, hidden=[32])]))
     X = _rows(_network(0), n)
     found, expected = _run(classifiers, X), _mean(classifiers, X)
     for target in TARGETS:
@@ -108,12 +108,12 @@ def test_probabilities_that_float32_rounds_to_nothing() -> None:
     assert len(X) > 20
     temperatures = {"gender": 20.0, "emotion": 20.0}
     classifiers: list[Fitted] = [
-        Calibrated(FittedNetworks(members, []), temperatures)
+        Calibrated(FittedNetworks(members), temperatures)
         for members in ([network], [network, other])
     ]
     for one in classifiers:
         found, expected = _run([one], X)["emotion"], one.predict_proba(X)["emotion"]
-        fine = (FittedNetworks([network], []).predict_proba(X)["emotion"] > 0).all(axis=1)
+        fine = (FittedNetworks([network]).predict_proba(X)["emotion"] > 0).all(axis=1)
         np.testing.assert_allclose(found[fine], expected[fine], atol=1e-5)
 
 
@@ -126,7 +126,7 @@ def test_names_of_targets() -> None:
         "Mean": ["1"],
     }
     network = _network(0, targets=targets)
-    classifier = FittedNetworks([network], [])
+    classifier = FittedNetworks([network])
     X = _rows(network, 3)
     for target, values in _run([classifier], X).items():
         np.testing.assert_allclose(values, classifier.predict_proba(X)[target], atol=1e-6)
@@ -134,7 +134,7 @@ def test_names_of_targets() -> None:
 
 def test_nothing_of_this_machine() -> None:
     """The file names no path and no source line."""
-    content = to_onnx([FittedNetworks([_network(0)], [])], WIDTH).SerializeToString()
+    content = to_onnx([FittedNetworks([_network(0)])], WIDTH).SerializeToString()
     for trace in (b".py", b"/home", b"/root", b"site-packages", b"torch"):
         assert trace not in content
 
@@ -144,6 +144,6 @@ def test_what_can_not_be_translated() -> None:
     network = _network(0)
     network.trunk.append(nn.Softplus())
     with pytest.raises(TypeError, match="a layer of the kind Softplus can't be exported"):
-        to_onnx([FittedNetworks([network], [])], WIDTH)
+        to_onnx([FittedNetworks([network])], WIDTH)
     with pytest.raises(TypeError, match="FittedEstimators is no network"):
         to_onnx([FittedEstimators({}, TARGETS)], WIDTH)

@@ -1,0 +1,57 @@
+"""The candidates of a search: every combination of some values, and how they fared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from statistics import fmean
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from speechnet.core.types import Int64
+
+Candidate = dict[str, Any]
+"""Hyper-parameters by name."""
+
+InnerFolds: TypeAlias = "Sequence[tuple[Int64, Int64]]"
+"""Rows to fit on and rows to score, of each inner fold."""
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A candidate and its scores.
+
+    Attributes:
+        candidate: its hyper-parameters.
+        scores: one for each inner fold; NaN where it failed.
+        unconverged: how many of its fits stopped before they had converged.
+        error: its first failure, or an empty text; a candidate that failed can't win.
+    """
+
+    candidate: Candidate
+    scores: tuple[float, ...]
+    unconverged: int = 0
+    error: str = ""
+
+    @property
+    def mean(self) -> float:
+        """The mean over the inner folds, whatever their order; NaN if any failed."""
+        return fmean(self.scores)
+
+
+def combinations(values: Mapping[str, Sequence[Any]]) -> list[Candidate]:
+    """Every combination, in the order of scikit-learn's ``ParameterGrid``, which decides ties.
+
+    The last of the sorted names varies fastest; keys stand in the order of ``values``.
+
+    Raises:
+        ValueError: a hyper-parameter has no values.
+    """
+    if empty := [name for name, choices in values.items() if not choices]:
+        raise ValueError(f"{empty[0]} is empty, expected at least one value")
+    names = sorted(values)
+    chosen = (
+        dict(zip(names, one, strict=True)) for one in product(*map(values.__getitem__, names))
+    )
+    return [{name: one[name] for name in values} for one in chosen]
