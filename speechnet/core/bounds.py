@@ -1,25 +1,27 @@
 """Bounds that a setting's annotation carries: ``folds: Annotated[int, Number(ge=2)]``.
 
 ``speechnet.core.schema`` checks them wherever settings are read. A bound's ``repr`` says what is
-expected, in a message and in ``--help``.
+expected, in messages and in ``--help``.
 """
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
+
+_SAID: Final = {
+    "ge": "{:,} or more",
+    "gt": "above {:,}",
+    "le": "{:,} or less",
+    "lt": "below {:,}",
+}
 
 
 @dataclass(frozen=True, repr=False)
 class Number:
-    """Which numbers a setting may be; None is no bound.
-
-    Attributes:
-        ge: the least.
-        gt: must be exceeded.
-        le: the most.
-        lt: must not be reached.
-    """
+    """The range of a number; each bound is named like its comparison in ``operator``."""
 
     ge: float | None = None
     gt: float | None = None
@@ -28,37 +30,27 @@ class Number:
 
     def admits(self, value: float) -> bool:
         """Whether a number is within the bounds."""
-        return (
-            (self.ge is None or value >= self.ge)
-            and (self.gt is None or value > self.gt)
-            and (self.le is None or value <= self.le)
-            and (self.lt is None or value < self.lt)
-        )
+        bounds = {name: bound for name, bound in vars(self).items() if bound is not None}
+        return all(getattr(operator, name)(value, bound) for name, bound in bounds.items())
 
     def __repr__(self) -> str:
         if self.ge is not None and self.le is not None:
             return f"{self.ge:,} to {self.le:,}"
-        said = [] if self.ge is None else [f"{self.ge:,} or more"]
-        said += [] if self.gt is None else [f"above {self.gt:,}"]
-        said += [] if self.le is None else [f"{self.le:,} or less"]
-        said += [] if self.lt is None else [f"below {self.lt:,}"]
+        said = (
+            _SAID[name].format(bound) for name, bound in vars(self).items() if bound is not None
+        )
         return " and ".join(said)
 
 
 @dataclass(frozen=True, repr=False)
 class Values:
-    """How many values a list must have.
-
-    Attributes:
-        least: so many, or more.
-        once: whether each may be there only once.
-    """
+    """How many values a list must have at least, and whether each may occur only once."""
 
     least: int = 1
     once: bool = False
 
     def admits(self, values: Sequence[object]) -> bool:
-        """Whether a list is long enough, and repeats nothing it mustn't."""
+        """Whether a list is long enough and repeats nothing that it mustn't."""
         return len(values) >= self.least and not (self.once and len({*values}) < len(values))
 
     def __repr__(self) -> str:

@@ -1,11 +1,11 @@
-"""Clips through torch: one by one on a CPU, in batches of about one length on a GPU."""
+"""Clips through torch: one by one on a CPU, in batches of similar length on a GPU."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache, lru_cache
+from functools import cache
 from typing import Final, TypeVar
 
 import torch
@@ -16,17 +16,18 @@ from speechnet.core.types import Float32
 _LOG = logging.getLogger(__name__)
 
 _GPU_SAMPLES: Final = 2**24
-"""Samples, padding included, that a GPU is given at once: about 4 GB of spectra."""
+"""The most samples, padding included, in a batch on a GPU: about 4 GB of spectra."""
 
 _LARGEST_KEPT: Final = 2**25 - 2**16
 """Bytes, just below the 32 MiB up to which glibc adapts."""
 
 Result = TypeVar("Result")
+Compute = Callable[[Tensor, Tensor], Sequence[Result]]
 
 
-@lru_cache(maxsize=1)
+@cache
 def keep_freed_memory() -> None:
-    """Ask the C library, once in a process, to keep what is freed.
+    """Ask the C library, once in a process, to keep freed memory.
 
     glibc returns large blocks to the system as they are freed, and each new tensor pays for its
     pages again: a third of the time of a clip. One untouched block, freed once, raises its
@@ -40,8 +41,8 @@ class ClipBatches:
 
     Args:
         device: cpu, cuda and so on.
-        batch_samples: the most samples at once, padding included; by default what suits the
-            device. A clip that is longer goes alone.
+        batch_samples: the most samples in a batch, padding included; by default what suits the
+            device. A longer clip goes alone.
     """
 
     def __init__(self, device: str = "cpu", *, batch_samples: int | None = None) -> None:
@@ -50,29 +51,27 @@ class ClipBatches:
         default = 0 if device == "cpu" else _GPU_SAMPLES
         self.batch_samples = default if batch_samples is None else batch_samples
 
-    def map(
-        self, clips: Sequence[Float32], compute: Callable[[Tensor, Tensor], Sequence[Result]]
-    ) -> list[Result]:
-        """Apply a function to all clips; one of torch's threads works on a CPU.
+    def map(self, clips: Sequence[Float32], compute: Compute[Result]) -> list[Result]:
+        """Apply a function to all clips, with one of torch's threads on a CPU.
 
         A batch that is too large for a GPU's memory is halved; a single clip goes to the CPU.
 
         Args:
             clips: float32 mono ``[n_samples]`` each, not empty.
-            compute: takes ``y`` float32 ``[b, n]``, zero behind each clip's end, and int64
-                ``lengths [b]``, both on the device; gives a result for each of the ``b`` clips.
+            compute: takes ``y`` float32 ``[b, n]``, zero after each clip's end, and int64
+                ``lengths [b]``, both on the device; returns a result for each of the ``b`` clips.
 
         Returns:
             The results, in the order of the clips.
         """
         found: dict[int, Result] = {}
         for batch in self._batches([len(clip) for clip in clips]):
-            some = self._smaller_if_need_be([clips[i] for i in batch], compute)
+            some = self._halved_if_needed([clips[i] for i in batch], compute)
             found.update(zip(batch, some, strict=True))
         return [found[i] for i in range(len(clips))]
 
     def _batches(self, lengths: Sequence[int]) -> Iterator[list[int]]:
-        """Positions of clips of about one length, the longest first: they need the most memory."""
+        """Positions of clips of similar length, the longest first: they need the most memory."""
         batch: list[int] = []
         for i in sorted(range(len(lengths)), key=lengths.__getitem__, reverse=True):
             longest = lengths[batch[0]] if batch else 0
@@ -84,15 +83,14 @@ class ClipBatches:
         if batch:
             yield batch
 
-    def _smaller_if_need_be(
-        self, clips: list[Float32], compute: Callable[[Tensor, Tensor], Sequence[Result]]
-    ) -> Sequence[Result]:
+    def _halved_if_needed(self, clips: list[Float32], compute: Compute[Result]) -> Sequence[Result]:
         try:
             return _apply(clips, compute, self._device)
         except RuntimeError as error:
-            if not _no_memory(error):
+            message = str(error).lower()
+            if "out of memory" not in message and "alloc_failed" not in message:
                 raise
-        # What the failed attempt held was let go with the exception.
+        # The exception has released what the failed attempt held.
         if self._device != "cpu":
             torch.cuda.empty_cache()
         if len(clips) == 1:
@@ -107,15 +105,11 @@ class ClipBatches:
 
 @cache
 def clip_batches(device: str) -> ClipBatches:
-    """The batches of a device, which remember what its memory is too small for."""
+    """The batches of a device, which remember the size that its memory is too small for."""
     return ClipBatches(device)
 
 
-def _apply(
-    clips: Sequence[Float32],
-    compute: Callable[[Tensor, Tensor], Sequence[Result]],
-    device: str,
-) -> Sequence[Result]:
+def _apply(clips: Sequence[Float32], compute: Compute[Result], device: str) -> Sequence[Result]:
     lengths = [len(clip) for clip in clips]
     # Torch's own memory: MKL rounds by how an array is aligned, and NumPy aligns less.
     y = torch.zeros(len(clips), max(lengths))
@@ -125,15 +119,9 @@ def _apply(
         return compute(y.to(device), torch.tensor(lengths, device=device))
 
 
-def _no_memory(error: RuntimeError) -> bool:
-    """Whether torch, or one of CUDA's libraries below it, found no memory."""
-    said = str(error).lower()
-    return "out of memory" in said or "alloc_failed" in said
-
-
 @contextmanager
 def _one_thread(device: str) -> Iterator[None]:
-    """One thread for torch on the CPU: more would round otherwise, and cost more than they help."""
+    """One thread for torch on the CPU: more round otherwise, and cost more than they gain."""
     before = torch.get_num_threads()
     if device == "cpu":
         # Even where there is one already: MKL keeps a number of its own.

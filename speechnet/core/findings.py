@@ -1,21 +1,20 @@
-"""What limits a score, as facts: one record each, in one order, for terminal, page and tables.
+"""Findings: what limits a score, as records that terminal, page and tables show in one order.
 
-A finding is made where it is measured: by the audit from the corpus and its folds, by the report
-from the scores. Which one comes first is decided here alone, by what it does to a score:
+The audit makes findings from a corpus and its folds, the report makes them from scores. Their order
+is decided here alone, by what they do to a score:
 
-1. it makes the score mean something else than it seems to;
-2. it says how uncertain the score is, or that it is none better than chance;
-3. it is good to know.
+1. it means something else than it seems to;
+2. how uncertain it is, or that it is no better than chance;
+3. what is good to know.
 
-So however wide an interval is, a speaker who gives the class away stands before it.
+So a speaker who gives the class away comes before an interval, however wide.
 """
 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Final, Literal
 
 import pandas as pd
@@ -51,11 +50,11 @@ MEANING: Final = (
     "chosen_on_test",
     "chosen_on_few",
 )
-"""Checks whose findings make a score mean something else, what changes it most first; ``fault``
-stands for every fault that isn't named."""
+"""Checks whose findings make a score mean something else, the strongest first; ``fault`` stands for
+every fault of a check that isn't listed."""
 
 WIDTH: Final = ("chance", "few_speakers", "wide_interval")
-"""Checks whose findings say how sure a score is."""
+"""Checks whose findings say how certain a score is."""
 
 REST: Final = (
     "excluded",
@@ -65,15 +64,14 @@ REST: Final = (
     "speaker_normalisation",
     "leakage_sentence",
 )
-"""Checks whose findings are good to know; those that are named nowhere come behind them."""
+"""Checks whose findings are good to know; those of checks that aren't listed follow them."""
 
 FOREMOST: Final = 3
-"""So many findings a first screen has."""
+"""The number of findings on a first screen."""
 
 _ORDER: Final = {check: place for place, check in enumerate((*MEANING, *WIDTH, *REST))}
-_LAST: Final = len(_ORDER)
 _STRENGTH: Final = ("certainty", "difference", "width", "share", "count")
-"""The number that tells which of two findings of one check comes first: the first of these."""
+"""Numbers by which findings of one check are ordered: the first that a finding has."""
 
 
 @dataclass(frozen=True)
@@ -83,9 +81,9 @@ class Finding:
     Attributes:
         check: what found it, a name of ``MEANING``, ``WIDTH`` or ``REST``, or another one.
         severity: one of ``SEVERITIES``.
-        what: the finding in one sentence without a full stop. It goes on where ``count`` leaves
-            off: "3" "files are ...".
-        count: of how many; None where nothing is counted, and ``what`` is a whole sentence.
+        what: the finding in one sentence without a full stop; where something is counted, the rest
+            of the sentence after ``count``: "files are ...".
+        count: how many; None where nothing is counted.
         detail: why it matters, or where it was found; may be empty.
         subject: the target it is about; empty where it is about all of them.
         numbers: what was measured, by name; shares are in [0, 1].
@@ -105,89 +103,72 @@ class Finding:
         return self.what if self.count is None else f"{self.count:,} {self.what}"
 
 
-FINDING_COLUMNS: Final = ("check", "severity", "what", "count", "detail", "subject", "numbers")
+FINDING_COLUMNS: Final = tuple(each.name for each in fields(Finding))
 
 
 def ranked(findings: Iterable[Finding]) -> list[Finding]:
-    """Put findings in order: what changes the meaning of a score most comes first.
+    """Findings in order: by check, then by severity, then by size."""
 
-    Of one check the severe ones come first, then those of the largest effect.
-    """
-    return sorted(findings, key=_rank)
+    def rank(finding: Finding) -> tuple[int, int, float]:
+        measured = {"count": finding.count or 0, **finding.numbers}
+        strength = next(measured[name] for name in _STRENGTH if name in measured)
+        return _place(finding), SEVERITIES.index(finding.severity), -strength
+
+    return sorted(findings, key=rank)
 
 
 def foremost(findings: Sequence[Finding]) -> list[Finding]:
-    """The findings of a first screen: at most ``FOREMOST``, of as many kinds as there are.
+    """The findings of a first screen: at most ``FOREMOST``, of as many checks as there are.
 
     Args:
         findings: as ``ranked`` gives them.
 
     Returns:
-        Those that change what a score means or say how sure it is, in order. A second finding of a
-        check, such as of another target, is among them only where there is room. Where there are
-        none of either sort, the first of what is good to know.
+        Those of ``MEANING`` and ``WIDTH``, in order; a second one of a check, such as of another
+        target, only where there is room. If there are none, the first of the rest.
     """
     first_of = {finding.check: finding for finding in reversed(findings)}
     weighty = [each for each in findings if _place(each) < len(MEANING) + len(WIDTH)]
-    firsts = [each for each in weighty if first_of[each.check] is each]
-    seconds = [each for each in weighty if first_of[each.check] is not each]
-    return ranked([*firsts, *seconds][:FOREMOST]) or list(findings[:1])
+    firsts_first = sorted(weighty, key=lambda each: first_of[each.check] is not each)
+    return ranked(firsts_first[:FOREMOST]) or list(findings[:1])
 
 
 def as_table(findings: Iterable[Finding]) -> pd.DataFrame:
     """Findings as ``audit.csv`` holds them: ``FINDING_COLUMNS``, ``numbers`` as JSON."""
-    rows = [
-        [*(getattr(each, name) for name in FINDING_COLUMNS[:-1]), json.dumps(dict(each.numbers))]
-        for each in findings
-    ]
+    rows = [vars(each) | {"numbers": json.dumps(dict(each.numbers))} for each in findings]
     return pd.DataFrame(rows, columns=list(FINDING_COLUMNS))
 
 
 def from_table(table: pd.DataFrame) -> list[Finding]:
-    """The findings of such a table; an older one lacks subjects and numbers.
+    """The findings of ``audit.csv``.
 
     Raises:
         DataError: its numbers can't be read.
     """
     return [
         Finding(
-            check=str(row["check"]),
+            check=row["check"],
             severity=row["severity"],
-            what=str(row["what"]),
-            count=_count(row["count"]),
-            detail=_text(row.get("detail")),
-            subject=_text(row.get("subject")),
-            numbers=_numbers(_text(row.get("numbers")) or "{}"),
+            what=row["what"],
+            count=None if pd.isna(row["count"]) else int(row["count"]),
+            detail="" if pd.isna(row["detail"]) else row["detail"],
+            subject="" if pd.isna(row["subject"]) else row["subject"],
+            numbers=_numbers(row["numbers"]),
         )
         for row in table.to_dict("records")
     ]
 
 
-def _rank(finding: Finding) -> tuple[int, int, float]:
-    measured = {"count": finding.count or 0, **finding.numbers}
-    strength = next(measured[name] for name in _STRENGTH if name in measured)
-    return _place(finding), SEVERITIES.index(finding.severity), -strength
-
-
-def _place(finding: Finding) -> int:
-    other = _ORDER["fault"] if finding.severity == "fault" else _LAST
-    return _ORDER.get(finding.check, other)
-
-
-def _count(value: float | None) -> int | None:
-    """A column that holds None anywhere is read as floats, with NaN there."""
-    return None if value is None or math.isnan(value) else int(value)
-
-
-def _numbers(text: str) -> dict[str, float]:
+def _numbers(text: object) -> dict[str, float]:
     try:
-        found = parse_json(text)
+        found = parse_json(str(text))
     except PlainError as error:
         raise DataError(f"the table of findings is damaged: {error}") from error
     if not isinstance(found, dict):
-        raise DataError(f"the table of findings has {text[:40]!r}, expected numbers by name")
+        raise DataError(f"the table of findings has {text!r:.40}, expected numbers by name")
     return found
 
 
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
+def _place(finding: Finding) -> int:
+    other = _ORDER["fault"] if finding.severity == "fault" else len(_ORDER)
+    return _ORDER.get(finding.check, other)

@@ -1,9 +1,9 @@
 """Metrics: what a score is, and the registry that tables, intervals, figures and searches ask.
 
-A metric is one function of arrays, registered with what must be known to score, resample and show
-it. The project's own are in ``speechnet.evaluation.metrics``; an installed package adds more
-through the entry points ``speechnet.metrics``. The registry lives here because models (which search
-by a metric), evaluation and report may all import this module, and none of them another.
+A metric is one function of arrays, registered with the properties that scoring, resampling and
+display need. Ours are in ``speechnet.evaluation.metrics``; an installed package adds more through
+the entry points ``speechnet.metrics``. The registry is here because models (which search by a
+metric), evaluation and report may all import this module, but not each other.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from speechnet.core.errors import ConfigError
 from speechnet.core.registry import Registry
 
 INPUTS: Final = ("truth", "predicted", "probability", "classes")
-"""What a metric of a categorical target may ask for, by the names of its parameters."""
+"""The parameters that a metric of a categorical target may have."""
 
 Place = Literal["terminal", "page", "figure"]
 
@@ -45,14 +45,14 @@ class Metric:
         kind: the kind of target it is for.
         range: the lowest and the highest value.
         higher_is_better: whether larger values are better.
-        over: what the score is an average over. ``rows``; ``classes``: undefined unless two or more
-            classes have rows, and a class with a single speaker leaves it without an interval;
-            ``class``: no average, ``function`` returns a value for each class.
+        over: what the score averages over. ``rows``; ``classes``: then it is undefined unless two
+            or more classes have rows, and has no interval if a class has a single speaker;
+            ``class``: nothing, ``function`` returns a value for each class.
         interval: whether it gets a bootstrap interval.
         shown: where it is shown besides ``scores.csv``: in the terminal's tables, in the tables of
             the report and of comparisons, as a figure.
-        chance: what guessing scores, given the number of classes; None if that isn't known.
-        resampled: the same scores in many resamples at once, for speed: takes a
+        chance: the score of guessing, given the number of classes; None if that isn't known.
+        resampled: the same scores of many resamples at once, for speed: takes a
             ``speechnet.evaluation.intervals.Resamples`` and returns float64 ``[r]``, or ``[k, r]``
             for a score of each class. Without it ``function`` is called once for each resample.
     """
@@ -83,7 +83,7 @@ class Metric:
 
     @property
     def tunable(self) -> bool:
-        """Whether a search can maximise it: it needs labels alone and gives a single value."""
+        """Whether a search can maximise it: a single value from labels alone."""
         return self.over != "class" and set(self.inputs) <= {"truth", "predicted"}
 
     def names(self, classes: Sequence[str]) -> list[str]:
@@ -91,10 +91,7 @@ class Metric:
         return [f"{self.name}_{c}" for c in classes] if self.over == "class" else [self.name]
 
     def values(self, **inputs: Any) -> list[float]:
-        """The score, or that of each class.
-
-        Args:
-            inputs: all of ``INPUTS``, or as many as the function takes.
+        """The score, or that of each class, from as many of ``INPUTS`` as the function takes.
 
         Raises:
             ConfigError: the function fails, or returns anything but numbers within its range.
@@ -129,16 +126,10 @@ METRICS: Final[Registry[Metric]] = Registry(
     modules=("speechnet.evaluation.metrics",),
     missing=_missing,
 )
-"""All metrics by name."""
 
 
 def metric(name: str, *, label: str, **properties: Any) -> Callable[[F], F]:
-    """Register a function as a metric.
-
-    Args:
-        name: its name in ``scores.csv`` and in the configuration.
-        label: its name in tables.
-        properties: the other attributes of ``Metric``.
+    """Register a function as a metric; ``properties`` are further attributes of ``Metric``.
 
     Raises:
         ValueError: the name is taken, or the metric lacks part of the contract.
@@ -157,11 +148,7 @@ def shown(place: Place) -> list[Metric]:
 
 
 def tuning_metric(name: str, *, key: str) -> Metric:
-    """The metric that a search maximises.
-
-    Args:
-        name: of the metric.
-        key: where the configuration names it, for the message.
+    """The metric that a search maximises; ``key`` is the setting that names it.
 
     Raises:
         ConfigError: there is no such metric, or a search can't compute it.

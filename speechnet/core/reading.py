@@ -3,8 +3,8 @@
 Conventions:
     A pipe, a device or a socket may never answer or never end: it raises an ``OSError`` whose
     ``strerror`` says what it is. YAML and JSON give plain values or a ``PlainError``: no tags that
-    make objects, no key twice, a bounded depth, and in YAML a bounded number of nodes, where an
-    alias counts as often as it is used.
+    make objects, no duplicate keys, a bounded depth, and in YAML a bounded number of nodes, where
+    an alias counts each time it is used.
 """
 
 from __future__ import annotations
@@ -38,19 +38,19 @@ _KINDS: Final[dict[str, Callable[[int], bool]]] = {
 
 
 def kind_of_no_file(mode: int) -> str | None:
-    """The kind of thing that a mode of ``os.stat`` describes; None for files and folders."""
+    """The kind of thing that a mode of ``os.stat`` is of; None for files and folders."""
     return next((name for name, holds in _KINDS.items() if holds(mode)), None)
 
 
 class PlainError(ValueError):
-    """A text is no YAML or JSON of plain values."""
+    """A text isn't YAML or JSON of plain values."""
 
 
 def open_regular(path: Path) -> io.BufferedReader:
-    """Open a file for reading; nothing but a regular file is opened.
+    """Open a regular file for reading, and nothing else.
 
     Raises:
-        OSError: there is none, it can't be read, or it is no regular file.
+        OSError: there is none, or it can't be read.
     """
     return io.BufferedReader(open_unbuffered(path))
 
@@ -76,41 +76,34 @@ def open_unbuffered(path: Path) -> io.FileIO:
 def read_regular(path: Path, *, largest: int | None = None) -> bytes:
     """Read a whole file.
 
-    Args:
-        path: the file.
-        largest: bytes it may have.
-
     Raises:
-        OSError: see ``open_regular``; or it is larger.
+        OSError: see ``open_regular``; or the file has more than ``largest`` bytes.
     """
     with open_regular(path) as file:
-        if largest is None:
-            return file.read()
-        too_large = os.fstat(file.fileno()).st_size > largest
-        content = b"" if too_large else file.read(largest + 1)  # it may grow meanwhile
-    if too_large or len(content) > largest:
+        content = file.read() if largest is None else file.read(largest + 1)
+    if largest is not None and len(content) > largest:
         raise OSError(errno.EFBIG, f"it is larger than {largest:,} bytes", str(path))
     return content
 
 
 def read_text(path: Path) -> str:
-    """Read a text in UTF-8, of a configuration's size at most.
+    """Read a text in UTF-8 of at most the size of a configuration.
 
     Raises:
         OSError: see ``read_regular``.
-        UnicodeDecodeError: it is no UTF-8.
+        UnicodeDecodeError: it isn't UTF-8.
     """
     return read_regular(path, largest=_LARGEST).decode("utf-8")
 
 
 def parse_json(text: str | bytes) -> Any:
-    """Read a JSON.
+    """Read JSON.
 
     Raises:
-        PlainError: it is none, has a key twice, or is nested too deeply.
+        PlainError: it isn't JSON, has a duplicate key, or is nested too deeply.
     """
     try:
-        value = json.loads(text, object_pairs_hook=_object)
+        value = json.loads(text, object_pairs_hook=_without_duplicates)
     except RecursionError:
         raise PlainError(_too_deep()) from None
     except PlainError:
@@ -122,10 +115,10 @@ def parse_json(text: str | bytes) -> Any:
 
 
 def parse_yaml(text: str) -> Any:
-    """Read a YAML of plain values.
+    """Read YAML of plain values.
 
     Raises:
-        PlainError: it is none, its aliases repeat too much, or it is nested too deeply.
+        PlainError: it isn't such YAML, its aliases repeat too much, or it is nested too deeply.
     """
     try:
         loader = _PlainLoader(text)
@@ -145,16 +138,10 @@ def parse_yaml(text: str) -> Any:
 
 
 def read_yaml(path: Path) -> dict[Any, Any]:
-    """Read a YAML file of keys and plain values.
-
-    Args:
-        path: a YAML whose top level is a mapping.
-
-    Returns:
-        The mapping, of plain types.
+    """Read a YAML file whose top level is a mapping.
 
     Raises:
-        ConfigError: there is no such file, or it isn't such a YAML.
+        ConfigError: there is no such file, or it isn't such YAML.
     """
     try:
         text = read_text(path)
@@ -163,13 +150,13 @@ def read_yaml(path: Path) -> dict[Any, Any]:
     except IsADirectoryError:
         raise ConfigError(f"{path} is a folder, expected a YAML file") from None
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{path} is no UTF-8 text (byte {error.start}), expected YAML") from None
+        raise ConfigError(f"{path} isn't UTF-8 (byte {error.start}), expected YAML") from None
     except OSError as error:
         raise ConfigError(f"{path} can't be read: {error.strerror}") from error
     try:
         settings = parse_yaml(text)
     except PlainError as error:
-        raise ConfigError(f"{path} is no valid YAML: {error}") from error
+        raise ConfigError(f"{path} isn't valid YAML: {error}") from error
     if settings is None:
         raise ConfigError(f"{path} is empty, expected keys with values")
     if not isinstance(settings, dict):
@@ -178,14 +165,14 @@ def read_yaml(path: Path) -> dict[Any, Any]:
 
 
 def plain_value(text: str) -> Any:
-    """What a word of the command line means as YAML; the text itself where it is none."""
+    """The value of a word of the command line as YAML, or the text itself if it isn't YAML."""
     try:
         return parse_yaml(text)
     except PlainError:
         return text
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made: dict[str, Any] = {}
     for key, value in pairs:
         if key in made:
@@ -212,12 +199,10 @@ class _PlainLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep=deep)
 
 
-def _timestamp(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> str:
-    return str(loader.construct_scalar(node))
-
-
-_PlainLoader.add_constructor("tag:yaml.org,2002:timestamp", _timestamp)
-# YAML 1.1 takes 1e-3 for text; everyone who writes it means a number.
+_PlainLoader.add_constructor(
+    "tag:yaml.org,2002:timestamp", lambda loader, node: str(loader.construct_scalar(node))
+)
+# In YAML 1.1 1e-3 is text; everyone who writes it means a number.
 _PlainLoader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
     re.compile(r"[-+]?\d[\d_]*(\.[\d_]*)?[eE][-+]?\d+$"),
@@ -226,7 +211,7 @@ _PlainLoader.add_implicit_resolver(
 
 
 def _check_depth(root: object, children: Callable[[Any], Iterator[object]]) -> None:
-    """Refuse what is nested too deeply, or has too many nodes, each as often as it is reached.
+    """Refuse what is nested too deeply or has too many nodes, counted each time they are reached.
 
     Level by level, so that neither depth nor aliases that hold each other cost more than the bound.
     """

@@ -9,13 +9,11 @@ from __future__ import annotations
 import pkgutil
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Final, Generic, TypeVar
 
 from speechnet.core.errors import ConfigError, SpeechnetError
@@ -34,7 +32,7 @@ class Refusal:
     Attributes:
         kind: of registry, such as ``model``.
         package: the installed package it comes with.
-        name: what it would have been called.
+        name: the name it would have had.
         reason: why it can't be used.
     """
 
@@ -52,14 +50,14 @@ on_refusal: Final[list[Callable[[Refusal], None]]] = []
 
 
 class Registry(Mapping[str, T], Generic[T]):
-    """Things of one kind by name, in the order: our own, then those of plugins by package.
+    """Things of one kind by name: first our own, then those of plugins by package.
 
     Args:
         kind: what one is called in messages, such as ``model``.
-        group: the entry points that name more of them. Each refers to an object whose import
-            registers something under the entry point's name.
+        group: the entry points that name more of them. Importing the object that one refers to
+            registers a thing under the entry point's name.
         modules: our own modules and packages; all modules of a package are imported.
-        missing: says what a thing lacks of the contract; an empty text if nothing.
+        missing: returns what a thing lacks of the contract; an empty text if nothing.
     """
 
     def __init__(
@@ -80,7 +78,7 @@ class Registry(Mapping[str, T], Generic[T]):
         self._lock = threading.RLock()
 
     def register(self, name: str) -> Callable[[Registered], Registered]:
-        """Decorate what is to be found under a name.
+        """Register what is decorated under a name.
 
         Raises:
             ValueError: the name is taken, or the thing lacks part of the contract.
@@ -93,7 +91,7 @@ class Registry(Mapping[str, T], Generic[T]):
                 )
             if lacks := self._missing(thing):
                 raise ValueError(f"the {self.kind} {name!r} lacks {lacks}")
-            self._things[name] = thing  # type: ignore[assignment] # what ``missing`` has checked
+            self._things[name] = thing  # type: ignore[assignment] # ``missing`` has checked it
             self._packages[name] = self._package
             return thing
 
@@ -103,10 +101,9 @@ class Registry(Mapping[str, T], Generic[T]):
         """The thing of a name.
 
         Raises:
-            ConfigError: there is none; a ``KeyError`` would not say which there are.
+            ConfigError: there is none; unlike a ``KeyError`` it lists the known ones.
         """
-        self._load()
-        if name in self._things:
+        if name in self:
             return self._things[name]
         if name in self._refusals:
             raise ConfigError(f"can't use {self._refusals[name]}")
@@ -116,16 +113,13 @@ class Registry(Mapping[str, T], Generic[T]):
         )
 
     def __contains__(self, name: object) -> bool:
-        self._load()
-        return name in self._things
+        return name in self._load()
 
     def __iter__(self) -> Iterator[str]:
-        self._load()
-        return iter(self._things)
+        return iter(self._load())
 
     def __len__(self) -> int:
-        self._load()
-        return len(self._things)
+        return len(self._load())
 
     @property
     def refusals(self) -> list[Refusal]:
@@ -134,77 +128,71 @@ class Registry(Mapping[str, T], Generic[T]):
         return list(self._refusals.values())
 
     def refuse(self, name: str, package: str, error: Exception) -> None:
-        """Record that a plugin failed, at its import or in use, and tell once.
-
-        Args:
-            name: its name.
-            package: the package it comes with.
-            error: how it failed.
-        """
+        """Record that a plugin failed, at its import or in use, and report it once."""
         kind = "" if isinstance(error, SpeechnetError) else f"{type(error).__name__}: "
         refusal = Refusal(self.kind, package, name, f"{kind}{error}")
         if self._refusals.get(name) != refusal:
             self._refusals[name] = refusal
-            for tell in on_refusal:
-                tell(refusal)
+            for report in on_refusal:
+                report(refusal)
 
     def package(self, name: str) -> str:
         """The package that registered a name."""
         self._load()
         return self._packages[name]
 
-    def _load(self) -> None:
+    def _load(self) -> dict[str, T]:
         with self._lock:
-            if self._loaded:
-                return
-            self._loaded = True  # before: a module that is imported may ask
-            self._load_ours()
-            for point in sorted(entry_points(group=self._group), key=_order):
-                self._load_plugin(point)
+            if not self._loaded:
+                self._loaded = True  # before: a module that is imported may ask
+                self._load_ours()
+                points = [(_package(one), one.name, one) for one in entry_points(group=self._group)]
+                for package, _, point in sorted(points, key=lambda each: each[:2]):
+                    self._load_plugin(point, package)
+        return self._things
 
     def _load_ours(self) -> None:
-        for module in self._modules:
-            _import_all(import_module(module))
-        # In one order, whichever of them was imported before.
-        self._things = dict(sorted(self._things.items(), key=self._place))
+        for name in self._modules:
+            module = import_module(name)
+            for found in pkgutil.iter_modules(getattr(module, "__path__", [])):
+                import_module(f"{name}.{found.name}")
+        # The same order, whichever of them was imported before.
+        self._things = dict(sorted(self._things.items(), key=lambda item: self._place(item[1])))
 
-    def _place(self, item: tuple[str, T]) -> tuple[int, str]:
-        """Which of our modules a thing stands in."""
-        module = getattr(item[1], "__module__", "")
+    def _place(self, thing: T) -> tuple[int, str]:
+        """The number of our module that a thing is from, and the module itself."""
+        module = getattr(thing, "__module__", "")
         inside = [f"{module}.".startswith(f"{one}.") for one in self._modules]
         return (inside.index(True) if any(inside) else len(inside), module)
+
+    def _load_plugin(self, point: EntryPoint, package: str) -> None:
+        before = set(self._things)
+        outer, self._package = self._package, package
+        try:
+            self._load_point(point)
+            if point.name in before and self._was_imported(point.name, package):
+                self._packages[point.name] = package
+            elif point.name not in self._things or point.name in before:
+                found = ", ".join(sorted(set(self._things) - before)) or "nothing"
+                raise ValueError(f"{point.value} registers {found}, expected {point.name!r}")
+        except Exception as error:  # whatever a stranger's module raises
+            self.refuse(point.name, package, error)
+            for name in set(self._things) - before:
+                del self._things[name], self._packages[name]
+        finally:
+            self._package = outer
 
     def _load_point(self, point: EntryPoint) -> None:
         point.load()
 
-    def _load_plugin(self, point: EntryPoint) -> None:
-        package = point.dist.name if point.dist else point.value
-        before = set(self._things)
-        with self._loading(package):
-            try:
-                self._load_point(point)
-                if point.name in before and self._was_imported(point.name, package):
-                    self._packages[point.name] = package
-                elif point.name not in self._things or point.name in before:
-                    found = ", ".join(sorted(set(self._things) - before)) or "nothing"
-                    raise ValueError(f"{point.value} registers {found}, expected {point.name!r}")
-            except Exception as error:  # whatever a stranger's module raises
-                self.refuse(point.name, package, error)
-                for name in set(self._things) - before:
-                    del self._things[name], self._packages[name]
-
     def _was_imported(self, name: str, package: str) -> bool:
         """Whether a plugin's module, imported for something else in it, registered a name."""
-        foreign = self._place((name, self._things[name]))[0] == len(self._modules)
+        foreign = self._place(self._things[name])[0] == len(self._modules)
         return foreign and self._packages[name] in {_OURS, package}
 
-    @contextmanager
-    def _loading(self, package: str) -> Iterator[None]:
-        before, self._package = self._package, package
-        try:
-            yield
-        finally:
-            self._package = before
+
+def _package(point: EntryPoint) -> str:
+    return point.dist.name if point.dist else point.value
 
 
 class YamlRegistry(Registry[Path]):
@@ -217,7 +205,7 @@ class YamlRegistry(Registry[Path]):
         kind: see ``Registry``.
         group: see ``Registry``.
         folder: ours.
-        check: reads a plugin's file, and raises where something in it is wrong.
+        check: reads a plugin's file, and raises if something in it is wrong.
     """
 
     def __init__(
@@ -240,13 +228,3 @@ class YamlRegistry(Registry[Path]):
                 self.register(point.name)(path)
                 return
         raise FileNotFoundError(f"there is no {point.name}.yaml in {point.value}")
-
-
-def _order(point: EntryPoint) -> tuple[str, str]:
-    return (point.dist.name if point.dist else "", point.name)
-
-
-def _import_all(module: ModuleType) -> None:
-    """Import every module of a package, in the order of their names."""
-    for found in pkgutil.iter_modules(getattr(module, "__path__", [])):
-        import_module(f"{module.__name__}.{found.name}")

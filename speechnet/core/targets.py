@@ -1,6 +1,6 @@
 """What an experiment predicts: classes, or values on a scale; and the words of known labels.
 
-``data.targets`` says of each target its classes (null for those that occur), or its scale:
+``data.targets`` gives each target its classes (null for those that occur) or its scale:
 ``{gender: [female, male], emotion: null, arousal: {kind: continuous, range: [1, 5]}}``.
 """
 
@@ -8,25 +8,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Literal
 
 from speechnet.core.errors import ConfigError, DataError
 from speechnet.core.schema import decode
-from speechnet.core.wording import all_of, listing
+from speechnet.core.wording import all_of, listing, plural
 
 GENDERS: Final = ("female", "male")
 
 EMOTIONS: Final = (
-    "angry",
-    "happy",
-    "sad",
-    "neutral",
-    "calm",
-    "fearful",
-    "disgust",
-    "surprised",
-    "bored",
+    *("angry", "happy", "sad", "neutral", "calm", "fearful", "disgust", "surprised", "bored"),
     "contempt",
 )
 
@@ -34,16 +27,12 @@ VOCABULARY: Final[dict[str, tuple[str, ...]]] = {"gender": GENDERS, "emotion": E
 """The closed label sets. A corpus's own codes are translated into these when it is read."""
 
 TargetSetting = Sequence[str] | Mapping[str, Any] | None
-"""What ``data.targets`` says of one target."""
+"""The value of a target in ``data.targets``."""
 
 
 @dataclass(frozen=True)
 class Categorical:
-    """A target of ordered classes.
-
-    Attributes:
-        classes: in order; None for those that occur in the corpus.
-    """
+    """A target of ordered classes; None for those that occur in the corpus."""
 
     classes: list[str] | None = None
     kind: ClassVar[str] = "categorical"
@@ -79,25 +68,29 @@ class Continuous:
         return {name: f"the target {name}"}
 
     def encode(self, name: str, cells: Iterable[object], where: Iterable[str]) -> list[float]:
-        """Read values.
+        """Read values, with a decimal point or comma.
 
         Args:
             name: the target's.
             cells: text, or anything else where a value is missing.
-            where: what each is the value of, for messages.
+            where: the place of each cell, for messages.
 
         Returns:
             The values in the target's unit; NaN where one is missing.
 
         Raises:
-            DataError: a cell isn't a number, or it lies beyond the scale.
+            DataError: a cell isn't a number, or lies beyond the scale.
         """
         low, high = self.range
         values, wrong = [], []
         for cell, row in zip(cells, where, strict=True):
-            values.append(_number(cell) if isinstance(cell, str) else math.nan)
-            if isinstance(cell, str) and not low <= values[-1] <= high:
-                wrong.append(f"{cell!r} ({row})")
+            value = math.nan
+            if isinstance(cell, str):
+                with suppress(ValueError):
+                    value = float(cell.replace(",", "."))
+                if not low <= value <= high:
+                    wrong.append(f"{cell!r} ({row})")
+            values.append(value)
         if wrong:
             raise DataError(
                 f"data.targets.{name}: expected numbers from {self}, found {listing(wrong, 5)}; "
@@ -106,36 +99,26 @@ class Continuous:
         return values
 
 
-def _number(cell: str) -> float:
-    """A number with a decimal point or comma; NaN if it is none."""
-    try:
-        return float(cell.replace(",", "."))
-    except ValueError:
-        return math.nan
-
-
-Target = Categorical | Continuous
-
-
-def parse_targets(settings: Mapping[str, TargetSetting]) -> dict[str, Target]:
+def parse_targets(
+    settings: Mapping[str, TargetSetting],
+) -> dict[str, Categorical | Continuous]:
     """Read ``data.targets``.
 
     Raises:
-        ConfigError: a target has an unknown key, or a range whose ends are no two numbers in order.
+        ConfigError: a target has an unknown key, or a range that isn't two numbers in order.
     """
-    return {name: _parse(name, setting) for name, setting in settings.items()}
-
-
-def _parse(name: str, setting: TargetSetting) -> Target:
-    if not isinstance(setting, Mapping):
-        return Categorical(None if setting is None else list(setting))
-    target = decode(Continuous, setting, f"data.targets.{name}")
-    ends = target.range
-    if len(ends) != 2 or ends[0] >= ends[1]:
-        raise ConfigError(
-            f"data.targets.{name}: range is {list(ends)}, expected two numbers, the lower one first"
-        )
-    return target
+    targets: dict[str, Categorical | Continuous] = {}
+    for name, setting in settings.items():
+        if not isinstance(setting, Mapping):
+            targets[name] = Categorical(None if setting is None else list(setting))
+            continue
+        targets[name] = target = decode(Continuous, setting, f"data.targets.{name}")
+        if len(target.range) != 2 or target.range[0] >= target.range[1]:
+            raise ConfigError(
+                f"data.targets.{name}: range is {list(target.range)}, expected two numbers, the "
+                "lower one first"
+            )
+    return targets
 
 
 def by_kind(
@@ -154,20 +137,20 @@ def by_kind(
 def refuse_continuous(
     targets: Mapping[str, Continuous], models: Mapping[str, Sequence[str]] | None = None
 ) -> None:
-    """Refuse targets that nothing here can learn yet.
+    """Refuse targets that no model can learn yet.
 
     Args:
-        targets: those that are continuous.
-        models: the kinds of target that each model of the experiment can do.
+        targets: the continuous ones.
+        models: the kinds of target that each model of the experiment can learn.
 
     Raises:
-        ConfigError: there is one.
+        ConfigError: there is a continuous target.
     """
     if targets:
         unable = [name for name, kinds in (models or {}).items() if "continuous" not in kinds]
         said = f" (categorical targets only: {all_of(unable)})" if unable else ""
-        one = len(targets) == 1
+        are, them = plural(len(targets), "is", "are"), plural(len(targets), "it", "them")
         raise ConfigError(
-            f"data.targets: {all_of(targets)} {'is' if one else 'are'} continuous: no model here "
-            f"can do {'it' if one else 'them'} yet{said}"
+            f"data.targets: {all_of(targets)} {are} continuous: no model here can do {them} yet"
+            f"{said}"
         )

@@ -1,11 +1,11 @@
-"""The few types that pass from one part to the next, and the vocabularies they are written in."""
+"""The types that pass from one part to the next, and their vocabularies."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -42,21 +42,21 @@ REASONS: Final[dict[str, str]] = {
     "duplicate": "the same samples as another recording",
     "worker_died": "the process working on it died twice",
 }
-"""Why a recording may be excluded. Each stands in ``excluded.csv`` as written here."""
+"""Why a recording may be excluded, as ``excluded.csv`` has it."""
 
 NOTES: Final[dict[str, str]] = {
     "channels_cancel": "channels that cancel each other when they are mixed: the loudest was taken",
     "channels_differ": "channels that hold different sounds, such as two ends of a call",
 }
-"""What should be known of a recording that is used all the same."""
+"""Remarks on recordings that are used all the same."""
 
 POLICY_REASONS: Final = frozenset({"too_short", "too_long", "duplicate"})
-"""Reasons that the experiment chose. They don't count towards ``data.max_bad_share``."""
+"""Reasons that the configuration sets; they don't count towards ``data.max_bad_share``."""
 
 
 @dataclass(frozen=True)
 class FeatureMatrix:
-    """A table of finite numbers, one row per recording.
+    """A vector for each recording.
 
     Attributes:
         X: float32 ``[n, d]``, read-only, finite.
@@ -84,11 +84,11 @@ class FeatureMatrix:
 
 @dataclass(frozen=True)
 class Sequences:
-    """Frames of recordings, of a number that differs from one to the next.
+    """Frames of recordings, which differ in length.
 
     Attributes:
-        frames: float32 ``[total frames, d]``, read-only, finite; one recording behind the other.
-        starts: int64 ``[n + 1]``; recording ``i`` has the frames from ``starts[i]`` up to the next.
+        frames: float32 ``[total frames, d]``, read-only, finite; one recording after the other.
+        starts: int64 ``[n + 1]``; recording ``i`` is ``frames[starts[i]:starts[i + 1]]``.
         index: the ``n`` row ids (the ``file`` index of the corpus table).
         names: the ``d`` column names, such as ``mel_07``.
         rate: frames a second.
@@ -119,24 +119,23 @@ class Sequences:
 
     def take(self, rows: Int64) -> Sequences:
         """Some recordings, in the order asked for; their frames are copied."""
-        lengths = np.diff(self.starts)[rows]
         frames = np.concatenate([self.frames[:0], *(self.of(int(row)) for row in rows)])
-        starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         index = tuple(self.index[row] for row in rows)
+        starts = _starts(np.diff(self.starts)[rows])
         return Sequences(frames, starts, index, self.names, self.rate)
 
 
+def _starts(lengths: Int64) -> Int64:
+    return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+
+
 Features = FeatureMatrix | Sequences
-"""What an extractor gives for a corpus, and what a model takes."""
+"""The output of an extractor for a corpus, and the input of a model."""
 
 
 @dataclass(frozen=True)
 class FeatureSet:
-    """What every extractor gave for the same recordings.
-
-    Attributes:
-        by_extractor: at least one, all with the same rows in the same order.
-    """
+    """The features of all extractors, at least one, with the same rows in the same order."""
 
     by_extractor: Mapping[str, Features]
 
@@ -167,13 +166,22 @@ class FeatureSet:
 
     @classmethod
     def stacked(cls, sets: Sequence[FeatureSet]) -> FeatureSet:
-        """The recordings of several sets one behind the other, at least one."""
-        return cls(
-            {name: _stacked([s.by_extractor[name] for s in sets]) for name in sets[0].by_extractor}
-        )
+        """The recordings of several sets, at least one, one after the other."""
+        made: dict[str, Features] = {}
+        index = tuple(row for one in sets for row in one.index)
+        for name, first in sets[0].by_extractor.items():
+            parts: list[Any] = [one.by_extractor[name] for one in sets]
+            if isinstance(first, FeatureMatrix):
+                X = np.concatenate([part.X for part in parts])
+                made[name] = FeatureMatrix(X, index, first.names)
+            else:
+                lengths = np.concatenate([np.diff(part.starts) for part in parts])
+                frames = np.concatenate([part.frames for part in parts])
+                made[name] = Sequences(frames, _starts(lengths), index, first.names, first.rate)
+        return cls(made)
 
     def of(self, name: str | None = None) -> Features:
-        """What one extractor gave, or all vectors joined where none is named.
+        """The features of one extractor, or all vectors joined if none is named.
 
         Raises:
             ConfigError: there is no such extractor.
@@ -185,26 +193,14 @@ class FeatureSet:
         return self.by_extractor[name]
 
 
-def _stacked(parts: Sequence[Features]) -> Features:
-    first, index = parts[0], tuple(row for part in parts for row in part.index)
-    if isinstance(first, FeatureMatrix):
-        X = np.concatenate([part.X for part in parts if isinstance(part, FeatureMatrix)])
-        return FeatureMatrix(X, index, first.names)
-    sequences = [part for part in parts if isinstance(part, Sequences)]
-    lengths = np.concatenate([np.diff(part.starts) for part in sequences])
-    starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    frames = np.concatenate([part.frames for part in sequences])
-    return Sequences(frames, starts, index, first.names, first.rate)
-
-
 @dataclass(frozen=True)
 class Fold:
-    """One division of the rows. Positions into the corpus table, int64, disjoint.
+    """One division of the corpus table into disjoint rows, by their int64 positions.
 
     Attributes:
-        train: rows that anything may be fitted on.
-        dev: rows that early stopping and the choice between models may see; may be empty.
-        test: rows that are only scored.
+        train: rows to fit on.
+        dev: rows for early stopping and the choice between models; may be empty.
+        test: rows to score, and for nothing else.
     """
 
     train: Int64
@@ -230,14 +226,7 @@ def encode_all(table: pd.DataFrame, targets: Targets) -> Int64:
 
 
 def encode(labels: pd.Series, classes: list[str]) -> Int64:
-    """Turn labels into positions in ``classes``; a missing label becomes -1.
-
-    Args:
-        labels: strings or NA, ``[n]``.
-        classes: the ordered classes.
-
-    Returns:
-        int64 ``[n]``.
+    """Positions of labels, strings or NA, in the ordered classes: int64 ``[n]``, -1 for NA.
 
     Raises:
         ValueError: a label is not among the classes.

@@ -44,7 +44,7 @@ COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "importance": ("model", "target", "level", "name", "drop", "low", "high"),
     "cross": ("model", "target", "train", "test", "uar", "low", "high", "seen"),
-    "audit": ("check", "severity", "what", "count", "detail"),
+    "audit": ("check", "severity", "what", "count", "detail", "subject", "numbers"),
     "excluded": ("file", "reason", "detail"),
     "dropped": ("target", "label", "count", "why"),
     "calibration": ("model", "target", "fold", "temperature", "ece_before", "ece_after"),

@@ -67,5 +67,5 @@ def test_a_configuration_that_is_none(tmp_path: Path) -> None:
     """What can't be read is the run folder's fault, not the command line's."""
     with pytest.raises(DataError, match="can't be used: there is no file"):
         read_settings(tmp_path)
-    with pytest.raises(DataError, match="no valid YAML"):
+    with pytest.raises(DataError, match="isn't valid YAML"):
         settings(tmp_path / "run", "model: !!python/object/apply:os.system [true]\n")

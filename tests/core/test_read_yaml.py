@@ -42,14 +42,14 @@ def test_anchors_and_merges(tmp_path: Path) -> None:
         ("# only a comment\n", "is empty, expected keys"),
         ("hello\n", "holds 'hello', expected keys with values"),
         ("[1, 2]\n", "expected keys with values"),
-        ("a: [1\n", r"no valid YAML: line 2, column 1: expected"),
+        ("a: [1\n", r"isn't valid YAML: line 2, column 1: expected"),
         ("a:\n\tb: 1\n", "line 2, column 1: a tab stands where only spaces may"),
         ("a: {b: 1, c: 2, b: 3}\n", "line 1, column 17: the key 'b' stands here twice"),
         ("{[1]: 2}\n", r"the key \[1\] isn't plain text"),
         ("a: !!python/name:os.system\n", "the tag !!python/name:os.system isn't allowed"),
         ("a: !mine 3\n", "the tag !mine isn't allowed"),
-        (b"a: \xff\n", r"is no UTF-8 text \(byte 3\)"),
-        (b"a: \x00\n", "no valid YAML"),
+        (b"a: \xff\n", r"isn't UTF-8 \(byte 3\)"),
+        (b"a: \x00\n", "isn't valid YAML"),
     ],
 )
 def test_refused(tmp_path: Path, content: str | bytes, message: str) -> None:

@@ -256,7 +256,9 @@ def test_column_pattern_needs_its_group(tmp_path: Path) -> None:
         load_definition(write(tmp_path, raw))
 
 
-@pytest.mark.parametrize(("text", "message"), [("a: [", "no valid YAML"), ("- a", "expected keys")])
+@pytest.mark.parametrize(
+    ("text", "message"), [("a: [", "isn't valid YAML"), ("- a", "expected keys")]
+)
 def test_not_a_definition(tmp_path: Path, text: str, message: str) -> None:
     """Text that is no YAML, or no mapping, is refused."""
     with pytest.raises(ConfigError, match=message):
@@ -265,7 +267,7 @@ def test_not_a_definition(tmp_path: Path, text: str, message: str) -> None:
 
 def test_yaml_builds_no_objects(tmp_path: Path) -> None:
     """A definition can't run code."""
-    with pytest.raises(ConfigError, match="no valid YAML"):
+    with pytest.raises(ConfigError, match="isn't valid YAML"):
         load_definition(write(tmp_path, "!!python/object/apply:os.getcwd []"))
 
 

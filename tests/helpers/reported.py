@@ -10,6 +10,7 @@ import pandas as pd
 
 from helpers.evidence import make_evidence
 from helpers.results import MODELS, TARGETS, build_data, with_tables
+from speechnet.core.findings import Finding, as_table
 from speechnet.core.types import Targets
 from speechnet.report.data import ReportData
 
@@ -69,7 +70,7 @@ def make_info(targets: Targets, *, corpus: str = "spoken") -> dict[str, Any]:
 def make_told(targets: Targets) -> dict[str, pd.DataFrame]:
     """The tables that only the report shows."""
     target, classes = list(targets.items())[-1]
-    finding = ("quiet", "warning", "recordings are quiet", 3, "a.wav, b.wav")
+    quiet = Finding("quiet", "warning", "recordings are quiet", 3, "a.wav, b.wav")
     mistake = {
         "target": target,
         "model": MODELS[0],
@@ -87,7 +88,7 @@ def make_told(targets: Targets) -> dict[str, pd.DataFrame]:
         "unavailable": None,
     } | {f"p_{name}": 0.1 + 0.8 * (name == classes[1]) for name in classes}
     return {
-        "audit": pd.DataFrame([finding], columns=["check", "severity", "what", "count", "detail"]),
+        "audit": as_table([quiet]),
         "excluded": pd.DataFrame(
             [("c.wav", "silent", "nothing")], columns=["file", "reason", "detail"]
         ),

@@ -195,7 +195,7 @@ def test_the_whole_order() -> None:
             Finding(check, severity, f"of {check}", 2, "where")
             for check, severity in severities.items()
         ]  # type: ignore[arg-type]
-    ).drop(columns=["subject", "numbers"])
+    )
     settings = {"data": {"per_speaker": True}}
     report_data = make_report_data(info=info, settings=settings)
     report_data = with_tables(report_data, audit=audit, inflation=inflation(emotion=39))
