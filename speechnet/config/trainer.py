@@ -1,7 +1,7 @@
-"""What the configuration says to Lightning's Trainer (``trainer``), without Lightning.
+"""The settings of Lightning's Trainer (``trainer``), without Lightning.
 
-``speechnet.config.trainer_factory`` makes Trainers of it. A test holds names, types and defaults
-against the signature of the Trainer itself.
+``speechnet.config.trainer_factory`` makes Trainers from them. A test compares names, types and
+defaults with the signature of the Trainer.
 """
 
 from __future__ import annotations
@@ -45,51 +45,50 @@ _Count = Annotated[int, Number(ge=1)]
 
 
 class LightningObject:
-    """Something of Lightning's: its name, or ``class_path`` and ``init_args``."""
+    """An object of Lightning's: its name, or ``class_path`` and ``init_args``."""
 
 
 @dataclass
 class TrainerConfig:
-    """Lightning's Trainer; its documentation says more of each key.
+    """Lightning's Trainer; its documentation explains each key in full.
 
     Attributes:
-        accelerator: kind of device to train on: cpu, gpu and so on; auto takes the best there is.
+        accelerator: the kind of device: cpu, gpu and so on; auto takes the best available.
         strategy: how several devices share the work.
-        devices: how many, or which.
-        num_nodes: machines.
-        precision: of the numbers; null for 32 bits.
-        callbacks: Lightning's own, beside those of this program.
-        max_epochs: after which training ends; -1 for no such limit.
-        min_epochs: before which training doesn't stop early.
-        max_steps: after which training ends; -1 for no such limit.
-        min_steps: before which training doesn't stop early.
-        max_time: after which training ends, as ``DD:HH:MM:SS``.
-        limit_train_batches: batches of an epoch that are trained on: a number, or a share.
-        limit_val_batches: batches of the dev part that are looked at: a number, or a share.
-        limit_test_batches: without effect here, as Lightning tests nothing.
-        limit_predict_batches: without effect here, as Lightning predicts nothing.
-        overfit_batches: batches that alone are trained on and looked at: a number, or a share.
-        val_check_interval: training batches between two looks at the dev part: a number, or a
-            share of an epoch.
-        check_val_every_n_epoch: epochs from one look at the dev part to the next.
-        num_sanity_val_steps: batches of the dev part to try before training.
-        log_every_n_steps: steps from one line of the log to the next.
-        enable_progress_bar: whether Lightning shows its own.
-        enable_model_summary: whether Lightning prints the layers.
-        accumulate_grad_batches: batches whose gradients make one step.
-        gradient_clip_val: bound on gradients; null for none.
-        gradient_clip_algorithm: what is bounded: norm or value.
-        deterministic: whether only deterministic operations are used; ``warn`` only tells.
-        benchmark: whether cuDNN looks for its fastest algorithms first.
-        inference_mode: whether the dev part is looked at in torch's inference mode.
-        use_distributed_sampler: whether each of several devices gets rows of its own.
-        profiler: what measures where the time goes: simple, advanced, or Lightning's own.
-        detect_anomaly: whether autograd looks for NaN.
-        plugins: Lightning's own.
-        sync_batchnorm: whether batch normalisation counts over all devices.
-        reload_dataloaders_every_n_epochs: epochs after which batches are set up anew; 0 for never.
-        enable_autolog_hparams: whether hyper-parameters are logged.
-        model_registry: of Lightning's cloud.
+        devices: the number of devices, or a list of them.
+        num_nodes: the number of machines.
+        precision: of floating-point numbers; null for 32 bits.
+        callbacks: callbacks of Lightning's, in addition to ours.
+        max_epochs: the epoch at which training ends; -1 for no limit.
+        min_epochs: the epoch before which training doesn't stop early.
+        max_steps: the step at which training ends; -1 for no limit.
+        min_steps: the step before which training doesn't stop early.
+        max_time: the time at which training ends, as ``DD:HH:MM:SS``.
+        limit_train_batches: training batches per epoch: a number or a share.
+        limit_val_batches: validation batches, of the dev part: a number or a share.
+        limit_test_batches: unused, because Lightning tests nothing here.
+        limit_predict_batches: unused, because Lightning predicts nothing here.
+        overfit_batches: batches for both training and validation: a number or a share; 0 for all.
+        val_check_interval: training batches between validations: a number, or a share of an epoch.
+        check_val_every_n_epoch: epochs between validations.
+        num_sanity_val_steps: validation batches to try before training.
+        log_every_n_steps: steps between log entries.
+        enable_progress_bar: show Lightning's progress bar.
+        enable_model_summary: print a summary of the layers.
+        accumulate_grad_batches: batches whose gradients are added up for one step.
+        gradient_clip_val: the bound of gradients; null for none.
+        gradient_clip_algorithm: clip by norm or by value.
+        deterministic: use only deterministic operations; ``warn`` only warns of others.
+        benchmark: let cuDNN choose its fastest algorithms first.
+        inference_mode: validate in torch's inference mode.
+        use_distributed_sampler: give each of several devices rows of its own.
+        profiler: simple, advanced, or a profiler of Lightning's.
+        detect_anomaly: let autograd detect NaN.
+        plugins: plugins of Lightning's.
+        sync_batchnorm: synchronise batch normalisation between devices.
+        reload_dataloaders_every_n_epochs: epochs between new data loaders; 0 for never.
+        enable_autolog_hparams: log hyper-parameters.
+        model_registry: a model registry of Lightning's cloud.
     """
 
     accelerator: str | LightningObject = "auto"
@@ -131,22 +130,18 @@ class TrainerConfig:
 
 
 ACCELERATORS: Final = ("auto", "cpu", "gpu", "cuda", "mps", "tpu")
-"""What ``accelerator`` may be called."""
+"""The values of ``accelerator``."""
 
 DEFAULTS: Final = {each.name: each.default for each in fields(TrainerConfig)}
-"""Of every key."""
 
 _KINDS: Final = get_type_hints(TrainerConfig)
 
 
 def check_accelerator(name: object) -> None:
-    """Refuse an accelerator that no machine has, before Lightning is imported.
-
-    Args:
-        name: ``accelerator``, in any case; anything but text is left to Lightning.
+    """Refuse an unknown accelerator before Lightning is imported, which checks all but texts.
 
     Raises:
-        ConfigError: Lightning knows none of this name.
+        ConfigError: Lightning has none of this name.
     """
     if isinstance(name, str) and name.casefold() not in ACCELERATORS:
         raise ConfigError(
@@ -156,14 +151,14 @@ def check_accelerator(name: object) -> None:
 
 
 def names_an_object(key: str, value: object) -> bool:
-    """Whether a value of ``trainer:`` names something of Lightning's, which alone can check it.
+    """Whether a value of ``trainer:`` names an object of Lightning's, which alone can check it.
 
     Args:
         key: one of the fields, perhaps with more behind it: ``callbacks.monitor``.
         value: a plain value.
     """
     name, _, below = key.partition(".")
-    kinds = get_args(_KINDS.get(name.removesuffix("+")))
+    kinds = get_args(_KINDS.get(name))
     if LightningObject not in kinds:
         return False
     return bool(below) or not (value is None or (isinstance(value, str) and str in kinds))

@@ -1,6 +1,7 @@
-"""Lightning Trainers, made of the configuration's ``trainer:``; the one part that knows Lightning.
+"""Makes Lightning Trainers from the configuration's ``trainer:``.
 
-It is imported where a Trainer is made, and where a configuration names a class of Lightning's.
+It imports Lightning, so it is imported only to make a Trainer, or to check a class of Lightning's
+that a configuration names.
 """
 
 from __future__ import annotations
@@ -28,26 +29,26 @@ from speechnet.models.training.lightning_fit import quiet
 
 @dataclass(frozen=True)
 class TrainerFactory:
-    """Makes Lightning Trainers from the configuration's ``trainer:``; picklable.
+    """Makes Lightning Trainers; picklable.
 
     Attributes:
-        settings: as read from the YAML, plain types.
-        folder: Lightning's own root folder, where nothing is left.
+        settings: ``trainer:`` as plain types.
+        folder: Lightning's root folder, where nothing is left.
     """
 
     settings: Mapping[str, Any]
     folder: Path
 
     def __call__(self, callbacks: list[Callback], loggers: list[Logger]) -> Trainer:
-        """A Trainer with these callbacks and loggers beside those of the configuration.
+        """A Trainer with these loggers and, in addition to the configuration's, these callbacks.
 
         Raises:
-            ConfigError: Lightning refuses the settings, as for a GPU that is not there.
+            ConfigError: Lightning refuses the settings, such as a GPU that doesn't exist.
         """
         quiet()
         made = _trainer_parser().instantiate(self._parsed)
-        # Numbers as they stand: of a limit 1 is one batch and 1.0 all of them, and which of the two
-        # a parser of "int or float" makes of them depends on what was imported before.
+        # Numbers as given: a limit of 1 is one batch and 1.0 all of them, and whether a parser
+        # makes int or float of them depends on what was imported before.
         numbers = {
             key: value for key, value in self.settings.items() if type(value) in {int, float}
         }
@@ -57,7 +58,7 @@ class TrainerFactory:
         own = arguments.pop("callbacks") or []
         own = own if isinstance(own, list) else [own]
         if arguments["strategy"] == "auto" and arguments["devices"] not in (1, "1"):
-            # The default, ddp, would start this whole program once more for every device.
+            # The default, ddp, would start this whole program again for every device.
             arguments["strategy"] = "ddp_spawn"
         try:
             return Trainer(**arguments, callbacks=[*callbacks, *own])
@@ -73,10 +74,10 @@ class TrainerFactory:
 
 
 def _never_requeued(plugins: Any) -> Any:
-    """A trainer's plugins, that of SLURM without Lightning's requeuing.
+    """The plugins, with SLURM's without requeuing.
 
-    On the signal that a job's time ends Lightning would save where it is, and the next training in
-    this folder would go on from there, whichever network it trains.
+    At the signal that a job's time is over, Lightning would save its state, and the next training
+    in this folder would resume from it, whichever network it trains.
     """
     given = plugins if isinstance(plugins, list) else [plugins] if plugins else []
     named = any(isinstance(plugin, ClusterEnvironment) for plugin in given)

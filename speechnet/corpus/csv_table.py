@@ -1,13 +1,13 @@
-"""Read a CSV with the line that each row stands on.
+"""Read a CSV with the line number of each row.
 
 Conventions:
     Line numbers are those of a text editor: the header is line 1, or 2 below Excel's ``sep=;``.
     Cells are stripped; an empty cell is missing. The delimiter is the comma, semicolon, tab or
     vertical bar that splits the header into most columns.
 
-    In a tab-separated table quotes are letters, as corpora write them, unless each name of the
-    header is in quotes. Elsewhere a quoted cell must end on its own line: nobody can tell how much
-    a lone quote would swallow.
+    In a tab-separated table quotes are ordinary letters, as corpora write them, unless each name of
+    the header is in quotes. Elsewhere a quoted cell must end on its own line, because a lone quote
+    would swallow an unknown number of lines.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ MISSING: Final = frozenset(
         *("-", "--", "?", "''", '""'),
     ]
 )
-"""Cells, in lower case, that mean that nothing is known."""
+"""Cells, in lower case, of which the value is missing."""
 
 LARGEST: Final = 2**30
 """Bytes of a table or a list: some ten million recordings."""
@@ -53,10 +53,10 @@ class Sheet:
     """A table of text.
 
     Attributes:
-        path: where it was read from, printable.
+        path: of the file, printable.
         columns: the header, without nameless columns.
         rows: column -> cell, None where it is empty.
-        lines: the line of each row.
+        lines: the line number of each row.
     """
 
     path: str
@@ -65,11 +65,11 @@ class Sheet:
     lines: list[int]
 
     def refuse(self, wrong: Sequence[bool], why: str) -> None:
-        """Refuse rows, if any are wrong.
+        """Refuse the table if rows are wrong.
 
         Args:
             wrong: for each row, whether it is wrong.
-            why: what is wrong.
+            why: the end of the message.
 
         Raises:
             DataError: it names the lines.
@@ -79,17 +79,13 @@ class Sheet:
             raise DataError(f"{self.path}, line {listing(lines)}: {why}")
 
     def parts(self, start: str | None, end: str | None) -> tuple[Float64, Float64]:
-        """Where each row's part of its recording begins and ends.
-
-        Args:
-            start: a column, if there is one.
-            end: a column, if there is one.
+        """The start and end of each row's part of its recording, from two columns, if they exist.
 
         Returns:
             Seconds, float64 ``[rows]`` each; NaN for the beginning and the end of the recording.
 
         Raises:
-            DataError: a cell is no time, or a part ends before it begins.
+            DataError: a cell isn't a time, or a part ends before it begins.
         """
         begins, ends = self._seconds(start), self._seconds(end)
         wrong = (begins < 0) | (ends <= np.where(np.isnan(begins), 0, begins))
@@ -108,7 +104,7 @@ class Sheet:
 
 
 def seconds(cell: str) -> float:
-    """Seconds of ``1.6``, ``1,60``, ``02:01.6`` or ``0 days 00:02:01.6``; NaN for anything else."""
+    """The seconds of ``1.6``, ``1,60``, ``02:01.6``, ``0 days 00:02:01.6``; NaN of other text."""
     if _DECIMAL.fullmatch(cell):
         return float(cell.replace(",", "."))
     found = _TIME.fullmatch(cell)
@@ -122,14 +118,9 @@ def seconds(cell: str) -> float:
 
 
 def fragment(start: float, end: float) -> str:
-    """The part of a recording as a media fragment (W3C Media Fragments URI 1.0, section 4.2.1).
+    """A part of a recording, such as ``#t=1.5,3``, in seconds; empty for the whole recording.
 
-    Args:
-        start: in seconds; NaN for the beginning.
-        end: in seconds; NaN for the end.
-
-    Returns:
-        Such as ``#t=1.5,3``; empty for the whole recording.
+    As W3C Media Fragments URI 1.0, section 4.2.1, has it. NaN stands for the beginning or the end.
     """
     times = ["" if math.isnan(t) else np.format_float_positional(t, trim="-") for t in (start, end)]
     return f"#t={','.join(times)}".rstrip(",") if any(times) else ""
@@ -139,8 +130,8 @@ def read_sheet(path: Path) -> Sheet:
     """Read a table of text.
 
     Raises:
-        DataError: it isn't UTF-8 or no table, is too large, has no header or no rows, or a row is
-            too long.
+        DataError: it isn't a table in UTF-8, is too large, has no header or no rows, or has a row
+            that is too long.
     """
     name = printable(str(path))
     lines = _lines(_text(path, name), name)
@@ -172,9 +163,8 @@ def read_sheet(path: Path) -> Sheet:
 
 def _text(path: Path, name: str) -> str:
     try:
-        content = read_regular(path, largest=LARGEST)
-        with io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig") as file:
-            return file.read()
+        text = read_regular(path, largest=LARGEST).decode("utf-8-sig")
+        return text.replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         raise DataError(
             f"{name} isn't UTF-8 (byte {error.start}); save it again as CSV UTF-8"
@@ -184,10 +174,11 @@ def _text(path: Path, name: str) -> str:
 
 
 def _lines(text: str, name: str) -> Iterator[tuple[int, list[str]]]:
-    """The number and the stripped cells of every line that isn't blank."""
+    """The number and the stripped cells of each line that isn't blank."""
     named = re.match(r"sep=(.)[^\S\n]*\n", text)
     header = text[named.end() if named else 0 :].lstrip(" \n").partition("\n")[0]
-    delimiter = named[1] if named else _delimiter(header)
+    columns = {d: len(next(csv.reader([header], delimiter=d), [])) for d in ",;\t|"}
+    delimiter = named[1] if named else max(columns, key=columns.__getitem__)
     quoted = delimiter != "\t" or all(
         len(cell) > 1 and cell[0] == cell[-1] == '"' for cell in header.split("\t")
     )
@@ -212,10 +203,6 @@ def _lines(text: str, name: str) -> Iterator[tuple[int, list[str]]]:
         if reader.line_num > begins:
             raise DataError(_spans(name, begins, reader.line_num)) from error
         raise DataError(f"{name}, line {begins}: not a CSV ({error})") from error
-
-
-def _delimiter(header: str) -> str:
-    return max(",;\t|", key=lambda d: len(next(csv.reader([header], delimiter=d), [])))
 
 
 def _spans(name: str, first: int, last: int) -> str:

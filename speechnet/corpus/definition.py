@@ -1,8 +1,8 @@
 """Definitions of corpora: how files are named and what codes mean, one YAML for each corpus.
 
-The keys are those of ``Definition``; ``name`` is the file's. A group of the pattern that no field
-uses, or that is named like a column of every corpus, is a field of its own. The example is checked
-on every load.
+Its keys are those of ``Definition``, except ``name``, which is the file's. A group of the pattern
+that no field uses, or that is named like a column of every corpus, is a field of its own. The
+example is checked whenever the file is read.
 """
 
 from __future__ import annotations
@@ -38,21 +38,20 @@ _KEYS_OF_OTHERS: Final = {
 
 
 def canonical(code: str) -> str:
-    """A code as its table has it: ``" 1 "`` and ``"1.0"`` are both ``"1"``."""
+    """A code in its usual form: ``" 1 "`` and ``"1.0"`` are both ``"1"``."""
     whole = _WHOLE_NUMBER.fullmatch(code.strip())
     return whole[1] if whole else code.strip()
 
 
 @dataclass(frozen=True)
 class Field:
-    """Where a column of the corpus table comes from.
+    """The source of a column of the corpus table.
 
     Attributes:
         group: a named group of the definition's pattern.
         column: a column of the CSV, or several in braces: ``dia{Dialogue_ID}_utt{Utterance_ID}``.
         value: the same text for every row.
-        pattern: a regular expression that takes a part of ``column``: the group named like the
-            field.
+        pattern: a regular expression, whose group named like the field is a part of ``column``.
         map: code -> label; other codes stay as they are.
         optional: the column may be absent.
     """
@@ -66,11 +65,11 @@ class Field:
 
     @property
     def columns(self) -> list[str]:
-        """The columns of the CSV that it is made of."""
+        """The columns of the CSV that it combines."""
         return _IN_BRACES.findall(self.column or "") or [self.column or ""]
 
     def cell(self, row: Mapping[str, str | None]) -> str | None:
-        """The cell of a row of the CSV; None if it is missing, or one of several columns is."""
+        """The cell of a row of the CSV; None if any of the columns is missing."""
         if not _IN_BRACES.search(self.column or ""):
             return row.get(self.column or "")
         cells = {name: row.get(name) for name in self.columns}
@@ -79,12 +78,7 @@ class Field:
         return _IN_BRACES.sub(lambda found: canonical(str(cells[found[1]])), self.column or "")
 
     def label(self, name: str, code: str | None) -> str | None:
-        """Translate the code in a file name or a row; None if there is none.
-
-        Args:
-            name: the field's own name.
-            code: the code.
-        """
+        """The label of a code in a file name or a row; ``name`` is the field's own."""
         if self.value is not None:
             return self.value
         if code and self.pattern:
@@ -94,7 +88,7 @@ class Field:
             return None
         if code in self.map:
             return self.map[code]
-        # Case is ignored unless two codes differ in nothing else; labels stand for themselves.
+        # Case is ignored unless two codes differ only by it; labels stand for themselves.
         known = {label: label for label in VOCABULARY.get(name, ())} | self.map
         near = {known[key] for key in known if key.casefold() == code.casefold()}
         return near.pop() if len(near) == 1 else code
@@ -102,7 +96,7 @@ class Field:
 
 @dataclass(frozen=True)
 class Example:
-    """A recording's name, or a row of the table, and the labels it gives."""
+    """A recording's name, or a row of the table, with its labels."""
 
     labels: dict[str, Any]
     name: str = ""
@@ -120,14 +114,14 @@ class Definition:
         title: the corpus's full name.
         source: the citation, and where the naming rule is published.
         licence: the terms under which the recordings may be used.
-        example: what is checked on every load.
-        name: what the corpus is called here.
-        kind: ``files``: labels stand in the names; ``manifest``: labels stand in a CSV.
-        fields: column of the corpus table -> where it comes from.
+        example: a recording with its labels.
+        name: of the corpus, in the configuration.
+        kind: ``files``: labels are in the names; ``manifest``: labels are in a CSV.
+        fields: column of the corpus table -> its source.
         pattern: a regular expression with named groups that matches the whole name without its
             ending (``files``).
-        match: whether the pattern sees the bare name (``stem``) or the path relative to the root
-            (``files``).
+        match: whether the pattern matches the bare name (``stem``) or the path relative to the
+            root (``files``).
         ignore_case: whether the pattern ignores case (``files``).
         table: the CSV's path relative to the root (``manifest``).
     """
@@ -150,7 +144,7 @@ class Definition:
         return re.compile(self.pattern, re.IGNORECASE if self.ignore_case else 0)
 
     def labels_of_name(self, file: str) -> dict[str, str | None] | None:
-        """The labels in a file's id, or None if it isn't named by this rule."""
+        """The labels in a file's id; None if it isn't named by this rule."""
         path = without_ending(file)
         match = self.regex.fullmatch(path if self.match == "path" else path.rsplit("/", 1)[-1])
         if match is None:
@@ -167,14 +161,10 @@ CORPORA: Final = YamlRegistry(
     folder=Path(__file__).parent / "definitions",
     check=lambda path: load_definition(str(path)),
 )
-"""The files of definitions, by name."""
 
 
 def definition_path(name: str) -> Path:
-    """Where a corpus's definition lies.
-
-    Args:
-        name: a known corpus, or the path of a definition of one's own, ending in ``.yaml``.
+    """The file of a known corpus, or of one's own definition, whose name ends in ``.yaml``.
 
     Raises:
         ConfigError: it is neither.
@@ -190,10 +180,7 @@ def definition_path(name: str) -> Path:
 
 
 def load_definition(name: str) -> Definition:
-    """Read and check a definition.
-
-    Args:
-        name: a known corpus, or the path of a ``.yaml`` file.
+    """Read and check the definition of a known corpus, or one's own ``.yaml``.
 
     Raises:
         ConfigError: there is no such definition, or something in it is wrong.

@@ -1,15 +1,15 @@
 """Find the audio files below a corpus's root, and nothing outside it.
 
 Conventions:
-    The *path* of a file, relative to the root, is what the operating system opens; it may hold
-    bytes that aren't UTF-8 (as Python's surrogate escapes). Its *id* is the path made printable:
-    valid UTF-8 on one line, unique, and equal to the path for ordinary names.
+    The *path* of a file, relative to the root, is for the operating system; it may hold bytes that
+    aren't UTF-8 (as Python's surrogate escapes). Its *id* is the path made printable: valid UTF-8
+    on one line, unique, and equal to the path for ordinary names.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -24,7 +24,7 @@ AUDIO_ENDINGS: Final = (
     *(".caf", ".sph", ".nist", ".w64", ".rf64", ".wave", ".bwf", ".voc", ".mp2", ".avr", ".ircam"),
     *(".paf", ".pvf", ".wve"),
 )
-"""Endings of files that the decoder opens, without those that usually mean something else (raw
+"""Endings of files that the decoder can open, except those that usually mean something else (raw
 samples, MATLAB, HTK, the Amiga, samplers)."""
 
 FOREIGN_ENDINGS: Final = (
@@ -32,7 +32,7 @@ FOREIGN_ENDINGS: Final = (
     *(".awb", ".mka", ".mkv", ".mov", ".m4v", ".avi", ".flv", ".wmv", ".weba", ".spx", ".ape"),
     *(".wv", ".ac3", ".dss", ".ra"),
 )
-"""Endings of sound that the decoder can't open."""
+"""Endings of audio files that the decoder can't open."""
 
 _SOUND: Final = frozenset([*AUDIO_ENDINGS, *FOREIGN_ENDINGS])
 
@@ -44,12 +44,12 @@ ExcludedRow = tuple[str, str, str]
 
 @dataclass(frozen=True)
 class Found:
-    """What lies below a corpus's root.
+    """The content of a corpus's folder.
 
     Attributes:
-        files: id -> path of every file that looks like sound, sorted.
+        files: id -> path of every file with the ending of an audio file, sorted.
         excluded: links that can't be followed, and things that aren't files.
-        notes: what a user should know, in words.
+        notes: sentences for the user.
     """
 
     files: dict[str, str]
@@ -58,25 +58,25 @@ class Found:
 
 
 def without_ending(path: str) -> str:
-    """The path without the ending of a sound file, if it has one."""
+    """The path without the ending of an audio file, if it has one."""
     stem, ending = os.path.splitext(path)  # noqa: PTH122 - ids and surrogate escapes are plain text
     return stem if ending.lower() in _SOUND else path
 
 
 def is_foreign(path: str) -> bool:
-    """Whether a path's ending says that the decoder can't open it."""
+    """Whether a path has the ending of an audio file that the decoder can't open."""
     return path.lower().endswith(FOREIGN_ENDINGS)
 
 
 def of_another_ending(path: str) -> str | None:
-    """The recording beside a path that differs in nothing but its ending; None if there is none."""
+    """An existing recording whose path differs only by its ending; None if there is none."""
     stem = without_ending(path)
     others = (f"{stem}{ending}" for ending in AUDIO_ENDINGS)
     return next((other for other in others if os.path.isfile(other)), None)  # noqa: PTH113
 
 
 def inside(root: Path, path: str) -> bool:
-    """Whether a path, its links resolved, is a resolved root or lies below it."""
+    """Whether a path, with links resolved, is a resolved root or lies below it."""
     return Path(os.path.realpath(root / path)).is_relative_to(root)
 
 
@@ -102,15 +102,12 @@ def resolve_root(root: str | None) -> Path:
 
 
 def discover(root: Path) -> Found:
-    """Find every file below a resolved root that looks like sound.
+    """Find every file below a resolved root that has the ending of an audio file.
 
-    A file that the decoder can't open is left out beside one of the same name that it can open.
-    Hidden files and folders (a name that begins with a dot) are left out. A link to a file counts
-    as that file while it stays below the root. Links to folders are never followed, so that loops
-    can't arise: their content lies elsewhere below the root, or outside it.
-
-    Args:
-        root: the folder, resolved.
+    A file that the decoder can't open is left out if one of the same name beside it can be opened.
+    Hidden files and folders (a name that begins with a dot) are left out. A link to a file below
+    the root counts as that file. Links to folders are never followed, so that there are no loops:
+    their content is elsewhere below the root, or outside it.
     """
     paths: list[str] = []
     folders: list[str] = []
@@ -123,9 +120,12 @@ def discover(root: Path) -> Found:
             paths.append(path)
         elif without_ending(path) != path:
             folders.append(printable(path))
-    paths, left_out = _apart(paths)
+    readable = {without_ending(path) for path in paths if not is_foreign(path)}
+    left_out = sorted(p for p in paths if is_foreign(p) and without_ending(p) in readable)
+    paths = sorted(set(paths).difference(left_out))
     files = {printable(path): path for path in paths}
-    excluded += _without_recordings(folders, files)
+    empty = [each for each in folders if not any(file.startswith(f"{each}/") for file in files)]
+    excluded += [(each, "unreadable", "a folder, not a recording") for each in empty]
     notes = []
     if left_out:
         notes.append(
@@ -139,7 +139,7 @@ def discover(root: Path) -> Found:
 
 
 def _walk(root: Path, closed: list[str]) -> Iterator[tuple[str, bool]]:
-    """Folders and files that look like sound, and which it is; ``closed`` gets closed folders."""
+    """Folders (True) and audio files (False); ``closed`` collects folders without permission."""
 
     def note(error: OSError) -> None:
         closed.append(printable(os.path.relpath(error.filename, root)))
@@ -153,7 +153,7 @@ def _walk(root: Path, closed: list[str]) -> Iterator[tuple[str, bool]]:
 
 
 def _refused(root: Path, path: str) -> ExcludedRow | None:
-    """Why a file or folder below the root can't be used, if so."""
+    """The row of a file or folder that can't be used."""
     if not inside(root, path):
         target = printable(os.path.realpath(root / path))
         return (
@@ -164,25 +164,6 @@ def _refused(root: Path, path: str) -> ExcludedRow | None:
     try:
         kind = kind_of_no_file(os.stat(root / path).st_mode)  # noqa: PTH116 - too long a name
     except (OSError, ValueError):  # reported when it is opened, unless it is a link
-        nowhere = printable(path), "missing", "a link that leads nowhere"
-        return nowhere if (root / path).is_symlink() else None
+        broken = printable(path), "missing", "a link that leads nowhere"
+        return broken if (root / path).is_symlink() else None
     return (printable(path), "unreadable", f"{kind}, not a recording") if kind else None
-
-
-def _without_recordings(folders: Iterable[str], files: Iterable[str]) -> list[ExcludedRow]:
-    """Folders that are named like recordings and hold none."""
-    holding = {""}
-    for file in files:
-        folder = file.rpartition("/")[0]
-        while folder not in holding:
-            holding.add(folder)
-            folder = folder.rpartition("/")[0]
-    what = "a folder, not a recording"
-    return [(each, "unreadable", what) for each in folders if each not in holding]
-
-
-def _apart(paths: list[str]) -> tuple[list[str], list[str]]:
-    """The paths to read; and, sorted, those that can't be read beside one that can."""
-    readable = {without_ending(path) for path in paths if not is_foreign(path)}
-    twins = {path for path in paths if is_foreign(path) and without_ending(path) in readable}
-    return [path for path in paths if path not in twins], sorted(twins)

@@ -1,7 +1,4 @@
-"""Whether a corpus is known and its folder is there.
-
-Imports nothing that computes, so that a wrong name or folder is answered at once.
-"""
+"""Early checks of the corpora that a configuration names; nothing here computes."""
 
 from __future__ import annotations
 
@@ -15,15 +12,12 @@ from speechnet.corpus.discovery import resolve_root
 
 
 def check_corpora(corpus: CorpusConfig, corpora: Sequence[CorpusConfig] = ()) -> None:
-    """Check names and folders before anything is read.
-
-    Args:
-        corpus: the only one, unless there are ``corpora``; the synthetic one needs no folder.
-        corpora: several instead.
+    """Check the names and folders of the corpus, or of several corpora instead of it.
 
     Raises:
-        ConfigError: a name is unknown, or a folder isn't given.
-        DataError: a folder isn't there.
+        ConfigError: a name is unknown, or a folder isn't given; only the synthetic corpus needs
+            none.
+        DataError: a folder doesn't exist.
     """
     if not corpora:
         _check(corpus)
@@ -40,11 +34,10 @@ def _check(corpus: CorpusConfig) -> None:
 
 @contextmanager
 def saying(key: str, about: str = "") -> Iterator[None]:
-    """Put the key of one of several corpora in place of ``data.corpus`` in messages."""
+    """Name one of several corpora by its key, in place of ``data.corpus``, in error messages."""
     try:
         yield
     except (ConfigError, DataError) as error:
-        said = (
-            str(error).replace("--data.corpus.", "data.corpus.").replace("data.corpus.", f"{key}.")
-        )
+        said = str(error).replace("--data.corpus.", "data.corpus.")
+        said = said.replace("data.corpus.", f"{key}.")
         raise type(error)(f"{key}{about}: {said}" if about else said) from error

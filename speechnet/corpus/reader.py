@@ -42,21 +42,21 @@ _HELPERS = ("file", "where")
 
 @dataclass(frozen=True)
 class Corpus:
-    """A corpus as the configuration wants it.
+    """A corpus with the rows and labels that the configuration asks for.
 
     Attributes:
         name: the definition's name, or several.
         root: the folder that all paths are relative to, links resolved.
         table: indexed by ``file``, a unique printable id: the path relative to the root, with
             ``#t=start,end`` where a row is a part of a recording. Columns ``CORPUS_COLUMNS``, then
-            any further ones. ``path`` is what the operating system opens, relative to the root.
-            ``start`` and ``end`` are seconds, float64, NaN for the whole file; the others are text,
-            None where a label is missing.
+            any further ones. ``path`` is for the operating system, relative to the root. ``start``
+            and ``end`` are seconds, float64, NaN for the whole file; the others are text, None
+            where a label is missing.
         targets: every categorical target with its ordered classes.
         scales: every continuous target; its column of the table is float64, NaN where missing.
         dropped: ``target, label, count, why`` of dropped rows.
         excluded: ``file, reason, detail`` of recordings that can't be used.
-        notes: what a user should know, in words.
+        notes: sentences for the user.
     """
 
     name: str
@@ -72,16 +72,13 @@ class Corpus:
 def load_corpus(
     config: CorpusConfig, targets: Mapping[str, TargetSetting], *, complete: bool = True
 ) -> Corpus:
-    """Read a corpus and keep the rows that the targets can use.
+    """Read a corpus and keep the rows, at least one, that the targets can use.
 
     Args:
-        config: which corpus, from where.
-        targets: as ``data.targets`` has them.
+        config: names the corpus and its folder.
+        targets: those of ``data.targets``.
         complete: whether every target must be a column and every listed class must have rows; false
             for a corpus that is only scored.
-
-    Returns:
-        The corpus; its table has at least one row.
 
     Raises:
         ConfigError: the configuration or the definition is wrong.
@@ -97,15 +94,10 @@ def load_corpus(
 
 @dataclass(frozen=True)
 class Reading:
-    """A corpus as it was read, before its labels are mapped and its rows are chosen.
+    """A ``Corpus`` before its labels are mapped and its rows are chosen.
 
-    Attributes:
-        name: see ``Corpus``.
-        root: see ``Corpus``.
-        table: that of ``Corpus``, with the columns ``file``, the row's id, and ``where`` it comes
-            from, for messages, in front.
-        excluded: rows of ``Corpus.excluded``.
-        notes: see ``Corpus``.
+    Its table has the columns ``file``, the id, and ``where``, the row's place for messages, in
+    front.
     """
 
     name: str
@@ -117,10 +109,10 @@ class Reading:
     def mapped(
         self, labels: Labels, targets: Mapping[str, TargetSetting]
     ) -> tuple[Reading, list[Drop]]:
-        """The same with its labels mapped and placeholders taken away, and what was dropped.
+        """The same with labels mapped and placeholders removed, and the dropped rows.
 
         Raises:
-            ConfigError: a key of ``labels`` fits nothing.
+            ConfigError: ``labels`` names a column or label that the table doesn't have.
             DataError: a label is unknown.
         """
         classes, scales = by_kind(targets)
@@ -132,7 +124,7 @@ class Reading:
     def chosen(
         self, targets: Mapping[str, TargetSetting], drops: list[Drop], *, complete: bool
     ) -> Corpus:
-        """The corpus of the rows that the targets can use.
+        """The rows that the targets can use.
 
         Raises:
             ConfigError: a target isn't a column, or lists a class twice.
@@ -145,7 +137,13 @@ class Reading:
                 table, found, dropped = choose_rows(table, targets=classes, complete=complete)
                 drops = [*drops, *dropped]
         except DataError as error:
-            raise DataError(f"{error}{self._aside()}") from error
+            aside = ""
+            if self.excluded:
+                file, reason, detail = self.excluded[0]
+                number, are = len(self.excluded), plural(len(self.excluded), "is", "are")
+                aside = f". {counted(number, 'file')} {are} excluded, the first: {file} "
+                aside += f"({reason}: {detail})"
+            raise DataError(f"{error}{aside}") from error
         return Corpus(
             name=self.name,
             root=self.root,
@@ -157,16 +155,6 @@ class Reading:
                 self.excluded, columns=["file", "reason", "detail"], dtype=object
             ),
             notes=self.notes,
-        )
-
-    def _aside(self) -> str:
-        """The end of a sentence: how many files are excluded."""
-        if not self.excluded:
-            return ""
-        file, reason, detail = self.excluded[0]
-        return (
-            f". {counted(len(self.excluded), 'file')} {plural(len(self.excluded), 'is', 'are')} "
-            f"excluded, the first: {file} ({reason}: {detail})"
         )
 
 
@@ -197,7 +185,7 @@ def read_rows(config: CorpusConfig) -> Reading:
 
 
 def _read_names(definition: Definition, found: Found) -> pd.DataFrame:
-    """A row for each file that the definition's pattern matches."""
+    """A row for each file whose name the definition's pattern matches."""
     labels = {file: definition.labels_of_name(file) for file in found.files}
     named = {file: row for file, row in labels.items() if row is not None}
     if definition.match == "stem":  # a corpus may hold films of its recordings in another folder
@@ -220,14 +208,14 @@ def _bare(file: str) -> str:
 
 
 def in_order(table: pd.DataFrame, further: Iterable[str] = ()) -> pd.DataFrame:
-    """The table with all ``CORPUS_COLUMNS`` and further ones in front, None where it lacks them."""
+    """The table with ``CORPUS_COLUMNS`` and further ones in front, all None if it lacks them."""
     order = list(dict.fromkeys([*_HELPERS, *CORPUS_COLUMNS, *further, *table.columns]))
     nothing = pd.Series([None] * len(table), table.index, object)
     return table.assign(**{name: nothing for name in order if name not in table})[order]
 
 
 def _left_over(definition: Definition, table: pd.DataFrame, found: Found) -> list[str]:
-    """A note on audio files that aren't part of the corpus."""
+    """Notes on audio files that aren't part of the corpus."""
     rest = sorted(set(found.files.values()).difference(table["path"]))
     named = definition.kind == "files" and definition.labels_of_name
     twins = [path for path in rest if named and is_foreign(path) and named(printable(path))]
@@ -252,7 +240,6 @@ def _left_over(definition: Definition, table: pd.DataFrame, found: Found) -> lis
 def _nothing_found(
     definition: Definition, *, root: Path, found: Found, excluded: list[ExcludedRow]
 ) -> str:
-    """Why the corpus came out empty, and what to do."""
     if excluded and not found.files:
         file, reason, detail = excluded[0]
         others = f" and {len(excluded) - 1:,} more" if len(excluded) > 1 else ""
@@ -260,17 +247,14 @@ def _nothing_found(
             f"{file}{others} can't be used ({reason}): {detail}; no other recording of "
             f"{definition.name} lies below {printable(str(root))} (--data.corpus.root)"
         )
+    there = NO_AUDIO
     if found.files:
-        there = (
-            f"{counted(len(found.files), 'other audio file')}, such as "
-            f"{listing(list(found.files)[:3])}"
-        )
-    else:
-        there = NO_AUDIO
+        first = listing(list(found.files)[:3])
+        there = f"{counted(len(found.files), 'other audio file')}, such as {first}"
     said = f"no recording of {definition.name} below {printable(str(root))}: found {there}"
     if excluded:
-        first = excluded[0]
-        said += f"; {len(excluded)} excluded, the first: {first[0]} ({first[1]}, {first[2]})"
+        file, reason, detail = excluded[0]
+        said += f"; {len(excluded)} excluded, the first: {file} ({reason}, {detail})"
     expected = "names" if definition.kind == "files" else "rows"
     return (
         f"{said}. Expected {expected} such as {definition.example}; check --data.corpus.root "

@@ -1,4 +1,4 @@
-"""Recordings of a table that was made on another machine."""
+"""Paths in a table that was made on another machine."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Final
 from speechnet.core.safe_text import from_cell
 
 _LOOKED_AT: Final = 1_000
-"""Names that are looked at to find the other machine's folder."""
+"""The number of names from which the other machine's folder is found."""
 
 
 class OtherMachine:
-    r"""Paths of another machine, translated to this one.
+    r"""Translates paths of another machine to this one.
 
     They may have backslashes and begin with a folder such as ``C:\Users\me\data`` or
-    ``/content/drive/MyDrive``. One folder is removed from all of them, so that two recordings there
+    ``/content/drive/MyDrive``. The same folder is removed from all, so that two recordings there
     never become one here. A spreadsheet may have put an apostrophe in front (``core.safe_text``).
 
     Args:
@@ -34,7 +34,7 @@ class OtherMachine:
         self.folder = _folder(list(islice(elsewhere, _LOOKED_AT)), there)
 
     def spellings(self, name: str) -> Iterator[str]:
-        """Other spellings of a path that isn't there."""
+        """Other spellings of a path that doesn't exist."""
         slashed = _slashed(name)
         if self.folder and _is_elsewhere(name) and slashed.startswith(f"{self.folder}/"):
             yield slashed[len(self.folder) + 1 :]

@@ -1,4 +1,4 @@
-"""Read a corpus whose labels stand in a table."""
+"""Read a corpus whose labels are in a table."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _NO_LABELS = ("file", "start", "end")
 def read_manifest(
     definition: Definition, config: CorpusConfig, *, root: Path, found: Found
 ) -> tuple[pd.DataFrame, list[ExcludedRow], list[str]]:
-    """Read a corpus's table and find the recordings it lists.
+    """Read a corpus's table and find the recordings that it lists.
 
     Args:
         definition: of kind ``manifest``.
@@ -36,13 +36,13 @@ def read_manifest(
         found: the audio files below it.
 
     Returns:
-        The table of ``Reading``, a row for each recording that exists; the excluded rows; and what
-        a user should know, in words.
+        The table of ``Reading``, a row for each recording that exists; the excluded rows; and
+        notes.
 
     Raises:
-        ConfigError: ``columns`` names a column the CSV doesn't have.
-        DataError: the CSV is missing, malformed, lacks a column, lists a recording twice or under
-            an ambiguous name, or gives times that are none.
+        ConfigError: ``columns`` names a column that the CSV doesn't have.
+        DataError: the CSV is missing, malformed or lacks a column, lists a recording twice or under
+            an ambiguous name, or has cells that aren't times.
     """
     sheet = read_sheet(_table_path(config.table or definition.table, root))
     fields = _fields(definition, config, sheet)
@@ -102,7 +102,7 @@ def _table_path(name: str, root: Path) -> Path:
 
 
 def _fields(definition: Definition, config: CorpusConfig, sheet: Sheet) -> dict[str, Field]:
-    """The definition's fields that the CSV has, with the configuration's columns put in."""
+    """The definition's fields that the CSV has, with the configuration's columns."""
     # A pattern belongs to the definition's column, so of a field only the code table is kept.
     fields = definition.fields | {
         name: Field(column=column, map=definition.fields.get(name, Field()).map)
@@ -111,8 +111,10 @@ def _fields(definition: Definition, config: CorpusConfig, sheet: Sheet) -> dict[
     for name, field in list(fields.items()):
         if field.column is None or field.column in sheet.columns:
             continue
-        if field.pattern is None and (near := _called_alike(field.column, sheet.columns)):
-            fields[name] = replace(field, column=near)
+        letters = _letters(field.column)
+        alike = [column for column in sheet.columns if _letters(column) == letters]
+        if field.pattern is None and len(alike) == 1:
+            fields[name] = replace(field, column=alike[0])
             continue
         if all(column in sheet.columns for column in field.columns):
             continue
@@ -125,7 +127,7 @@ def _fields(definition: Definition, config: CorpusConfig, sheet: Sheet) -> dict[
                 "to several in braces, such as 'dia{Dialogue_ID}_utt{Utterance_ID}'"
             )
         del fields[name]
-    further = set(sheet.columns) - _used(fields)
+    further = set(sheet.columns) - {field.column for field in fields.values()}
     if reserved := sorted({"file", "path"} & (further | (fields.keys() - {"file"}))):
         raise DataError(
             f"{sheet.path}: a column that isn't the recording's name can't be called "
@@ -135,23 +137,13 @@ def _fields(definition: Definition, config: CorpusConfig, sheet: Sheet) -> dict[
     return fields | own
 
 
-def _called_alike(column: str, columns: list[str]) -> str | None:
-    """The only column that differs in nothing but case, blanks and underscores."""
-    alike = [other for other in columns if _letters(other) == _letters(column)]
-    return alike[0] if len(alike) == 1 else None
-
-
 def _letters(name: str) -> str:
+    """A column's name without case, blanks and underscores."""
     return "".join(letter for letter in name.casefold() if letter not in " _-.")
 
 
-def _used(fields: dict[str, Field]) -> set[str]:
-    """The columns that are a field alone, not together with others."""
-    return {field.column for field in fields.values() if field.column}
-
-
 def _unused_columns(table: pd.DataFrame, fields: dict[str, Field]) -> list[str]:
-    """Notes on columns whose names hold that of a column that the table lacks."""
+    """Notes on columns whose name contains that of a column which the table lacks."""
     lacking = [name for name in ("speaker", "gender", "emotion") if name not in fields]
     return [
         f"the table has no column {name!r}, but {near!r}: if that is what it holds, set "
@@ -168,8 +160,9 @@ def _label_columns(sheet: Sheet, fields: dict[str, Field]) -> dict[str, pd.Serie
         for name, field in fields.items()
         if name not in _NO_LABELS
     }
+    used = {field.column for field in fields.values()}
     for column in sheet.columns:
-        if column not in _used(fields) and column not in columns:
+        if column not in used and column not in columns:
             cells = [row[column] for row in sheet.rows]
             columns[column] = [None if cell is None else canonical(cell) for cell in cells]
     return {
@@ -179,7 +172,7 @@ def _label_columns(sheet: Sheet, fields: dict[str, Field]) -> dict[str, pd.Serie
 
 
 class _Finder:
-    """Finds a recording by what a table calls it: its path, or its bare name anywhere."""
+    """Finds a recording by its name in a table: a path, or a bare name in any folder."""
 
     def __init__(self, root: Path, found: Found, names: list[str]) -> None:
         self.root = root
@@ -198,7 +191,6 @@ class _Finder:
         )
 
     def notes(self) -> list[str]:
-        """A note if the table's paths begin with a folder of another machine."""
         if not self.machine.folder:
             return []
         return [

@@ -1,10 +1,10 @@
 """Several corpora as one table.
 
 Conventions:
-    The column ``corpus`` holds the definition's name, or ``<name>-1``, ``<name>-2`` in the order of
-    the list where several have the same. Files, speakers and sentences are called
-    ``<corpus>/<own name>``, for speaker 03 of one corpus is not speaker 03 of another. All other
-    columns keep their labels, which are missing where a corpus doesn't have them.
+    The column ``corpus`` holds the definition's name, or ``<name>-1``, ``<name>-2`` in the list's
+    order if several have the same. Files, speakers and sentences are ``<corpus>/<own name>``,
+    because speaker 03 of one corpus is not speaker 03 of another. All other columns keep their
+    labels, which are missing where a corpus lacks the column.
 """
 
 from __future__ import annotations
@@ -22,12 +22,13 @@ from speechnet.core.targets import TargetSetting
 from speechnet.core.types import Targets
 from speechnet.core.wording import counted, listing
 from speechnet.corpus.config import CorpusConfig
+from speechnet.corpus.discovery import ExcludedRow
 from speechnet.corpus.known import saying
 from speechnet.corpus.labels import Drop
 from speechnet.corpus.reader import Corpus, Reading, in_order, read_rows
 
 CORPUS: Final = "corpus"
-"""The column of the corpus that a row is from."""
+"""The column that names each row's corpus."""
 
 _PREFIXED: Final = ("file", "speaker", "sentence")
 
@@ -41,13 +42,13 @@ def load_corpora(
     """Read several corpora and keep the rows that the targets can use.
 
     Args:
-        configs: which corpora; nothing outside their roots is read.
-        targets: as ``data.targets`` has them; null takes the classes that occur in any corpus.
+        configs: the corpora; nothing outside their roots is read.
+        targets: those of ``data.targets``; null takes the classes that occur in any corpus.
         complete: whether every listed class must have rows in some corpus.
 
     Returns:
         One corpus. Its ``root`` is the innermost folder that holds all roots, its table has the
-        column ``corpus``, and its notes say which classes are not in every corpus.
+        column ``corpus``, and its notes name the classes that some corpus lacks.
 
     Raises:
         ConfigError: the configuration or a definition is wrong, or a recording is listed twice.
@@ -68,14 +69,12 @@ def load_corpora(
 
 
 def check_left_out(table: pd.DataFrame, targets: Targets) -> None:
-    """Refuse corpora that can't be tested by what the others train.
+    """Refuse a table of ``load_corpora`` if a class occurs in a single corpus.
 
-    Args:
-        table: that of ``load_corpora``.
-        targets: each target's ordered classes.
+    Nothing would be left to train on when that corpus is tested.
 
     Raises:
-        DataError: a class stands in one corpus only; it names both.
+        DataError: it names the class and the corpus.
     """
     wrong: list[str] = []
     shared: list[str] = []
@@ -111,22 +110,18 @@ def _join(readings: Sequence[Reading]) -> Reading:
     columns = dict.fromkeys(column for table in tables for column in table.columns)
     union = pd.concat([in_order(table, [CORPUS, *columns]) for table in tables], ignore_index=True)
     _check_once(union)
-    named = list(zip(names, readings, strict=True))
-    return Reading(
-        name=" + ".join(names),
-        root=root,
-        table=union,
-        excluded=tuple(
-            (f"{name}/{file}", reason, detail)
-            for name, reading in named
-            for file, reason, detail in reading.excluded
-        ),
-        notes=tuple(f"{name}: {note}" for name, reading in named for note in reading.notes),
-    )
+    excluded: list[ExcludedRow] = []
+    notes: list[str] = []
+    for name, reading in zip(names, readings, strict=True):
+        excluded += [
+            (f"{name}/{file}", reason, detail) for file, reason, detail in reading.excluded
+        ]
+        notes += [f"{name}: {note}" for note in reading.notes]
+    return Reading(" + ".join(names), root, union, tuple(excluded), tuple(notes))
 
 
 def _names(definitions: Sequence[str]) -> list[str]:
-    """A name for each corpus, no two the same."""
+    """A unique name for each corpus."""
     names = [
         f"{name}-{definitions[: position + 1].count(name)}" if definitions.count(name) > 1 else name
         for position, name in enumerate(definitions)
@@ -162,15 +157,13 @@ def _as_part(reading: Reading, name: str, root: Path) -> pd.DataFrame:
 
 
 def _check_once(table: pd.DataFrame) -> None:
-    """Refuse recordings that two corpora hold."""
     twice = table[table.duplicated(["path", "start", "end"], keep=False)]
     if len(twice):
         first = twice[twice["path"] == twice["path"].iloc[0]]
         raise ConfigError(
             f"data.corpora: {' and '.join(first[CORPUS].unique())} both hold the same "
             f"{counted(twice['path'].nunique(), 'recording')}, the first: {first['file'].iloc[0]}; "
-            "list each "
-            "corpus once, with a root or a table of its own"
+            "list each corpus once, with a root or a table of its own"
         )
 
 
@@ -188,7 +181,7 @@ def _check_none_lost(union: pd.DataFrame, kept: Corpus) -> None:
 
 
 def _not_everywhere(corpus: Corpus) -> list[str]:
-    """A note for each target on the classes that some corpus lacks."""
+    """Notes on the classes that some corpus lacks, one for each target."""
     count = corpus.table[CORPUS].nunique()
     notes = []
     for target, classes in corpus.targets.items():

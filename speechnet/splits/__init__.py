@@ -1,4 +1,4 @@
-"""Folds: protocols that divide recordings into train, dev and test, and what they demand.
+"""Protocols: how recordings are divided into folds of train, dev and test parts.
 
-Here goes all that decides who is trained on and who is tested; published folds are one YAML each.
+Published folds are one YAML each.
 """

@@ -1,4 +1,4 @@
-"""What is wrong with a corpus that doesn't fit a protocol."""
+"""Checks of a corpus and its folds against a protocol."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ _PART_OF: Final = {
 }
 
 MOST: Final = 60
-"""Names in an error."""
+"""The most names in an error."""
 
-OneFault = tuple[int, str]
-"""The number of a fold, and what is wrong with it."""
+Fault = tuple[int, str]
+"""The number of a fold, and a fault of it."""
 
 
 def check_corpus(table: pd.DataFrame, config: SplitConfig) -> None:
     """Refuse a corpus for which a protocol can't make folds.
 
     Raises:
-        ConfigError: the settings don't fit any corpus of these speakers.
-        DataError: the corpus has too few recordings or speakers, with all that is wrong.
+        ConfigError: the settings fit no corpus of these speakers.
+        DataError: the corpus has too few recordings or speakers; all faults are listed.
     """
     if config.protocol == "random":
         if len(table) < max(config.folds, 2):
@@ -42,22 +42,26 @@ def check_corpus(table: pd.DataFrame, config: SplitConfig) -> None:
                 f"data.split.folds = {config.folds}"
             )
         return
-    needs_speakers = True
     if config.protocol == "predefined" and config.column is not None:
         values = _check_column(table, config.column, config)
-        # Speakers are needed to find a dev part, and for nothing else.
-        needs_speakers = config.dev > 0 and not (names_parts(values) and "dev" in values)
-    if needs_speakers:
-        _check_speakers(table, config)
+        # Speakers are needed only to find a dev part.
+        if config.dev == 0 or (names_parts(values) and "dev" in values):
+            return
+    known = sorted(set(table["speaker"].dropna()))
+    wrong = _wrong_speakers(table, known, config)
+    settings = _wrong_lists(known, config.speakers)
+    if wrong or settings:
+        kind = DataError if wrong else ConfigError
+        raise kind(misfit(wrong + settings, protocol=config.protocol))
 
 
 def check_folds(table: pd.DataFrame, targets: Targets, folds: list[Fold]) -> None:
-    """Refuse folds that test nothing, or lack rows of a class to train on.
+    """Refuse folds that test nothing, or lack a class to train on.
 
     Raises:
-        DataError: with all that is wrong.
+        DataError: all faults are listed.
     """
-    faults: list[OneFault] = []
+    faults: list[Fault] = []
     for number, fold in enumerate(folds):
         if len(fold.test) == 0:
             faults.append((number, "the test part is empty"))
@@ -73,14 +77,14 @@ def check_folds(table: pd.DataFrame, targets: Targets, folds: list[Fold]) -> Non
 
 
 def misfit(wrong: list[str], *, protocol: str = "", remedy: str = "") -> str:
-    """The text of an error: all that is wrong, a line for each, and what helps."""
+    """The text of an error: a line for each fault, and the remedy."""
     name = f" {protocol}" if protocol else ""
     lines = [f"the corpus does not fit the protocol{name}:", *(f"  {what}" for what in wrong)]
     return "\n".join(lines + [remedy] * bool(remedy))
 
 
-def by_fold(faults: list[OneFault]) -> list[str]:
-    """A line for each fault, with the folds that have it."""
+def by_fold(faults: list[Fault]) -> list[str]:
+    """A line for each kind of fault, with the folds that have it."""
     lines = []
     for what in dict.fromkeys(what for _, what in faults):
         where = [str(number) for number, other in faults if other == what]
@@ -89,7 +93,7 @@ def by_fold(faults: list[OneFault]) -> list[str]:
 
 
 def untrained(train: pd.DataFrame, targets: Targets) -> list[str]:
-    """The classes that a training part lacks, in words."""
+    """A fault for each class that a training part lacks."""
     present = {target: set(train[target].dropna()) for target in targets}
     return [
         f"no {target} {label!r} to train on"
@@ -100,13 +104,13 @@ def untrained(train: pd.DataFrame, targets: Targets) -> list[str]:
 
 
 def lacking(count: int, table: pd.DataFrame, what: str) -> str:
-    """How many of the recordings lack something: "3 of 64 recordings have no speaker"."""
+    """A phrase such as "3 of 64 recordings have no speaker"."""
     recordings = counted(len(table), "recording")
     return f"{count:,} of {recordings} {plural(count, 'has', 'have')} {what}"
 
 
 def one_speaker(name: str) -> str:
-    """What the recordings of one speaker can show."""
+    """The fault of a corpus of one speaker."""
     return (
         f"the corpus has one speaker ({name}), so nothing can be claimed about other speakers. How "
         "well new recordings of this speaker are recognised can be: data.split.protocol: random, "
@@ -117,8 +121,8 @@ def one_speaker(name: str) -> str:
 def column_of(table: pd.DataFrame, config: SplitConfig) -> np.ndarray:
     """The column of the predefined protocol as words ``[n]``.
 
-    Usual words for parts, such as Training and Validation, become train, dev and test if all words
-    of the column are such.
+    If all are usual words for parts, such as Training and Validation, they become train, dev and
+    test.
     """
     words = table[str(config.column)].astype(str).str.strip()
     part = {word: _PART_OF.get(word.casefold()) for word in words.unique()}
@@ -128,7 +132,7 @@ def column_of(table: pd.DataFrame, config: SplitConfig) -> np.ndarray:
 
 
 def names_parts(values: np.ndarray) -> bool:
-    """Whether a column holds train, dev and test, not names of folds."""
+    """Whether a column holds train, dev and test, rather than names of folds."""
     return set(values) <= set(PARTS)
 
 
@@ -160,24 +164,11 @@ def _check_column(table: pd.DataFrame, column: str, config: SplitConfig) -> np.n
     return values
 
 
-def _check_speakers(table: pd.DataFrame, config: SplitConfig) -> None:
-    """Refuse a corpus whose speakers can't be kept apart."""
-    known = sorted(set(table["speaker"].dropna()))
-    wrong = _wrong_speakers(table, known, config)
-    settings = _wrong_lists(known, config.speakers)
-    if wrong or settings:
-        kind = DataError if wrong else ConfigError
-        raise kind(misfit(wrong + settings, protocol=config.protocol))
-
-
 def _wrong_speakers(table: pd.DataFrame, known: list[str], config: SplitConfig) -> list[str]:
     wrong = []
     if nameless := int(table["speaker"].isna().sum()):
-        other = (
-            "data.split.dev: 0"
-            if config.column is not None
-            else "data.split.protocol: random, which says nothing about unseen speakers"
-        )
+        other = "data.split.protocol: random, which says nothing about unseen speakers"
+        other = other if config.column is None else "data.split.dev: 0"
         wrong.append(
             f"{lacking(nameless, table, 'no speaker')}, and the {config.protocol} protocol keeps "
             f"speakers apart. Name the speakers (data.corpus.columns), or use {other}"
@@ -199,7 +190,7 @@ def _wrong_speakers(table: pd.DataFrame, known: list[str], config: SplitConfig) 
 
 
 def _wrong_lists(known: list[str], lists: list[list[str]]) -> list[str]:
-    """What is wrong with ``data.split.speakers`` itself."""
+    """Faults of ``data.split.speakers`` itself."""
     wrong = []
     listed = [speaker for group in lists for speaker in group]
     if twice := sorted({speaker for speaker in listed if listed.count(speaker) > 1}):

@@ -26,11 +26,11 @@ class SplitConfig:
             published folds of one corpus each, with results to compare with.
         folds: number of folds of ``kfold`` and ``random``; 1 makes ``random`` one holdout.
         test: share of rows held out by ``speaker`` and by ``random`` with one fold.
-        dev: share of the remaining rows for early stopping and the choice between models. Kept
-            apart by speaker, but for ``random`` and ``emobox-emodb-5``. 0 for none.
+        dev: share of the remaining rows for early stopping and the choice between models, of
+            speakers of their own except for ``random`` and ``emobox-emodb-5``; 0 for none.
         column: predefined: a column of the corpus table that holds train, dev and test (or other
             usual words for them, such as Validation), or names of folds, each tested once.
-        speakers: predefined: for each fold its test speakers.
+        speakers: predefined: the test speakers of each fold.
     """
 
     protocol: ProtocolName = "speaker"
@@ -42,7 +42,7 @@ class SplitConfig:
 
     @property
     def named(self) -> Protocol | None:
-        """The published protocol; None where the folds are made for the corpus at hand."""
+        """The published protocol; None if the folds are made for the corpus at hand."""
         return load_protocol(self.protocol) if self.protocol in PROTOCOLS else None
 
     @property
@@ -61,8 +61,7 @@ class SplitConfig:
             raise ConfigError(f"data.split.folds is {self.folds}, expected 2 or more for kfold")
         if self.protocol == "predefined" and (self.column is None) == (not self.speakers):
             raise ConfigError(
-                "data.split: the predefined protocol takes either column or speakers, one of the "
-                "two"
+                "data.split: the predefined protocol takes either column or speakers, not both"
             )
         if self.named and (self.column is not None or self.speakers):
             given = "speakers" if self.speakers else "column"

@@ -16,7 +16,7 @@ from speechnet.splits.named import check_named, divide_named
 from speechnet.splits.strata import cross_validate, hold_out, shuffle, strata_of
 
 _Division = tuple[Int64, Int64, Int64 | None]
-"""Rows to train on, rows to test on, and the dev part if the protocol sets it."""
+"""The rest, the test part, and the dev part if the protocol sets it."""
 
 
 def make_folds(
@@ -30,17 +30,16 @@ def make_folds(
     """Divide the rows of a corpus table.
 
     Args:
-        table: the corpus table, ``n`` rows.
-        targets: what is predicted; folds are stratified by their labels together.
+        table: the corpus table.
+        targets: folds are stratified by the combinations of their labels.
         config: the protocol.
         seed: of every shuffle.
-        corpus: ``data.corpus.name``, which a named protocol must be for; None to check the speakers
-            only.
+        corpus: ``data.corpus.name``, which a named protocol must fit; None to check only the
+            speakers.
 
     Raises:
         ConfigError: the protocol's settings are wrong.
-        DataError: the corpus does not fit the protocol, with all that is wrong; nothing has been
-            computed yet.
+        DataError: the corpus does not fit the protocol; all faults are listed.
     """
     config.check()
     if config.named:
@@ -60,7 +59,7 @@ def make_folds(
 
 
 def shared_speakers(table: pd.DataFrame, folds: list[Fold]) -> list[str]:
-    """The speakers that a fold both trains on and tests, sorted."""
+    """The speakers that some fold both trains on and tests, sorted."""
     speakers = table["speaker"].to_numpy()
     shared: set[str] = set()
     for fold in folds:
@@ -111,7 +110,7 @@ def _predefined(table: pd.DataFrame, rows: Int64, config: SplitConfig) -> Iterat
 def _take_dev(
     table: pd.DataFrame, strata: Int64, rest: Int64, config: SplitConfig, *, seed: int
 ) -> tuple[Int64, Int64]:
-    """Divide the rows that aren't tested into train and dev."""
+    """Train and dev part of the rows that aren't tested."""
     if config.dev == 0:
         return rest, rest[:0]
     by_recording = config.named.dev == "recordings" if config.named else not config.grouped

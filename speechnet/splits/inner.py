@@ -15,19 +15,19 @@ def inner_folds(
 ) -> list[tuple[Int64, Int64]]:
     """Folds inside a training part, for a search.
 
-    Every class is in every part to fit on, and every target has labels in every part to score on.
+    Every part to fit on has every class, and every part to score on has labels of every target.
 
     Args:
         labels: int64 ``[n, targets]``, -1 where there is no label.
         speakers: ``[n]``, to be kept apart; None to ignore them.
-        folds: how many at most; fewer if speakers or a class don't suffice.
+        folds: the most; fewer if there are too few speakers or rows of a class.
         seed: of the shuffle.
 
     Returns:
-        Pairs of positions, int64: to fit on, to score on. Each row is scored once.
+        Pairs of int64 positions: to fit on, to score on. Each row is scored once.
 
     Raises:
-        DataError: not even two such folds exist.
+        DataError: there are no two such folds.
     """
     strata = np.unique(labels, axis=0, return_inverse=True)[1].ravel()
     wanted = [set(column) - {-1} for column in labels.T]

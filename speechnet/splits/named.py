@@ -1,4 +1,4 @@
-"""Folds of named protocols, and what is wrong with a corpus that they aren't for."""
+"""Folds of named protocols, and the check of a corpus against them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from speechnet.core.types import Int64, Targets
 from speechnet.core.wording import counted, listing, plural
 from speechnet.splits.checks import (
     MOST,
-    OneFault,
+    Fault,
     by_fold,
     lacking,
     misfit,
@@ -26,19 +26,22 @@ from speechnet.splits.protocol import Protocol
 def check_named(
     table: pd.DataFrame, targets: Targets, protocol: Protocol, *, corpus: str | None
 ) -> None:
-    """Refuse a corpus that a named protocol isn't for.
+    """Refuse a corpus that a named protocol doesn't fit.
 
     Args:
         table: the corpus table.
-        targets: what is predicted.
+        targets: each target's ordered classes.
         protocol: the protocol.
-        corpus: ``data.corpus.name``; of a user's own corpus only the speakers are checked.
+        corpus: ``data.corpus.name``; for a user's own corpus only the speakers are checked.
 
     Raises:
-        DataError: with all that is wrong.
+        DataError: all faults are listed.
     """
-    wrong = _wrong_corpus(protocol, corpus) + _wrong_names(table, protocol)
-    faults: list[OneFault] = []
+    wrong = _wrong_names(table, protocol)
+    own = corpus is None or corpus == "csv" or corpus.endswith((".yaml", ".yml"))
+    if not own and corpus not in protocol.corpora:
+        wrong.insert(0, f"it is for {', '.join(protocol.corpora)}, data.corpus.name is {corpus}")
+    faults: list[Fault] = []
     for number, (rest, test) in enumerate(divide_named(table, protocol)):
         found = ["the test part is empty"] if len(test) == 0 else []
         found += ["the rest to train on is empty"] if len(rest) == 0 else []
@@ -56,7 +59,7 @@ def check_named(
 
 
 def divide_named(table: pd.DataFrame, protocol: Protocol) -> Iterator[tuple[Int64, Int64]]:
-    """For each fold the rows to train on and those to test, int64 positions."""
+    """For each fold the rows that aren't tested and those that are, int64 positions."""
     keys = _keys(table, protocol)
     for names in protocol.folds:
         test = keys.isin([name.casefold() for name in names]).to_numpy()
@@ -64,31 +67,23 @@ def divide_named(table: pd.DataFrame, protocol: Protocol) -> Iterator[tuple[Int6
 
 
 def _untested(test: pd.DataFrame, targets: Targets, protocol: Protocol, *, fold: int) -> list[str]:
-    """The emotions that a test part lacks, unless it does so in the whole corpus."""
-    if "emotion" not in targets:
-        return []
+    """Faults for emotions that a test part lacks, though the protocol has them there."""
     expected = set(protocol.classes) - set(protocol.absent.get(fold, ()))
-    lacking = expected - set(test["emotion"].dropna())
-    return [f"no emotion {label!r} to test" for label in targets["emotion"] if label in lacking]
+    emotions = [label for label in targets.get("emotion", []) if label in expected]
+    there = set(test["emotion"])
+    return [f"no emotion {label!r} to test" for label in emotions if label not in there]
 
 
 def _keys(table: pd.DataFrame, protocol: Protocol) -> pd.Series:
-    """The name of each row in the folds, in lower case; NA for a row without a speaker."""
+    """Each row's name in the folds, in lower case; NA without a speaker."""
     if protocol.unit == "speaker":
         return table["speaker"].map(lambda name: str(name).casefold(), na_action="ignore")
     stems = [PurePosixPath(str(file)).stem.casefold() for file in table.index]
     return pd.Series(stems, index=table.index, dtype=object)
 
 
-def _wrong_corpus(protocol: Protocol, corpus: str | None) -> list[str]:
-    own = corpus is None or corpus == "csv" or corpus.endswith((".yaml", ".yml"))
-    if own or corpus in protocol.corpora:
-        return []
-    return [f"it is for {', '.join(protocol.corpora)}, data.corpus.name is {corpus}"]
-
-
 def _wrong_names(table: pd.DataFrame, protocol: Protocol) -> list[str]:
-    """Speakers, or files, that the folds don't name, and speakers that are missing."""
+    """Faults for speakers or files that the folds don't name, and for missing speakers."""
     keys = _keys(table, protocol)
     listed = {name.casefold() for group in protocol.folds for name in group}
     wrong = []

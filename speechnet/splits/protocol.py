@@ -1,7 +1,7 @@
 """Named protocols: published folds of a corpus, and the results they were published with.
 
-Each is a YAML whose keys are those of ``Protocol``, but for ``name``, which is the file's. Names of
-speakers and files stand in one text, separated by blanks.
+Each is a YAML whose keys are those of ``Protocol``, except ``name``, which is the file's. Names of
+speakers and files are one text, separated by blanks.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ class Reference:
     """A result that was published for a protocol.
 
     Attributes:
-        system: what was scored.
+        system: the scored system.
         metric: a registered metric, the mean over the folds unless ``source`` says otherwise.
         value: in per cent.
-        source: where it stands.
+        source: the publication.
     """
 
     system: str
@@ -45,18 +45,18 @@ class Protocol:
 
     Attributes:
         title: the protocol in words.
-        corpora: the corpus definitions it is for.
-        source: where its folds come from.
-        speakers_shared: whether speakers who are tested are trained on too.
-        classes: the emotions its references are about.
+        corpora: the corpus definitions that it fits.
+        source: the publication of the folds.
+        speakers_shared: whether tested speakers are trained on, too.
+        classes: the emotions of its references.
         speakers: all speakers of the corpus.
-        recordings: how many recordings the whole corpus has.
-        dev: whether a dev part is made of whole speakers or of single recordings.
-        name: what ``data.split.protocol`` calls it.
+        recordings: the number of recordings in the whole corpus.
+        dev: whether a dev part consists of whole speakers or of single recordings.
+        name: in ``data.split.protocol``.
         unit: whether ``folds`` hold names of speakers or, without folder and ending, of files.
-        folds: what is tested in each fold; each name stands in one fold. By default each speaker is
-            a fold, in the order of ``speakers``.
-        absent: fold, from 0 -> emotions that its test part lacks in the whole corpus.
+        folds: the test part of each fold; a name occurs once. By default each speaker is a fold, in
+            the order of ``speakers``.
+        absent: fold, from 0 -> emotions that its test part lacks even in the whole corpus.
         references: published results.
     """
 
@@ -75,19 +75,16 @@ class Protocol:
     references: tuple[Reference, ...] = ()
 
     def describe(self) -> str:
-        """The protocol in words, with what it says about unseen speakers."""
+        """The protocol in words, and whether test speakers are unseen."""
         shared = "speakers shared between train and test"
         return f"{self.title}, {shared if self.speakers_shared else 'unseen speakers'}"
 
     def departures(self, recordings: int, targets: Mapping[str, Sequence[str]]) -> list[str]:
-        """Why scores can't be held against the references, or not quite; empty if they can.
+        """Phrases on what keeps scores from being compared with the references.
 
         Args:
-            recordings: how many were used.
-            targets: what was predicted, each with its classes.
-
-        Returns:
-            One phrase for each difference.
+            recordings: the number of recordings that were used.
+            targets: each target's classes.
         """
         found = []
         emotions = targets.get("emotion", [])
@@ -111,15 +108,11 @@ def _read(path: Path) -> Protocol:
 PROTOCOLS: Final = YamlRegistry(
     "protocol", group="speechnet.protocols", folder=Path(__file__).parent / "protocols", check=_read
 )
-"""The files of named protocols, by name."""
 
 
 @cache
 def load_protocol(name: str) -> Protocol:
-    """Read a protocol.
-
-    Args:
-        name: one of ``PROTOCOLS``.
+    """Read one of ``PROTOCOLS``.
 
     Raises:
         ConfigError: there is none of this name.

@@ -19,28 +19,23 @@ from speechnet.core.types import Int64, Targets
 from speechnet.core.wording import counted
 
 _DRAWS: Final = 500
-"""Random sets of speakers, of which the best is held out."""
+"""The number of random sets of speakers, of which the best is held out."""
 
 
 def strata_of(table: pd.DataFrame, targets: Targets) -> Int64:
-    """One code for each combination of labels, int64 ``[n]``; a missing label is a value."""
+    """A code for each combination of labels, int64 ``[n]``; a missing label is a value."""
     groups = table.groupby(list(targets), dropna=False, observed=True)
     return np.asarray(groups.ngroup(), dtype=np.int64)
 
 
 def shuffle(strata: Int64, share: float, *, seed: int) -> tuple[Int64, Int64]:
-    """Hold out recordings, whoever speaks.
-
-    Args:
-        strata: int64 ``[n]``.
-        share: of the rows.
-        seed: of the shuffle.
+    """Hold out a share of the rows without regard to speakers, stratified.
 
     Returns:
-        Positions that stay and positions held out, int64.
+        The int64 positions that stay and those held out.
 
     Raises:
-        DataError: there are too few rows for that.
+        DataError: there are too few rows.
     """
     merged = merge_rare(strata, 2)
     least = len(np.unique(merged))  # each side needs one row of each
@@ -61,20 +56,14 @@ def shuffle(strata: Int64, share: float, *, seed: int) -> tuple[Int64, Int64]:
 def hold_out(
     strata: Int64, speakers: np.ndarray, share: float, *, seed: int
 ) -> tuple[Int64, Int64]:
-    """Hold out speakers, with a size and a mix of classes near those asked for.
+    """Hold out speakers, two or more in all, with about a share of the rows of each stratum.
 
-    scikit-learn has no stratified holdout by group, so this is the best of many random ones: it
-    holds out the fewest strata as a whole, and then differs least from ``share`` of each stratum,
-    in the sum of absolute differences.
-
-    Args:
-        strata: int64 ``[n]``.
-        speakers: ``[n]``, two at least.
-        share: of the rows.
-        seed: of the draws.
+    scikit-learn has no stratified holdout by group, so this is the best of many random ones: the
+    one that holds out the fewest strata completely, and then differs least from ``share`` of each
+    stratum, in the sum of absolute differences.
 
     Returns:
-        Positions that stay and positions held out, int64.
+        The int64 positions that stay and those held out.
     """
     names, who = np.unique(speakers, return_inverse=True)
     held_speakers = min(max(1, round(share * len(names))), len(names) - 1)
@@ -95,16 +84,10 @@ def hold_out(
 def cross_validate(
     strata: Int64, speakers: np.ndarray | None, *, folds: int, seed: int
 ) -> list[tuple[Int64, Int64]]:
-    """Stratified folds, each row held out once.
-
-    Args:
-        strata: int64 ``[n]``.
-        speakers: ``[n]``, to be kept apart; None to ignore them.
-        folds: how many.
-        seed: of the shuffle.
+    """Stratified folds, each row held out once; speakers ``[n]`` are kept apart unless None.
 
     Returns:
-        Positions that stay and positions held out, int64.
+        For each fold the int64 positions that stay and those held out.
     """
     y = merge_rare(strata, folds)
     kind = StratifiedKFold if speakers is None else StratifiedGroupKFold
@@ -113,9 +96,9 @@ def cross_validate(
 
 
 def merge_rare(strata: Int64, least: int) -> Int64:
-    """Merge strata of fewer than ``least`` rows, with the next larger if they are too few.
+    """Merge strata of fewer than ``least`` rows, if need be with the next larger ones.
 
-    No stratum of the result is smaller, unless there are fewer rows than that.
+    No stratum of the result is smaller, unless there are fewer rows altogether.
     """
     _, codes, sizes = np.unique(strata, return_inverse=True, return_counts=True)
     order = np.argsort(sizes, kind="stable")

@@ -1,7 +1,7 @@
 """The synthetic corpus on disk: invented speakers, WAV files and the original's table of labels.
 
-Nothing in it is real. It exercises the program without a download and shows how to bring data of
-one's own; results on it say nothing about people.
+Nothing in it is real: it is for trying the program without a download, and an example of one's own
+data.
 """
 
 from __future__ import annotations
@@ -22,17 +22,14 @@ from speechnet.core.errors import ConfigError
 from speechnet.core.files import remove_abandoned, write_whole
 from speechnet.core.reading import parse_json, read_regular
 from speechnet.corpus.config import SynthConfig
-from speechnet.corpus.synthetic.synthesis import (
-    VERSION,
-    synthesise,
-)
+from speechnet.corpus.synthetic.synthesis import VERSION, synthesise
 from speechnet.corpus.synthetic.voices import EMOTIONS, draw_voice
 
 LABELS: Final = "labels.csv"
 SETTINGS: Final = "synth.json"
 COLUMNS: Final = ("voice_id", "Text_ID", "Sex", "Age", "emotion_ID")
 SEXES: Final = ("male", "female")
-"""The original's codes of ``Sex`` are the positions in here, counted from 0."""
+"""The original's codes of ``Sex`` are the positions here, from 0."""
 
 _README: Final = """\
 These recordings are synthetic. No person spoke them: a small program made every sample from
@@ -52,20 +49,17 @@ synth.json holds the settings that make the same files again.
 def write_corpus(
     out: Path, config: SynthConfig, *, on_file: Callable[[], None] | None = None
 ) -> Path:
-    """Write the corpus, or what is missing of it.
+    """Write the corpus, or complete it, and return the path of its table of labels.
 
-    Every file is written whole or not at all, and the labels last: where they are, the corpus is
-    complete, and a second call returns at once. ``joblib.parallel_config`` decides on how many
-    processes the speakers are spread.
+    Every file is written whole or not at all, and the labels last: if they exist, the corpus is
+    complete, and a second call returns at once. Speakers are divided among the processes of
+    ``joblib.parallel_config``.
 
     Args:
-        out: the folder to write to: new, empty, or begun earlier with the same configuration.
-        config: what to synthesise.
+        out: a folder: new, empty, or begun earlier with the same configuration.
+        config: the size, seed and sample rate.
         on_file: called in this process once for each finished recording, a speaker's recordings
             together; not called for a corpus that is already complete.
-
-    Returns:
-        The path of the table of labels, ``out/labels.csv``.
 
     Raises:
         ConfigError: ``out`` holds something else.
@@ -93,7 +87,7 @@ def _settings(config: SynthConfig) -> dict[str, int]:
 
 
 def _begun(out: Path, config: SynthConfig) -> bool:
-    """Whether ``out`` holds this corpus, complete or not; raises if it holds anything else."""
+    """Whether ``out`` holds this corpus, complete or not; an error if it holds anything else."""
     if not out.exists():
         return False
     if not out.is_dir():
@@ -111,14 +105,10 @@ def _begun(out: Path, config: SynthConfig) -> bool:
         found = "not JSON"
     if found != _settings(config):
         raise ConfigError(
-            f"{out / SETTINGS} says {found}, expected {_settings(config)}: the folder holds "
-            "another synthetic corpus; name a new folder, or delete this one"
+            f"{out / SETTINGS} has {found}, expected {_settings(config)}: the folder holds another "
+            "synthetic corpus; name a new folder, or delete this one"
         )
     return True
-
-
-def _gender(speaker: int) -> str:
-    return SEXES[speaker % 2]
 
 
 def _voice_id(speaker: int, sentence: int, emotion: int) -> str:
@@ -126,12 +116,12 @@ def _voice_id(speaker: int, sentence: int, emotion: int) -> str:
 
 
 def _recordings(config: SynthConfig) -> list[tuple[int, int]]:
-    """Sentence and emotion code of each recording of one speaker, in order."""
+    """The sentence and emotion code of each of a speaker's recordings, in order."""
     return list(product(range(1, config.sentences + 1), range(1, len(EMOTIONS) + 1)))
 
 
 def _write_speaker(out: Path, speaker: int, config: SynthConfig) -> int:
-    """Write a speaker's missing recordings; returns how many there are now."""
+    """Write a speaker's missing recordings, and return the number of all."""
     folder = out / f"s{speaker:04d}"
     folder.mkdir(exist_ok=True)
     recordings = _recordings(config)
@@ -140,14 +130,14 @@ def _write_speaker(out: Path, speaker: int, config: SynthConfig) -> int:
         if path.exists():
             continue
         y = synthesise(
-            gender=_gender(speaker),
+            gender=SEXES[speaker % 2],
             emotion=EMOTIONS[emotion - 1],
             sentence=sentence,
             speaker=speaker,
             seed=config.seed,
             sample_rate=config.sample_rate,
         )
-        # Through memory: where the disk is full, Python says so and libsndfile doesn't.
+        # Through memory: on a full disk Python raises an error, and libsndfile doesn't.
         wav = io.BytesIO()
         soundfile.write(wav, y, config.sample_rate, subtype="PCM_16", format="WAV")
         write_whole(path, wav.getvalue())
@@ -155,13 +145,13 @@ def _write_speaker(out: Path, speaker: int, config: SynthConfig) -> int:
 
 
 def _table(config: SynthConfig) -> pd.DataFrame:
-    """The labels, one row for each recording, in the original's columns and codes."""
+    """A row for each recording in the original's columns and codes."""
     rows = []
     for speaker in range(1, config.speakers + 1):
-        gender = _gender(speaker)
-        age = draw_voice(gender, speaker, seed=config.seed).age
+        sex = speaker % 2
+        age = draw_voice(SEXES[sex], speaker, seed=config.seed).age
         rows += [
-            (_voice_id(speaker, sentence, emotion), sentence, SEXES.index(gender), age, emotion)
+            (_voice_id(speaker, sentence, emotion), sentence, sex, age, emotion)
             for sentence, emotion in _recordings(config)
         ]
     return pd.DataFrame(rows, columns=list(COLUMNS))

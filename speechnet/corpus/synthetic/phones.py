@@ -13,18 +13,18 @@ from typing import Final, NamedTuple
 
 
 class Segment(NamedTuple):
-    """A stretch of steady sound: milliseconds, three source levels, Hz.
+    """A stretch of steady sound.
 
     Attributes:
-        ms: duration at the rate of a neutral speaker.
+        ms: duration in milliseconds at the rate of a neutral speaker.
         voice: level of the pulses, 0 to 1.
         breath: level of the noise that passes through the formants, 0 to 1.
-        hiss: level of the noise that has a band of its own instead, 0 to 1.
-        f1: first formant of a male speaker; so ``f2`` and ``f3``.
+        hiss: level of the noise with a band of its own, 0 to 1.
+        f1: first formant of a male speaker in Hz; ``f2`` and ``f3`` likewise.
         f2: second formant.
         f3: third formant.
-        centre: middle of the hiss band.
-        width: standard deviation of the hiss band.
+        centre: middle of the hiss band in Hz.
+        width: standard deviation of the hiss band in Hz.
     """
 
     ms: float

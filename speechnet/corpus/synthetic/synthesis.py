@@ -1,11 +1,9 @@
-"""A source-filter synthesiser of speech-like recordings. What it makes is synthetic, never real.
+"""A source-filter synthesiser of speech-like recordings.
 
 A band-limited pulse train with jitter and shimmer, and aspiration noise, pass through a cascade of
-formant resonances that glide from one speech sound to the next; frication noise is added beside it.
-A score on these recordings says nothing about people.
-
-Filtering is done by overlap-add of short frames in the frequency domain: every frame has a filter
-of its own, and no loop runs over samples.
+formant resonances that glide from one speech sound to the next; frication noise is added. Frames
+are filtered in the frequency domain, each by a filter of its own, and overlap-added: no loop runs
+over samples.
 
 References:
     G. Fant, *Acoustic Theory of Speech Production*, 1960: the source-filter model.
@@ -37,7 +35,7 @@ from speechnet.corpus.synthetic.voices import (
 Complex64 = NDArray[np.complex64]
 
 VERSION: Final = 1
-"""Raised whenever a sample of the output changes, so that an older corpus isn't taken for new."""
+"""Raised whenever the output changes, so that an older corpus isn't mistaken for a new one."""
 
 _HIGH_FORMANTS: Final = tuple(1000.0 * n + 500.0 for n in range(3, 10))
 _JITTER: Final = 0.008  # of a period, standard deviation
@@ -63,8 +61,8 @@ def synthesise(
         gender: ``female`` or ``male``.
         emotion: one of ``EMOTIONS``.
         sentence: 1 to 10.
-        speaker: the speaker's number, 0 or more.
-        seed: the corpus's seed, 0 or more.
+        speaker: a number, 0 or more.
+        seed: of the corpus, 0 or more.
         sample_rate: in Hz, 8,000 to 48,000.
 
     Returns:
@@ -79,23 +77,14 @@ def synthesise(
 
 @dataclass(frozen=True)
 class _Plan:
-    """What is said, when and how.
-
-    Attributes:
-        voice: who speaks.
-        manner: how, this once.
-        segments: float64 ``[s, 9]``, the rows are ``Segment``.
-        starts: float64 ``[s]``, seconds.
-        ends: float64 ``[s]``, seconds.
-        stress: float64 ``[s]``, 1 in the phones of a stressed vowel, else 0.
-    """
+    """What is said, when and how."""
 
     voice: Voice
     manner: Manner
-    segments: Float64
-    starts: Float64
-    ends: Float64
-    stress: Float64
+    segments: Float64  # [s, 9], rows of Segment
+    starts: Float64  # [s], seconds
+    ends: Float64  # [s], seconds
+    stress: Float64  # [s], 1 in the phones of a stressed vowel, else 0
 
     def column(self, name: str) -> Float64:
         """A field of ``Segment``, float64 ``[s]``."""
@@ -103,15 +92,10 @@ class _Plan:
         return values
 
     def track(self, name: str, times: Float64, *, edge: float = 0.005) -> Float64:
-        """A field of ``Segment`` over time, constant in each segment but for its two edges.
+        """A field of ``Segment`` at times in seconds: float64 ``[t]``.
 
-        Args:
-            name: the field.
-            times: float64 ``[t]``, seconds.
-            edge: longest edge, in seconds; at most a third of the segment.
-
-        Returns:
-            float64 ``[t]``; straight lines join one segment to the next.
+        It is constant in each segment except for two edges of at most ``edge`` seconds and a third
+        of the segment; straight lines join the segments.
         """
         inset = np.minimum(edge, (self.ends - self.starts) / 3)
         knots = np.stack([self.starts + inset, self.ends - inset], axis=1)
@@ -120,7 +104,7 @@ class _Plan:
 
 @dataclass(frozen=True)
 class _Grid:
-    """The frames, under Hann windows of two hops that add up to one, and their frequencies."""
+    """The frames, with Hann windows of two hops that add up to one, and their frequencies."""
 
     sample_rate: int
     hop: int
@@ -137,7 +121,7 @@ class _Grid:
 
 
 def _plan(sentence: str, voice: Voice, manner: Manner, rng: np.random.Generator) -> _Plan:
-    """Lay the sentence's segments out in time, between two silences."""
+    """Place the sentence's segments in time, between two silences."""
     segments, stress = [Segment(0)], [0.0]
     for phone in sentence.split():
         parts = PHONES[phone.removesuffix("1")]
@@ -156,7 +140,7 @@ def _plan(sentence: str, voice: Voice, manner: Manner, rng: np.random.Generator)
 
 
 def _speak(plan: _Plan, sample_rate: int, rng: np.random.Generator) -> Float32:
-    """The sound of a plan, float32 ``[n_samples]``, in arbitrary units."""
+    """The speech without level and noise, float32 ``[n_samples]``."""
     hop = sample_rate // _HOP_RATE
     times = np.arange(hop, plan.ends[-1] * sample_rate, hop) / sample_rate
     grid = _Grid(sample_rate, hop, times, scipy.fft.rfftfreq(_HOPS * hop, 1 / sample_rate))
@@ -179,9 +163,9 @@ def _speak(plan: _Plan, sample_rate: int, rng: np.random.Generator) -> Float32:
 
 
 def _pulses(plan: _Plan, grid: _Grid, rng: np.random.Generator) -> Float32:
-    """The glottal pulses, float32 ``[n_samples]``; each is a windowed sinc, so that none aliases.
+    """The glottal pulses, float32 ``[n_samples]``: windowed sincs, which don't alias.
 
-    A pulse falls wherever the phase, the integral of F0, passes a whole number. Their power does
+    There is a pulse wherever the phase, the integral of F0, passes a whole number. Their power does
     not depend on F0.
     """
     f0 = _melody(plan, grid.times, rng)
@@ -262,7 +246,7 @@ def _bands(plan: _Plan, hertz: Float64) -> Float32:
 
 
 def _record(speech: Float32, plan: _Plan, rng: np.random.Generator) -> Float32:
-    """Bring the speech to its level, add the room's noise, and keep the peak below 1."""
+    """Set the level, add the room's noise, and keep the peak below 1."""
     level = 10 ** ((_LEVEL_DB + plan.manner.level) / 20)
     speech *= np.float32(level) / np.sqrt(np.mean(np.square(speech)))
     white = rng.standard_normal(len(speech), dtype=np.float32)

@@ -1,11 +1,11 @@
 """The invented speakers of the synthetic corpus: who they are, and how they show an emotion.
 
-Speakers differ in their habits, in how expressive they are and in their own way with each emotion,
-so that a speaker who was never heard before is harder than one who was.
+Speakers differ in their habits, expressiveness and way of showing each emotion, so
+that unseen speakers are harder to recognise than seen ones.
 
 References:
     P. Juslin and P. Laukka, "Communication of emotions in vocal expression and music performance",
-    Psychological Bulletin 129(5), 2003: the direction in which each emotion moves the voice. The
+    Psychological Bulletin 129(5), 2003: the directions in which emotions change the voice. The
     sizes are chosen, not measured.
 """
 
@@ -19,11 +19,11 @@ import numpy as np
 from speechnet.core.types import Float64
 
 EMOTIONS: Final = ("angry", "happy", "sad", "neutral")
-"""The original's four emotions; its codes are the positions in here, counted from 1."""
+"""The original's four emotions; its codes are the positions here, from 1."""
 
 
 class Manner(NamedTuple):
-    """How a voice speaks. All are offsets that add up, so that variations can be drawn as sums.
+    """How a voice speaks, as offsets, so that variations add up.
 
     Attributes:
         pitch: semitones above the gender's mean.
@@ -34,7 +34,7 @@ class Manner(NamedTuple):
         rough: log of jitter and shimmer.
         breath: log of the aspiration noise.
         smile: log of the shift of all formants.
-        rise: semitones by which the sentence's end lies above its plain fall.
+        rise: semitones by which the end of the sentence lies above a plain fall.
     """
 
     pitch: float
@@ -48,7 +48,7 @@ class Manner(NamedTuple):
     rise: float
 
 
-# One row for each emotion, in the order of EMOTIONS, of a speaker of mean expressiveness.
+# A speaker of mean expressiveness: a row for each of EMOTIONS.
 _PROTOTYPES: Final = np.array(
     [
         Manner(3.0, 0.35, 0.10, 6.0, 2.0, 0.60, -0.4, 0.015, -1.5),
@@ -57,7 +57,7 @@ _PROTOTYPES: Final = np.array(
         Manner(0.0, 0.00, 0.00, 0.0, 0.0, 0.00, 0.0, 0.000, 0.0),
     ]
 )
-# Standard deviations: of a speaker's habits, of a speaker's way with one emotion, of one recording.
+# Standard deviations of a speaker's habits, of a speaker's way with an emotion, of a recording.
 _HABIT: Final = np.array(Manner(2.0, 0.20, 0.09, 2.5, 0.6, 0.30, 0.30, 0.04, 0.8))
 _WAY: Final = np.array(Manner(0.8, 0.15, 0.05, 1.2, 0.35, 0.20, 0.20, 0.010, 0.8))
 _MOMENT: Final = np.array(Manner(0.6, 0.15, 0.04, 1.2, 0.3, 0.15, 0.15, 0.006, 0.6))
@@ -73,7 +73,7 @@ class Voice:
     Attributes:
         pitch_hz: mean F0 of the gender.
         tract: formants relative to the tables of ``phones``.
-        age: years; without influence on the voice.
+        age: in years; it doesn't influence the voice.
         noise: level of the noise floor, dB relative to full scale.
         manners: float64 ``[4, 9]``, the mean ``Manner`` for each of ``EMOTIONS``.
     """
@@ -86,13 +86,7 @@ class Voice:
 
 
 def draw_voice(gender: str, speaker: int, *, seed: int = 0) -> Voice:
-    """Draw a speaker's voice, the same for the same arguments, whoever else is drawn.
-
-    Args:
-        gender: ``female`` or ``male``.
-        speaker: the speaker's number, 0 or more.
-        seed: the corpus's seed, 0 or more.
-    """
+    """Draw the voice of speaker number 0 or more; the same arguments give the same voice."""
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(speaker,)))
     habit = _HABIT * normal(rng, _HABIT.shape)
     expressive = np.exp(0.35 * normal(rng, (1,)))
@@ -107,7 +101,7 @@ def draw_voice(gender: str, speaker: int, *, seed: int = 0) -> Voice:
 
 
 def draw_manner(voice: Voice, emotion: str, rng: np.random.Generator) -> Manner:
-    """How the voice speaks this once; no two recordings are quite alike."""
+    """Draw how the voice speaks in one recording."""
     mean = voice.manners[EMOTIONS.index(emotion)]
     return Manner(*(mean + _MOMENT * normal(rng, mean.shape)).tolist())
 
