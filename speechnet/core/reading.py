@@ -199,9 +199,11 @@ class _PlainLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep=deep)
 
 
-_PlainLoader.add_constructor(
-    "tag:yaml.org,2002:timestamp", lambda loader, node: str(loader.construct_scalar(node))
-)
+def _timestamp(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> str:
+    return str(loader.construct_scalar(node))
+
+
+_PlainLoader.add_constructor("tag:yaml.org,2002:timestamp", _timestamp)
 # In YAML 1.1 1e-3 is text; everyone who writes it means a number.
 _PlainLoader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
