@@ -5,11 +5,11 @@ from __future__ import annotations
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from lightning.pytorch import LightningDataModule, LightningModule, Trainer, seed_everything
+from lightning.pytorch import LightningModule, Trainer, seed_everything
 from sklearn.datasets import make_classification
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
@@ -17,7 +17,6 @@ from torch.utils.data import DataLoader, TensorDataset
 from benchmarks.harness import Measured, gate, in_turns
 from speechnet.config.trainer_factory import TrainerFactory
 from speechnet.core.types import FeatureSet, Float32, Int64, Targets
-from speechnet.data.dataset import Batches
 from speechnet.models.neural.mlp import MLP
 from speechnet.models.training.fitted import FittedNetworks
 from speechnet.models.training.lightning_fit import quietly
@@ -39,34 +38,11 @@ def table(rows: int) -> tuple[Float32, Int64]:
     return X.astype(np.float32), np.stack([gender, emotion], axis=1).astype(np.int64)
 
 
-class Rows(LightningDataModule):
-    """A table that serves all its rows."""
+class Table(NamedTuple):
+    """Features and labels, as a network is trained on."""
 
-    def __init__(self, X: Float32, labels: Int64) -> None:
-        super().__init__()
-        self.X, self.labels = X, labels
-        self._batch: tuple[int, int] = (64, 0)
-
-    @property
-    def feature_set(self) -> FeatureSet:
-        """The table as features."""
-        return FeatureSet.vectors(self.X)
-
-    def loaders(
-        self, *, train: Int64, dev: Int64, batch_size: int, seed: int, features: str | None = None
-    ) -> Rows:
-        """All rows, whatever is asked for."""
-        del train, dev, features
-        self._batch = batch_size, seed
-        return self
-
-    def train_dataloader(self) -> Batches:
-        """As the experiment serves them."""
-        size, seed = self._batch
-        device = self.trainer.strategy.root_device if self.trainer else None
-        X = torch.tensor(self.X, device=device)
-        labels = torch.tensor(self.labels, device=device)
-        return Batches(X, labels, batch_size=size, seed=seed)
+    feature_set: FeatureSet
+    labels: Int64
 
 
 class Plain(LightningModule):
@@ -127,7 +103,7 @@ def _epoch(
     def ours(epochs: int) -> float:
         config = MLP(**vars(CONFIG) | {"batch_size": size})
         make = TrainerFactory({"max_epochs": epochs, "accelerator": accelerator}, folder)
-        trainer = NetworkTrainer(Rows(X, y), TARGETS, "standard", make)
+        trainer = NetworkTrainer(Table(FeatureSet.vectors(X), y), TARGETS, "standard", make)
         rows = np.arange(len(X))
         path, _ = trainer.fit(config, train=rows, dev=rows[:0], seed=0, folder=folder, name="m")
         found = FittedNetworks.from_checkpoints([path]).predict_proba(X_test)

@@ -1,1 +1,1 @@
-"""The Lightning data module: corpus, features and folds in order, and batches of them."""
+"""Corpus, features and folds in order."""

@@ -30,7 +30,6 @@ from speechnet.corpus.reader import Corpus, load_corpus
 from speechnet.corpus.synthetic.corpus import write_corpus
 from speechnet.corpus.synthetic.synthesis import VERSION
 from speechnet.corpus.union import CORPUS, check_left_out, load_corpora
-from speechnet.data.dataset import ChosenRows
 from speechnet.features.extraction.extract import Extraction, extract_features
 from speechnet.features.extraction.speaker_norm import by_speaker
 from speechnet.features.extraction.store import fingerprint
@@ -41,7 +40,7 @@ class SpeechDataModule:
     """Orchestrates corpus, features and folds; no signal processing of its own.
 
     ``prepare_data`` reads the corpus and computes or looks up the features, ``setup`` makes the
-    folds; what is done is not done again. ``loaders`` serves chosen rows to a Trainer.
+    folds; what is done is not done again.
 
     Args:
         config: the configuration's ``data``.
@@ -223,21 +222,6 @@ class SpeechDataModule:
         labels = self.table[["speaker", *self.targets]].astype(object).fillna("")
         rows = zip(self.extraction.statistics["digest"], labels.to_numpy().tolist(), strict=True)
         return fingerprint({"rows": sorted([digest, *row] for digest, row in rows)})
-
-    def loaders(
-        self, *, train: Int64, dev: Int64, batch_size: int, seed: int, features: str | None = None
-    ) -> ChosenRows:
-        """A module that serves these rows to a Trainer, see ``ChosenRows``; arrays are shared.
-
-        ``features`` names the extractor to serve; None serves all vectors, joined.
-
-        Raises:
-            ConfigError: the experiment has no such extractor.
-        """
-        found = self.feature_set.of(features)
-        return ChosenRows(
-            found, self.labels, train=train, dev=dev, batch_size=batch_size, seed=seed
-        )
 
 
 def _counted(excluded: pd.DataFrame) -> str:

@@ -33,7 +33,7 @@ ALL: Final = "*"
 
 
 class Source(Protocol):
-    """A table of features and labels, from which networks draw their batches."""
+    """A table of features and labels."""
 
     @property
     def feature_set(self) -> FeatureSet:
@@ -42,14 +42,6 @@ class Source(Protocol):
     @property
     def labels(self) -> Int64:
         """int64 ``[n, targets]``, -1 where there is no label."""
-
-    def loaders(
-        self, *, train: Int64, dev: Int64, batch_size: int, seed: int, features: str | None = None
-    ) -> Any:
-        """A LightningDataModule that serves batches of those rows, shuffled by the seed.
-
-        ``features`` names the sequence to serve; None serves all vectors, joined.
-        """
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 
 from speechnet.config.data import DataConfig, default_cache
 from speechnet.config.experiment import read_experiment
@@ -51,36 +50,6 @@ def test_nothing_is_done_twice(data: SpeechDataModule) -> None:
     data.setup()
     after = (data.corpus, data.extraction, data.folds)
     assert all(a is b for a, b in zip(before, after, strict=True))
-
-
-def test_batches(data: SpeechDataModule) -> None:
-    """The rows chosen are served, shuffled to train on, whole to look at."""
-    train, dev = data.folds[0].train, data.folds[0].dev
-    serving = data.loaders(train=train, dev=dev, batch_size=4, seed=0)
-    batches = list(serving.train_dataloader())
-    assert [(X.shape, labels.shape) for X, labels in batches] == [((4, 25), (4, 2))] * 4
-    code = {tuple(x): tuple(row) for x, row in zip(data.X, data.labels, strict=True)}
-    for X, labels in batches:  # each row keeps its own labels
-        assert [code[tuple(x)] for x in X.numpy()] == list(map(tuple, labels.numpy()))
-    X, labels = next(iter(serving.val_dataloader()[0]))
-    np.testing.assert_array_equal(X.numpy(), data.X[dev])
-    np.testing.assert_array_equal(labels.numpy(), data.labels[dev])
-
-
-def test_every_row_is_served_once(data: SpeechDataModule) -> None:
-    """Shuffling loses nothing and repeats nothing, and another epoch is another order."""
-    train = np.arange(41)  # the last batch is of one row
-    orders = []
-    for seed in (0, 0, 1):
-        chosen = data.loaders(train=train, dev=train[:0], batch_size=8, seed=seed)
-        loader = chosen.train_dataloader()
-        orders.append([torch.cat([X for X, _ in loader]).numpy() for _ in range(2)])
-    (first, second), again, other = orders
-    for epoch in (first, second):
-        np.testing.assert_array_equal(np.sort(epoch, axis=0), np.sort(data.X[train], axis=0))
-    assert not np.array_equal(first, second)
-    np.testing.assert_array_equal(again, (first, second))
-    assert not np.array_equal(other[0], first)
 
 
 def test_fingerprint(data: SpeechDataModule) -> None:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
 from speechnet.core.errors import DataError
 from speechnet.core.reading import open_regular
 from speechnet.core.types import Float32, Float64, Sequences, Targets
 from speechnet.models.model import Fitted
 from speechnet.models.training.network import Network
+from speechnet.models.training.sequences import pad
 
 _ROWS: Final = 65_536
 """Rows that a network is applied to at once."""
@@ -44,7 +44,9 @@ class FittedNetworks(Fitted):
     def predict_proba(self, features: Float32 | Sequences) -> dict[str, Float64]:
         """See ``Fitted``."""
         if isinstance(features, Sequences):
-            means = [self._mean(*padded) for padded in _padded(features)]
+            recordings = [features.of(row) for row in range(len(features.index))]
+            starts = range(0, len(recordings), _SEQUENCES)
+            means = [self._mean(*pad(recordings[i : i + _SEQUENCES])) for i in starts]
         else:
             x = torch.from_numpy(np.array(features, dtype=np.float32))
             means = [self._mean(rows) for rows in torch.split(x, _ROWS)]
@@ -77,15 +79,6 @@ class FittedNetworks(Fitted):
             if network.targets != targets:
                 raise DataError(f"{path} was made for {network.targets}, the run says {targets}")
         return classifier
-
-
-def _padded(sequences: Sequences) -> Iterator[tuple[Tensor, Tensor]]:
-    """Some recordings at a time: float32 ``[b, frames, d]`` and their lengths, int64 ``[b]``."""
-    lengths = torch.from_numpy(np.diff(sequences.starts))
-    for start in range(0, len(lengths), _SEQUENCES):
-        some = range(start, min(start + _SEQUENCES, len(lengths)))
-        frames = [torch.tensor(sequences.of(row)) for row in some]
-        yield pad_sequence(frames, batch_first=True), lengths[start : some.stop]
 
 
 def _read(path: Path) -> Network:

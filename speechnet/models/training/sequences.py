@@ -8,6 +8,9 @@ from typing import Final
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
+
+from speechnet.core.types import Float32
 
 _STRIDE: Final = 2
 _EPS: Final = 1e-5
@@ -59,6 +62,19 @@ class FrameCNN(nn.Module):
             x = x * within(lengths, x.shape[1])
         pooled: Tensor = self.drop(mean_and_spread(x, lengths))
         return pooled
+
+
+def pad(recordings: Sequence[Float32]) -> tuple[Tensor, Tensor]:
+    """Recordings side by side, with zeros behind the end of each.
+
+    Args:
+        recordings: float32 ``[frames, d]`` each.
+
+    Returns:
+        float32 ``[b, t, d]``, ``t`` the longest one's frames, and their lengths, int64 ``[b]``.
+    """
+    frames = [torch.tensor(one) for one in recordings]
+    return pad_sequence(frames, batch_first=True), torch.tensor([len(one) for one in frames])
 
 
 def within(lengths: Tensor, frames: int) -> Tensor:

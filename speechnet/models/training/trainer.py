@@ -21,6 +21,7 @@ from speechnet.core.types import Int64, Sequences, Targets
 from speechnet.core.wording import counted
 from speechnet.models.model import MODELS, Rows, Source
 from speechnet.models.scaling import affine
+from speechnet.models.training.batches import ChosenRows
 from speechnet.models.training.lightning_fit import History, is_plain, quietly, run
 from speechnet.models.training.lightning_module import LightningNetwork
 from speechnet.models.training.settings import NetworkSettings
@@ -128,8 +129,9 @@ class NetworkTrainer:
             if config.takes == "vector" and config.schedule != "plateau" and is_plain(trainer):
                 network.take_many_steps(-(-len(train) // config.batch_size))
                 at_once *= _STEPS
-            batches = self.rows.loaders(
-                train=train, dev=dev, batch_size=at_once, seed=seed, features=config.extractor
+            features = self.rows.feature_set.of(config.extractor)
+            batches = ChosenRows(
+                features, self.rows.labels, train=train, dev=dev, batch_size=at_once, seed=seed
             )
             run(trainer, network, batches, batch_size=config.batch_size)
         if not checkpoint.best_model_path:

@@ -9,10 +9,10 @@ from typing import Any, Final
 import torch
 from lightning.pytorch import LightningDataModule
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader, TensorDataset
 
 from speechnet.core.types import Features, Int64, Sequences
+from speechnet.models.training.sequences import pad
 
 _DEV_SEQUENCES: Final = 256
 """Sequences of a dev part that are padded at once."""
@@ -120,12 +120,6 @@ def sequence_loader(
 def padded(
     sequences: Sequences, labels: Int64, rows: Sequence[int]
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Some recordings side by side, with zeros behind the end of each.
-
-    Returns:
-        float32 ``[b, t, d]``, ``t`` the longest one's frames, and int64 ``lengths [b]`` and
-        ``labels [b, targets]``.
-    """
-    frames = [torch.tensor(sequences.of(row)) for row in rows]
-    lengths = torch.tensor([len(one) for one in frames])
-    return pad_sequence(frames, batch_first=True), lengths, torch.tensor(labels[rows])
+    """Some recordings as ``pad`` gives them, and their labels, int64 ``[b, targets]``."""
+    x, lengths = pad([sequences.of(row) for row in rows])
+    return x, lengths, torch.tensor(labels[rows])

@@ -8,9 +8,9 @@ import torch
 from helpers.tables import speech_data
 
 from speechnet.core.errors import ConfigError
-from speechnet.core.types import FeatureSet, Sequences
+from speechnet.core.types import FeatureSet, Int64, Sequences
 from speechnet.data.datamodule import SpeechDataModule
-from speechnet.data.dataset import padded, sequence_loader
+from speechnet.models.training.batches import ChosenRows, padded, sequence_loader
 
 LENGTHS = [4, 1, 3, 7, 2]
 
@@ -77,20 +77,54 @@ def data() -> SpeechDataModule:
     return made
 
 
-def test_a_module_serves_either(data: SpeechDataModule) -> None:
-    """Vectors where nothing is named, else the sequence; every batch no longer than it must be."""
+def served(
+    data: SpeechDataModule, *, train: Int64, dev: Int64, seed: int = 0, features: str | None = None
+) -> ChosenRows:
+    """Batches of at most four rows."""
+    found = data.feature_set.of(features)
+    return ChosenRows(found, data.labels, train=train, dev=dev, batch_size=4, seed=seed)
+
+
+def test_vectors(data: SpeechDataModule) -> None:
+    """Rows to train on are shuffled and keep their labels; dev rows come whole."""
+    train, dev = data.folds[0].train, data.folds[0].dev
+    serving = served(data, train=train, dev=dev)
+    code = {tuple(x): tuple(row) for x, row in zip(data.X, data.labels, strict=True)}
+    for X, labels in serving.train_dataloader():
+        assert (X.shape, labels.shape) == ((4, 6), (4, 2))
+        assert [code[tuple(x)] for x in X.numpy()] == list(map(tuple, labels.numpy()))
+    X, labels = next(iter(serving.val_dataloader()[0]))
+    np.testing.assert_array_equal(X.numpy(), data.X[dev])
+    np.testing.assert_array_equal(labels.numpy(), data.labels[dev])
+
+
+def test_every_row_is_served_once(data: SpeechDataModule) -> None:
+    """Shuffling loses nothing and repeats nothing, and another epoch is another order."""
+    train = np.arange(41)  # the last batch is of one row
+    orders = []
+    for seed in (0, 0, 1):
+        chosen = served(data, train=train, dev=train[:0], seed=seed)
+        assert chosen.val_dataloader() == []
+        loader = chosen.train_dataloader()
+        orders.append([torch.cat([X for X, _ in loader]).numpy() for _ in range(2)])
+    (first, second), again, other = orders
+    for epoch in (first, second):
+        np.testing.assert_array_equal(np.sort(epoch, axis=0), np.sort(data.X[train], axis=0))
+    assert not np.array_equal(first, second)
+    np.testing.assert_array_equal(again, (first, second))
+    assert not np.array_equal(other[0], first)
+
+
+def test_sequences(data: SpeechDataModule) -> None:
+    """The extractor that is named; every batch no longer than it must be."""
     rows = data.folds[0]
-    (X, labels), *_ = data.loaders(
-        train=rows.train, dev=rows.dev, batch_size=4, seed=0
-    ).train_dataloader()
-    assert (X.shape, labels.shape) == ((4, 6), (4, 2))
-    served = data.loaders(train=rows.train, dev=rows.dev, batch_size=4, seed=0, features="frames")
-    for x, lengths, _ in served.train_dataloader():
+    serving = served(data, train=rows.train, dev=rows.dev, features="frames")
+    for x, lengths, _ in serving.train_dataloader():
         assert x.shape == (len(lengths), int(lengths.max()), 3)
-    (dev,) = served.val_dataloader()
+    (dev,) = serving.val_dataloader()
     assert sum(len(lengths) for _, lengths, _ in dev) == len(rows.dev)
     with pytest.raises(ConfigError, match=r"data\.features has no 'mel', only functionals, frames"):
-        data.feature_set.of("mel")
+        served(data, train=rows.train, dev=rows.dev, features="mel")
 
 
 def test_sequences_are_standardised_by_speaker(data: SpeechDataModule) -> None:
