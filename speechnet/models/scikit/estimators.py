@@ -15,8 +15,8 @@ from speechnet.core.types import Float32, Float64, Int64, Targets
 from speechnet.models.candidates import Candidate, InnerFolds
 from speechnet.models.model import Context, Fitted, Rows
 from speechnet.models.scikit.files import dump_sklearn, load_sklearn
-from speechnet.models.scikit.kernels import predict_svm
 from speechnet.models.scikit.pipelines import FitAndScore, Tunable, double, make_pipeline
+from speechnet.models.scikit.shared_kernels import predict_svm
 from speechnet.models.search import best, ignore_unconverged, search
 
 

@@ -14,9 +14,8 @@ from speechnet.core.types import Float64, Int64
 from speechnet.models.candidates import InnerFolds
 from speechnet.models.classical.svm import SVM
 from speechnet.models.scikit import shared_kernels as svm_search
-from speechnet.models.scikit.kernels import kernel_matrices
 from speechnet.models.scikit.pipelines import FitAndScore
-from speechnet.models.scikit.shared_kernels import SVMSearch
+from speechnet.models.scikit.shared_kernels import SVMSearch, kernel_matrices
 from speechnet.models.search import search
 
 pytestmark = pytest.mark.slow
