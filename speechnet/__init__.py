@@ -1,4 +1,4 @@
-"""Recognise the gender and emotion of a speaker from speech, and learn which way works."""
+"""Recognise gender and emotion from speech, and find out which models do it well."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-# torchmetrics imports onnxruntime where that is installed, which then reports its use to its maker.
+# torchmetrics imports onnxruntime if it is installed, which would send telemetry.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 
 def load(run: str | Path, *, model: str = "best") -> Predictor:
-    """Read a finished run, to recognise recordings with it.
+    """Load a finished run, to recognise recordings with it.
 
     Args:
         run: the run folder.
-        model: a model's name; ``best`` for the one of the highest dev UAR, a mean over folds and
-            targets; ``all``. The result's ``run.best()`` says which and why.
+        model: a model's name, ``all``, or ``best`` for the one with the highest dev UAR (the mean
+            over folds and targets). The result's ``run.best()`` says which it is and why.
 
     Raises:
         ConfigError: the run has no such model.
-        DataError: the run is incomplete or damaged.
+        DataError: the run is incomplete or damaged, or a package that it needs is missing.
     """
-    # Imported here: whoever asks for the version need not wait for torch.
+    # Imported here: reading the version takes no torch.
     from speechnet.experiment.saved_run import SavedRun
     from speechnet.inference.predictor import Predictor
 

@@ -12,9 +12,9 @@ from speechnet.cli.main import main
 def run() -> None:
     """The console script's entry point."""
     code = main(sys.argv[1:])
-    # As Python ends, but for taking down what is loaded: torch's libraries alone are read in once
-    # more for that, which is 150 MB and a second.
-    threading._shutdown()  # type: ignore[attr-defined] # as the interpreter itself does
+    # Ends as Python does, but doesn't unload libraries: for that 150 MB of torch would be read from
+    # the disk again, which takes a second.
+    threading._shutdown()  # type: ignore[attr-defined] # as the interpreter does
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError):

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-from jsonargparse import ArgumentParser
+from functools import partial
 
 from speechnet.cli.fit import read_checked
 from speechnet.config.experiment import fit_parser
 from speechnet.console.progress import working
 
-
-def parser() -> ArgumentParser:
-    """The parser of every key of an experiment."""
-    what = "Examine a corpus: faults, copies, leaks, inflation."
-    return fit_parser("audit", what)
+parser = partial(fit_parser, "audit", "Examine a corpus: faults, copies, leaks, inflation.")
 
 
 def run(arguments: Sequence[str]) -> None:

@@ -15,7 +15,7 @@ from speechnet.console.progress import working
 
 @dataclass
 class Options:
-    """The runs, and where the result goes.
+    """The options of ``compare``.
 
     Attributes:
         runs: the run folders, two or more.
@@ -28,7 +28,7 @@ class Options:
 
 def parser() -> ArgumentParser:
     """The parser of ``Options``."""
-    what = "Put runs beside each other, and test their differences where they can be tested."
+    what = "Compare runs, and test their differences where they can be tested."
     made = options_parser("compare", what, Options, without="runs")
     made.add_argument("runs", nargs="+", help="the run folders, two or more")
     return made

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
-
-from jsonargparse import ArgumentParser
 
 from speechnet.config.arguments import options_parser, read_options
 from speechnet.console.progress import working
@@ -17,7 +16,7 @@ from speechnet.experiment.run_location import read_info
 
 @dataclass
 class Options:
-    """The run, which of its networks, and where the file goes.
+    """The options of ``export``.
 
     Attributes:
         run: the run folder.
@@ -30,9 +29,9 @@ class Options:
     fold: int | Literal["all"] = "all"
 
 
-def parser() -> ArgumentParser:
-    """The parser of ``Options``."""
-    return options_parser("export", "Write a run's network, with its scaler, as ONNX.", Options)
+parser = partial(
+    options_parser, "export", "Write a run's network, with its scaler, as ONNX.", Options
+)
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -47,8 +46,5 @@ def run(arguments: Sequence[str]) -> None:
     with working("starting"):
         from speechnet.experiment.export import export
 
-    export(
-        Path(options.run),
-        out=None if options.out is None else Path(options.out),
-        fold=options.fold,
-    )
+    out = None if options.out is None else Path(options.out)
+    export(Path(options.run), out=out, fold=options.fold)

@@ -12,10 +12,7 @@ from speechnet.console.progress import working
 from speechnet.corpus.known import check_corpora
 from speechnet.experiment.run_location import check_writable
 
-
-def parser() -> ArgumentParser:
-    """The parser of every key of an experiment."""
-    return fit_parser()
+parser = fit_parser
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -30,11 +27,7 @@ def run(arguments: Sequence[str]) -> None:
 def read_checked(
     arguments: Sequence[str], parser: Callable[[], ArgumentParser]
 ) -> tuple[ExperimentConfig, str]:
-    """Read an experiment, and refuse what can be before anything that computes is imported.
-
-    Args:
-        arguments: the words that follow the command.
-        parser: makes the parser that writes the command's help.
+    """Read an experiment, and check it before anything that computes is imported.
 
     Returns:
         The experiment, and its whole configuration as YAML text.

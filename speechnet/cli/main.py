@@ -1,7 +1,7 @@
-"""Runs a command and turns its outcome into an exit code.
+"""Run a command and turn its outcome into an exit code.
 
 Exit codes: 0 done, 1 a fault of the program, 2 wrong use, 3 bad data, 4 no space or no permission,
-130 interrupted (Ctrl-C), 141 nobody reads the output any more, 143 terminated.
+130 interrupted (Ctrl-C), 141 the reader of the output has gone, 143 terminated.
 """
 
 from __future__ import annotations
@@ -9,12 +9,11 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import types
 import warnings
 from collections.abc import Sequence
 from difflib import get_close_matches
 from importlib import import_module
-from typing import Any, Final
+from typing import Final
 
 from speechnet import __version__
 from speechnet.console.messages import Volume, complain, say, volume
@@ -29,12 +28,12 @@ COMMANDS: Final[dict[str, str]] = {
     "test": "score a saved run again, on its own test part or on another corpus",
     "predict": "recognise recordings with a saved run, as CSV",
     "report": "write the report of a saved run again",
-    "compare": "put runs beside each other",
+    "compare": "compare runs side by side",
     "export": "write a run's network as ONNX",
     "serve": "try a saved run in the browser",
     "synth": "write the synthetic corpus",
 }
-"""Each command, a module of ``speechnet.cli``, and what it does."""
+"""Each command, a module of ``speechnet.cli``, with its description."""
 _USAGE: Final = f"""\
 usage: python -m speechnet COMMAND [--config X.yaml] [--key value ...]
 
@@ -48,13 +47,13 @@ after every command:
   --verbose               more: seconds of each stage, what searches chose, scores as they come
 """
 _KEPT: Final = {
-    "predict": "with --out the rows so far are kept, and the same command goes on",
+    "predict": "; with --out the rows so far are kept, and the same command goes on",
     **dict.fromkeys(
         ("audit", "fit", "test"),
-        "computed features are kept, the same command starts the rest again",
+        "; computed features are kept, the same command starts the rest again",
     ),
 }
-"""What remains of a command that was stopped; of the others nothing."""
+"""What a stopped command leaves behind; the others leave nothing."""
 _VOLUMES: Final[dict[str, Volume]] = {"--quiet": "quiet", "--verbose": "verbose"}
 _WITHOUT_VALUE: Final = frozenset({"--help", "--print_config", *_VOLUMES})
 _TERMINATED: Final = 128 + signal.SIGTERM
@@ -73,7 +72,7 @@ def main(arguments: Sequence[str]) -> int:
     Raises:
         SystemExit: with code 0, after ``--help`` or ``--print_config`` of a command.
     """
-    signal.signal(signal.SIGTERM, _terminate)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))
     if not arguments or arguments[0] in {"-h", "--help"}:
         print(_USAGE, end="")  # noqa: T201 - this is what was asked for
         return 0 if arguments else 2
@@ -83,7 +82,7 @@ def main(arguments: Sequence[str]) -> int:
     command, rest = arguments[0], arguments[1:]
     if command not in COMMANDS:
         return _fail(_unknown(command), 2)
-    # These concern developers; users are told in this program's own words.
+    # These are for developers.
     warnings.filterwarnings("ignore", category=FutureWarning)
     on_refusal[:] = [lambda plugin: say(f"left out: {plugin}", style="yellow")]
     rest, volumes = _take_volumes(rest)
@@ -95,7 +94,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _run(command: str, arguments: Sequence[str]) -> int:
     try:
-        # Only the module that is needed, so that a mistake is answered at once.
+        # Only this command's module, so that mistakes are answered at once.
         with working("starting"):
             module = import_module(f"speechnet.cli.{command}")
         module.run(arguments)
@@ -111,18 +110,18 @@ def _run(command: str, arguments: Sequence[str]) -> int:
         where = "" if error.filename is None else f": {error.filename}"
         return _fail(f"{error.strerror}{where}", StorageError.exit_code)
     except KeyboardInterrupt:
-        return _fail(_stopped("interrupted", command), 128 + signal.SIGINT)
+        return _fail(f"interrupted{_KEPT.get(command, '')}", 128 + signal.SIGINT)
     except SystemExit as error:
         if error.code != _TERMINATED:
             raise
-        return _fail(_stopped("terminated", command), _TERMINATED)
+        return _fail(f"terminated{_KEPT.get(command, '')}", _TERMINATED)
     return 0
 
 
 def _take_volumes(arguments: Sequence[str]) -> tuple[list[str], set[str]]:
     """Separate ``--quiet`` and ``--verbose`` from the other words.
 
-    In the place of a value they stay, so that the command finds the value missing.
+    In the place of a value they stay, so that the command reports the missing value.
     """
     rest: list[str] = []
     found: set[str] = set()
@@ -144,15 +143,6 @@ def _unknown(command: str) -> str:
     return f"unknown command {command!r}; the nearest of {', '.join(COMMANDS)} is {near[0]!r}"
 
 
-def _stopped(how: str, command: str) -> str:
-    return f"{how}; {_KEPT[command]}" if command in _KEPT else how
-
-
 def _fail(message: str, code: int) -> int:
     complain(f"error: {message}")
     return code
-
-
-def _terminate(number: int, frame: types.FrameType | None) -> Any:
-    del number, frame
-    sys.exit(_TERMINATED)

@@ -23,24 +23,23 @@ _Seconds = Annotated[float, Number(gt=0)]
 
 @dataclass
 class Options:
-    """The run, the recordings, how they are taken, and where the result goes.
+    """The options of ``predict``.
 
     Attributes:
         run: the run folder.
         paths: files, folders, quoted patterns such as 'rec/**/*.wav'; - is a list.
-        out: a CSV, which a stopped command goes on with; by default stdout.
+        out: a CSV, which a stopped command continues; by default stdout.
         manifest: a list of recordings: a .csv with a column file, and start and end in seconds for
             parts; or any other file with a path on each line; relative to its folder.
         model: a model's name, best (on the dev part), or all.
-        abstain: no label where the likeliest class is less probable.
+        abstain: no label if the likeliest class is less probable.
         unlike: recordings that are unlike the training data: keep their labels, or abstain.
-        speakers: who speaks, for a run with features by speaker: one person, or one in each folder.
-        channels: several channels mixed as the run does, or an answer for each, as of the ends of
-            a call.
-        long: longer recordings, in seconds, are taken window by window; null for none.
-        window: seconds of a window; by default 3, or the nearest the run takes.
+        speakers: for a run with features standardised by speaker: one speaker, or one a folder.
+        channels: mix several channels as the run does, or answer for each, as in a phone call.
+        long: recordings longer than so many seconds are split into windows; null for none.
+        window: seconds of a window; by default 3, or the nearest length that the run accepts.
         hop: seconds from window to window; by default half a window.
-        timeline: a folder for each recording's windows: a table and a figure.
+        timeline: a folder for a table and a figure of each recording's windows.
     """
 
     run: str
@@ -102,7 +101,7 @@ def run(arguments: Sequence[str]) -> None:
 
 
 def _check_there(paths: Sequence[str], manifest: str | None) -> None:
-    """Say at once that nothing is there; of several recordings the table says which aren't."""
+    """Refuse paths of which none exists; if some do, the table names the others."""
     if manifest is not None or not paths or any(path == "-" or _may_be(path) for path in paths):
         return
     raise DataError(

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-
-from jsonargparse import ArgumentParser
 
 from speechnet.config.arguments import options_parser, read_options
 from speechnet.console.progress import working
@@ -15,7 +14,7 @@ from speechnet.experiment.run_location import read_info
 
 @dataclass
 class Options:
-    """The run.
+    """The options of ``report``.
 
     Attributes:
         run: the run folder.
@@ -26,10 +25,9 @@ class Options:
     figures: bool = True
 
 
-def parser() -> ArgumentParser:
-    """The parser of ``Options``."""
-    what = "Draw a saved run's figures and write its report again."
-    return options_parser("report", what, Options)
+parser = partial(
+    options_parser, "report", "Draw a saved run's figures and write its report again.", Options
+)
 
 
 def run(arguments: Sequence[str]) -> None:

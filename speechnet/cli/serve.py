@@ -5,10 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated
-
-from jsonargparse import ArgumentParser
 
 from speechnet.config.arguments import options_parser, read_options
 from speechnet.core.bounds import Number
@@ -18,16 +17,16 @@ _Positive = Annotated[float, Number(ge=0.001)]
 
 @dataclass
 class Options:
-    """The run, where to listen, and how much to take on.
+    """The options of ``serve``.
 
     Attributes:
         run: the run folder.
         host: the address to listen on; any but this machine's own lets others in, without a
             password.
-        port: of TCP; 0 for any that is free.
-        max_mb: most megabytes of an upload.
-        max_minutes: most minutes of a recording.
-        parallel: recordings that are worked on at once.
+        port: the TCP port; 0 for any free one.
+        max_mb: the largest upload, in megabytes.
+        max_minutes: the longest recording, in minutes.
+        parallel: recordings processed at once.
     """
 
     run: str
@@ -38,9 +37,7 @@ class Options:
     parallel: Annotated[int, Number(ge=1)] = 2
 
 
-def parser() -> ArgumentParser:
-    """The parser of ``Options``."""
-    return options_parser("serve", "Try a saved run in the browser.", Options)
+parser = partial(options_parser, "serve", "Try a saved run in the browser.", Options)
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -52,5 +49,5 @@ def run(arguments: Sequence[str]) -> None:
     limits = Limits(options.max_mb, options.max_minutes, options.parallel)
     try:
         serve(Path(options.run), limits=limits, host=options.host, port=options.port)
-    except KeyboardInterrupt:  # the way to end it, and no work is lost
+    except KeyboardInterrupt:  # the normal way to end it
         sys.exit(130)

@@ -22,12 +22,12 @@ _SHORT: Final = {
     "corpus": ("name", "another corpus: a known name, or one's own definition, a .yaml"),
     "root": ("root", "the folder it lies in"),
 }
-"""Flags, each with the key of ``data.corpus`` that it stands for and its help."""
+"""Short flags, each with its key of ``data.corpus`` and its help."""
 
 
 @dataclass
 class Options:
-    """The run, and where the tables go.
+    """The options of ``test``.
 
     Attributes:
         run: the run folder.
@@ -59,26 +59,22 @@ def run(arguments: Sequence[str]) -> None:
     parsed = parse(parser(), arguments, schema)
     given = _given(parsed)
     try:
-        _score(Path(parsed["run"]), given, None if parsed["out"] is None else Path(parsed["out"]))
+        read_info(Path(parsed["run"]))
+        if "name" in given:
+            definition_path(str(given["name"]))
+        if "root" in given:
+            resolve_root(str(given["root"]))
+        with working("starting"):
+            from speechnet.experiment.rescore import rescore
+
+        out = None if parsed["out"] is None else Path(parsed["out"])
+        rescore(Path(parsed["run"]), corpus=given, out=out)
     except (ConfigError, DataError) as error:
         said = str(error)
         for short, (name, _) in _SHORT.items():
-            if parsed[short] is not None:  # messages name what was given
+            if parsed[short] is not None:  # name the flag that was used
                 said = said.replace(f"--data.corpus.{name}", f"--{short}")
         raise type(error)(said) from error
-
-
-def _score(run: Path, given: dict[str, object], out: Path | None) -> None:
-    """Score the run, once what was given can be used."""
-    read_info(run)
-    if "name" in given:
-        definition_path(str(given["name"]))
-    if "root" in given:
-        resolve_root(str(given["root"]))
-    with working("starting"):
-        from speechnet.experiment.rescore import rescore
-
-    rescore(run, corpus=given, out=out)
 
 
 def _corpus() -> dict[str, object]:
@@ -86,7 +82,7 @@ def _corpus() -> dict[str, object]:
 
 
 def _given(parsed: Mapping[str, Any]) -> dict[str, object]:
-    """What was said of another corpus, in full or short."""
+    """The keys of another corpus, given by full or short flags."""
     corpus = parsed["data"]["corpus"]
     given = {name: corpus[name] for name in _corpus() if corpus[name] is not None}
     for short, (name, _) in _SHORT.items():

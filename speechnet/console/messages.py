@@ -1,4 +1,4 @@
-"""Messages: results on stdout, everything else on stderr, more or less of it as ``volume`` says."""
+"""Messages: results on stdout, everything else on stderr; ``volume`` sets how much."""
 
 from __future__ import annotations
 
@@ -18,11 +18,7 @@ from speechnet.core.safe_text import visible
 
 
 class SafeConsole(Console):
-    """A console for text from strangers: none of it is markup, none controls the terminal.
-
-    Args:
-        stderr: whether it is standard error.
-    """
+    """A console for untrusted text: none of it is markup or controls the terminal."""
 
     def __init__(self, *, stderr: bool = False) -> None:
         super().__init__(stderr=stderr, markup=False, emoji=False)
@@ -30,19 +26,14 @@ class SafeConsole(Console):
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None
     ) -> Iterator[Segment]:
-        """Render as rich does, with escape characters shown; rich's own styles come later."""
+        """Render with escape characters shown; rich adds its own styles later."""
         for segment in super().render(renderable, options):
             yield segment if segment.control else segment._replace(text=visible(segment.text))
 
 
-console = SafeConsole(stderr=True)
-"""For everything that is not a result."""
-
-output = SafeConsole()
-"""For results."""
-
-_errors: Final = SafeConsole(stderr=True)
-"""Is never quiet."""
+console = SafeConsole(stderr=True)  # for everything but results
+output = SafeConsole()  # for results
+_errors: Final = SafeConsole(stderr=True)  # is never quiet
 
 Volume = Literal["quiet", "normal", "verbose"]
 
@@ -51,13 +42,11 @@ _LOG: Final = logging.getLogger(__name__)
 
 
 def say(message: str, *, style: str = "", to: Console = console) -> None:
-    """Print a message. On a terminal its lines are broken, but only between words.
-
-    So a path stays in one piece and can be copied. Below the current folder it is made relative.
+    """Print a message. On a terminal lines are broken between words only, to keep paths whole.
 
     Args:
-        message: printed as it stands, never taken for markup.
-        style: of rich, such as ``yellow`` for what deserves attention.
+        message: printed as it is, without markup; paths below the current folder become relative.
+        style: of rich, such as ``yellow`` for a warning.
         to: ``console`` or ``output``.
     """
     message = shortened(message)
@@ -73,7 +62,7 @@ def complain(message: str) -> None:
 
 
 def tell(message: str) -> None:
-    """Print a message when the program is verbose; the same words once."""
+    """Print a message when the program is verbose, and the same message only once."""
     _LOG.info(message)
 
 
@@ -81,9 +70,8 @@ def tell(message: str) -> None:
 def volume(chosen: Volume) -> Iterator[None]:
     """Set how much is printed while the block runs.
 
-    Args:
-        chosen: ``quiet`` leaves results and errors; ``verbose`` adds what ``tell`` prints and what
-            libraries log at level INFO.
+    ``quiet`` prints only results and errors; ``verbose`` adds the messages of ``tell`` and those
+    that libraries log at level INFO.
     """
     root, log = logging.getLogger(), _Log(_LEVELS[chosen])
     before = console.quiet, root.level
@@ -102,7 +90,7 @@ def volume(chosen: Volume) -> Iterator[None]:
 
 
 class _Log(logging.Handler):
-    """Prints what is logged, each message once."""
+    """Prints logged messages, each once."""
 
     def __init__(self, level: str) -> None:
         super().__init__(level)

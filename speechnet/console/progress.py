@@ -1,17 +1,17 @@
 """Progress on one line of the terminal.
 
-However deep stages and steps are nested, one line shows them::
+However deeply stages and steps are nested, one line shows them::
 
     4/8 training, fold 2 of 5, svm, emotion ━━━━╸━━━━━ 120/300 4:10 left
 
-Where no terminal is there to see it, nothing is drawn.
+Without a terminal nothing is drawn.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import timedelta
 from typing import Final, TypeVar
 
@@ -27,33 +27,24 @@ Item = TypeVar("Item")
 
 
 class _Line(Progress):
-    """rich's progress display, with one line for the stage, the part and one of the tasks.
+    """rich's progress display on one line: stage, part and one task.
 
-    That task is the outermost that is counted; where none is, the innermost.
-
-    Attributes:
-        stages: the names of all stages, in order.
-        stage: the current one.
-        part: describes the current one of several equal parts, such as folds.
-        parts_left: estimates the seconds until all parts are done, None before it can.
+    The task is the outermost one with a total, or else the innermost one.
     """
 
     stages: Sequence[str] = ()
     stage = ""
-    part = ""
-    parts_left: Callable[[], float | None] | None = None
+    part = ""  # such as "fold 2 of 5"
+    parts_left: Callable[[], float | None] | None = None  # seconds until all parts are done
     _depth = 0
 
     @contextmanager
     def shown(self) -> Iterator[None]:
-        """Draw the line until the outermost block ends, and leave nothing behind."""
+        """Draw the line until the outermost block ends, then erase it."""
         visible = console.file.isatty() and console.is_interactive and not console.quiet
         self._depth += 1
         try:
-            if self._depth == 1 and visible:
-                with self:
-                    yield
-            else:
+            with self if self._depth == 1 and visible else nullcontext():
                 yield
         finally:
             self._depth -= 1
@@ -69,13 +60,8 @@ class _Line(Progress):
             self.remove_task(added)
 
     def count(self, task: TaskID, steps: int) -> None:
-        """Count steps of a task that were just finished."""
+        """Count finished steps of a task."""
         self.update(task, advance=steps, reached=self._tasks[task].elapsed)
-
-    def add_speech(self, seconds: float) -> None:
-        """Add to the hours of speech of the task that is drawn."""
-        task = self.drawn
-        self.update(task.id, hours=task.fields.get("hours", 0.0) + seconds / 3600)
 
     @property
     def drawn(self) -> Task:
@@ -95,7 +81,7 @@ class _Line(Progress):
         if not self.tasks:
             return
         task, line = self.drawn, Table.grid(padding=(0, 1))
-        line.add_column()  # is cut where the terminal is too narrow
+        line.add_column()  # is cut on a narrow terminal
         line.add_column(no_wrap=True)
         line.add_column(no_wrap=True)
         words = ", ".join(filter(None, [self.place, self.part, task.description]))
@@ -104,11 +90,11 @@ class _Line(Progress):
             ProgressBar(task.total, task.completed, width=10, pulse=not task.total),
             Text(" ".join(filter(None, [_count(task), self._left(task)]))),
         )
-        # Behind it a keyboard's ^C is echoed, which must not begin another line.
+        # Leaves room for the terminal's echo of Ctrl-C, which must not begin another line.
         yield Constrain(line, console.width - len("^C"))
 
     def _left(self, task: Task) -> str:
-        """The time left for all parts, or for the task until that can be told."""
+        """The time left for all parts, or for the task until that is known."""
         own = _seconds_left(task)
         left = self.parts_left() if self.parts_left else own
         if left is None and own is not None:
@@ -117,13 +103,13 @@ class _Line(Progress):
 
 
 def _count(task: Task) -> str:
-    said = [f"{task.completed:,}/{task.total:,}"] if task.total else []
     hours = task.fields.get("hours", 0.0)
-    return ", ".join([*said, *([f"{hours:.2f} h of speech"] if hours else [])])
+    steps = f"{task.completed:,}/{task.total:,}" if task.total else ""
+    return ", ".join(filter(None, [steps, f"{hours:.2f} h of speech" if hours else ""]))
 
 
 def _seconds_left(task: Task) -> float | None:
-    """Seconds, if the remaining steps take as long as those before on average."""
+    """The seconds left if steps take as long as before on average; None if that is unknown."""
     if not task.total or not 0 < task.completed <= task.total:
         return None
     reached: float = task.fields["reached"]
@@ -139,18 +125,14 @@ _line: Final = _Line(
     console=console,
     transient=True,
     refresh_per_second=8,
-    redirect_stdout=sys.stdout.isatty(),  # into a pipe or a file lines go as they are
+    redirect_stdout=sys.stdout.isatty(),  # rich would change what goes into a pipe or a file
 )
-_line.add_task("", total=None)  # drawn while there is no other
+_line.add_task("", total=None)  # drawn if there is no other
 
 
 @contextmanager
 def plan(stages: Sequence[str]) -> Iterator[None]:
-    """Announce the stages that the block goes through, so that each is drawn with its number.
-
-    Args:
-        stages: their names, as ``stage`` is given them, in order.
-    """
+    """Announce the names of the stages in the block, so that each is drawn with its number."""
     _line.stages = stages
     try:
         with _line.shown():
@@ -161,11 +143,7 @@ def plan(stages: Sequence[str]) -> Iterator[None]:
 
 @contextmanager
 def stage(name: str) -> Iterator[None]:
-    """Draw one stage while the block runs, and tell its seconds.
-
-    Args:
-        name: what is done.
-    """
+    """Draw one stage while the block runs, and log its seconds."""
     before, begun = _line.stage, _line.get_time()
     _line.stage = name
     try:
@@ -173,18 +151,18 @@ def stage(name: str) -> Iterator[None]:
             yield
             tell(f"{_line.place}: {_line.get_time() - begun:.1f} s")
     finally:
-        if before or not _line.stages:  # else it is drawn until the next one begins
+        if before or not _line.stages:  # a planned stage is drawn until the next one begins
             _line.stage = before
 
 
 def each(items: Sequence[Item], name: str) -> Iterator[Item]:
-    """Go through parts that take about as long as each other, such as folds.
+    """Iterate over parts of about the same duration, such as folds.
 
-    From the second on, the time left is that of all of them.
+    From the second part on, the time left is that of all parts.
 
     Args:
         items: the parts.
-        name: what one is called.
+        name: of one part, such as ``fold``.
     """
     begun = _line.get_time()
 
@@ -204,11 +182,7 @@ def each(items: Sequence[Item], name: str) -> Iterator[Item]:
 
 @contextmanager
 def progress(name: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Count steps while the block runs. Inside another such block, the outer one is drawn.
-
-    Args:
-        name: what is being done; empty where the stage says it.
-        total: how many steps there are.
+    """Count ``total`` steps while the block runs. Of nested blocks, the outermost is drawn.
 
     Yields:
         A function that takes the number of steps just finished.
@@ -219,11 +193,7 @@ def progress(name: str, total: int) -> Iterator[Callable[[int], None]]:
 
 @contextmanager
 def file_progress(name: str, files: int) -> Iterator[Callable[[int, float], None]]:
-    """Count files and hours of speech; the hours also where an outer ``progress`` is drawn.
-
-    Args:
-        name: what is done with them.
-        files: how many there are.
+    """Count files and hours of speech; the hours also if an outer ``progress`` is drawn.
 
     Yields:
         A function that takes the number of files just finished and their seconds of speech.
@@ -232,17 +202,14 @@ def file_progress(name: str, files: int) -> Iterator[Callable[[int, float], None
 
         def extracted(count: int, seconds: float) -> None:
             advance(count)
-            _line.add_speech(seconds)
+            task = _line.drawn
+            _line.update(task.id, hours=task.fields.get("hours", 0.0) + seconds / 3600)
 
         yield extracted
 
 
 @contextmanager
 def working(name: str) -> Iterator[None]:
-    """Draw that something goes on that can't be counted.
-
-    Args:
-        name: what is being done.
-    """
+    """Draw work that can't be counted."""
     with _line.task(name, None):
         yield

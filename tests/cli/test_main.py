@@ -28,7 +28,6 @@ pytestmark = pytest.mark.slow
 
 ONE_MODEL = ["--models.mlp=null", "--models.svm=null", "--models.logreg=null"]
 NO_REPORT = ["--report.html=false", "--report.mistakes=0"]
-HEAVY = {"torch", "lightning", "sklearn", "librosa", "matplotlib"}
 
 
 @pytest.fixture(autouse=True)
@@ -132,25 +131,6 @@ def test_print_config(
     with pytest.raises(SystemExit):
         main([arguments[0], "--config", str(path), *words, "--print_config"])
     assert capsys.readouterr().out == first
-
-
-def test_mistakes_are_answered_at_once() -> None:
-    """Neither help nor a mistake in a path or a flag waits for torch to be imported."""
-    code = f"""
-import sys
-from speechnet.cli.main import main
-heavy = {HEAVY!r}
-assert main(["--help"]) == 0
-assert not heavy & set(sys.modules), sys.modules
-for words in (["fit", "--config", "none.yaml"], ["predict", "--runs", "x", "a.wav"],
-              ["test", "--run"], ["predict", "--run", "x"], ["test", "--data.corpus.names", "x"]):
-    assert main(words) == 2, words
-    assert not heavy & set(sys.modules), words
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stderr.count("error: ") == 5
-    assert "Traceback" not in done.stderr
 
 
 # -- exit codes -----------------------------------------------------------------------------------
