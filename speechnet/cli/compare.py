@@ -1,4 +1,4 @@
-"""``compare``: put runs beside each other."""
+"""``compare``: compare runs side by side."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Fit an experiment's models once more with one thing changed, on identical folds.
+"""Ablation: refit an experiment's models with one thing changed, on identical folds.
 
-Nothing is searched again: every fold and target keeps the hyper-parameters that its search chose.
-What a variant could have gained by hyper-parameters of its own is not in its score.
+Every fold and target keeps the hyper-parameters that its search chose, so that a variant's score
+lacks what it could gain by a search of its own.
 """
 
 from __future__ import annotations
@@ -19,15 +19,7 @@ from speechnet.config.experiment import ExperimentConfig
 from speechnet.console.messages import say
 from speechnet.console.progress import progress
 from speechnet.core.errors import ConfigError, DataError
-from speechnet.core.types import (
-    FeatureMatrix,
-    Features,
-    FeatureSet,
-    Fold,
-    Int64,
-    Sequences,
-    Targets,
-)
+from speechnet.core.types import FeatureMatrix, FeatureSet, Fold, Int64, Targets
 from speechnet.core.wording import counted
 from speechnet.data.datamodule import SpeechDataModule
 from speechnet.denoise import DenoiseConfig
@@ -35,7 +27,6 @@ from speechnet.evaluation.ablation import Trial, ablation_table
 from speechnet.experiment.retrain import chosen_candidates, refit
 from speechnet.experiment.run_folder import RunFolder
 from speechnet.features.extraction.compute import rehearse
-from speechnet.features.extraction.speaker_norm import by_speaker
 from speechnet.models.scikit.model import reference_model
 from speechnet.splits.checks import check_folds
 
@@ -44,24 +35,16 @@ _KEPT: Final = ["file", "fold", "target", "truth", "predicted"]
 
 @dataclass(frozen=True)
 class _Variant:
-    """One thing changed.
-
-    Attributes:
-        part: what.
-        name: into what.
-        data: makes what is fitted on; several of them for a network each. Made when needed: of
-            many variants few are in memory at a time.
-        same_rows: what is fitted on as it is, where recordings are left out of both.
-    """
+    """One thing changed."""
 
     part: str
     name: str
-    data: Sequence[Callable[[], SpeechDataModule]]
-    same_rows: SpeechDataModule | None = None
+    data: Sequence[Callable[[], SpeechDataModule]]  # for a fit each, made when needed
+    same_rows: SpeechDataModule | None = None  # for a baseline, if the variant lacks recordings
 
 
 def asked_models(config: ExperimentConfig) -> list[str]:
-    """The models that ablation and importance are about."""
+    """The models of ablation and importance."""
     if config.evaluation.ablate.models is not None:
         return config.evaluation.ablate.models
     one = reference_model()
@@ -70,16 +53,12 @@ def asked_models(config: ExperimentConfig) -> list[str]:
 
 
 def check_ablation(config: ExperimentConfig, table: pd.DataFrame) -> None:
-    """Refuse an ablation that can't be done, before anything is computed.
-
-    Args:
-        config: the experiment; what is asked for stands in ``config.evaluation.ablate``.
-        table: the corpus table.
+    """Refuse a ``config.evaluation.ablate`` that can't be done, before anything is computed.
 
     Raises:
-        ConfigError: a model that the experiment hasn't got, a part of which nothing can be left
-            out, or a denoising mode that the recipe does not go with.
-        DataError: speakers are unknown that the features would be standardised by.
+        ConfigError: a model isn't in the experiment or takes more than vectors, there are no two
+            targets or groups of columns to compare, or the recipe excludes a denoising mode.
+        DataError: features can't be standardised by unknown speakers.
     """
     asked = config.evaluation.ablate
     if asked.parts or asked.importance:
@@ -93,23 +72,23 @@ def check_ablation(config: ExperimentConfig, table: pd.DataFrame) -> None:
     if "denoise" in asked.parts:
         for other in _other_methods(config.data):
             rehearse(other.recipe)
-    if "speakers" in asked.parts and table["speaker"].isna().any():
+    if "speakers" in asked.parts and (unknown := int(table["speaker"].isna().sum())):
         raise DataError(
-            f"evaluation.ablate.parts: speakers needs to know them, "
-            f"{int(table['speaker'].isna().sum()):,} of {counted(len(table), 'recording')} without"
+            f"evaluation.ablate.parts: speakers needs to know them, {unknown:,} of "
+            f"{counted(len(table), 'recording')} without"
         )
 
 
 def _check_models(config: ExperimentConfig) -> None:
     models = asked_models(config)
-    if absent := [name for name in models if name not in config.models]:
-        raise ConfigError(
-            f"evaluation.ablate.models: {absent[0]} is not a model of this experiment, which has "
-            f"{', '.join(config.models)}"
-        )
     if not models:
         raise ConfigError("evaluation.ablate: no model of this experiment takes vectors alone")
     for name in models:
+        if name not in config.models:
+            raise ConfigError(
+                f"evaluation.ablate.models: {name} is not a model of this experiment, which has "
+                f"{', '.join(config.models)}"
+            )
         if config.models[name].extractor is not None:
             raise ConfigError(
                 f"evaluation.ablate.models: {name} takes more than vectors; name models that take "
@@ -125,19 +104,15 @@ def _check_models(config: ExperimentConfig) -> None:
 def ablate(
     config: ExperimentConfig, data: SpeechDataModule, run: RunFolder, predictions: pd.DataFrame
 ) -> pd.DataFrame:
-    """Score every variant that ``config.evaluation.ablate`` asks for, once that is checked.
+    """Score every variant that a checked ``config.evaluation.ablate`` asks for.
 
-    Where denoising excludes other recordings, both sides are fitted and scored on those that
-    both have. A variant that leaves too few to fit is left out, and said.
+    If another denoising mode excludes other recordings, both sides are fitted and scored on those
+    that both have. A variant with too few recordings to fit is left out, which is said.
 
-    Args:
-        config: the experiment.
-        data: its features, labels and folds.
-        run: its folder, for the hyper-parameters in ``search.csv``.
-        predictions: its predictions, the test parts of which are what variants are held against.
+    The baseline is the run's own predictions of the test parts.
 
     Returns:
-        See ``speechnet.evaluation.ablation.ablation_table``; without rows if nothing is asked for.
+        See ``speechnet.evaluation.ablation.ablation_table``.
 
     Raises:
         DataError: ``search.csv`` is damaged.
@@ -162,17 +137,11 @@ def ablate(
             changed = pd.concat([refit(config, make(), model, chosen) for make in variant.data])
             trials.append(Trial(variant.part, variant.name, model, baseline, changed))
             advance(1)
-    return ablation_table(
-        trials,
-        data.targets,
-        data.table["speaker"],
-        seed=config.seed_everything,
-        resamples=config.evaluation.resamples,
-    )
+    drawn = {"seed": config.seed_everything, "resamples": config.evaluation.resamples}
+    return ablation_table(trials, data.targets, data.table["speaker"], **drawn)
 
 
 def _variants(part: str, config: ExperimentConfig, data: SpeechDataModule) -> Iterator[_Variant]:
-    own = config.data.per_speaker
     match part:
         case "denoise":
             for other in _other_methods(config.data):
@@ -180,19 +149,19 @@ def _variants(part: str, config: ExperimentConfig, data: SpeechDataModule) -> It
         case "features":
             for name, columns in data.groups.items():
                 kept = np.setdiff1d(np.arange(len(data.matrix.names)), columns)
-                left = partial(_derive, data, columns=kept, per_speaker=own)
-                yield _Variant(part, f"without {name}", [left])
+                yield _Variant(part, f"without {name}", [partial(_derive, data, columns=kept)])
         case "speakers":
-            name = "off" if own else "on"
-            yield _Variant(part, name, [partial(_derive, data, per_speaker=not own)])
+            own = config.data.per_speaker
+            changed = partial(_derive, data, per_speaker=not own)
+            yield _Variant(part, "off" if own else "on", [changed])
         case "heads":
             each = [{target: classes} for target, classes in data.targets.items()]
-            apart = [partial(_derive, data, targets=one, per_speaker=own) for one in each]
+            apart = [partial(_derive, data, targets=one) for one in each]
             yield _Variant(part, "apart", apart)
 
 
 def _other_methods(config: DataConfig) -> list[DataConfig]:
-    """The same data under each denoising mode that is not the configuration's own."""
+    """The same data under each other denoising mode."""
     return [
         replace(config, denoise=replace(config.denoise, method=method))
         for method in get_args(get_type_hints(DenoiseConfig)["method"])
@@ -201,16 +170,19 @@ def _other_methods(config: DataConfig) -> list[DataConfig]:
 
 
 def _denoised(config: DataConfig, data: SpeechDataModule) -> Iterator[_Variant]:
-    """The variant of one denoising mode; none where too few recordings are left to fit."""
-    method, own = config.denoise.method, config.per_speaker
+    """The variant of one denoising mode; none if too few recordings are left to fit."""
+    method = config.denoise.method
     other = SpeechDataModule(config, seed=data.seed)
     other.corpus = data.corpus
     other.extract()
     position = {file: row for row, file in enumerate(other.matrix.index)}
     rows = np.flatnonzero([file in position for file in data.matrix.index])
     there = np.array([position[data.matrix.index[row]] for row in rows], dtype=np.int64)
-    folds = [_among(fold, rows) for fold in data.folds]
-    changed = partial(_derive, other, rows=there, folds=folds, per_speaker=own)
+    folds = [
+        Fold(*(np.flatnonzero(np.isin(rows, part)) for part in fold.parts().values()))
+        for fold in data.folds
+    ]
+    changed = partial(_derive, other, rows=there, folds=folds)
     if len(rows) == len(data.table):
         yield _Variant("denoise", method, [changed])
         return
@@ -222,44 +194,30 @@ def _denoised(config: DataConfig, data: SpeechDataModule) -> Iterator[_Variant]:
         say(f"{lost}, which the ablation leaves out: {error}", style="yellow")
         return
     say(f"{lost}: it is held against the experiment without them.", style="yellow")
-    same = _derive(data, rows=rows, folds=folds, per_speaker=own)
+    same = _derive(data, rows=rows, folds=folds)
     yield _Variant("denoise", method, [changed], same_rows=same)
-
-
-def _among(fold: Fold, rows: Int64) -> Fold:
-    """A fold as positions in the sorted ``rows``, without others."""
-    return Fold(*(np.flatnonzero(np.isin(rows, part)) for part in fold.parts().values()))
 
 
 def _derive(
     data: SpeechDataModule,
     *,
-    per_speaker: bool,
+    per_speaker: bool | None = None,
     rows: Int64 | None = None,
     columns: Int64 | None = None,
-    folds: Sequence[Fold] | None = None,
+    folds: list[Fold] | None = None,
     targets: Targets | None = None,
 ) -> SpeechDataModule:
-    """The same data with other features, rows, folds or targets, those not named as they are."""
-    matrix = data.matrix
+    """The same data with other features, rows, folds or targets."""
+    matrix, config = data.matrix, data.config
+    if per_speaker is not None:
+        config = replace(config, per_speaker=per_speaker)
     rows = np.arange(len(matrix.index)) if rows is None else rows
     columns = np.arange(len(matrix.names)) if columns is None else columns
     index = tuple(matrix.index[row] for row in rows)
-    # It is done here: the module that comes of it does not do it again.
-    derived = SpeechDataModule(replace(data.config, per_speaker=False), seed=data.seed)
-    derived.corpus = replace(data.corpus, targets=targets or data.targets)
     names = tuple(matrix.names[column] for column in columns)
-    kept: dict[str, Features] = {
-        "vectors": FeatureMatrix(matrix.X[np.ix_(rows, columns)], index, names)
-    }
-    kept |= {
-        name: one if len(rows) == len(data.table) else one.take(rows)
-        for name, one in data.extraction.features.by_extractor.items()
-        if isinstance(one, Sequences)
-    }
-    features = FeatureSet(kept)
-    if per_speaker:
-        features = by_speaker(features, data.corpus.table.loc[list(index), "speaker"].tolist())
-    derived.extraction = replace(data.extraction, features=features)
-    derived.folds = data.folds if folds is None else [*folds]
+    vectors = FeatureMatrix(matrix.X[np.ix_(rows, columns)], index, names)
+    derived = SpeechDataModule(config, seed=data.seed)
+    derived.corpus = replace(data.corpus, targets=targets or data.targets)
+    derived.extraction = replace(data.extraction, features=FeatureSet({"vectors": vectors}))
+    derived.folds = folds or data.folds
     return derived

@@ -1,15 +1,14 @@
-"""Trained on each corpus, tested on every corpus: how far what is learnt on one carries.
+"""Train on each corpus and test on every corpus.
 
 Conventions:
-    All cells of a target are of the same classes, those that every corpus has (a corpus without any
-    label of the target takes no part), so that they can be compared with each other and with
-    chance. Across corpora a model is trained on all of the one and tested on all of the other. On
-    the diagonal, within a corpus, speakers are kept apart: five folds, fewer where the speakers or
-    a class do not suffice, their rows pooled.
+    All cells of a target have the same classes, those that every corpus has (corpora without any
+    label of the target are left out), so that they can be compared with each other and with
+    chance. Across corpora a model is trained on all of one and tested on all of the other. Within a
+    corpus, speakers are kept apart: five folds, or fewer if there are too few speakers for a class,
+    their rows pooled.
 
-    The models are not tuned: the cells differ in nothing but the recordings. Scaling is fitted on
-    the training rows of each model. A speaker of one corpus is taken for another person than any
-    speaker of another corpus.
+    The models are not tuned, so that cells differ only in their recordings. Scaling is fitted on
+    the training rows of each model. No speaker is assumed to be in two corpora.
 """
 
 from __future__ import annotations
@@ -36,16 +35,8 @@ from speechnet.models.scikit.pipelines import fit_untuned
 from speechnet.splits.inner import inner_folds
 
 COLUMNS: Final = (
-    "model",
-    "target",
-    "train",
-    "test",
-    "uar",
-    "low",
-    "high",
-    "n",
-    "seen",
-    "unit",
+    *("model", "target", "train", "test"),
+    *("uar", "low", "high", "n", "seen", "unit"),
 )
 
 _FOLDS: Final = 5
@@ -56,19 +47,18 @@ def cross_matrix(data: SpeechDataModule, *, resamples: int = 10_000) -> pd.DataF
 
     Args:
         data: features and labels; the table has the column ``corpus``.
-        resamples: how often speakers are drawn for the intervals.
+        resamples: the number of bootstrap samples.
 
     Returns:
         A row for each model, target, training and test corpus: the UAR, its 95 % bootstrap
         interval over the ``unit`` (speaker or recording), the ``n`` recordings tested, and
-        ``seen``, whether both are the same corpus. The UAR is NaN where a corpus can't be tested by
-        speakers it isn't trained on, the interval where there are too few speakers. Without targets
-        that have no two classes in every one of two corpora; all of that is said.
+        ``seen``, whether both are the same corpus. The UAR is NaN within a corpus that can't be
+        divided by speaker, the interval with too few speakers. Targets without two classes in two
+        corpora are left out. Both are said.
     """
     rows: list[dict[str, Any]] = []
     for column, target in enumerate(data.targets):
-        task = _task(data, column)
-        if task is None:
+        if (task := _task(data, column)) is None:
             continue
         with working(f"training across corpora, {target}"):
             for (model, train), predicted in _predictions(task).items():
@@ -81,35 +71,23 @@ def cross_matrix(data: SpeechDataModule, *, resamples: int = 10_000) -> pd.DataF
 
 @dataclass(frozen=True)
 class _Task:
-    """One target, restricted to the classes that every corpus has.
-
-    Attributes:
-        target: its name.
-        corpora: those that take part.
-        X: float32 ``[n, d]``, raw.
-        y: int64 ``[n]`` in ``0..k-1``.
-        table: the ``n`` rows of the corpus table.
-        classes: what ``y`` counts.
-        scaling: of the columns.
-        seed: of folds, models and resampling.
-    """
+    """One target, restricted to the ``k`` classes that every corpus has."""
 
     target: str
     corpora: list[str]
-    X: Float32
-    y: Int64
-    table: pd.DataFrame
+    X: Float32  # [n, d], raw
+    y: Int64  # [n] in 0..k-1
+    table: pd.DataFrame  # n rows
     classes: list[str]
     scaling: str
     seed: int
 
     def rows(self, corpus: str) -> Int64:
-        """The positions of one corpus."""
         return np.flatnonzero(self.table[CORPUS] == corpus)
 
 
 def _task(data: SpeechDataModule, column: int) -> _Task | None:
-    """What is compared for one target; None, and why, if there is nothing."""
+    """The rows and classes of one target; None if nothing can be compared, which is said."""
     target, classes = list(data.targets.items())[column]
     where = corpora_of_classes(data.table, target, classes)
     corpora = [c for c in data.table[CORPUS].unique() if any(c in has for has in where.values())]
@@ -123,22 +101,14 @@ def _task(data: SpeechDataModule, column: int) -> _Task | None:
         )
         return None
     rows = np.flatnonzero(data.table[target].isin(common))
-    y = encode(data.table[target].iloc[rows], common)
-    return _Task(
-        target=target,
-        corpora=corpora,
-        X=data.X[rows],
-        y=y,
-        table=data.table.iloc[rows],
-        classes=common,
-        scaling=data.config.scaling,
-        seed=data.seed,
-    )
+    table = data.table.iloc[rows]
+    y = encode(table[target], common)
+    return _Task(target, corpora, data.X[rows], y, table, common, data.config.scaling, data.seed)
 
 
 def _predictions(task: _Task) -> dict[tuple[str, str], Int64]:
-    """By model and training corpus the predicted class of each row, -1 where there is none."""
-    # Without a search, which would need a dev part in the style of the test corpus.
+    """By model and training corpus the predicted class of each row, -1 if it has none."""
+    # Untuned: a search would need a dev part like the test corpus.
     models = untuned_models()
     jobs = [
         (model, train, fit, held)
@@ -159,7 +129,7 @@ def _predictions(task: _Task) -> dict[tuple[str, str], Int64]:
 
 
 def _divisions(task: _Task, train: str) -> list[tuple[Int64, Int64]]:
-    """Rows to fit on and to predict: within the corpus fold by fold, then all of the others."""
+    """Rows to fit on and to predict: the folds within the corpus, then all other corpora."""
     own = task.rows(train)
     across = (own, np.flatnonzero(task.table[CORPUS] != train))
     speakers = task.table["speaker"].iloc[own]
@@ -191,8 +161,7 @@ def _score(task: _Task, predicted: Int64, test: str, resamples: int) -> dict[str
             unit=units,
             truth=truth,
             predicted=called,
-            # of which the UAR makes no use
-            probability=np.eye(len(task.classes))[called],
+            probability=np.eye(len(task.classes))[called],  # unused by the UAR
         )
         [uar] = sample.scores(METRICS["uar"])
         ends = intervals(sample, [METRICS["uar"]], seed=task.seed, resamples=resamples)

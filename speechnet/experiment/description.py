@@ -1,23 +1,67 @@
-"""What a run folder says of its data: the corpus, the folds, and how it can be repeated."""
+"""What a command says of its data, and what a run folder keeps of it."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
 
-from speechnet.console.messages import say
+from speechnet.config.experiment import ExperimentConfig
+from speechnet.console.messages import console, say
 from speechnet.core.wording import listing, plural
 from speechnet.data.datamodule import SpeechDataModule
+from speechnet.evaluation.bootstrap import unit_codes
 from speechnet.experiment.novelty import bandwidths
 from speechnet.experiment.run_folder import RunFolder
-from speechnet.features.extraction.recipe import Recipe
+from speechnet.experiment.run_info import plugins_of
 from speechnet.features.extraction.store import fingerprint
+from speechnet.report.terminal import counts_table, dropped_table
+from speechnet.splits.config import describe
+from speechnet.splits.folds import shared_speakers
+
+BY_SPEAKER: Final = "features standardised by speaker, from all of a speaker's recordings"
+"""Shown beside every score that depends on it."""
 
 
-def describe_data(data: SpeechDataModule, run: RunFolder) -> None:
-    """Write what ``run.json`` and the corpus tables say of the data."""
+def announce(data: SpeechDataModule) -> None:
+    """Say what a corpus holds, and what is left out of it."""
+    corpus = data.corpus
+    console.print(counts_table(corpus.table, data.targets))
+    for note in corpus.notes:
+        say(note, style="yellow")
+    if len(corpus.dropped):
+        console.print(dropped_table(corpus.dropped))
+
+
+def describe_run(config: ExperimentConfig, data: SpeechDataModule, run: RunFolder) -> None:
+    """Add to ``run.json`` what was fitted on what, and write ``corpus.csv`` and ``dropped.csv``."""
+    recipe, named = config.data.recipe, config.data.split.named
+    run.info |= {
+        "models": list(config.models),
+        "labels": {name: model.label for name, model in config.models.items()},
+        "plugins": plugins_of(config),
+        "protocol": protocol_in_words(data),
+        "unit": unit_codes(list(data.table.index), data.table["speaker"])[1],
+        "targets": data.targets,
+        "folds": len(data.folds),
+        "features": {
+            name: {
+                "kind": extractor.kind,
+                "columns": list(extractor.columns),
+                "fingerprint": fingerprint(described := recipe.describe(name)),
+                "recipe": {key: value for key, value in described.items() if key != "columns"},
+            }
+            for name, extractor in recipe.extractors.items()
+        },
+        "corpus": _describe_corpus(data, run),
+    }
+    if named is not None:
+        run.info["references"] = [asdict(reference) for reference in named.references]
+        run.info["departures"] = named.departures(len(data.table), data.targets)
+
+
+def _describe_corpus(data: SpeechDataModule, run: RunFolder) -> dict[str, Any]:
     statistics = data.extraction.statistics
     if replaced := data.table.columns.intersection(statistics.columns).tolist():
         say(
@@ -28,48 +72,34 @@ def describe_data(data: SpeechDataModule, run: RunFolder) -> None:
     table = data.table.drop(columns=["path", *replaced]).join(statistics)
     run.write_table("corpus.csv", table.reset_index())
     run.write_table("dropped.csv", data.corpus.dropped)
-    run.info |= {
-        "targets": data.targets,
-        "folds": len(data.folds),
-        "features": _features(data.config.recipe),
-        "corpus": {
-            "name": data.corpus.name,
-            "recordings": len(table),
-            "speakers": int(table["speaker"].nunique()),
-            "bandwidth": bandwidths(table),
-            "hours": round(float(table["duration"].sum()) / 3600, 4),
-            "classes": {
-                target: {label: int((table[target] == label).sum()) for label in classes}
-                for target, classes in data.targets.items()
-            },
-            "excluded": len(data.excluded),
-            "computed": data.extraction.computed,
-            "fingerprint": data.fingerprint(),
+    return {
+        "name": data.corpus.name,
+        "recordings": len(table),
+        "speakers": int(table["speaker"].nunique()),
+        "bandwidth": bandwidths(table),
+        "hours": round(float(table["duration"].sum()) / 3600, 4),
+        "classes": {
+            target: {label: int((table[target] == label).sum()) for label in classes}
+            for target, classes in data.targets.items()
         },
+        "excluded": len(data.excluded),
+        "computed": data.extraction.computed,
+        "fingerprint": data.fingerprint(),
     }
 
 
-def _features(recipe: Recipe) -> dict[str, dict[str, Any]]:
-    """Of each extractor its kind, its columns, and its recipe with the hash of it."""
-    found = {}
-    for name, extractor in recipe.extractors.items():
-        described = recipe.describe(name)
-        found[name] = {
-            "kind": extractor.kind,
-            "columns": list(extractor.columns),
-            "fingerprint": fingerprint(described),
-            "recipe": {key: value for key, value in described.items() if key != "columns"},
-        }
-    return found
-
-
-def describe_protocol(data: SpeechDataModule, run: RunFolder) -> None:
-    """Published results of a named protocol, and what keeps the run's own from them."""
-    named = data.config.split.named
-    if named is None:
-        return
-    run.info["references"] = [asdict(reference) for reference in named.references]
-    run.info["departures"] = named.departures(len(data.table), data.targets)
+def protocol_in_words(data: SpeechDataModule) -> str:
+    """What the scores are scores of, for the caption of a table."""
+    split = data.config.split
+    words = describe(split)
+    if split.protocol == "predefined" and not split.speakers:
+        if data.table["speaker"].isna().any():
+            words += ", speakers unknown"
+        else:
+            shared = shared_speakers(data.table, data.folds)
+            words += f", {'seen' if shared else 'unseen'} speakers"
+    words = words[0].upper() + words[1:]
+    return f"{words}; {BY_SPEAKER}" if data.config.per_speaker else words
 
 
 def split_table(data: SpeechDataModule) -> pd.DataFrame:

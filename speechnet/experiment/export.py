@@ -1,4 +1,4 @@
-"""The command ``export``: a run's network as an ONNX file, which says how its input is made."""
+"""The command ``export``: a run's network as an ONNX file that describes how to make its input."""
 
 from __future__ import annotations
 
@@ -27,22 +27,21 @@ from speechnet.models.model import MODELS, Fitted
 from speechnet.models.training.onnx import INPUT, networks, to_onnx
 
 TOLERANCE: Final = 1e-5
-"""How far a probability may lie from torch's."""
+"""The largest allowed difference from a probability of torch."""
 
 _BY_SPEAKER: Final = "Features are standardised by speaker, from several recordings of each"
-_PACKAGES: Final = ("onnx", "onnxruntime")
 _BATCHES: Final = (1, 7, 256)
-"""Rows that the model is tried on at once."""
+"""Batch sizes that the model is tested with."""
 
 
 def export(run_path: Path, *, out: Path | None = None, fold: int | Literal["all"] = "all") -> Path:
     """Write a run's network with its scaler and its calibration as ONNX.
 
-    It is run by onnxruntime and compared with torch before it gets its name.
+    The model is run by onnxruntime and compared with torch before it is written.
 
     Args:
         run_path: the run folder.
-        out: the folder that it goes to; None for ``export`` in the run folder.
+        out: the folder for the file; None for ``export`` in the run folder.
         fold: the networks of one fold, or those of all, averaged as ``predict`` does.
 
     Returns:
@@ -53,12 +52,17 @@ def export(run_path: Path, *, out: Path | None = None, fold: int | Literal["all"
         SpeechnetError: the run or the disk is at fault, or the model gives other probabilities
             than torch.
     """
-    _check_packages()
+    if missing := [name for name in ("onnx", "onnxruntime") if find_spec(name) is None]:
+        raise ConfigError(
+            f"export needs {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not "
+            "installed: pip install 'speechnet[onnx]'"
+        )
     run = SavedRun(run_path)
     name = _exportable(run)
     folds = _folds(run, fold)
-    folder = run.folder.path / "export" if out is None else out
-    check_writable(folder)
+    path = run.folder.path / "export" if out is None else out
+    check_writable(path)
+    path /= "model.onnx" if fold == "all" else f"model_fold_{fold}.onnx"
     with working("translating the network"):
         models = [run.fitted(name, number) for number in folds]
         model = to_onnx(models, len(run.columns))
@@ -66,33 +70,20 @@ def export(run_path: Path, *, out: Path | None = None, fold: int | Literal["all"
             model.metadata_props.add(key=key, value=text)
         content = model.SerializeToString()
         off = _largest_difference(content, models, run.targets)
-    path = folder / ("model.onnx" if fold == "all" else f"model_fold_{fold}.onnx")
     with storage_errors(path):
-        folder.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, content)
     best = run.folder.best()
     if best is not None and best.model != name:
-        say(
-            f"The run's best model isn't {name} but {best.model}, {best.reason}",
-            style="yellow",
-        )
+        say(f"The run's best model isn't {name} but {best.model}, {best.reason}", style="yellow")
     if run.config.data.per_speaker:
-        say(f"{_BY_SPEAKER}: whoever uses the model does so first.", style="yellow")
+        say(f"{_BY_SPEAKER}: do so before you use the model.", style="yellow")
     say(
         f"Model: {path} ({len(content) / 1e6:.1f} MB, {len(folds)} of {run.folder.info['folds']} "
         f"folds; equal to torch within {off:.0e})",
         to=output,
     )
     return path
-
-
-def _check_packages() -> None:
-    missing = [name for name in _PACKAGES if find_spec(name) is None]
-    if missing:
-        raise ConfigError(
-            f"export needs {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not "
-            "installed: pip install 'speechnet[onnx]'"
-        )
 
 
 def _exportable(run: SavedRun) -> str:
@@ -117,7 +108,7 @@ def _folds(run: SavedRun, fold: int | Literal["all"]) -> list[int]:
 
 
 def _about(run: SavedRun, folds: Sequence[int]) -> dict[str, str]:
-    """What the file says of itself; everything but plain words is JSON."""
+    """The file's metadata; lists and mappings are JSON."""
     info, path = run.folder.info, run.folder.path
     corpus = info["corpus"].get("name", "unknown")
     best = run.folder.best()
@@ -136,9 +127,9 @@ def _about(run: SavedRun, folds: Sequence[int]) -> dict[str, str]:
 
 
 def _recipe(run: SavedRun) -> dict[str, Any]:
-    """How a row of the input is made: the arguments of speechnet's own configuration classes.
+    """How a row of the input is made: the arguments of speechnet's configuration classes.
 
-    Scaling is part of the model. The presets are spelt out, for a later version's may differ.
+    Scaling is part of the model. Presets are spelt out, since a later version may change them.
     """
     data, then = run.config.data, run.folder.info["features"]
     recipe = data.recipe
@@ -158,10 +149,10 @@ def _recipe(run: SavedRun) -> dict[str, Any]:
 
 
 def _inputs(models: Sequence[Fitted]) -> Float32:
-    """Random rows, as far apart as those that each network's scaler was fitted on, and twice.
+    """Random rows with each network's training mean and spread, half of them twice as far apart.
 
-    The run folder keeps no features. Rows on another scale would drive the logits to where float32
-    itself is coarser than the tolerance.
+    The run folder has no features to test with. On another scale the logits would be so large that
+    float32 is coarser than the tolerance.
     """
     members = [member for one in models for member in networks(one)]
     size = max(_BATCHES) // len(members) + 1, len(members[0].centre)
@@ -175,10 +166,10 @@ def _inputs(models: Sequence[Fitted]) -> Float32:
 
 
 def _largest_difference(content: bytes, models: Sequence[Fitted], targets: Targets) -> float:
-    """How far onnxruntime's probabilities lie from those of the models, averaged.
+    """The largest difference between onnxruntime's probabilities and the models' mean.
 
     Raises:
-        SpeechnetError: further than ``TOLERANCE``.
+        SpeechnetError: it exceeds ``TOLERANCE``.
     """
     import onnxruntime
 
@@ -191,7 +182,7 @@ def _largest_difference(content: bytes, models: Sequence[Fitted], targets: Targe
         for target, values in zip(targets, found, strict=True):
             expected = np.mean([one[target][:size] for one in every], axis=0)
             off = float(np.abs(values - expected).max())
-            if not off <= TOLERANCE:  # which no NaN is
+            if not off <= TOLERANCE:  # true of NaN
                 raise SpeechnetError(
                     f"the ONNX model's probabilities of {target} are off by {off:.2g} from torch's "
                     f"in a batch of {size}, {TOLERANCE:.0e} is allowed; nothing was written"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from speechnet.console.messages import tell
 from speechnet.console.progress import progress
 from speechnet.core.errors import DataError
 from speechnet.core.files import storage_errors
+from speechnet.core.predictions import predictions_table
 from speechnet.core.types import Fold, Int64, Targets, encode_all
 from speechnet.data.datamodule import SpeechDataModule
 from speechnet.models.calibration import Calibrated, fit_temperatures
@@ -30,16 +32,10 @@ from speechnet.splits.inner import inner_folds
 def check_searches(
     config: ExperimentConfig, table: pd.DataFrame, targets: Targets, folds: Sequence[Fold]
 ) -> None:
-    """Every search of every fold must have its inner folds.
-
-    Args:
-        config: the experiment.
-        table: the corpus table.
-        targets: each target's ordered classes.
-        folds: positions in ``table``.
+    """Check that every search of every fold can have its inner folds.
 
     Raises:
-        DataError: some fold's training rows can't be divided; nothing has been trained yet.
+        DataError: some fold's training rows can't be divided.
     """
     counts = {model.search_folds for model in config.models.values()} - {0}
     labels = encode_all(table, targets)
@@ -55,7 +51,7 @@ def check_searches(
 
 
 def _scarce(rows: pd.DataFrame, targets: Targets) -> str:
-    """The classes that only one speaker is left to train, in words."""
+    """The classes of which a single speaker is left to train on, in words."""
     counts = {
         f"{target} {label!r}": rows.loc[rows[target] == label, "speaker"].nunique()
         for target, classes in targets.items()
@@ -68,27 +64,17 @@ def _scarce(rows: pd.DataFrame, targets: Targets) -> str:
 def _divider(
     config: ExperimentConfig, table: pd.DataFrame, labels: Int64, rows: Int64, seed: int
 ) -> Callable[[int], InnerFolds]:
-    """Gives so many inner folds of some training rows, as positions among these."""
+    """A function from a number of inner folds to these, as positions among some training rows."""
     speakers = table["speaker"].iloc[rows]
     grouped = config.data.split.grouped and speakers.notna().all()
-    return partial(_inner_folds, labels[rows], speakers.to_numpy() if grouped else None, seed=seed)
-
-
-def _inner_folds(labels: Int64, speakers: Any, folds: int, *, seed: int) -> InnerFolds:
-    return list(inner_folds(labels, speakers, folds=folds, seed=seed))
+    who = speakers.to_numpy() if grouped else None
+    return lambda folds: inner_folds(labels[rows], who, folds=folds, seed=seed)
 
 
 def context_of(
     config: ExperimentConfig, data: SpeechDataModule, number: int, **rest: Any
 ) -> Context:
-    """What a model needs to be fitted on a fold; see ``Context`` for what else may be said.
-
-    Args:
-        config: the experiment.
-        data: features, labels and folds.
-        number: which fold.
-        rest: the other fields of ``Context``: its name, its folder and so on.
-    """
+    """What a model needs to be fitted on a fold; ``rest`` are the other fields of ``Context``."""
     seed = config.seed_everything + number
     return Context(
         targets=data.targets,
@@ -98,44 +84,44 @@ def context_of(
         inner_folds=_divider(config, data.table, data.labels, data.folds[number].train, seed),
         make_trainer=TrainerFactory(config.trainer, rest["folder"]),
         models=config.models,
-        # Lightning works in the main thread of a process, or in none.
+        # Lightning works in the main thread of a process only.
         processes=config.parallel.backend != "threading",
         **rest,
     )
 
 
+def predict_rows(
+    data: SpeechDataModule, fitted: Fitted, rows: Rows, *, part: str, fold: int, model: str
+) -> pd.DataFrame:
+    """A fitted model's predictions for some rows of the corpus, beside the truth."""
+    return predictions_table(
+        fitted.predict_proba(rows.features),
+        rows.labels,
+        [data.matrix.index[row] for row in rows.positions],
+        data.targets,
+        part=part,
+        fold=fold,
+        model=model,
+    )
+
+
+@dataclass
 class FoldTraining:
-    """Trains the models of one fold.
+    """Trains the models of one fold into its folder, and collects rows of the run's tables."""
 
-    Args:
-        config: the experiment.
-        data: features, labels and folds.
-        number: which fold.
-        folder: where the fold's models and logs go.
-
-    Attributes:
-        searched: records of all candidates tried so far, as ``search.csv`` has them.
-        history: the networks' learning curves so far.
-        temperatures: of the models so far, records of ``calibration.csv``.
-    """
-
-    def __init__(
-        self, config: ExperimentConfig, data: SpeechDataModule, *, number: int, folder: Path
-    ) -> None:
-        self.config = config
-        self.data = data
-        self.number = number
-        self.folder = folder
-        self.fold: Fold = data.folds[number]
-        self.searched: list[pd.DataFrame] = []
-        self.history: list[pd.DataFrame] = []
-        self.temperatures: list[dict[str, Any]] = []
+    config: ExperimentConfig
+    data: SpeechDataModule
+    number: int
+    folder: Path
+    searched: list[pd.DataFrame] = field(default_factory=list)  # of search.csv
+    history: list[pd.DataFrame] = field(default_factory=list)  # of history.csv
+    temperatures: list[dict[str, Any]] = field(default_factory=list)  # of each calibration
 
     def models(self) -> Iterator[tuple[str, Fitted]]:
-        """Fit one model after the other; each is saved once it is fitted.
+        """Fit and save one model after the other.
 
         Raises:
-            StorageError: no space or no permission to save it.
+            StorageError: no space or no permission.
         """
         fitted: dict[str, Fitted] = {}
         with storage_errors(self.folder):
@@ -150,7 +136,7 @@ class FoldTraining:
         return ", ".join(word for word in (where, model_name(model), target) if word)
 
     def _fit(self, name: str, before: Mapping[str, Fitted]) -> Fitted:
-        """The model, calibrated on the dev part where there is one, and saved."""
+        """The model, calibrated on the dev part if there is one, and saved."""
         context = context_of(
             self.config,
             self.data,
@@ -163,14 +149,12 @@ class FoldTraining:
             searched=partial(self._keep, name),
             trained=partial(self._keep_epochs, name),
         )
-        asked = self.config.models[name]
-        train = Rows(self.data, self.fold.train, asked.extractor)
-        dev = Rows(self.data, self.fold.dev, asked.extractor)
+        asked, fold = self.config.models[name], self.data.folds[self.number]
+        train, dev = (Rows(self.data, rows, asked.extractor) for rows in (fold.train, fold.dev))
         model = asked.fit(train, dev, context)
         if self.config.evaluation.calibrate and len(dev):
-            temperatures = fit_temperatures(
-                model.predict_proba(dev.features), dev.labels, self.data.targets
-            )
+            probabilities = model.predict_proba(dev.features)
+            temperatures = fit_temperatures(probabilities, dev.labels, self.data.targets)
             model = Calibrated(model, temperatures)
             self.temperatures += [
                 {"model": name, "target": target, "fold": self.number, "temperature": value}
@@ -210,7 +194,7 @@ class FoldTraining:
 
 
 def _loggers(folder: Path, name: str, member: int) -> list[Any]:
-    """What writes a network's curves."""
+    """The loggers of a network's curves."""
     from lightning.pytorch.loggers import CSVLogger
 
     from speechnet.experiment.tensorboard import EpochCurves

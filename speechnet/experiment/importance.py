@@ -1,4 +1,4 @@
-"""Shuffle features in the test parts of a run, and see what its models lose."""
+"""Permutation importance: the UAR that a run's models lose when features are shuffled."""
 
 from __future__ import annotations
 
@@ -28,25 +28,23 @@ from speechnet.experiment.run_folder import RunFolder
 from speechnet.models.calibration import load_fitted
 
 _AT_ONCE: Final = 8
-"""Features a task: the model is sent to another process once for all of them."""
+"""Features of one task, for which the model is sent to another process once."""
 
 _Shuffled = tuple[str, str, Int64]
-"""Level, name and columns of what is shuffled together."""
+"""Level, name and columns of features that are shuffled together."""
 
 
 def importance(config: ExperimentConfig, data: SpeechDataModule, run: RunFolder) -> pd.DataFrame:
-    """Permutation importance of every group of features and of every single one.
+    """Permutation importance of every group of features and of every single feature.
 
-    Args:
-        config: the experiment; ``config.evaluation.ablate`` says which models and how often.
-        data: its features, labels and folds.
-        run: its folder, which holds the fitted models.
+    Models and repeats are set by ``config.evaluation.ablate``; the fitted models are read from
+    the run folder.
 
     Returns:
         A row for each model, target and group or feature: model, target, level (``group`` or
-        ``feature``), name, the ``drop`` in pooled test UAR, mean over the repeats, -1 to 1, and
-        its 95 % interval over speakers (``low``, ``high``); over recordings where one has no
-        speaker. See ``speechnet.evaluation.importance``.
+        ``feature``), name, the ``drop`` in pooled test UAR, -1 to 1, mean over the repeats, and
+        its 95 % interval (``low``, ``high``) over speakers, or over recordings if a speaker is
+        unknown. See ``speechnet.evaluation.importance``.
 
     Raises:
         DataError: a model is missing from the run folder, or damaged.
@@ -55,23 +53,21 @@ def importance(config: ExperimentConfig, data: SpeechDataModule, run: RunFolder)
     shuffled: list[_Shuffled] = [("group", name, columns) for name, columns in groups.items()]
     shuffled += [("feature", n, np.array([c])) for c, n in enumerate(data.matrix.names)]
     parts = list(_held_rows(data))
-    rows = [sum(counts) for counts in zip(*(_all_rows(part) for part in parts), strict=True)]
+    counted = (part.count(np.ones(part.labels.shape)) for part in parts)
+    rows: list[Float64] = [sum(counts) for counts in zip(*counted, strict=True)]
     asked, tables = asked_models(config), []
     with progress("importance", len(asked) * len(parts) * (len(shuffled) + 1)) as advance:
         for model in asked:
-            # The first is not shuffled.
+            # At 0 nothing is shuffled.
             hits = [np.zeros((len(shuffled) + 1, *count.shape)) for count in rows]
             for at, counts in _counts(config, data, run, model, parts, shuffled):
                 for sums, count in zip(hits, counts, strict=True):
                     sums[at] += count
                 advance(len(at))
             for target, sums, count in zip(data.targets, hits, rows, strict=True):
+                resamples = config.evaluation.resamples
                 found = drops(
-                    sums[0],
-                    sums[1:],
-                    count,
-                    seed=config.seed_everything,
-                    resamples=config.evaluation.resamples,
+                    sums[0], sums[1:], count, seed=config.seed_everything, resamples=resamples
                 )
                 tables += [
                     (model, target, level, name, *drop)
@@ -81,7 +77,7 @@ def importance(config: ExperimentConfig, data: SpeechDataModule, run: RunFolder)
 
 
 def _held_rows(data: SpeechDataModule) -> Iterator[HeldRows]:
-    """The folds' test parts; units are counted over all of them."""
+    """The folds' test parts; units are numbered across folds."""
     tested = np.concatenate([fold.test for fold in data.folds])
     fold = np.repeat(np.arange(len(data.folds)), [len(fold.test) for fold in data.folds])
     units, _ = unit_codes([data.matrix.index[row] for row in tested], data.table["speaker"])
@@ -97,10 +93,6 @@ def _held_rows(data: SpeechDataModule) -> Iterator[HeldRows]:
         yield HeldRows(data.X[rows], data.labels[rows], units[fold == number], shapes)
 
 
-def _all_rows(part: HeldRows) -> list[Float64]:
-    return part.count(np.ones(part.labels.shape))
-
-
 def _counts(
     config: ExperimentConfig,
     data: SpeechDataModule,
@@ -109,7 +101,7 @@ def _counts(
     parts: Sequence[HeldRows],
     shuffled: Sequence[_Shuffled],
 ) -> Iterator[tuple[Int64, list[Float64]]]:
-    """Which of the shuffled, and what was recognised of each, by fold; 0 is not shuffled."""
+    """Positions in ``shuffled`` plus 1, 0 for none, and the rows recognised with it shuffled."""
     columns = [np.empty(0, np.int64), *(columns for _, _, columns in shuffled)]
     tasks = np.split(np.arange(len(columns)), np.arange(_AT_ONCE, len(columns), _AT_ONCE))
     for number, part in enumerate(parts):
@@ -128,7 +120,7 @@ def _count(
     predict: Predict, part: HeldRows, columns: Sequence[Int64], orders: Int64
 ) -> list[Float64]:
     """Rows recognised by unit and class, ``[columns, U, k]`` for each target."""
-    # Each product is small: threads would wait for each other longer than they work.
+    # Matrices this small are slower on several threads.
     with threadpool_limits(limits=1):
         counts = [part.count(recognised(predict, part, some, orders)) for some in columns]
     return [np.stack(of_target) for of_target in zip(*counts, strict=True)]

@@ -1,4 +1,4 @@
-"""What a split without regard to speakers would have reported, beside what unseen speakers get."""
+"""How much higher a score a split that ignores speakers would have reported."""
 
 from __future__ import annotations
 
@@ -17,39 +17,28 @@ from speechnet.models.scikit.model import reference_model, untuned_models
 from speechnet.models.scikit.pipelines import fit_untuned
 
 COLUMNS: Final = (
-    "model",
-    "target",
-    "random",
-    "disjoint",
-    "difference",
-    "low",
-    "high",
-    "recordings",
-    "speakers",
+    *("model", "target", "random", "disjoint", "difference"),
+    *("low", "high", "recordings", "speakers"),
 )
 
 MOST: Final = 4_000
-"""Recordings that are looked at. Of more, whole speakers are drawn at random."""
+"""Recordings used; of more, whole speakers are drawn at random."""
 
 _FOLDS: Final = 5
 
 
 def measure_inflation(data: SpeechDataModule) -> pd.DataFrame:
-    """Score one SVM under two protocols that differ in nothing but their regard for speakers.
+    """Score one SVM under two protocols, of which one keeps speakers apart and the other doesn't.
 
-    Both divide the same rows into five parts (fewer where there are fewer speakers), stratified by
-    the target; the one keeps speakers together, the other does not. Features and scaling are those
-    of the experiment.
-
-    Args:
-        data: features and labels.
+    Both divide the same rows into five parts (fewer with fewer speakers), stratified by the target.
+    Features and scaling are those of the experiment.
 
     Returns:
         A row for each target: model, target, the pooled UAR under the random and the
-        speaker-disjoint protocol, their difference with the 95 % bootstrap interval over speakers,
-        and of how much that is. Recordings without a speaker take no part. Empty where there are
-        fewer than two speakers or no vectors, and without targets that have two classes of two
-        speakers each.
+        speaker-disjoint protocol, their difference with its 95 % bootstrap interval over speakers,
+        and the numbers of recordings and speakers. Recordings without a speaker are left out.
+        Empty with fewer than two speakers or no vectors; without targets that don't have two
+        classes of two speakers each.
     """
     named = np.flatnonzero(data.table["speaker"].notna())
     speakers = data.table["speaker"].iloc[named]
@@ -64,7 +53,7 @@ def measure_inflation(data: SpeechDataModule) -> pd.DataFrame:
 
 
 def _sample(speakers: np.ndarray, *, seed: int) -> Int64:
-    """Rows of as many whole speakers, in random order, as stay within ``MOST``; at least two."""
+    """Rows of as many randomly drawn speakers as fit into ``MOST``, and of at least two."""
     codes, names = pd.factorize(speakers)
     if len(codes) <= MOST:
         return np.arange(len(codes))
@@ -75,10 +64,10 @@ def _sample(speakers: np.ndarray, *, seed: int) -> Int64:
 
 
 def _compare(data: SpeechDataModule, rows: Int64, column: int) -> dict[str, float] | None:
-    """The numbers of one target, None where it can't be divided by speaker."""
+    """The numbers of one target; None if it can't be divided by speaker."""
     y = data.labels[rows, column]
     table = data.table.iloc[rows]
-    # Of a class with a single speaker nothing is left to train on where it is tested.
+    # A class with a single speaker can't be trained on when that speaker is tested.
     by_class = table.groupby(y)["speaker"].nunique()
     kept = np.isin(y, by_class.index[by_class >= 2])
     rows, y, table = rows[kept], y[kept], table[kept]
@@ -94,7 +83,7 @@ def _compare(data: SpeechDataModule, rows: Int64, column: int) -> dict[str, floa
     if any(len(np.unique(labels[fit])) < 2 for fit, _ in divisions):
         return None
     model = untuned_models()[reference_model()]
-    # Threads: libsvm lets others compute meanwhile, and processes would first have to start.
+    # Threads: libsvm releases the GIL, and processes would have to start first.
     predicted = joblib.Parallel(backend="threading")(
         joblib.delayed(fit_untuned)(model, X, labels, fit, held, scaling=scaling, seed=data.seed)
         for fit, held in divisions

@@ -1,8 +1,8 @@
-"""``SHA256SUMS``: what a run folder held when its run finished; ``sha256sum -c`` reads it too.
+"""``SHA256SUMS``: the files of a finished run with their checksums; ``sha256sum -c`` reads it too.
 
-What is made of the run later on is left out: figures, the report, an exported network, the tables
-of ``test``; so are the logs, which no command reads. The sums find damage and changes, accidental
-or not. They are no signature: whoever changes a file can change its sum.
+It leaves out what later commands write (figures, the report, an exported network, the tables of
+``test``) and the logs, which no command reads. The sums detect damage and changes. They are no
+signature: whoever changes a file can change its sum.
 """
 
 from __future__ import annotations
@@ -28,13 +28,11 @@ _LEFT_OUT: Final = frozenset(
 _LINE: Final = re.compile(r"([0-9a-f]{64}) [ *]([^\0]+)")
 _LARGEST_SUMS: Final = 2**26
 _LARGEST_FILE: Final = 2**34
-"""Bytes; a sparse file of terabytes takes no room and would be read for hours."""
-_NAMED: Final = 5
-"""Faults that are told one by one."""
+"""Bytes; a sparse file of terabytes takes no disk space and hours to read."""
 
 
 def write_sums(folder: Path) -> None:
-    """Write ``SHA256SUMS`` for all that a run has made, whole or not at all.
+    """Write ``SHA256SUMS`` for all files of a run, whole or not at all.
 
     Raises:
         OSError: there is no space or no permission.
@@ -44,7 +42,7 @@ def write_sums(folder: Path) -> None:
 
 
 def read_sums(folder: Path) -> dict[str, str]:
-    """Every file's sum by its name, as ``SHA256SUMS`` has them; nothing is compared yet.
+    """Read ``SHA256SUMS``: each file's sum by its name. Nothing is compared yet.
 
     Raises:
         DataError: it is missing or damaged.
@@ -72,14 +70,10 @@ def read_sums(folder: Path) -> dict[str, str]:
 
 
 def check_sums(folder: Path, sums: Mapping[str, str]) -> None:
-    """Compare the folder with what its run left.
+    """Compare a run folder with its sums.
 
-    Files that somebody put beside the run's tables are let be; among its models, where they would
-    be read, they are refused.
-
-    Args:
-        folder: the run folder.
-        sums: as ``read_sums`` gives them.
+    Files added beside the run's tables are ignored; those added beside its models are refused,
+    since they would be read.
 
     Raises:
         DataError: a file has changed, is gone, lies elsewhere, or was added; each is named.
@@ -99,13 +93,13 @@ def check_sums(folder: Path, sums: Mapping[str, str]) -> None:
     faults += [f"{printable(name)} was added" for name in added]
     if faults:
         raise DataError(
-            f"{folder} isn't as its run left it: {listing(faults, _NAMED)}; copy the "
+            f"{folder} isn't as its run left it: {listing(faults, 5)}; copy the "
             "folder anew from where it was made, or run fit again"
         )
 
 
 def _own(folder: Path) -> Iterator[str]:
-    """The names of all files that count; hidden ones are the system's or unfinished."""
+    """The files that get a sum; hidden ones are the system's, or unfinished."""
     for inner in folder.iterdir():
         if inner.name in _LEFT_OUT or inner.name.startswith("."):
             continue
@@ -118,7 +112,7 @@ def _own(folder: Path) -> Iterator[str]:
 def _fault(root: Path, name: str, digest: str) -> str | None:
     path = root / name
     try:
-        # Whatever leads elsewhere, "..", an absolute path or a link, isn't where it says it is.
+        # "..", an absolute path or a link leads elsewhere.
         if not path.is_relative_to(root) or path.resolve() != path:
             return "is a link or lies outside the folder"
         if not path.is_file():
@@ -126,7 +120,7 @@ def _fault(root: Path, name: str, digest: str) -> str | None:
         if path.stat().st_size > _LARGEST_FILE:
             return f"is larger than {_LARGEST_FILE:,} bytes, as no file of a run is"
         return None if _sum(path) == digest else "has changed"
-    except (OSError, RuntimeError) as error:  # the latter is what a circle of links gives
+    except (OSError, RuntimeError) as error:  # a circle of links raises RuntimeError
         return f"can't be read ({error})"
 
 

@@ -1,12 +1,10 @@
-"""The most confident mistakes of a run: a table, and what each sounds and looks like.
+"""The most confident mistakes of a run: a table, and a clip and a picture of each recording.
 
 Conventions:
-    What is heard and drawn is what the features began with: mixed, freed of its offset, resampled
-    and trimmed as ``data.audio`` says, but not yet denoised. It is no louder and no softer than in
-    the file, for the loudness is part of the evidence; only what exceeds full scale, as a file of
-    floats can, is brought down to it. Of a long recording it is the beginning.
-
-    Files are numbered, never named after anything in the data.
+    Clip and picture show the input of the features: mixed, without offset, resampled and trimmed by
+    ``data.audio``, but not yet denoised. The level is that of the file, since loudness is part of
+    the evidence; only floats beyond full scale are reduced to it. Of a long recording the beginning
+    is kept. Files are numbered, never named after the data.
 """
 
 from __future__ import annotations
@@ -23,7 +21,7 @@ import pandas as pd
 import soundfile
 import soxr
 
-from speechnet.audio.decode import Clip, load
+from speechnet.audio.decode import load
 from speechnet.audio.spectrogram import mel_spectrogram
 from speechnet.audio.trim import sounding
 from speechnet.console.progress import progress
@@ -42,20 +40,19 @@ _COLUMNS: Final = (
     *("truth", "predicted", "confidence"),
 )
 _LONGEST_S: Final = 6.0
-_SWITCHED_OFF: Final = "switched off by report.audio"
 
 _MP3_RATES: Final = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
-"""Hz; an MP3 can have no other (ISO/IEC 11172-3 and 13818-3, and their extension MPEG 2.5)."""
+"""Hz; the only rates of an MP3 (ISO/IEC 11172-3 and 13818-3, and their extension MPEG 2.5)."""
 
 
 @dataclass(frozen=True)
 class Excerpt:
-    """What can be heard and seen of one recording.
+    """The clip and the picture of a recording.
 
     Attributes:
-        start: where it begins in the file, in seconds; NaN where there is none.
+        start: where it begins in the file, in seconds; NaN without a clip.
         end: where it ends.
-        clip: the MP3, relative to the run folder; empty where there is none.
+        clip: the MP3, relative to the run folder; empty if there is none.
         picture: the SVG, likewise.
         unavailable: why there is none.
     """
@@ -78,22 +75,17 @@ def write_mistakes(
     """Write ``mistakes.csv``, and where audio is allowed a clip and a picture of each recording.
 
     Columns: target, model, fold, file, speaker, gender, truth, predicted, confidence, those of
-    ``Excerpt``, and the ``p_<class>`` of the predictions. A recording that can't be read any more
+    ``Excerpt``, and the ``p_<class>`` of the predictions. A recording that can no longer be read
     has the reason instead of a clip.
 
-    Args:
-        config: how many, and whether they can be heard.
-        data: the corpus, at hand.
-        run: where to.
-        predictions: the table of predictions.
-        model: whose they are; None chooses none.
+    The mistakes are those of ``model``; without one the table is empty.
 
     Raises:
         StorageError: no space or no permission.
     """
-    told = {} if model is None else dict.fromkeys(data.targets, model)
+    models = {} if model is None else dict.fromkeys(data.targets, model)
     speakers = dict(data.table["speaker"])
-    found = confident_mistakes(predictions, told, count=config.mistakes, speakers=speakers)
+    found = confident_mistakes(predictions, models, count=config.mistakes, speakers=speakers)
     excerpts = _excerpts(data, list(found["file"].unique()), run.path, audio=config.audio)
     shown = {
         column.name: [getattr(excerpts[file], column.name) for file in found["file"]]
@@ -108,15 +100,14 @@ def write_mistakes(
 def _excerpts(
     data: SpeechDataModule, files: list[str], folder: Path, *, audio: bool
 ) -> dict[str, Excerpt]:
-    """Write what there is of each recording, once even if it is mistaken for several targets."""
+    """Write the clip and the picture of each recording, once for all targets."""
     if not audio:
-        return dict.fromkeys(files, Excerpt(unavailable=_SWITCHED_OFF))
+        return dict.fromkeys(files, Excerpt(unavailable="switched off by report.audio"))
     excerpts = {}
     with storage_errors(folder / _FOLDER), progress("recordings", len(files)) as advance:
         (folder / _FOLDER).mkdir()
         for number, file in enumerate(files, start=1):
-            stem = f"{_FOLDER}/{number:03d}"
-            excerpts[file], contents = _excerpt(data, file, stem)
+            excerpts[file], contents = _excerpt(data, file, f"{_FOLDER}/{number:03d}")
             for name, content in contents.items():
                 write_whole(folder / name, content)
             advance(1)
@@ -124,49 +115,41 @@ def _excerpts(
 
 
 def _excerpt(data: SpeechDataModule, file: str, stem: str) -> tuple[Excerpt, dict[str, bytes]]:
-    """What is told of a recording, and the files that are written of it."""
+    """The excerpt of a recording, and the contents of its files by their names."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a short recording is drawn as well as it can be
-            y, sr, start = _heard(data, file)
+            warnings.simplefilter("ignore")  # such as of a recording shorter than a window
+            y, sr, start = _beginning(data, file)
             contents = {f"{stem}.mp3": mp3_bytes(y, sr), f"{stem}.svg": picture_bytes(y, sr)}
     except Excluded as why:
         return Excerpt(unavailable=why.detail), {}
-    except Exception as error:  # one recording never costs a run
+    except Exception as error:  # no single recording may fail a run
         return Excerpt(unavailable=f"{type(error).__name__}: {error}"), {}
-    clip, picture = contents
-    return Excerpt(start, start + len(y) / sr, clip, picture), contents
+    return Excerpt(start, start + len(y) / sr, *contents), contents
 
 
-def _heard(data: SpeechDataModule, file: str) -> tuple[Float32, int, float]:
-    """The samples of the excerpt, their rate in Hz, and where it begins in seconds."""
+def _beginning(data: SpeechDataModule, file: str) -> tuple[Float32, int, float]:
+    """The samples of the excerpt, their rate in Hz, and its start in the file in seconds."""
     audio = data.config.audio
     path, begin, end = data.table.loc[[file], ["path", "start", "end"]].to_numpy()[0]
-    # Trimmed here: only so is it known where the rest begins.
-    untrimmed = replace(audio, trim_db=None)
+    untrimmed = replace(audio, trim_db=None)  # to know where the trimmed part begins
     clip = load(data.corpus.root / path, untrimmed, start=float(begin), end=float(end))
     if clip.statistics.digest != data.extraction.statistics.loc[file, "digest"]:
         raise Excluded(
             "failed", "it no longer holds the samples that its features were computed from"
         )
-    first, last = _kept(clip, audio.trim_db)
+    trim_db = audio.trim_db
+    first, last = (0, len(clip.y)) if trim_db is None else sounding(clip.y, trim_db)
     y = clip.y[first : min(last, first + round(_LONGEST_S * clip.sr))]
     return y, clip.sr, (0.0 if math.isnan(begin) else float(begin)) + first / clip.sr
-
-
-def _kept(clip: Clip, trim_db: float | None) -> tuple[int, int]:
-    """What trimming leaves: the first sample, and the one after the last."""
-    if trim_db is None:
-        return 0, len(clip.y)
-    return sounding(clip.y, trim_db)
 
 
 def mp3_bytes(y: Float32, sr: int) -> bytes:
     """Samples as an MP3, which every browser plays.
 
     Args:
-        y: float32 mono ``[n_samples]``; what exceeds full scale is brought down to it.
-        sr: Hz; resampled to the next higher rate that an MP3 can have, at most 48 kHz.
+        y: float32 mono ``[n_samples]``, reduced to full scale if it exceeds it.
+        sr: Hz; resampled to the next higher rate of an MP3, at most 48 kHz.
     """
     rate = next((rate for rate in _MP3_RATES if rate >= sr), _MP3_RATES[-1])
     if rate != sr:
@@ -177,11 +160,6 @@ def mp3_bytes(y: Float32, sr: int) -> bytes:
 
 
 def picture_bytes(y: Float32, sr: int) -> bytes:
-    """The waveform and the mel spectrogram of samples as an SVG.
-
-    Args:
-        y: float32 mono ``[n_samples]``.
-        sr: Hz.
-    """
+    """Waveform and mel spectrogram of float32 mono samples ``[n_samples]`` at ``sr`` Hz, as SVG."""
     mel_db, frequencies, hop_length = mel_spectrogram(y, sr)
     return svg_bytes(draw_sound(y, sr, mel_db, frequencies=frequencies, hop_length=hop_length))

@@ -1,4 +1,4 @@
-"""What a run keeps of its training data, and what it says of recordings that are unlike it."""
+"""How unlike a run's training data recordings are: measured in ``fit``, and said in words."""
 
 from __future__ import annotations
 
@@ -22,24 +22,19 @@ if TYPE_CHECKING:
 TABLE: Final = "novelty.csv"
 
 MEASURED: Final = tuple(name for name in NEWS if name != "unlike")
-"""The columns of ``NEWS`` that are measured; ``unlike`` follows from the novelty."""
+"""The columns of ``NEWS`` but ``unlike``, which follows from the novelty."""
 
 _NARROWER: Final = 0.8
-"""A band that ends below this share of the training data's is another one."""
+"""A band counts as narrower if it ends below this share of the training data's."""
 _MOST: Final = 0.8
-"""Another sample rate is advised where it explains this share of the unlike recordings."""
+"""Share of the unlike recordings that the band must explain for a sample rate to be advised."""
 
 
 def fit_novelty(data: SpeechDataModule, fold: int, folder: Path) -> pd.DataFrame:
-    """Keep what a fold's training rows are like, and measure its test rows by it.
-
-    Args:
-        data: features and folds.
-        fold: which one.
-        folder: where its models lie.
+    """Save the distribution of a fold's training rows in its folder, and measure its test rows.
 
     Returns:
-        Of the test rows ``file, fold, novelty, far``; none where there are no vectors.
+        Columns ``file, fold, novelty, far``; no rows without vectors.
 
     Raises:
         OSError: there is no space or no permission.
@@ -55,7 +50,7 @@ def fit_novelty(data: SpeechDataModule, fold: int, folder: Path) -> pd.DataFrame
 
 
 def bandwidths(statistics: pd.DataFrame) -> dict[str, float]:
-    """Where recordings end in Hz, for ``run.json``: 5 %, half and 95 % of them lie below."""
+    """The percentiles p5, p50 and p95 of the recordings' bandwidths in Hz; empty if unknown."""
     found = statistics["bandwidth"].dropna()
     return {f"p{p}": float(np.percentile(found, p)) for p in (5, 50, 95)} if len(found) else {}
 
@@ -63,26 +58,23 @@ def bandwidths(statistics: pd.DataFrame) -> dict[str, float]:
 def unlike_in_words(
     new: pd.DataFrame, config: DataConfig, trained: Mapping[str, Any], *, labelled: bool = True
 ) -> str | None:
-    """Some sentences about recordings that are unlike a run's training data.
+    """Say how many recordings are unlike a run's training data, and in what; None if none is.
 
     Args:
         new: columns ``MEASURED``, bandwidths in Hz, a row for each recording.
         config: the run's ``data``.
-        trained: as ``bandwidths`` gives it; empty where it isn't known.
-        labelled: whether such recordings have labels all the same.
-
-    Returns:
-        None where there is none.
+        trained: the result of ``bandwidths`` for the training data.
+        labelled: whether such recordings get labels.
     """
     unlike = new[new["novelty"] > 1]
     if unlike.empty:
         return None
-    alone, one = len(new) == 1, len(unlike) == 1
-    many = "This recording" if alone else f"{len(unlike):,} of {counted(len(new), 'recording')}"
+    one = len(unlike) == 1
+    many = f"{len(unlike):,} of {counted(len(new), 'recording')}"
     worth = "mean little, however sure" if labelled else "are left out"
     said = [
-        f"{many} {'is' if one else 'are'} unlike the training data: "
-        f"{'its' if one else 'their'} labels {worth}"
+        f"{'This recording' if len(new) == 1 else many} {'is' if one else 'are'} unlike the "
+        f"training data: {'its' if one else 'their'} labels {worth}"
     ]
     apart = _of_another_band(unlike["bandwidth"], config, trained)
     rest = unlike.loc[~apart, "far"]
@@ -102,7 +94,7 @@ def unlike_in_words(
 
 
 def _of_another_band(heard: pd.Series, config: DataConfig, trained: Mapping[str, Any]) -> pd.Series:
-    """Which recordings have a narrower band than the training data, or else a wider one."""
+    """Which recordings have a narrower band than the training data, or a wider one if more do."""
     if not trained:
         return pd.Series(data=False, index=heard.index)
     highest = config.recipe.highest_frequency()
@@ -113,7 +105,7 @@ def _of_another_band(heard: pd.Series, config: DataConfig, trained: Mapping[str,
 
 
 def _farthest(far: pd.Series) -> str:
-    """The features whose columns lie far in most of the recordings."""
+    """The features that lie far in most of the recordings."""
     named = (words.split()[0] for text in far if text for words in text.split(", "))
     counts = Counter(feature_of(column) for column in named)
     if not counts:

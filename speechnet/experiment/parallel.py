@@ -1,4 +1,4 @@
-"""On how many processes or threads a command works."""
+"""The processes or threads of a command."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from speechnet.core.thread_warnings import collected_warnings
 
 @contextmanager
 def parallel(config: ParallelConfig) -> Iterator[None]:
-    """Everything inside runs as ``parallel:`` says, extraction and searches alike.
+    """Run extraction and searches inside the block as ``parallel:`` is configured.
 
     Raises:
-        ConfigError: the backend isn't there.
+        ConfigError: the backend isn't installed.
     """
     try:
         chosen = processes(config.backend, config.n_jobs)
     except (ValueError, ImportError) as error:
         raise ConfigError(f"parallel.backend {config.backend}: {error}") from error
-    # A thread's catch_warnings that began before any other listened would deafen it when it ends.
+    # A catch_warnings of a thread that began earlier would switch off later ones when it ends.
     with chosen, collected_warnings(lambda _: False):
         yield

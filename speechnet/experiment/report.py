@@ -1,4 +1,4 @@
-"""The figures and the report of a run, from its folder alone; nothing is trained."""
+"""The command ``report``: the figures and the page of a run, from its folder alone."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ from speechnet.core.files import storage_errors
 from speechnet.core.reading import read_regular, read_text, read_yaml
 from speechnet.experiment import manifest
 from speechnet.experiment.run_folder import RunFolder
+from speechnet.experiment.run_info import missing_packages
 from speechnet.experiment.run_location import check_writable
 from speechnet.report.data import COLUMNS, ReportData
 from speechnet.report.figure import Drawing, draw_all, drawings_of
 from speechnet.report.html.page import Attachments, page
 
 _MISTAKE_FILE: Final = re.compile(r"mistakes/\d+\.(mp3|svg)")
-"""What ``mistakes.csv`` may name: nothing else in the folder, and nothing outside it."""
+"""The only files that ``mistakes.csv`` may name."""
 _LARGEST: Final = 2**26
 """Bytes of a figure or a clip."""
 
@@ -53,13 +54,10 @@ class _Tables(Mapping[str, pd.DataFrame]):
 
 
 def report_data(run: RunFolder) -> ReportData:
-    """What a report is made of: the tables that this process has written, or else the folder's.
-
-    Args:
-        run: a run whose tables are written.
+    """The content of a report; tables that this process has written aren't read again.
 
     Raises:
-        DataError: its configuration is damaged.
+        DataError: the run's configuration is damaged.
     """
     config = run.path / "config.yaml"
     return ReportData(
@@ -72,15 +70,7 @@ def report_data(run: RunFolder) -> ReportData:
 
 
 def draw_figures(run: RunFolder, data: ReportData) -> list[Drawing]:
-    """Draw every figure that there are tables for.
-
-    Args:
-        run: where to: PNG and SVG, below ``figures/``.
-        data: its tables.
-
-    Returns:
-        What was drawn.
-    """
+    """Draw every figure that there are tables for, as PNG and SVG below ``figures/``."""
     folder = run.path / "figures"
     figures = drawings_of(data)
     with storage_errors(folder), progress("drawing", sum(map(len, figures.values()))) as advance:
@@ -88,14 +78,11 @@ def draw_figures(run: RunFolder, data: ReportData) -> list[Drawing]:
 
 
 def rebuild(path: Path, *, figures: bool = True) -> Path:
-    """Draw a finished run's figures anew and write its report; the command ``report``.
+    """Draw a finished run's figures again and write its report.
 
     Args:
         path: the run folder.
-        figures: whether they are drawn; else the report shows those that are there.
-
-    Returns:
-        The report.
+        figures: draw the figures; False to show the existing ones.
 
     Raises:
         DataError: it is no run folder, or damaged.
@@ -103,6 +90,8 @@ def rebuild(path: Path, *, figures: bool = True) -> Path:
     """
     run = RunFolder.open(path)
     check_writable(path)
+    for missing in missing_packages(run.info, metrics=True):
+        say(f"The report lacks a metric: {missing}", style="yellow")
     data = report_data(run)
     with _damage_named(run):
         if figures:
@@ -115,30 +104,20 @@ def rebuild(path: Path, *, figures: bool = True) -> Path:
 
 
 def write_report(run: RunFolder, data: ReportData) -> Path:
-    """Write ``report.html``, whole or not at all, with the figures that there are.
-
-    Args:
-        run: a finished run.
-        data: its tables.
-
-    Returns:
-        The file.
+    """Write ``report.html`` of a finished run, whole or not at all, with its existing figures.
 
     Raises:
         DataError: a table or a figure is damaged.
         StorageError: no space, or no permission.
     """
     with _damage_named(run):
-        run.write_text("report.html", page(data, _attachments(run, data)))
+        run.write("report.html", page(data, _attachments(run, data)).encode())
     return run.path / "report.html"
 
 
 @contextmanager
 def _damage_named(run: RunFolder) -> Iterator[None]:
-    """Name the run if its tables can't be made sense of.
-
-    Sums that fit say that nothing was changed by accident; they are no signature.
-    """
+    """Name the run if its tables are senseless, which correct sums don't rule out."""
     try:
         yield
     except DataError as error:
@@ -166,7 +145,7 @@ def _attachments(run: RunFolder, data: ReportData) -> Attachments:
 
 
 def _mistake_files(run: RunFolder, mistakes: pd.DataFrame) -> dict[str, bytes]:
-    """The clips and pictures of the mistakes that are there, by the name that the table has."""
+    """The existing clips and pictures of the mistakes, by their names in the table."""
     found = {}
     names = [mistakes[column] for column in ("clip", "picture") if column in mistakes]
     for name in map(str, pd.concat(names).dropna() if names else []):
@@ -181,7 +160,7 @@ def _mistake_files(run: RunFolder, mistakes: pd.DataFrame) -> dict[str, bytes]:
 
 
 def _drawn(path: Path) -> str:
-    """A figure's text; no sums vouch for figures, which may be drawn again at any time."""
+    """A figure's text; figures have no checksums, since they may be drawn again."""
     try:
         return read_regular(path, largest=_LARGEST).decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -1,11 +1,11 @@
 """The command ``test``: score a finished run again.
 
 Conventions:
-    On another corpus a run can only be right about the classes that both have. Rows of classes the
-    run doesn't know are left out, and counted. A class of the run that the corpus lacks stays among
-    its answers, where it is always wrong: UAR is the mean recall of the classes in both, of a model
-    that chooses among all of its own, so that chance is one in as many as the *run* has. It is
-    undefined where fewer than two classes are in both, as is the AUC of a class without rows.
+    On another corpus a run can only be right about the classes that both have. Rows of classes
+    that the run doesn't know are left out, and counted. A class of the run that the corpus lacks
+    remains a possible answer, which is always wrong. UAR is the mean recall of the shared classes,
+    and chance is one in the number of the run's classes. UAR is undefined with fewer than two
+    shared classes, as is the AUC of a class without rows.
 """
 
 from __future__ import annotations
@@ -22,23 +22,25 @@ from speechnet.config.data import DataConfig
 from speechnet.console.messages import console, output, say
 from speechnet.console.progress import file_progress
 from speechnet.core.errors import ConfigError, DataError
-from speechnet.core.files import absolute, storage_errors, write_whole
+from speechnet.core.files import absolute
 from speechnet.core.predictions import join, predictions_table
-from speechnet.core.types import FeatureSet, Targets
+from speechnet.core.types import FeatureSet
 from speechnet.core.wording import counted, listing, plural
 from speechnet.corpus.config import CorpusConfig
 from speechnet.corpus.labels import NOT_LISTED
 from speechnet.data.datamodule import SpeechDataModule
 from speechnet.evaluation.bootstrap import unit_codes
 from speechnet.evaluation.scores import confusion_table, score_predictions
-from speechnet.experiment.announce import announce
-from speechnet.experiment.fit import BY_SPEAKER, predict_rows
+from speechnet.experiment.description import BY_SPEAKER, announce
+from speechnet.experiment.fold import predict_rows
 from speechnet.experiment.novelty import TABLE, unlike_in_words
 from speechnet.experiment.parallel import parallel
+from speechnet.experiment.run_info import missing_packages
 from speechnet.experiment.run_location import check_writable, next_version
-from speechnet.experiment.run_tables import table_bytes
+from speechnet.experiment.run_tables import write_tables
 from speechnet.experiment.saved_run import SavedRun
 from speechnet.models.model import Rows
+from speechnet.models.novelty import Novelties
 from speechnet.report.terminal import excluded_table, scores_table
 
 
@@ -48,7 +50,7 @@ def rescore(run_path: Path, *, corpus: Mapping[str, Any], out: Path | None) -> P
     Args:
         run_path: the run folder.
         corpus: keys of ``CorpusConfig`` that differ from the run's; empty for the run's own corpus.
-        out: where the tables go; by default a new folder ``tests/version_<N>`` of the run.
+        out: the folder for the tables; by default a new ``tests/version_<N>`` in the run folder.
 
     Returns:
         The folder of the tables: scores, confusion, predictions, excluded, novelty.
@@ -58,9 +60,10 @@ def rescore(run_path: Path, *, corpus: Mapping[str, Any], out: Path | None) -> P
     """
     run = SavedRun(run_path)
     check_writable(out or run.folder.path)
-    data = SpeechDataModule(
-        _data_config(run, corpus), seed=run.config.seed_everything, progress=file_progress
-    )
+    for missing in missing_packages(run.folder.info, metrics=True):
+        say(f"The scores lack a metric: {missing}", style="yellow")
+    seed, resamples = run.config.seed_everything, run.config.evaluation.resamples
+    data = SpeechDataModule(_data_config(run, corpus), seed=seed, progress=file_progress)
     with parallel(run.config.parallel):
         data.load_corpus(complete=not corpus)
         announce(data)
@@ -70,33 +73,29 @@ def rescore(run_path: Path, *, corpus: Mapping[str, Any], out: Path | None) -> P
         data.check_share()
         split = run.folder.read_table("split.csv")
         own = not corpus or _is_own(run, data, split)
-        if not own:
-            _say_classes(data)
-        tables = _score_own(run, data, split) if own else _score_other(run, data)
-    new = _novelty(run, data, split if own else None)
-    trained = run.folder.info["corpus"].get("bandwidth", {})
-    if not own and (words := unlike_in_words(new, run.config.data, trained)):
-        say(words, style="yellow")
-    predictions = join(tables, run.targets)
-    scores = score_predictions(
-        predictions,
-        run.targets,
-        data.table["speaker"],
-        seed=run.config.seed_everything,
-        resamples=run.config.evaluation.resamples,
-    )
+        found, new = _score_own(run, data, split) if own else _score_other(run, data)
+    predictions = join(found, run.targets)
+    speakers = data.table["speaker"]
+    scores = score_predictions(predictions, run.targets, speakers, seed=seed, resamples=resamples)
     folder = out or next_version(run.folder.path / "tests")
-    _write(folder, data, scores=scores, predictions=predictions, targets=run.targets, new=new)
+    tables = {
+        "scores.csv": scores,
+        "confusion.csv": confusion_table(predictions, run.targets),
+        "excluded.csv": data.excluded,
+        "predictions.parquet": predictions,
+        TABLE: new,
+    }
+    write_tables(folder, tables)
     words = run.folder.info["protocol"] if own else _other_in_words(run, data)
-    unit = unit_codes(list(data.table.index), data.table["speaker"])[1]
+    unit = unit_codes(list(data.table.index), speakers)[1]
     output.print(scores_table(scores, run.targets, protocol=words, unit=unit))
     say(f"Tables: {folder}", to=output)
     return folder
 
 
 def _data_config(run: SavedRun, given: Mapping[str, Any]) -> DataConfig:
-    """The run's recipe and classes, on the corpus that is asked for."""
-    config = replace(run.config.data, device="auto")  # the run's may not be here
+    """The run's recipe and classes, on the given corpus."""
+    config = replace(run.config.data, device="auto")  # the run's device may be missing here
     classes: dict[str, Any] = dict(run.targets)
     if not given:
         return replace(config, targets=classes)
@@ -115,13 +114,17 @@ def _data_config(run: SavedRun, given: Mapping[str, Any]) -> DataConfig:
 
 
 def _is_own(run: SavedRun, data: SpeechDataModule, split: pd.DataFrame) -> bool:
-    """Whether it is the run's own corpus, perhaps in another place."""
+    """Whether it is the run's own corpus, perhaps in another folder."""
     same = bool(data.fingerprint() == run.folder.info["corpus"]["fingerprint"])
     return same and set(split["file"]) <= set(data.extraction.index)
 
 
-def _score_own(run: SavedRun, data: SpeechDataModule, split: pd.DataFrame) -> list[pd.DataFrame]:
-    """Each fold's models on that fold's test part, as ``split.csv`` says."""
+_Scored = tuple[list[pd.DataFrame], pd.DataFrame]
+"""Tables of predictions, and the recordings' novelty: file, novelty, far, bandwidth (Hz)."""
+
+
+def _score_own(run: SavedRun, data: SpeechDataModule, split: pd.DataFrame) -> _Scored:
+    """Each fold's models and training rows on that fold's test part, by ``split.csv``."""
     if not _is_own(run, data, split):
         say("The corpus isn't as it was: recordings or labels have changed.", style="yellow")
     position = {file: row for row, file in enumerate(data.extraction.index)}
@@ -132,20 +135,28 @@ def _score_own(run: SavedRun, data: SpeechDataModule, split: pd.DataFrame) -> li
             f"not in the corpus, the first: {absent[0]}. Give the corpus as it was with --root"
         )
     test = split[split["part"] == "test"]
+    places = {
+        int(str(fold)): np.array([position[file] for file in rows["file"]], dtype=np.int64)
+        for fold, rows in test.groupby("fold", sort=False)
+    }
     tables = []
     for model in run.models:
         for fold in range(run.folder.info["folds"]):
-            files = test.loc[test["fold"] == str(fold), "file"]
-            places = np.array([position[file] for file in files], dtype=np.int64)
-            rows = Rows(data, places, run.config.models[model].extractor)
+            rows = Rows(data, places[fold], run.config.models[model].extractor)
             fitted = run.fitted(model, fold)
             tables.append(predict_rows(data, fitted, rows, part="test", fold=fold, model=model))
-    return tables
+    bands = data.extraction.statistics["bandwidth"]
+    new = [
+        _table(bands.iloc[rows], run.novelty(FeatureSet.vectors(data.X[rows]), fold=fold))
+        for fold, rows in places.items()
+    ]
+    return tables, pd.concat(new).reset_index()
 
 
-def _score_other(run: SavedRun, data: SpeechDataModule) -> list[pd.DataFrame]:
-    """All rows of another corpus, the folds' probabilities averaged."""
-    return [
+def _score_other(run: SavedRun, data: SpeechDataModule) -> _Scored:
+    """All rows of another corpus; the folds' probabilities and novelties are averaged."""
+    _say_classes(data)
+    tables = [
         predictions_table(
             run.predict_proba(model, data.feature_set),
             data.labels,
@@ -157,40 +168,20 @@ def _score_other(run: SavedRun, data: SpeechDataModule) -> list[pd.DataFrame]:
         )
         for model in run.models
     ]
+    new = _table(data.extraction.statistics["bandwidth"], run.novelty(data.feature_set))
+    trained = run.folder.info["corpus"].get("bandwidth", {})
+    if words := unlike_in_words(new, run.config.data, trained):
+        say(words, style="yellow")
+    return tables, new.reset_index()
 
 
-def _novelty(run: SavedRun, data: SpeechDataModule, split: pd.DataFrame | None) -> pd.DataFrame:
-    """How unlike the training data recordings are: file, novelty, far, bandwidth (Hz).
-
-    Args:
-        run: the run.
-        data: the recordings.
-        split: to measure the test part of each fold by that fold's training rows; None to measure
-            all recordings by all folds.
-    """
-    statistics = data.extraction.statistics["bandwidth"]
-    if split is None:
-        found = [(statistics, run.novelty(data.feature_set))]
-    else:
-        position = {file: row for row, file in enumerate(data.extraction.index)}
-        found = []
-        for fold, test in split[split["part"] == "test"].groupby("fold", sort=False):
-            rows = [position[file] for file in test["file"]]
-            found.append(
-                (
-                    statistics.iloc[rows],
-                    run.novelty(FeatureSet.vectors(data.X[rows]), fold=int(str(fold))),
-                )
-            )
-    tables = [
-        pd.DataFrame({"novelty": one.novelty, "far": one.far, "bandwidth": band}, index=band.index)
-        for band, one in found
-    ]
-    return pd.concat(tables).rename_axis("file").reset_index()
+def _table(bandwidth: pd.Series, found: Novelties) -> pd.DataFrame:
+    columns = {"novelty": found.novelty, "far": found.far, "bandwidth": bandwidth}
+    return pd.DataFrame(columns, index=bandwidth.index).rename_axis("file")
 
 
 def _say_classes(data: SpeechDataModule) -> None:
-    """Which classes the run and another corpus share, and which only one of them has."""
+    """Say which classes the run and another corpus share, and which only one of them has."""
     name, dropped = data.corpus.name, data.corpus.dropped
     for target, classes in data.targets.items():
         present = set(data.table[target].dropna())
@@ -210,7 +201,7 @@ def _say_classes(data: SpeechDataModule) -> None:
 
 
 def _other_in_words(run: SavedRun, data: SpeechDataModule) -> str:
-    """What the scores are scores of; recordings that the run has trained on are no test."""
+    """What the scores are scores of; recordings that the run was trained on are no test."""
     known = set(run.folder.read_table("corpus.csv")["digest"])
     seen = int(data.extraction.statistics["digest"].isin(known).sum())
     words = f"Corpus {data.corpus.name}, not trained on"
@@ -222,25 +213,3 @@ def _other_in_words(run: SavedRun, data: SpeechDataModule) -> str:
         say(f"{words}: the scores are too good.", style="yellow")
         words += ": the scores are too good"
     return f"{words}; {BY_SPEAKER}" if data.config.per_speaker else words
-
-
-def _write(
-    folder: Path,
-    data: SpeechDataModule,
-    *,
-    scores: pd.DataFrame,
-    predictions: pd.DataFrame,
-    targets: Targets,
-    new: pd.DataFrame,
-) -> None:
-    tables = {
-        "scores.csv": scores,
-        "confusion.csv": confusion_table(predictions, targets),
-        "excluded.csv": data.excluded,
-        "predictions.parquet": predictions,
-        TABLE: new,
-    }
-    with storage_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, table in tables.items():
-            write_whole(folder / name, table_bytes(table, parquet=name.endswith(".parquet")))

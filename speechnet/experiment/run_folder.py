@@ -1,4 +1,4 @@
-"""The run folder: what is written where, whole or not at all, and reading it back."""
+"""The run folder: its files are written whole or not at all, and checked when they are read."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -22,42 +23,29 @@ from speechnet.core.errors import DataError
 from speechnet.core.files import absolute, storage_errors, write_whole
 from speechnet.core.reading import open_regular
 from speechnet.evaluation.selection import Choice, choose_model
-from speechnet.experiment.consistency import FORMAT, check_classes, check_info
 from speechnet.experiment.manifest import check_sums, read_sums, write_sums
+from speechnet.experiment.run_info import FORMAT, check_info
 from speechnet.experiment.run_location import INCOMPLETE, next_version, read_info
 from speechnet.experiment.run_tables import as_read, read_table, table_bytes
 from speechnet.report.names import label_models
 
 _PACKAGES: Final = (
-    "torch",
-    "lightning",
-    "scikit-learn",
-    "librosa",
-    "noisereduce",
-    "numpy",
-    "scipy",
-    "pandas",
+    *("torch", "lightning", "scikit-learn", "librosa"),
+    *("noisereduce", "numpy", "scipy", "pandas"),
 )
 
 
+@dataclass(eq=False)
 class RunFolder:
     """One run's folder, ``<out>/<experiment>/version_<N>``.
 
     It holds a file ``INCOMPLETE`` until ``finish``; a run that was killed keeps it.
-
-    Attributes:
-        path: the folder, absolute.
-        info: what ``run.json`` will say.
-        sums: of a finished run each file's SHA-256; None where it goes on.
     """
 
-    def __init__(
-        self, path: Path, info: dict[str, Any], *, sums: Mapping[str, str] | None = None
-    ) -> None:
-        self.path = path
-        self.info = info
-        self.sums = sums
-        self._tables: dict[str, pd.DataFrame] = {}
+    path: Path  # absolute
+    info: dict[str, Any]  # the content of run.json
+    sums: Mapping[str, str] | None = None  # each file's SHA-256; None while the run goes on
+    _tables: dict[str, pd.DataFrame] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
     def create(cls, out: Path, experiment: str, *, seed: int) -> RunFolder:
@@ -90,24 +78,22 @@ class RunFolder:
 
     @classmethod
     def open(cls, path: Path) -> RunFolder:
-        """Open a finished run, and make sure that it is as it was when it finished.
+        """Open a finished run, and check that nothing has changed since it finished.
 
         Raises:
-            DataError: there is none; it is incomplete, of another format, or not as its run left
-                it.
+            DataError: there is none, or it is incomplete, of another format, or changed.
         """
         path = absolute(path)
         info = read_info(path)
         check_info(path, info)
         sums = read_sums(path)
         check_sums(path, sums)
-        check_classes(path, info["targets"])
         label_models(info.get("labels", {}))
         return cls(path, info, sums=sums)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Shows the stage, and adds the seconds that the block takes to ``info["seconds"]``."""
+        """Show the stage, and add the seconds that the block takes to ``info["seconds"]``."""
         begun = time.perf_counter()
         try:
             with stage(name):
@@ -120,29 +106,28 @@ class RunFolder:
         """The folder of one fold's models."""
         return self.path / f"fold_{number}"
 
-    def make_fold(self, number: int) -> Path:
-        """Make the folder of one fold's models.
+    def write(self, name: str, content: bytes) -> None:
+        """Write a file, whole or not at all.
 
         Raises:
             StorageError: no space or no permission.
         """
-        path = self.fold(number)
-        with storage_errors(path):
-            path.mkdir()
-        return path
-
-    def write_text(self, name: str, text: str) -> None:
-        """Write a text file, whole or not at all."""
-        self._write(name, text.encode())
+        with storage_errors(self.path):
+            write_whole(self.path / name, content)
 
     def write_table(self, name: str, table: pd.DataFrame) -> None:
         """Write a table as CSV or Parquet, by the ending of ``name``, whole or not at all.
 
-        It stays at hand, so that nothing is read that this process has written.
+        It stays in memory, so that this process doesn't read its own tables.
         """
         parquet = name.endswith(".parquet")
-        self._write(name, table_bytes(table, parquet=parquet))
+        self.write(name, table_bytes(table, parquet=parquet))
         self._tables[name] = table if parquet else as_read(table)
+
+    def write_tables(self, tables: Mapping[str, pd.DataFrame]) -> None:
+        """Write tables by their file names."""
+        for name, table in tables.items():
+            self.write_table(name, table)
 
     def read_table(self, name: str) -> pd.DataFrame:
         """Read a CSV of the run; labels, ids and folds stay text.
@@ -152,34 +137,36 @@ class RunFolder:
         """
         if self.sums is not None and name not in self.sums and (self.path / name).exists():
             raise DataError(f"{self.path / name} was added after the run: remove it")
-        try:
-            return self._at_hand(name, lambda: read_table(self.path / name))
-        except (OSError, ValueError) as error:
-            raise DataError(f"{self.path / name} can't be read: {error}") from error
-
-    def _at_hand(self, name: str, read: Callable[[], pd.DataFrame]) -> pd.DataFrame:
-        if name not in self._tables:
-            self._tables[name] = read()
-        return self._tables[name]
+        return self._read(name, lambda: read_table(self.path / name))
 
     def read_predictions(
         self, columns: list[str] | None = None, filters: list[tuple[str, str, str]] | None = None
     ) -> pd.DataFrame:
-        """Read ``predictions.parquet``, or what is asked for of it.
+        """Read ``predictions.parquet``: all of it, or some columns or rows.
 
         Raises:
             DataError: it is missing or damaged.
         """
-        path = self.path / "predictions.parquet"
+        name = "predictions.parquet"
 
         def read() -> pd.DataFrame:
-            with open_regular(path) as file:
+            with open_regular(self.path / name) as file:
                 return pd.read_parquet(file, columns=columns, filters=filters)
 
+        return self._read(name, read, keep=not (columns or filters))
+
+    def _read(
+        self, name: str, read: Callable[[], pd.DataFrame], *, keep: bool = True
+    ) -> pd.DataFrame:
+        if keep and name in self._tables:
+            return self._tables[name]
         try:
-            return read() if columns or filters else self._at_hand(path.name, read)
+            table = read()
         except (OSError, ValueError, KeyError) as error:
-            raise DataError(f"{path} can't be read: {error}") from error
+            raise DataError(f"{self.path / name} can't be read: {error}") from error
+        if keep:
+            self._tables[name] = table
+        return table
 
     def best(self) -> Choice | None:
         """The run's best model; see ``speechnet.evaluation.selection``.
@@ -198,18 +185,14 @@ class RunFolder:
         """Write ``run.json`` and the checksums of all files, and mark the run complete."""
         self.info["finished"] = _now()
         text = json.dumps(_finite(self.info), indent=1, ensure_ascii=False, allow_nan=False)
-        self.write_text("run.json", text + "\n")
+        self.write("run.json", f"{text}\n".encode())
         with storage_errors(self.path):
             write_sums(self.path)
         (self.path / INCOMPLETE).unlink(missing_ok=True)
 
-    def _write(self, name: str, content: bytes) -> None:
-        with storage_errors(self.path):
-            write_whole(self.path / name, content)
-
 
 def _finite(value: Any) -> Any:
-    """JSON has no NaN and no infinity: what is undefined becomes null."""
+    """JSON has no NaN and no infinity: they become null."""
     if isinstance(value, dict):
         return {key: _finite(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
@@ -222,9 +205,9 @@ def _now() -> str:
 
 
 def _git_revision() -> str | None:
-    """The revision of this program's own checkout; None where it is installed from a package."""
+    """The revision of this program's own checkout; None if it is installed from a package."""
     root = Path(__file__).parents[2]
-    if not (root / ".git").exists():  # some other project's repository may lie around it
+    if not (root / ".git").exists():  # another project's repository may contain it
         return None
     command = ["git", "describe", "--always", "--dirty", "--abbrev=40"]
     try:

@@ -1,4 +1,4 @@
-"""Where runs lie: a finished one looked up, a new one's folder made.
+"""Find a finished run, and make the folder of a new one.
 
 Imports nothing that computes, so that a wrong path is answered at once.
 """
@@ -16,9 +16,8 @@ from speechnet.core.files import absolute, storage_errors
 from speechnet.core.reading import PlainError, parse_json, read_regular
 
 INCOMPLETE: Final = "INCOMPLETE"
-"""The file that a run's folder holds until the run has finished."""
-_LARGEST_INFO: Final = 2**26
-"""Bytes of ``run.json``; it names each column of the features and each class."""
+"""A file in the run folder until the run has finished."""
+_LARGEST_INFO: Final = 2**26  # bytes: each column of the features is named
 
 
 def read_info(path: Path) -> Any:
@@ -35,15 +34,14 @@ def read_info(path: Path) -> Any:
     try:
         return parse_json(read_regular(path / "run.json", largest=_LARGEST_INFO))
     except OSError as error:
-        raise DataError(
-            f"{path} is no run folder: run.json can't be read ({error.strerror})"
-        ) from error
+        said = f"{path} is no run folder: run.json can't be read ({error.strerror})"
+        raise DataError(said) from error
     except PlainError as error:
         raise DataError(f"{path}/run.json is damaged: {error}") from error
 
 
 def next_version(base: Path) -> Path:
-    """Make the folder ``version_<N>`` with the next number; two processes never get the same.
+    """Make the folder ``version_<N>`` with the next number; no two processes get the same one.
 
     Raises:
         StorageError: no space, no permission, or a file where a folder should be.
@@ -59,12 +57,12 @@ def next_version(base: Path) -> Path:
                     return base / f"version_{number}"
                 except FileExistsError:  # another process was faster
                     number += 1
-    except OSError as error:  # such as a folder of /proc, which takes none
+    except OSError as error:  # as in /proc
         raise StorageError(f"{base} can't be made: {error.strerror}") from error
 
 
 def check_writable(path: Path) -> None:
-    """Notice early, and without leaving a trace, that a folder can't be made or written to.
+    """Check, without leaving a trace, that a folder can be made and written to.
 
     Raises:
         StorageError: no permission, or a file where a folder should be.
@@ -77,10 +75,9 @@ def check_writable(path: Path) -> None:
         raise StorageError(f"no permission to write {path}")
     if whole == there:
         return
-    try:  # root may write everywhere, and still not make a folder in /proc
+    try:  # even root can't make a folder in /proc
         with storage_errors(path):
             Path(mkdtemp(dir=there)).rmdir()
     except OSError as error:
-        raise StorageError(
-            f"{path} can't be made: {there} takes no folder ({error.strerror})"
-        ) from error
+        said = f"{path} can't be made: {there} takes no folder ({error.strerror})"
+        raise StorageError(said) from error

@@ -1,8 +1,9 @@
-"""The tables of a run as bytes and back: a CSV is text that no spreadsheet takes for a formula."""
+"""Write and read the tables of a run: no text of a CSV is a formula to a spreadsheet."""
 
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +11,7 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
+from speechnet.core.files import storage_errors, write_whole
 from speechnet.core.reading import open_regular
 from speechnet.core.safe_text import from_cell, to_cell
 
@@ -19,20 +21,32 @@ _TEXT: Final = frozenset(
         *("model", "class", "gender", "higher", "lower", "first", "second", "name", "variant"),
     ]
 )
-"""Columns of names, which may look like numbers."""
+"""Columns of names, even if they look like numbers."""
 _NUMBERS: Final = frozenset(
     [
         *("value", "low", "high", "mean", "sd", "rank", "count", "duration", "confidence", "share"),
         *("difference", "p", "p_holm", "rows", "units", "epoch", "member", "lr", "unconverged"),
     ]
 )
-"""Columns that are reckoned with."""
+"""Columns that must hold numbers."""
 _OF_TABLE: Final[dict[str, frozenset[str]]] = {
     "corpus.csv": frozenset(["duration"]),
     "leakage.csv": frozenset(),
     "settings.csv": frozenset(),
 }
-"""Of tables where others of these names may hold text, such as a user's own column ``rank``."""
+"""Tables whose other columns of these names may hold text, such as a user's own ``rank``."""
+
+
+def write_tables(folder: Path, tables: Mapping[str, pd.DataFrame]) -> None:
+    """Write tables by their file names, as CSV or Parquet, each whole or not at all.
+
+    Raises:
+        StorageError: no space or no permission.
+    """
+    with storage_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, table in tables.items():
+            write_whole(folder / name, table_bytes(table, parquet=name.endswith(".parquet")))
 
 
 def table_bytes(table: pd.DataFrame, *, parquet: bool = False) -> bytes:
@@ -45,14 +59,9 @@ def table_bytes(table: pd.DataFrame, *, parquet: bool = False) -> bytes:
 
 
 def csv_text(table: pd.DataFrame, *, float_format: str | None = None) -> str:
-    """A table as a CSV that spreadsheets may open: no text in it is a formula.
-
-    Args:
-        table: any; its index is left out.
-        float_format: of printf's kind.
-    """
+    """A table without its index as a CSV that is safe to open in a spreadsheet."""
     text = {
-        str(name): column.astype(object).map(_to_cell)
+        str(name): column.astype(object).map(lambda x: to_cell(x) if isinstance(x, str) else x)
         for name, column in table.items()
         if not is_numeric_dtype(column)
     }
@@ -60,20 +69,16 @@ def csv_text(table: pd.DataFrame, *, float_format: str | None = None) -> str:
     return safe.to_csv(index=False, lineterminator="\n", float_format=float_format)
 
 
-def _to_cell(cell: object) -> object:
-    return to_cell(cell) if isinstance(cell, str) else cell
-
-
 def read_table(path: Path) -> pd.DataFrame:
-    """Read a CSV as ``csv_text`` wrote it: names stay text, only an empty cell is missing.
+    """Read a CSV of ``csv_text``: names stay text, and only an empty cell is missing.
 
-    A speaker may be called "01" or "NA"; a fold "0" or "all".
+    A speaker may be called "01" or "NA", a fold "0" or "all".
     """
     with open_regular(path) as file:
         columns = pd.read_csv(file, nrows=0).columns
         file.seek(0)
         types = {name: str for name in columns if name in _TEXT}
-        # In pieces a column of labels such as 1 and x would come out as numbers here, text there.
+        # Read in chunks, a column of labels such as 1 and x would mix numbers and text.
         table = pd.read_csv(
             file, dtype=types, keep_default_na=False, na_values=[""], low_memory=False
         )
@@ -81,15 +86,18 @@ def read_table(path: Path) -> pd.DataFrame:
         if len(table) and not is_numeric_dtype(table[name]):
             raise ValueError(f"the column {name} holds text, expected numbers")
     marked = {
-        str(name): column.map(_from_cell, na_action="ignore")
+        str(name): column.map(
+            lambda x: from_cell(x) if isinstance(x, str) else x, na_action="ignore"
+        )
         for name, column in table.items()
-        if not is_numeric_dtype(column) and any(map(_is_marked, column))
+        if not is_numeric_dtype(column)
+        and any(isinstance(x, str) and x.startswith("'") for x in column)
     }
     return table.assign(**marked).rename(columns=from_cell)
 
 
 def as_read(table: pd.DataFrame) -> pd.DataFrame:
-    """A table as ``read_table`` gives it back once it is written."""
+    """A table as ``read_table`` would return it once it is written."""
     read = {}
     for name, column in table.reset_index(drop=True).items():
         values = column
@@ -99,11 +107,3 @@ def as_read(table: pd.DataFrame) -> pd.DataFrame:
         text = name in _TEXT
         read[str(name)] = (values.map(str, na_action="ignore") if text else values).infer_objects()
     return pd.DataFrame(read)
-
-
-def _from_cell(cell: object) -> object:
-    return from_cell(cell) if isinstance(cell, str) else cell
-
-
-def _is_marked(cell: object) -> bool:
-    return isinstance(cell, str) and cell.startswith("'")

@@ -1,4 +1,4 @@
-"""A finished run, read back and ready to be applied."""
+"""A finished run, loaded and ready to be applied."""
 
 from __future__ import annotations
 
@@ -14,33 +14,28 @@ from speechnet.core.errors import ConfigError, DataError
 from speechnet.core.types import FeatureSet, Float32, Float64, Targets
 from speechnet.evaluation.selection import Choice
 from speechnet.experiment.run_folder import RunFolder
+from speechnet.experiment.run_info import missing_packages
 from speechnet.models.calibration import load_fitted
 from speechnet.models.model import Fitted, inputs
 from speechnet.models.novelty import Novelties, Novelty, novelties
 
 BEST: Final = "best"
-"""Asks for the best model; see ``speechnet.evaluation.selection``."""
+"""Stands for the best model; see ``speechnet.evaluation.selection``."""
 _ALL: Final = "all"
 
 
 class SavedRun:
-    """A finished run.
-
-    Args:
-        path: the run folder.
-
-    Attributes:
-        folder: what lies where.
-        config: its experiment.
-        targets: each target's ordered classes.
-        models: the names of its models.
+    """A finished run: its folder, experiment, targets and models.
 
     Raises:
-        DataError: it is incomplete or damaged, or its models don't fit its description.
+        DataError: it is incomplete or damaged, its files contradict each other, or a package that
+            it was made with is missing.
     """
 
     def __init__(self, path: Path) -> None:
         self.folder = RunFolder.open(path)
+        if missing := missing_packages(self.folder.info):
+            raise DataError(f"{path} can't be used: {missing[0]}")
         try:
             self.config: ExperimentConfig = read_experiment_file(self.folder.path / "config.yaml")
         except ConfigError as error:
@@ -56,16 +51,16 @@ class SavedRun:
         Raises:
             DataError: it is missing or damaged.
         """
-        if (model, fold) not in self._fitted:
-            folder = self.folder.fold(fold)
-            self._fitted[model, fold] = load_fitted(folder, model, self.targets)
-        return self._fitted[model, fold]
+        key = model, fold
+        if key not in self._fitted:
+            self._fitted[key] = load_fitted(self.folder.fold(fold), model, self.targets)
+        return self._fitted[key]
 
     def best(self) -> Choice:
         """The best model; see ``speechnet.evaluation.selection``.
 
         Raises:
-            ConfigError: nothing but the test part tells the models apart.
+            ConfigError: there is no dev part, so that only the test part could tell.
         """
         choice = self.folder.best()
         if choice is None or not choice.fair:
@@ -96,14 +91,17 @@ class SavedRun:
 
         Args:
             model: one of ``models``.
-            features: what the run's extractors give for ``n`` recordings, raw.
+            features: the raw features of ``n`` recordings, by the run's extractors.
 
         Returns:
             float64 ``[n, k]`` for each target, columns in the order of its classes.
+
+        Raises:
+            DataError: the features have another width, or a probability is NaN.
         """
-        folds = range(self.folder.info["folds"])
-        self._vectors(features)  # which checks their width
+        self._vectors(features)  # checks their width
         taken = inputs(features, self.config.models[model].extractor)
+        folds = range(self.folder.info["folds"])
         outputs = [self.fitted(model, fold).predict_proba(taken) for fold in folds]
         means = {t: np.mean([out[t] for out in outputs], axis=0) for t in self.targets}
         for target, values in means.items():
@@ -127,34 +125,31 @@ class SavedRun:
 
     @property
     def knows_novelty(self) -> bool:
-        """Whether the run can tell what is unlike its training data: it has vectors."""
+        """Whether novelty can be measured, which takes vectors."""
         return bool(self.columns)
 
     def novelty(self, features: FeatureSet, *, fold: int | None = None) -> Novelties:
-        """How unlike the training data some recordings are.
+        """How unlike the training data recordings are.
 
         Args:
-            features: what the run's extractors give for ``n`` recordings, raw.
-            fold: measured by that fold's training rows alone; None for the mean over all folds.
+            features: the raw features of ``n`` recordings, by the run's extractors.
+            fold: compare with this fold's training rows alone; None for the mean over all folds.
         """
-        fitted = self._fitted_novelty
-        chosen = fitted if fold is None else fitted[fold : fold + 1]
+        chosen = self._novelty if fold is None else self._novelty[fold : fold + 1]
         return novelties(chosen, self._vectors(features), self.columns)
 
     @cached_property
-    def _fitted_novelty(self) -> list[Novelty]:
+    def _novelty(self) -> list[Novelty]:
         """Of each fold; none where the run has no vectors."""
-        width = len(self.columns)
-        folds = range(self.folder.info["folds"] if width else 0)
-        return [Novelty.load(self.folder.fold(fold), width) for fold in folds]
+        folds = range(self.folder.info["folds"] if self.columns else 0)
+        return [Novelty.load(self.folder.fold(fold), len(self.columns)) for fold in folds]
 
     def _check_recipe(self) -> None:
         recipe, features = self.config.data.recipe, self.folder.info["features"]
         columns = {name: list(one.columns) for name, one in recipe.extractors.items()}
+        path = self.folder.path
         if columns != {name: one["columns"] for name, one in features.items()}:
-            raise DataError(
-                f"{self.folder.path}: config.yaml and run.json disagree on the features"
-            )
+            raise DataError(f"{path}: config.yaml and run.json disagree on the features")
         changed: dict[str, str] = {}
         for name in columns:
             then = features[name]["recipe"]["versions"]
@@ -164,6 +159,5 @@ class SavedRun:
                 if then.get(package) != version
             }
         if changed:
-            say(
-                f"Features may differ from the run's: {', '.join(changed.values())}", style="yellow"
-            )
+            said = ", ".join(changed.values())
+            say(f"Features may differ from the run's: {said}", style="yellow")

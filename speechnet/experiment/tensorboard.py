@@ -1,6 +1,6 @@
-"""What TensorBoard shows of a run: the network's curves and settings, and the final figures.
+"""TensorBoard: the curves and settings of a run's networks, and its figures.
 
-Each network has its own events below its fold, the figures theirs beside them, so that
+Each network's events are in its fold's folder, those of the figures beside the folds, so that
 ``tensorboard --logdir`` finds all of them in the run folder.
 """
 
@@ -26,22 +26,17 @@ from speechnet.core.files import storage_errors
 from speechnet.core.reading import read_regular
 
 FIGURES: Final = "tensorboard"
-"""Where in the run folder the events of the figures are."""
+"""The folder of the figures' events."""
 
 
 class EpochCurves(TensorBoardLogger):
-    """Curves over epochs, where Lightning counts batches: of these some hold many steps.
-
-    Args:
-        folder: of a fold.
-        network: which of its networks.
-    """
+    """Curves of a fold's network over epochs; Lightning counts batches, which vary in steps."""
 
     def __init__(self, folder: Path, network: str) -> None:
         super().__init__(folder, name="logs", version=network, default_hp_metric=False)
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """Each value at its epoch, as in ``history.csv``, losses and recalls in a group each."""
+        """Log each value at its epoch, as in ``history.csv``, in groups of losses and recalls."""
         values = {_tag(name): value for name, value in metrics.items()}
         epoch = values.pop("epoch", None)
         super().log_metrics(values, step if epoch is None else int(epoch))
@@ -52,28 +47,24 @@ class EpochCurves(TensorBoardLogger):
         metrics: dict[str, Any] | None = None,
         step: int | None = None,
     ) -> None:
-        """The network's settings, beside the dev UAR that they lead to."""
+        """Log the network's settings beside the dev UAR."""
         super().log_hyperparams(params, metrics, step)
         settings = {
             name: value if isinstance(value, bool | int | float | str) else str(value)
             for name, value in dict(params)["config"].items()
         }
-        # Of the metric nothing but the name is taken.
+        # Only the metric's name is used.
         for summary in hparams(settings, {_tag("dev_uar"): 0}):  # type: ignore[no-untyped-call] # torch's own
             self.experiment.file_writer.add_summary(summary)
 
 
 def _tag(name: str) -> str:
-    """What stands before the slash is a group of TensorBoard's."""
+    """TensorBoard groups tags by the text before the slash."""
     return re.sub(r"^(train|dev)_(loss|uar)", r"\2/\g<0>", name)
 
 
 def log_figures(run: Path, names: Iterable[str]) -> None:
-    """Show a run's figures as images.
-
-    Args:
-        run: the run folder, with PNGs in ``figures/``.
-        names: the stems of those that are shown.
+    """Log some PNGs of a run's ``figures/``, by their stems.
 
     Raises:
         StorageError: no space or no permission.
@@ -88,6 +79,6 @@ def log_figures(run: Path, names: Iterable[str]) -> None:
 
 
 def _image(png: bytes) -> Summary.Image:
-    """A PNG as it is: to decode and encode it anew would take as long as drawing it."""
-    width, height = struct.unpack(">II", png[16:24])  # where the format has them
+    """A PNG as it is: decoding and encoding it again takes as long as drawing it."""
+    width, height = struct.unpack(">II", png[16:24])  # of the IHDR chunk
     return Summary.Image(width=width, height=height, colorspace=4, encoded_image_string=png)

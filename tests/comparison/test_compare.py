@@ -244,24 +244,17 @@ def test_a_recording_that_both_label_otherwise(narrow: Path, edited: Edit) -> No
     ],
 )
 def test_other_classes_are_refused(
-    narrow: Path,
-    edited: Edit,
-    monkeypatch: pytest.MonkeyPatch,
-    targets: dict[str, list[str]],
-    message: str,
+    narrow: Path, edited: Edit, targets: dict[str, list[str]], message: str
 ) -> None:
     """Another task can't be compared, and the message says what each run tells apart."""
-    # What a folder must agree with itself on is tested elsewhere.
-    monkeypatch.setattr("speechnet.experiment.run_folder.check_classes", lambda *_: None)
     with pytest.raises(DataError, match=message):
         compare([narrow, edited(targets=targets)], out=None)
 
 
 def test_a_target_that_one_run_lacks(
-    narrow: Path, edited: Edit, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    narrow: Path, edited: Edit, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """What both recognise is compared, and the rest is named."""
-    monkeypatch.setattr("speechnet.experiment.run_folder.check_classes", lambda *_: None)
     found = compare([narrow, edited(targets={"gender": ["male", "female"]})], out=None)
     assert list(found.targets) == ["gender"]
     assert found.pairs["equal"].all()

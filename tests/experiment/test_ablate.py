@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -50,23 +51,23 @@ def data(tiny_config: Path, tiny_run: Path) -> SpeechDataModule:
     return made
 
 
+Ablate = Callable[..., pd.DataFrame]
+
+
 @pytest.fixture
-def predictions(tiny_run: Path) -> pd.DataFrame:
-    """What the run predicted."""
-    return pd.read_parquet(tiny_run / "predictions.parquet")
+def ablated(config: ExperimentConfig, data: SpeechDataModule, tiny_run: Path) -> Ablate:
+    """The table of some parts: ``ablated("heads", models=["mlp"], per_speaker=True)``."""
 
+    def run(*parts: Part, models: Sequence[str] = ("svm",), per_speaker: bool = False) -> Any:
+        config.evaluation.ablate = AblationConfig(parts=[*parts], models=[*models])
+        config.data.per_speaker = per_speaker
+        asked = copy.copy(data)
+        asked.config = config.data
+        folder = RunFolder.open(tiny_run)
+        with parallel(config.parallel):
+            return ablate(config, asked, folder, folder.read_predictions())
 
-def _ablate(
-    config: ExperimentConfig,
-    data: SpeechDataModule,
-    run: Path,
-    predictions: pd.DataFrame,
-    *parts: Part,
-    models: tuple[str, ...] = ("svm",),
-) -> pd.DataFrame:
-    config.evaluation.ablate = AblationConfig(parts=[*parts], models=[*models])
-    with parallel(config.parallel):
-        return ablate(config, data, RunFolder.open(run), predictions)
+    return run
 
 
 def _uar_of_svm(data: SpeechDataModule, X: np.ndarray, target: str) -> float:
@@ -83,17 +84,13 @@ def _uar_of_svm(data: SpeechDataModule, X: np.ndarray, target: str) -> float:
 
 @pytest.mark.parametrize("model", MODELS)
 def test_refitted_as_in_the_run(
-    config: ExperimentConfig,
-    data: SpeechDataModule,
-    tiny_run: Path,
-    predictions: pd.DataFrame,
-    model: str,
+    config: ExperimentConfig, data: SpeechDataModule, tiny_run: Path, model: str
 ) -> None:
     """With nothing changed, every model predicts what it did: a baseline needs no second fit."""
-    chosen = chosen_candidates(RunFolder.open(tiny_run))
+    folder = RunFolder.open(tiny_run)
     with parallel(config.parallel):
-        again = refit(config, data, model, chosen)
-    run = predictions.query(f"part == 'test' and model == '{model}'")
+        again = refit(config, data, model, chosen_candidates(folder))
+    run = folder.read_predictions().query(f"part == 'test' and model == '{model}'")
     key = ["file", "fold", "target"]
     columns = [*key, "truth", "predicted"]
     found, expected = (table[columns].sort_values(key).astype(str) for table in (again, run))
@@ -101,15 +98,9 @@ def test_refitted_as_in_the_run(
 
 
 class TestVariants:
-    def test_features_left_out(
-        self,
-        config: ExperimentConfig,
-        data: SpeechDataModule,
-        tiny_run: Path,
-        predictions: pd.DataFrame,
-    ) -> None:
+    def test_features_left_out(self, ablated: Ablate, data: SpeechDataModule) -> None:
         """Each group in turn, by scikit-learn on the other columns; the same again and again."""
-        table = _ablate(config, data, tiny_run, predictions, "features")
+        table = ablated("features")
         assert table["variant"].unique().tolist() == ["without mfcc", "without zero_crossing_rate"]
         X = data.X.astype(np.float64)
         for row in table.itertuples():
@@ -117,18 +108,11 @@ class TestVariants:
             kept = [not name.startswith(left_out) for name in data.matrix.names]
             assert row.value == pytest.approx(_uar_of_svm(data, X[:, kept], row.target))
             assert row.baseline == pytest.approx(_uar_of_svm(data, X, row.target))
-        again = _ablate(config, data, tiny_run, predictions, "features")
-        pd.testing.assert_frame_equal(table, again)
+        pd.testing.assert_frame_equal(table, ablated("features"))
 
-    def test_speakers(
-        self,
-        config: ExperimentConfig,
-        data: SpeechDataModule,
-        tiny_run: Path,
-        predictions: pd.DataFrame,
-    ) -> None:
+    def test_speakers(self, ablated: Ablate, data: SpeechDataModule) -> None:
         """Standardised by pandas, speaker by speaker; where it is so, it is switched off."""
-        table = _ablate(config, data, tiny_run, predictions, "speakers")
+        table = ablated("speakers")
         assert table["variant"].tolist() == ["on", "on"]
         by_speaker = pd.DataFrame(data.X.astype(np.float64)).groupby(
             data.table["speaker"].to_numpy()
@@ -136,35 +120,21 @@ class TestVariants:
         X = by_speaker.transform(lambda column: (column - column.mean()) / column.std(ddof=0))
         for row in table.itertuples():
             assert row.value == pytest.approx(_uar_of_svm(data, X.to_numpy(), row.target))
-        config.data.per_speaker = True
-        off = _ablate(config, data, tiny_run, predictions, "speakers")
+        off = ablated("speakers", per_speaker=True)
         assert off["variant"].tolist() == ["off", "off"]
         # The run itself was without it.
         assert (off["value"] == off["baseline"]).all()
 
-    def test_groups_stay_standardised(
-        self,
-        config: ExperimentConfig,
-        data: SpeechDataModule,
-        tiny_run: Path,
-        predictions: pd.DataFrame,
-    ) -> None:
+    def test_groups_stay_standardised(self, ablated: Ablate) -> None:
         """Features are left out of what the experiment fits on, speakers standardised or not."""
-        plain = _ablate(config, data, tiny_run, predictions, "features")
-        config.data.per_speaker = True
-        by_speaker = _ablate(config, data, tiny_run, predictions, "features")
+        plain, by_speaker = ablated("features"), ablated("features", per_speaker=True)
         assert (plain["value"] != by_speaker["value"]).any()
 
     def test_heads_apart(
-        self,
-        config: ExperimentConfig,
-        data: SpeechDataModule,
-        tiny_run: Path,
-        predictions: pd.DataFrame,
+        self, ablated: Ablate, config: ExperimentConfig, data: SpeechDataModule, tiny_run: Path
     ) -> None:
         """A network for each target, of the network alone; no label of the other plays a part."""
-        asked = (config, data, tiny_run, predictions, "heads")
-        table = _ablate(*asked, models=("mlp", "svm"))
+        table = ablated("heads", models=("mlp", "svm"))
         assert table[["variant", "model", "target"]].to_numpy().tolist() == [
             ["apart", "mlp", "gender"],
             ["apart", "mlp", "emotion"],
@@ -173,24 +143,18 @@ class TestVariants:
         shuffled = data.corpus.table.assign(emotion=np.random.default_rng(0).permutation(emotions))
         other = copy.copy(data)
         other.corpus = replace(data.corpus, table=shuffled)
-        gender = {"gender": data.targets["gender"]}
-        chosen = chosen_candidates(RunFolder.open(tiny_run))
-        alone = ablation._derive(other, per_speaker=False, targets=gender)
+        alone = ablation._derive(other, targets={"gender": data.targets["gender"]})
         with parallel(config.parallel):
-            again = refit(config, alone, "mlp", chosen)
+            again = refit(config, alone, "mlp", chosen_candidates(RunFolder.open(tiny_run)))
         value = balanced_accuracy_score(again["truth"], again["predicted"])
         assert value == pytest.approx(table.loc[0, "value"])
         np.testing.assert_array_equal(alone.labels, data.labels[:, :1])
 
     def test_denoising(
-        self,
-        config: ExperimentConfig,
-        data: SpeechDataModule,
-        tiny_run: Path,
-        predictions: pd.DataFrame,
+        self, ablated: Ablate, config: ExperimentConfig, data: SpeechDataModule
     ) -> None:
         """The other modes, on features of their own and the same folds."""
-        table = _ablate(config, data, tiny_run, predictions, "denoise")
+        table = ablated("denoise")
         assert table["variant"].unique().tolist() == ["nonstationary", "stationary"]
         settings = replace(config.data, denoise=replace(config.data.denoise, method="stationary"))
         other = SpeechDataModule(settings, seed=0)
@@ -206,7 +170,7 @@ class TestOtherRows:
     """Denoising that excludes other recordings; here it does so by order."""
 
     @pytest.fixture
-    def refuse(self, monkeypatch: pytest.MonkeyPatch) -> Any:
+    def refuse(self, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
         """``refuse(count)``: as many of the first recordings are no longer usable."""
         extract = ablation.SpeechDataModule.extract
 
@@ -224,20 +188,16 @@ class TestOtherRows:
 
     def test_both_sides_lose_them(
         self,
-        config: ExperimentConfig,
+        ablated: Ablate,
         data: SpeechDataModule,
-        tiny_run: Path,
-        predictions: pd.DataFrame,
-        refuse: Any,
+        refuse: Callable[[int], None],
         capsys: pytest.CaptureFixture[str],
     ) -> None:
         """What is compared are the rows of both; the baseline, too, is fitted without them."""
         refuse(3)
-        table = _ablate(config, data, tiny_run, predictions, "denoise", "speakers")
-        assert table.groupby("part")["n"].unique().map(list).to_dict() == {
-            "denoise": [45],
-            "speakers": [48],
-        }
+        table = ablated("denoise", "speakers")
+        rows = table.groupby("part")["n"].unique().map(list).to_dict()
+        assert rows == {"denoise": [45], "speakers": [48]}
         said = "3 recordings can't be used under denoising nonstationary: it is held against"
         assert said in capsys.readouterr().err
         left = np.arange(3, 48)
@@ -255,17 +215,13 @@ class TestOtherRows:
 
     def test_too_few_are_left(
         self,
-        config: ExperimentConfig,
-        data: SpeechDataModule,
-        tiny_run: Path,
-        predictions: pd.DataFrame,
-        refuse: Any,
+        ablated: Ablate,
+        refuse: Callable[[int], None],
         capsys: pytest.CaptureFixture[str],
     ) -> None:
         """A variant that can't be fitted is named and has no score."""
         refuse(46)
-        table = _ablate(config, data, tiny_run, predictions, "denoise")
-        assert len(table) == 0
+        assert len(ablated("denoise")) == 0
         said = "46 recordings can't be used under denoising stationary, which the ablation leaves"
         assert said in capsys.readouterr().err
 
@@ -279,67 +235,60 @@ def test_groups_of_features(data: SpeechDataModule) -> None:
     assert data.groups["zero_crossing_rate"].tolist() == [24]
 
 
-class TestRefused:
-    @pytest.mark.parametrize(
-        ("settings", "changes", "said"),
-        [
-            (
-                {"parts": ["features"], "models": ["sklearn_mlp"]},
-                {},
-                "sklearn_mlp is not a model of this experiment, which has mlp, knn, logreg, svm",
-            ),
-            (
-                {"parts": ["heads"], "models": ["mlp"]},
-                {"targets": {"gender": None}},
-                "heads needs two targets",
-            ),
-            ({"importance": True, "models": ["nothing"]}, {}, "nothing is not a model"),
-            ({"parts": ["heads"]}, {}, r"heads .*: add one to evaluation\.ablate\.models"),
-        ],
+KNOWN = pd.DataFrame({"speaker": ["a"]})
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (
+            {"parts": ["features"], "models": ["sklearn_mlp"]},
+            "sklearn_mlp is not a model of this experiment, which has mlp, knn, logreg, svm",
+        ),
+        ({"importance": True, "models": ["nothing"]}, "nothing is not a model"),
+        ({"parts": ["heads"]}, r"heads .*: add one to evaluation\.ablate\.models"),
+    ],
+)
+def test_settings_that_are_refused(
+    config: ExperimentConfig, settings: dict[str, Any], said: str
+) -> None:
+    """Before anything is computed, with the key's whole name."""
+    config.evaluation.ablate = AblationConfig(**settings)
+    with pytest.raises(ConfigError, match=rf"evaluation\.ablate\..*{said}"):
+        check_ablation(config, KNOWN)
+
+
+def test_corpora_that_are_refused(config: ExperimentConfig) -> None:
+    """One target, one feature, or unknown speakers leave nothing to compare."""
+    config.evaluation.ablate = AblationConfig(parts=["speakers"])
+    with pytest.raises(DataError, match="speakers needs to know them, 1 of 2 recordings"):
+        check_ablation(config, pd.DataFrame({"speaker": ["a", None]}))
+    config.evaluation.ablate = AblationConfig(parts=["features"])
+    config.data.features.functionals.include = {"f0": ["mean"]}
+    with pytest.raises(ConfigError, match="features needs two groups of columns"):
+        check_ablation(config, KNOWN)
+    config.evaluation.ablate = AblationConfig(parts=["heads"], models=["mlp"])
+    config.data = replace(config.data, targets={"gender": None})
+    with pytest.raises(ConfigError, match="heads needs two targets"):
+        check_ablation(config, KNOWN)
+
+
+def test_denoising_that_does_not_go_with_the_recipe(
+    config: ExperimentConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other modes are rehearsed, and only where denoising is asked about."""
+    rehearsed = []
+    monkeypatch.setattr(
+        ablation, "rehearse", lambda recipe: rehearsed.append(recipe.denoise.method)
     )
-    def test_settings(
-        self,
-        config: ExperimentConfig,
-        settings: dict[str, Any],
-        changes: dict[str, Any],
-        said: str,
-    ) -> None:
-        """Before anything is computed, with the key's whole name."""
-        config.evaluation.ablate = AblationConfig(**settings)
-        config.data = replace(config.data, **changes)
-        with pytest.raises(ConfigError, match=rf"evaluation\.ablate\..*{said}"):
-            check_ablation(config, pd.DataFrame({"speaker": ["a"]}))
+    check_ablation(config, KNOWN)
+    assert rehearsed == []
+    config.evaluation.ablate = AblationConfig(parts=["denoise"])
+    check_ablation(config, KNOWN)
+    assert rehearsed == ["nonstationary", "stationary"]
 
-    def test_one_feature(self, config: ExperimentConfig) -> None:
-        """Without it nothing would be left."""
-        config.evaluation.ablate = AblationConfig(parts=["features"])
-        config.data.features.functionals.include = {"f0": ["mean"]}
-        with pytest.raises(ConfigError, match="features needs two groups of columns"):
-            check_ablation(config, pd.DataFrame({"speaker": ["a"]}))
 
-    def test_unknown_speakers(self, config: ExperimentConfig) -> None:
-        """There is nobody to standardise by."""
-        config.evaluation.ablate = AblationConfig(parts=["speakers"])
-        with pytest.raises(DataError, match="speakers needs to know them, 1 of 2 recordings"):
-            check_ablation(config, pd.DataFrame({"speaker": ["a", None]}))
-
-    def test_denoising_that_does_not_go_with_the_recipe(
-        self, config: ExperimentConfig, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """The other modes are rehearsed; nothing is where denoising isn't asked about."""
-        rehearsed = []
-        monkeypatch.setattr(
-            "speechnet.experiment.ablation.rehearse",
-            lambda recipe: rehearsed.append(recipe.denoise.method),
-        )
-        table = pd.DataFrame({"speaker": ["a"]})
-        check_ablation(config, table)
-        assert rehearsed == []
-        config.evaluation.ablate = AblationConfig(parts=["denoise"])
-        check_ablation(config, table)
-        assert rehearsed == ["nonstationary", "stationary"]
-
-    def test_nothing_asked_for(self, config: ExperimentConfig) -> None:
-        """The default names a model that the experiment may do without."""
-        del config.models["svm"]
-        check_ablation(config, pd.DataFrame({"speaker": [None]}))
+def test_nothing_asked_for(config: ExperimentConfig) -> None:
+    """The default names a model that the experiment may do without."""
+    del config.models["svm"]
+    check_ablation(config, pd.DataFrame({"speaker": [None]}))

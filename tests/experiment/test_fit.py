@@ -5,7 +5,6 @@ from __future__ import annotations
 import filecmp
 import json
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -19,7 +18,8 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score, r
 from speechnet.config.experiment import read_experiment
 from speechnet.core.errors import ConfigError, DataError, StorageError
 from speechnet.evaluation.scores import validate_predictions
-from speechnet.experiment.fit import fit, protocol_in_words
+from speechnet.experiment.description import protocol_in_words
+from speechnet.experiment.fit import fit
 from speechnet.experiment.run_folder import RunFolder
 from speechnet.splits.config import SplitConfig
 
@@ -356,4 +356,4 @@ def test_protocols_in_words(split: SplitConfig, words: str) -> None:
     """What the scores are scores of is said as it is."""
     table = corpus_table().assign(sentence=(["a"] * 4 + ["b"] * 4) * 8)
     data = speech_data(table, split=split)
-    assert protocol_in_words(SimpleNamespace(data=data.config), data) == words
+    assert protocol_in_words(data) == words

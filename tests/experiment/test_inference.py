@@ -94,7 +94,11 @@ def _damage_info(run: Path, **changes: object) -> None:
             lambda run: _damage_info(run, features={"functionals": OTHER}),
             "disagree on the features",
         ),
-        (lambda run: _damage_info(run, features={"functionals": {}}), "functionals lacks kind"),
+        (lambda run: _damage_info(run, features={"functionals": {}}), "kind is missing"),
+        (
+            lambda run: _damage_info(run, features={"functionals": OTHER | {"recipe": {}}}),
+            "a recipe lacks the versions",
+        ),
         (
             lambda run: _damage_info(run, features=["a"]),
             "features is .*, expected keys with values",

@@ -32,6 +32,16 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+def _noise(root: Path, emotions: tuple[str, ...], each: int) -> str:
+    """A second of noise as each recording of a corpus of folders."""
+    generator = np.random.default_rng(0)
+    for emotion in emotions:
+        (root / emotion).mkdir(parents=True)
+        for number in range(each):
+            soundfile.write(root / emotion / f"{number}.wav", generator.normal(0, 0.1, 8000), 8000)
+    return str(root)
+
+
 def _own_root(run: Path) -> Path:
     return next((run.parents[2] / "cache" / "synthetic").iterdir())
 
@@ -81,22 +91,16 @@ def test_a_poorer_corpus(
     tiny_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Folders named by emotion: no gender, fewer classes, one that the run doesn't know."""
-    root = tmp_path / "folders"
-    generator = np.random.default_rng(0)
-    for emotion in ("happy", "sad", "bored"):
-        (root / emotion).mkdir(parents=True)
-        for number in range(3):
-            y = generator.normal(0, 0.1, 8000)
-            soundfile.write(root / emotion / f"{number}.wav", y, 8000)
-    folder = rescore(tiny_run, corpus={"name": "folders", "root": str(root)}, out=tmp_path / "o")
+    corpus: dict[str, object] = {"name": "folders"}
+    corpus["root"] = _noise(tmp_path / "folders", ("happy", "sad", "bored"), 3)
+    folder = rescore(tiny_run, corpus=corpus, out=tmp_path / "o")
     predictions = pd.read_parquet(folder / "predictions.parquet")
     assert set(predictions["target"]) == {"emotion"}
     assert set(predictions["truth"]) == {"happy", "sad"}
     shown = capsys.readouterr()
     assert "Left out by the configuration" in shown.err
     assert "bored" in shown.err
-    labels = {"emotion": {"bored": "neutral"}}
-    corpus = {"name": "folders", "root": str(root), "labels": labels}
+    corpus["labels"] = {"emotion": {"bored": "neutral"}}
     folder = rescore(tiny_run, corpus=corpus, out=tmp_path / "p")
     truth = pd.read_parquet(folder / "predictions.parquet")["truth"]
     assert set(truth) == {"happy", "sad", "neutral"}
@@ -106,14 +110,9 @@ def test_classes_that_only_one_side_has(
     tiny_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The shared classes are named; UAR is their mean recall among all answers of the run."""
-    root = tmp_path / "folders"
-    generator = np.random.default_rng(0)
-    for emotion in ("angry", "happy", "bored"):
-        (root / emotion).mkdir(parents=True)
-        for number in range(4):
-            soundfile.write(root / emotion / f"{number}.wav", generator.normal(0, 0.1, 8000), 8000)
+    root = _noise(tmp_path / "folders", ("angry", "happy", "bored"), 4)
     words = ["test", "--run", str(tiny_run), "--out", str(tmp_path / "o")]
-    assert main([*words, "--corpus", "folders", "--root", str(root)]) == 0
+    assert main([*words, "--corpus", "folders", "--root", root]) == 0
     assert (
         "emotion: the run and folders share angry, happy; only the run has sad, neutral, always "
         "wrong as an answer here; only folders has bored (4 recordings), left out."
@@ -128,9 +127,7 @@ def test_classes_that_only_one_side_has(
 
 def test_no_class_in_common(tiny_run: Path, tmp_path: Path) -> None:
     """A corpus with nothing that the run can recognise is refused; a missing target isn't."""
-    (tmp_path / "bored").mkdir()
-    soundfile.write(tmp_path / "bored" / "1.wav", np.ones(8000), 8000)
-    corpus = {"name": "folders", "root": str(tmp_path)}
+    corpus = {"name": "folders", "root": _noise(tmp_path / "folders", ("bored",), 1)}
     message = r"no recording has a class that is asked for \(.*sad, neutral\); found 1 bored"
     with pytest.raises(DataError, match=message):
         rescore(tiny_run, corpus=corpus, out=tmp_path / "o")

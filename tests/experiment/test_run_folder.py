@@ -15,8 +15,8 @@ import pytest
 
 import speechnet.experiment.run_folder
 from speechnet.core.errors import DataError, StorageError
-from speechnet.experiment.consistency import FORMAT
 from speechnet.experiment.run_folder import RunFolder
+from speechnet.experiment.run_info import FORMAT
 from speechnet.experiment.run_location import check_writable, next_version
 from speechnet.experiment.run_tables import read_table, table_bytes
 
@@ -48,7 +48,7 @@ def test_a_run_from_begin_to_end(tmp_path: Path) -> None:
         1 / 0  # noqa: B018 - a stage that fails has taken its time all the same
     run.info |= {"targets": {"mood": ["ä", "b"]}, "models": ["svm"], "folds": 1, "features": {}}
     run.info |= {"protocol": "ä", "corpus": {}}
-    run.write_text("config.yaml", "data: {targets: {mood: null}}")
+    run.write("config.yaml", b"data: {targets: {mood: null}}")
     run.write_table("predictions.parquet", pd.DataFrame(columns=["file", "p_ä", "p_b"]))
     run.finish()
     assert not (run.path / "INCOMPLETE").exists()
@@ -108,7 +108,7 @@ def test_the_disk_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(StorageError, match="no space left"):
-        run.write_text("a.txt", "x")
+        run.write("a.txt", b"x")
     assert [path.name for path in run.path.iterdir()] == ["INCOMPLETE"]
 
 

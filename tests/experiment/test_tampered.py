@@ -10,7 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 
@@ -18,9 +17,9 @@ import speechnet
 from speechnet.cli.main import main
 from speechnet.core.errors import DataError, StorageError
 from speechnet.core.types import FeatureSet
-from speechnet.experiment.consistency import FORMAT, check_info
 from speechnet.experiment.manifest import write_sums
 from speechnet.experiment.run_folder import RunFolder
+from speechnet.experiment.run_info import FORMAT, check_info, missing_packages
 from speechnet.experiment.saved_run import SavedRun
 from speechnet.models.scikit.files import dump_sklearn, load_sklearn
 
@@ -95,6 +94,7 @@ TAMPERED: dict[str, tuple[Callable[[Path], object], str]] = {
     "a target outside": (lambda run: _info(run, targets={"../x": ["a"]}), r"name '\.\./x' can't"),
     "a model outside": (lambda run: _info(run, models=["../../x"]), r"names a model '\.\./\.\./x'"),
     "a model anywhere": (lambda run: _info(run, models=["/x"]), "names a model '/x', expected"),
+    "plugins": (lambda run: _info(run, plugins=[{"kind": "model"}]), "damaged: name is missing"),
     "a pipe": (lambda run: _pipe(run / "scores.csv"), r"scores\.csv is gone"),
     "sums as a pipe": (lambda run: _pipe(run / "SHA256SUMS"), "it is a named pipe, expected a reg"),
     "run.json as a pipe": (lambda run: _pipe(run / "run.json"), "read .it is a named pipe"),
@@ -127,42 +127,18 @@ REORDERED = {"gender": ["female", "male"], "emotion": ["happy", "angry", "sad", 
 
 
 @pytest.mark.parametrize(
-    ("how", "message"),
+    ("targets", "message"),
     [
-        ("run", "emotion, run.json has the classes happy, angry, sad, neutral, config.yaml has an"),
+        (REORDERED, r"mlp_0\.ckpt was made for .*'angry', 'happy'.* says .*'happy', 'angry'"),
         (
-            "config",
-            r"emotion, run\.json has .* angry, happy, sad, neutral, config\.yaml has sad, h",
+            REORDERED | {"emotion": ["angry", "happy", "sad"]},
+            r"mlp_0\.ckpt was made for .*'neutral'.* the run says .*'sad'\]",
         ),
-        (
-            "predictions",
-            r"of all targets, .* male, angry, happy, .*parquet has .* male, happy, angry",
-        ),
-        ("networks", r"mlp_0\.ckpt was made for .*'angry', 'happy'.* says .*'happy', 'angry'"),
-        ("fewer", r"mlp_0\.ckpt was made for .*'neutral'.* the run says .*'sad'\]"),
     ],
 )
-def test_classes_that_do_not_match(run: Path, how: str, message: str) -> None:
+def test_classes_that_do_not_match(run: Path, targets: dict[str, list[str]], message: str) -> None:
     """Other classes, or another order, are refused with both lists, whatever the sums say."""
-    table = pd.read_parquet(run / "predictions.parquet")
-    if how in {"run", "networks"}:
-        _info(run, targets=REORDERED)
-    if how == "config":
-        _edit(
-            run / "config.yaml",
-            "- angry\n    - happy\n    - sad",
-            "- sad\n    - happy\n    - angry",
-        )
-    if how == "fewer":
-        _info(run, targets=REORDERED | {"emotion": ["angry", "happy", "sad"]})
-        table = table.drop(columns="p_neutral")
-        _edit(run / "config.yaml", "    - neutral\n", "")
-    if how in {"predictions", "networks"}:
-        order = [*table.columns[:9], "p_happy", "p_angry", *table.columns[11:]]
-        table = table[order]
-    if how == "networks":
-        _edit(run / "config.yaml", "- angry\n    - happy", "- happy\n    - angry")
-    table.to_parquet(run / "predictions.parquet", index=False)
+    _info(run, targets=targets)
     write_sums(run)
     with pytest.raises(DataError, match=message):
         SavedRun(run).predict_proba("mlp", FeatureSet.vectors(np.zeros((1, 25), np.float32)))
@@ -272,6 +248,22 @@ def test_bandwidths_that_are_none(run: Path, band: object) -> None:
     check_info(run, info | {"corpus": info["corpus"] | {"bandwidth": {}}})
     with pytest.raises(DataError, match=r"damaged: corpus\.bandwidth"):
         check_info(run, info | {"corpus": info["corpus"] | {"bandwidth": band}})
+
+
+def test_a_package_that_is_missing(run: Path) -> None:
+    """It is named with its version and what it provides, before the configuration is read."""
+    provided = {"package": "speechnet-more", "version": "2.1"}
+    plugins = [{"kind": "model", "name": name, **provided} for name in ("svm", "crf")]
+    _info(run, plugins=[*plugins, {"kind": "metric", "name": "gini", **provided}])
+    (run / "config.yaml").write_text("models: {crf: {}}")
+    write_sums(run)
+    message = (
+        r"needs the package speechnet-more \(2\.1\), which provides the model crf; pip install"
+    )
+    with pytest.raises(DataError, match=message):
+        SavedRun(run)
+    found = RunFolder.open(run).info
+    assert ["metric gini" in one for one in missing_packages(found, metrics=True)] == [True]
 
 
 @pytest.mark.parametrize("command", ["predict", "test", "report", "export"])
