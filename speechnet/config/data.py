@@ -1,4 +1,4 @@
-"""What the configuration says of everything from recordings to folds (``data``)."""
+"""The configuration from recordings to folds (``data``)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from speechnet.splits.config import SplitConfig
 _LONGEST: Final = 80
 
 FeaturesConfig: Any = mapping_class(
-    # Sorted: columns of several extractors stand in this order, whatever was imported first.
+    # Sorted: this is the order of their columns, whichever of them was imported first.
     "FeaturesConfig",
     dict(sorted(EXTRACTORS.items())),
     default=("functionals",),
@@ -34,7 +34,7 @@ FeaturesConfig.__module__ = __name__
 def default_cache() -> str:
     """``$SPEECHNET_CACHE``, else ``$XDG_CACHE_HOME/speechnet``, else ``~/.cache/speechnet``.
 
-    A variable that is empty counts as not set, as the XDG Base Directory Specification has it.
+    An empty variable counts as not set (XDG Base Directory Specification).
     """
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     return os.environ.get("SPEECHNET_CACHE") or f"{base}/speechnet"
@@ -45,30 +45,30 @@ class DataConfig:
     """From recordings to folds.
 
     Attributes:
-        corpus: which recordings, and what their labels are called.
+        corpus: the recordings, and the names of their labels.
         corpora: instead of ``corpus``, several of them as one; see ``speechnet.corpus.union``.
-            ``split: {protocol: predefined, column: corpus}`` tests each by what the others train.
+            ``split: {protocol: predefined, column: corpus}`` tests on each and trains on the rest.
         synthetic: the synthetic corpus that is made when its ``root`` is not given.
         targets: what is predicted, each with its ordered classes; null takes the classes found.
             Rows of other classes are left out, and counted. A value on a scale is written
-            ``{kind: continuous, range: [1, 5]}``, with a ``unit`` where it has one; no model here
-            can do it yet.
+            ``{kind: continuous, range: [1, 5]}``, with a ``unit`` if it has one; no model here can
+            learn it yet.
         audio: how recordings are read.
         denoise: spectral gating.
-        features: the extractors that describe recordings, by name, each with its settings; several
-            vectors are joined column by column. Naming any replaces the default, functionals.
+        features: the extractors by name, each with its settings; the vectors of several are joined
+            column by column. Naming any replaces the default, functionals.
         scaling: how columns are scaled, always fitted on training rows: to 0..1, to mean 0 and
             variance 1, to median 0 and interquartile range 1, or not at all.
         per_speaker: first standardise each speaker's recordings by themselves. This uses all of a
-            speaker's recordings, without labels: the scores are those of speakers of whom several
-            recordings are at hand.
-        split: who is trained on and who is scored.
+            speaker's recordings, without labels: the scores hold for speakers of whom several
+            recordings are available.
+        split: the training and the scored recordings.
         device: where torch denoises and computes features: cpu, cuda, cuda:1 and so on; auto takes
-            a GPU that is there. Rows from one device serve on the other.
-        cache_dir: where features are kept; null for the user's cache folder.
-        verify: read every recording to see whether it changed; otherwise one whose size, times and
-            inode are as they were is taken for unchanged.
-        max_bad_share: more than this share of unusable recordings ends the run.
+            a GPU if there is one. Features from either serve on the other.
+        cache_dir: the folder where features are kept; null for the user's cache folder.
+        verify: read every recording to see whether it changed; otherwise one with the same size,
+            times and inode counts as unchanged.
+        max_bad_share: the share of unusable recordings above which the run ends.
     """
 
     corpus: CorpusConfig = field(default_factory=CorpusConfig)
@@ -98,7 +98,7 @@ class DataConfig:
 
     @property
     def recipe(self) -> Recipe:
-        """What decides the numbers of a row."""
+        """All settings that decide the features of a recording."""
         return Recipe(self.audio, self.denoise, chosen(self.features))
 
     @property
@@ -108,17 +108,14 @@ class DataConfig:
 
 
 def check_names(targets: Mapping[str, TargetSetting]) -> None:
-    """Refuse names of targets and classes of which no table or file can be made.
+    """Refuse names of targets and classes that can't serve as names of columns and files.
 
     A table of answers has a column for each target and, named ``<target>_<class>``, for each class;
     a model's file may be named after its target. ``corpus.csv`` has the signal statistics too.
 
-    Args:
-        targets: as ``data.targets`` has them.
-
     Raises:
-        ConfigError: a name holds a separator of paths or can't be printed, or two columns would be
-            called the same.
+        ConfigError: a name contains a separator of paths or can't be printed, or two columns would
+            have the same name.
     """
     meant = dict.fromkeys(ANSWERS, "a column that tables of answers have")
     for target, kind in parse_targets(targets).items():
@@ -134,11 +131,10 @@ def check_names(targets: Mapping[str, TargetSetting]) -> None:
                 "recording; choose another name, and set data.corpus.columns.NAME to the table's "
                 "column"
             )
-        columns = kind.columns(target)
-        for column, meaning in columns.items():
+        for column, meaning in kind.columns(target).items():
             if column in meant:
                 raise ConfigError(
                     f"data.targets: {meaning} would have the column {column!r} in tables of "
                     f"answers, which is also {meant[column]}; rename one of them"
                 )
-        meant |= columns
+            meant[column] = meaning

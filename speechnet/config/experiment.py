@@ -46,25 +46,24 @@ ModelsConfig: Any = mapping_class(
 )
 
 _MAX_SEED: Final = 2**32 - 10_000
-"""NumPy's seeds end at 2^32; every fold and every member of the network takes one further on."""
+"""NumPy's seeds end at 2^32, and folds and members of a network add to the seed."""
 
 
 @dataclass
 class EvaluationConfig:
-    """What is made of the predictions.
+    """How predictions are evaluated.
 
     Attributes:
         resamples: bootstrap samples for intervals, and permutations for comparisons.
-        tune_by: what the searches of hyper-parameters maximise on the inner folds: any registered
-            metric of predicted labels, such as ``uar``, ``accuracy`` and ``macro_f1``.
-        calibrate: whether probabilities are calibrated on the dev part, by one temperature for
-            each model, target and fold; no prediction changes.
-        audit: from where on something about the corpus is worth a remark.
-        ablate: what each part of the experiment brings.
-        cross: with several corpora, whether one after the other is trained on alone and tested on
-            each of them.
-        clustering: of the features, without labels.
-        figures: whether figures are drawn.
+        tune_by: the metric that searches of hyper-parameters maximise on the inner folds: any
+            registered metric of predicted labels, such as ``uar``, ``accuracy`` and ``macro_f1``.
+        calibrate: calibrate probabilities on the dev part, by one temperature for each model,
+            target and fold; predicted labels stay the same.
+        audit: limits beyond which the audit remarks on something about the corpus.
+        ablate: the experiment without some of its parts, to measure their effect.
+        cross: with several corpora, train on each alone and test on all.
+        clustering: clustering of the features, without labels.
+        figures: draw figures.
     """
 
     resamples: Annotated[int, Number(ge=100)] = 10_000
@@ -79,11 +78,11 @@ class EvaluationConfig:
 
 @dataclass
 class ParallelConfig:
-    """Where file-level work and searches run: handed to ``joblib.parallel_config``.
+    """Where file-level work and searches run: arguments of ``joblib.parallel_config``.
 
     Attributes:
         backend: processes on this machine, threads, or a cluster that is already connected.
-        n_jobs: how many at once; -1 for one a core.
+        n_jobs: the number of processes or threads; -1 for one per core.
     """
 
     backend: Literal["loky", "threading", "dask", "ray"] = "loky"
@@ -92,18 +91,18 @@ class ParallelConfig:
 
 @dataclass
 class ExperimentConfig:
-    """All of an experiment.
+    """A whole experiment.
 
     Attributes:
-        experiment: the run folder is ``<out>/<experiment>/version_<N>``.
-        out: where run folders are made.
-        seed_everything: of every shuffle, every weight and every search.
-        data: from recordings to folds.
+        experiment: its name; the run folder is ``<out>/<experiment>/version_<N>``.
+        out: the folder of run folders.
+        seed_everything: the seed of every shuffle, weight and search.
+        data: recordings, features and folds.
         models: by name, in the order in which they are fitted; those that a YAML names replace the
             default.
         trainer: Lightning's Trainer, as plain settings.
-        evaluation: clustering and figures.
-        report: one page that holds all of it.
+        evaluation: of the predictions.
+        report: the page of the results.
         parallel: processes.
     """
 
@@ -157,7 +156,7 @@ def fit_schema() -> Schema:
 def read_experiment(
     arguments: Sequence[str], parser: Callable[[], ArgumentParser] = fit_parser
 ) -> tuple[ExperimentConfig, str]:
-    """Read an experiment from the command line's words.
+    """Read an experiment from the words of a command line.
 
     Args:
         arguments: ``["--config", "configs/x.yaml", "--trainer.max_epochs", "50", ...]``.
@@ -167,7 +166,7 @@ def read_experiment(
         The experiment, and its whole configuration as YAML text.
 
     Raises:
-        ConfigError: an unknown key, with the one that was meant, or a value out of place.
+        ConfigError: a key is unknown, or a value is wrong.
         SystemExit: with code 0, after ``--help`` and ``--print_config``.
     """
     schema = fit_schema()
@@ -206,7 +205,7 @@ def read_experiment_file(path: Path) -> ExperimentConfig:
 
 
 def _trainer(values: dict[str, Any], given: Sequence[Given]) -> dict[str, Any]:
-    """The trainer's settings; only if they name classes of Lightning's, Lightning checks them."""
+    """The trainer's settings, checked by Lightning if they name any of its classes."""
     said = [one for one in given if one.below("trainer")]
     pairs: list[tuple[str, Any]] = []
     for one in said:
@@ -233,7 +232,7 @@ def _made(schema: Schema, values: Mapping[str, Any]) -> tuple[ExperimentConfig, 
 
 
 def _make_absolute(data: DataConfig) -> None:
-    """The run folder's copy must mean the same wherever it is read."""
+    """Make paths absolute, so that the run folder's copy means the same everywhere."""
     for corpus in (data.corpus, *data.corpora):
         if corpus.root is not None:
             corpus.root = str(absolute(corpus.root))
@@ -244,7 +243,7 @@ def _make_absolute(data: DataConfig) -> None:
 
 
 def _check(config: ExperimentConfig) -> None:
-    """What can be said of the configuration without looking at any data."""
+    """Checks of the configuration that need no data."""
     if not re.fullmatch(r"\w[\w.-]*", config.experiment):
         raise ConfigError(
             f"experiment is {config.experiment!r}, expected letters, digits, '_', '-' and '.', "
@@ -276,7 +275,7 @@ def _check_models(config: ExperimentConfig) -> None:
 
 
 def _choose_sequence(config: ExperimentConfig, name: str, model: Any) -> None:
-    """Give a model of sequences the one that it takes, or refuse what isn't there."""
+    """Choose the features of a model of sequences; refuse a model whose features are missing."""
     features = chosen(config.data.features)
     if model.takes != SEQUENCE:
         if not model.made_of and all(one.kind == SEQUENCE for one in features.values()):
@@ -286,12 +285,12 @@ def _choose_sequence(config: ExperimentConfig, name: str, model: Any) -> None:
         return
     known = [key for key, kind in EXTRACTORS.items() if kind.kind == SEQUENCE]
     there = [key for key in known if key in features]
-    if model.features is None and len(there) > 1:
-        raise ConfigError(
-            f"models.{name}.features is null, and data.features has several sequences: name one of "
-            f"{', '.join(there)}"
-        )
     if model.features is None:
+        if len(there) > 1:
+            raise ConfigError(
+                f"models.{name}.features is null, and data.features has several sequences: name "
+                f"one of {', '.join(there)}"
+            )
         model.features = (there or known)[0]
     if model.features not in known:
         raise ConfigError(
@@ -303,7 +302,7 @@ def _choose_sequence(config: ExperimentConfig, name: str, model: Any) -> None:
 
 
 def _check_trainer(settings: Mapping[str, Any]) -> None:
-    """Settings under which Lightning runs, and nothing is learnt or kept."""
+    """Refuse settings with which Lightning runs, but learns or keeps nothing."""
     for key in ("max_epochs", "max_steps", "limit_train_batches", "limit_val_batches"):
         if settings.get(key) == 0:
             raise ConfigError(

@@ -6,21 +6,21 @@ import re
 from typing import Final
 
 CORPUS_COLUMNS: Final = ("path", "start", "end", "speaker", "gender", "emotion", "sentence")
-"""The columns every corpus table has, in this order; further columns may follow."""
+"""The columns of every corpus table, in this order; further columns may follow."""
 
 NEWS: Final = ("novelty", "unlike", "far", "bandwidth")
-"""How unlike the training data a recording is: in every table of answers, behind the targets."""
+"""How unlike the training data a recording is: columns of every table of answers."""
 
 ANSWER_BEGINS: Final = ("file", "model")
 ANSWER_ENDS: Final = (*NEWS, "notes", "reason")
-"""Before and behind the targets in the table of ``predict``."""
+"""The columns before and after the targets in the table of ``predict``."""
 
 TIMELINE_BEGINS: Final = ("start", "end", "model")
 TIMELINE_ENDS: Final = (*NEWS, "reason")
-"""Before and behind the targets in a timeline."""
+"""The columns before and after the targets in a timeline."""
 
 ANSWERS: Final = frozenset([*ANSWER_BEGINS, *ANSWER_ENDS, *TIMELINE_BEGINS, *TIMELINE_ENDS])
-"""Every column of a table of answers that is no target's and no class's."""
+"""Every column of a table of answers that isn't a target or a class."""
 
 SIGNAL_STATISTICS: Final = (
     *("duration", "sample_rate", "channels", "peak", "dc", "clipped", "silence", "snr"),
@@ -32,5 +32,5 @@ _ENDING: Final = re.compile(r"(_\d+)?_(mean|std|min|max|count|p\d+)$")
 
 
 def feature_of(column: str) -> str:
-    """The feature that a column of features is a statistic of: ``mfcc`` of ``mfcc_07_mean``."""
+    """The feature of a column of statistics: ``mfcc`` of ``mfcc_07_mean``."""
     return _ENDING.sub("", column)

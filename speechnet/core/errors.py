@@ -1,8 +1,8 @@
-"""The errors that a user can cause or meet, each with the exit code it ends the program with."""
+"""The errors that a user can cause or meet, each with its exit code."""
 
 
 class SpeechnetError(Exception):
-    """Base of all errors raised on purpose: what was found, what was expected, what to do."""
+    """Base of all errors raised on purpose: found, expected, remedy."""
 
     exit_code = 1
 
@@ -29,8 +29,8 @@ class Excluded(SpeechnetError):  # noqa: N818 - an outcome for one file, not a f
     """One recording can't be used; the run goes on without it.
 
     Attributes:
-        reason: a short code of ``speechnet.core.types.REASONS``, as in ``excluded.csv``.
-        detail: what was found and what was expected, in words.
+        reason: a code of ``speechnet.core.types.REASONS``, as in ``excluded.csv``.
+        detail: what was found and what was expected.
     """
 
     exit_code = 3
@@ -41,5 +41,5 @@ class Excluded(SpeechnetError):  # noqa: N818 - an outcome for one file, not a f
         self.detail = detail
 
     def __reduce__(self) -> tuple[type["Excluded"], tuple[str, str]]:
-        """Crosses a process boundary whole (the default would lose ``detail``)."""
+        """Pickle ``detail`` too, which the default would lose."""
         return Excluded, (self.reason, self.detail)

@@ -19,7 +19,7 @@ _LOG = logging.getLogger(__name__)
 
 _ENDING: Final = ".tmp"
 _ABANDONED_AFTER: Final = 3_600.0
-"""Seconds after which a temporary file belongs to nobody any more."""
+"""Seconds after which a temporary file counts as abandoned."""
 
 
 def absolute(path: str | Path) -> Path:
@@ -31,7 +31,7 @@ def absolute(path: str | Path) -> Path:
 
 
 def shortened(text: str) -> str:
-    """Make the paths in a text that lie below the current folder relative to it."""
+    """The text with paths below the current folder relative to it."""
     try:
         here = str(Path.cwd())
     except OSError:  # it was removed
@@ -46,7 +46,7 @@ def write_whole(path: Path, content: bytes) -> None:
     The temporary name beside it is unique, so that several processes may write the same file.
 
     Raises:
-        OSError: there is no space, no permission or no such folder.
+        OSError: there is no space, permission or folder.
     """
     temporary = path.with_name(f".{path.name}.{uuid4().hex}{_ENDING}")
     try:
@@ -60,7 +60,7 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make renames in a folder durable, before what they replace is removed."""
+    """Make renames in a folder durable, before the files that they replace are removed."""
     with contextlib.suppress(PermissionError):  # Windows opens no folder
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -70,7 +70,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def remove_abandoned(folder: Path) -> None:
-    """Remove temporary files of dead processes, which are those older than an hour."""
+    """Remove temporary files of dead processes, that is, those older than an hour."""
     for path in folder.rglob(f".*{_ENDING}"):
         with contextlib.suppress(FileNotFoundError, PermissionError):  # gone, or someone else's
             if time.time() - path.stat().st_mtime > _ABANDONED_AFTER:

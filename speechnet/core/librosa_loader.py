@@ -1,11 +1,10 @@
 """librosa, loaded so that many processes can share the code that numba compiles for it.
 
-numba caches compiled code in a folder, and several processes that fill it at once corrupt it: the
+numba caches compiled code in a folder, and processes that fill it at the same time corrupt it: the
 number in a data file's name comes from an index that the others are writing, and a ufunc's loop is
-stored apart from the kernel that it calls, under a name known to the compiling process alone. Every
-process that loads such a mixture crashes until the folder is emptied. So one process at a time
-compiles what librosa needs at its import, and what is compiled later goes into files that no two
-processes share.
+stored apart from the kernel that it calls, under a name that only the compiling process knows.
+Every process that loads such a mixture crashes until the folder is emptied. So one process at a
+time compiles what librosa needs at its import, and later code goes into files of unique names.
 """
 
 from __future__ import annotations
@@ -32,14 +31,14 @@ __all__ = ["librosa", "usable_caches"]
 _LOG = logging.getLogger(__name__)
 
 _LOADED: Final = "SPEECHNET_LIBROSA_LOADED"
-"""Set in the environment of processes started later: they find everything compiled."""
+"""An environment variable for processes started later: they find everything compiled."""
 
 
 def usable_caches() -> None:
-    """Give numba a place for its compiled code where it has none.
+    """Give numba a folder for compiled code if it has none; processes started later inherit it.
 
-    numba keeps it beside librosa or in the user's cache folder, and fails where neither can be
-    written. Processes started later inherit the place.
+    numba uses a folder beside librosa or the user's cache folder, and fails if neither can be
+    written.
     """
     if _cache_folder() is not None:
         return
@@ -52,7 +51,7 @@ def usable_caches() -> None:
 
 
 def _cache_folder() -> Path | None:
-    """Where numba keeps what it compiled for librosa, None where it can't."""
+    """The folder of what numba compiles for librosa; None if there is none."""
     chosen, spec = os.environ.get("NUMBA_CACHE_DIR"), find_spec("librosa")
     user = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "numba"
     if chosen:
@@ -71,7 +70,7 @@ def _one_at_a_time() -> Iterator[None]:
         yield
         return
     with contextlib.ExitStack() as stack:
-        # Where no lock can be had (some network disks), loading goes on without.
+        # Where files can't be locked (some network disks), loading goes on without a lock.
         with contextlib.suppress(OSError, NotImplementedError):
             folder.mkdir(parents=True, exist_ok=True)
             stack.enter_context(filelock.FileLock(folder / "speechnet.lock"))
@@ -83,13 +82,13 @@ def _load() -> ModuleType:
     usable_caches()
     _unshare_names()
     with _one_at_a_time():
-        # Imports core.audio and util.utils: all that compiles on import, of what is used here.
+        # Imports core.audio and util.utils: of what is used here, all that compiles on import.
         importlib.import_module("librosa.core.pitch")
     return importlib.import_module("librosa")
 
 
 def _unshare_names() -> None:
-    """Have numba give its data files names that no two processes share."""
+    """Make numba give its data files unique names."""
     plain = getattr(IndexDataCacheFile, "_data_name", None)
     if plain is None or hasattr(plain, "unshared"):
         return

@@ -1,4 +1,4 @@
-"""The one table that passes from the models to evaluation."""
+"""The table that passes from the models to evaluation."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def predictions_table(
     fold: int,
     model: str,
 ) -> pd.DataFrame:
-    """Put a model's probabilities beside the truth, as ``PREDICTION_COLUMNS`` says.
+    """A model's probabilities beside the truth, in the columns of ``PREDICTION_COLUMNS``.
 
     Args:
         probabilities: by target float64 ``[n, k]``.
@@ -32,7 +32,7 @@ def predictions_table(
         model: its name.
 
     Returns:
-        One row for each file and target that has a label. ``predicted`` is the likeliest class.
+        A row for each file and target that has a label. ``predicted`` is the most probable class.
     """
     tables = []
     for column, (target, classes) in enumerate(targets.items()):
@@ -56,7 +56,7 @@ def predictions_table(
 
 
 def join(tables: Sequence[pd.DataFrame], targets: Targets) -> pd.DataFrame:
-    """Put tables of predictions below each other; every class of every target has a column."""
+    """Concatenate tables of predictions; every class of every target has a column."""
     every = dict.fromkeys(f"p_{name}" for classes in targets.values() for name in classes)
     columns = [*PREDICTION_COLUMNS, *every]
     joined = pd.concat([table.reindex(columns=columns) for table in tables], ignore_index=True)

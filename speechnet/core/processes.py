@@ -14,24 +14,20 @@ if TYPE_CHECKING:
     import joblib
 
 _EVERY: Final = 1.0
-"""Seconds between two looks at the parent."""
+"""Seconds between checks of the parent."""
 
 
 def processes(backend: str, n_jobs: int) -> joblib.parallel_config:
-    """Configure joblib, as ``joblib.parallel_config`` does, while a ``with`` block runs.
+    """``joblib.parallel_config`` for a ``with`` block, with workers that end with their parent.
 
-    When the parent is killed, workers of the backend ``loky`` end within seconds and not only after
-    minutes without work. The next start removes the folder of what they shared.
-
-    Args:
-        backend: a joblib backend.
-        n_jobs: how many processes or threads at once; -1 for one a core.
+    When the parent is killed, workers of the backend ``loky`` end within seconds, not minutes.
+    The next start removes the folder that they shared.
 
     Raises:
         ValueError: joblib has no such backend.
         ImportError: the backend isn't installed.
     """
-    import joblib  # recognising one recording does without it
+    import joblib  # not needed to recognise one recording
 
     settings: dict[str, Any] = {}
     if backend == "loky" and joblib.cpu_count() > 1 and n_jobs != 1:
@@ -44,21 +40,16 @@ def processes(backend: str, n_jobs: int) -> joblib.parallel_config:
 
 
 def end_with_parent(parent: int) -> None:
-    """End this process soon after its parent has ended, and leave Ctrl-C to the parent.
+    """End this process soon after its parent, given by its process id, and ignore Ctrl-C.
 
-    A terminal sends Ctrl-C to all processes; the parent alone reacts, and ends its workers.
-
-    Linux could signal the parent's end instead, but does so as soon as the thread ends that started
-    this process.
-
-    Args:
-        parent: its process id, given by the parent, which may have ended already.
+    A terminal sends Ctrl-C to all processes; the parent alone reacts, and ends its workers. Linux
+    could signal the parent's end, but does so as soon as the thread that started this process ends.
     """
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_EVERY)
+        os._exit(1)
+
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_watch, args=(parent,), daemon=True).start()
-
-
-def _watch(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(_EVERY)
-    os._exit(1)
+    threading.Thread(target=watch, daemon=True).start()

@@ -1,4 +1,4 @@
-"""How a long computation reports what it has done, to whoever shows it."""
+"""The callbacks by which long computations report their progress."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 Advance = Callable[[int, float], None]
-"""Takes how many files have just been finished, and their seconds of speech."""
+"""Takes the number of files just finished, and their seconds of speech."""
 
 Progress = Callable[[str, int], AbstractContextManager[Advance]]
-"""Takes what is done and to how many files; reports go to what its context gives."""
+"""Takes the name of a task and its number of files; its context gives an ``Advance``."""
 
 
 @contextmanager

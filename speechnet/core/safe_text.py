@@ -1,4 +1,4 @@
-"""Text from strangers, such as labels and names of files, made safe for terminals and tables."""
+"""Untrusted text, such as labels and names of files, made safe for terminals and tables."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
 def visible(text: str) -> str:
-    r"""Show what would control a terminal, such as ``\x1b``; line ends and tabs stay."""
+    r"""Escape what would control a terminal, such as ``\x1b``; line ends and tabs stay."""
     return _STEERING.sub(lambda found: _escape(found[0]), text)
 
 
@@ -40,14 +40,14 @@ def _escape(character: str) -> str:
 
 
 def to_cell(text: str) -> str:
-    """Text for a CSV: a spreadsheet takes none of it for a formula.
+    """Text for a CSV that no spreadsheet takes for a formula; ``from_cell`` undoes it.
 
-    An apostrophe goes before what begins like one, as OWASP advises ("CSV Injection"); numbers
-    stay as they are. ``from_cell`` undoes it.
+    An apostrophe goes before what begins like a formula, as OWASP advises ("CSV Injection");
+    numbers stay as they are.
     """
     return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
 
 
 def from_cell(text: str) -> str:
-    """What ``to_cell`` was given."""
+    """The text that was given to ``to_cell``."""
     return text[1:] if text.startswith("'") and _FORMULA.match(text) else text

@@ -1,10 +1,10 @@
-"""Temporary folders that a killed process doesn't leave behind for good.
+"""Temporary folders that don't remain for good when a process is killed.
 
 A process has one folder in each place, with a lock in it that the system releases however the
 process ends. Before a process makes a folder, it removes those of the same user whose lock is free.
 Unlike a process id, a lock works across containers that share a place. Where files can't be locked,
 as on some network disks, the folder is named ``tmp-speechnet-...``: it is removed when the process
-ends, but not after a kill, for nobody could tell whether it is still used.
+ends, but not after a kill, because it might still be in use.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ import filelock
 _NAME: Final = re.compile(r"speechnet-\d+-\w{8}")
 _LOCK: Final = "lock"
 _YOUNG: Final = 60.0
-"""Seconds within which a new folder gets its lock."""
+"""Seconds that a new folder may be without a lock."""
 _SHARED: Final = Path("/dev/shm")  # noqa: S108 - memory that processes share
 _ENOUGH: Final = 2 * 2**30
-"""Bytes that must be free there, as joblib has it."""
+"""Bytes that must be free there, as in joblib."""
 
 
 def temporary_folder() -> tempfile.TemporaryDirectory[str]:
@@ -38,12 +38,12 @@ def temporary_folder() -> tempfile.TemporaryDirectory[str]:
 
 
 def own_folder() -> Path:
-    """The folder of this process among the system's temporary folders, removed when it ends."""
+    """This process's folder among the system's temporary folders, removed when it ends."""
     return _make(Path(tempfile.gettempdir()), os.getpid())
 
 
 def shared_folder() -> Path:
-    """The folder of this process for what its workers map into memory."""
+    """This process's folder for arrays that its workers map into memory."""
     chosen = os.environ.get("JOBLIB_TEMP_FOLDER")
     with contextlib.suppress(OSError):
         if chosen:
@@ -67,13 +67,13 @@ def _make(place: Path, process: int) -> Path:
             unlocked = folder.rename(folder.with_name(f"tmp-{folder.name}"))
             atexit.register(_remove, unlocked, None, process)
             return unlocked
-        if (folder / _LOCK).exists():  # else somebody took it for abandoned before it was locked
+        if (folder / _LOCK).exists():  # else another process removed it before it was locked
             atexit.register(_remove, folder, lock, process)
             return folder
 
 
 def _remove(folder: Path, lock: filelock.BaseFileLock | None, process: int) -> None:
-    """Remove the folder at the end of the process; a fork of it doesn't."""
+    """Remove the folder at the end of the process that made it, but not of its forks."""
     if os.getpid() == process:
         shutil.rmtree(folder, ignore_errors=True)
         if lock is not None:
@@ -82,7 +82,7 @@ def _remove(folder: Path, lock: filelock.BaseFileLock | None, process: int) -> N
 
 def _remove_abandoned(place: Path) -> None:
     found: list[Path] = []
-    with contextlib.suppress(OSError):  # a place may be written to and not be listed
+    with contextlib.suppress(OSError):  # a writable place may not be readable
         found = [folder for folder in place.iterdir() if _NAME.fullmatch(folder.name)]
     for folder in found:
         with contextlib.suppress(OSError, NotImplementedError, filelock.Timeout):

@@ -1,7 +1,7 @@
-"""Collecting the warnings of one thread.
+"""Collects the warnings of one thread.
 
-``warnings.catch_warnings`` changes the filters of the whole process. Threads that use it together
-restore each other's filters, and lose warnings to each other or to the terminal.
+``warnings.catch_warnings`` changes the filters of the whole process: threads that use it at the
+same time restore each other's filters, and lose warnings to each other or to the terminal.
 """
 
 from __future__ import annotations
@@ -21,14 +21,11 @@ _EVERY: Final = "(?#speechnet)"
 
 @contextmanager
 def collected_warnings(takes: Takes = lambda _: True) -> Iterator[list[Warning]]:
-    """Collect warnings of this thread instead of showing them.
+    """Collect this thread's warnings in a list instead of showing them.
 
     Args:
-        takes: selects them. For the others, outer blocks and then the filters decide as before,
+        takes: selects them. Outer blocks and then the filters decide on the others as before,
             except filters of single modules.
-
-    Yields:
-        The list of those collected.
     """
     taken: list[Warning] = []
     outer: tuple[tuple[Takes, list[Warning]], ...] = getattr(_OF_THREAD, "all", ())
@@ -67,7 +64,7 @@ class _Collector:
                 self._before.__exit__(None, None, None)
 
     def _clean(self) -> None:
-        """Undo what a ``catch_warnings`` brought back that ended after the last block."""
+        """Undo what a ``catch_warnings`` restored that ended after the last block."""
         if warnings.showwarning == self._show:
             warnings.showwarning = self._show_before
             warnings.filters[:] = _of_others()  # type: ignore[index]

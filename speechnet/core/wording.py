@@ -7,13 +7,7 @@ from difflib import get_close_matches
 
 
 def counted(count: int, noun: str, nouns: str = "") -> str:
-    """A count with its noun: ``1 recording``, ``1,440 recordings``.
-
-    Args:
-        count: how many.
-        noun: what one is called.
-        nouns: what several are called, where an s doesn't make it of ``noun``.
-    """
+    """A count with its noun: ``1 recording``, ``1,440 recordings``; ``nouns`` if not with an s."""
     return f"{count:,} {plural(count, noun, nouns)}"
 
 
@@ -28,20 +22,20 @@ def khz(hertz: float) -> str:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A question in brackets that names the nearest known word; nothing if none is near."""
+    """A question in brackets with the nearest known word; empty if none is near."""
     by_folded = {name.casefold(): name for name in known}
     near = get_close_matches(word.casefold(), by_folded, n=1, cutoff=0.6)
     return f" (did you mean {by_folded[near[0]]!r}?)" if near else ""
 
 
 def listing(items: Iterable[object], most: int = 10) -> str:
-    """The items separated by commas, cut after ``most`` with a count of the rest."""
+    """The items separated by commas; beyond ``most`` their number."""
     every = [str(item) for item in items]
     rest = len(every) - most
     return ", ".join(every[:most]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def all_of(items: Iterable[object]) -> str:
-    """All items as a sentence names them: ``0``, ``0 and 1``, ``0, 1 and 2``."""
+    """All items as in a sentence: ``0``, ``0 and 1``, ``0, 1 and 2``."""
     every = [str(item) for item in items]
     return " and ".join(filter(None, [", ".join(every[:-1]), *every[-1:]]))

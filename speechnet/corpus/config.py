@@ -1,4 +1,4 @@
-"""Which corpus is read (``data.corpus``), and which one is synthesised (``data.synthetic``)."""
+"""The corpus that is read (``data.corpus``) or synthesised (``data.synthetic``)."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from speechnet.core.bounds import Number
 from speechnet.corpus.definition import CORPORA
 
 CorpusName = str
-if not TYPE_CHECKING:  # what there is depends on the files and on what is installed
+if not TYPE_CHECKING:  # known names depend on files and installed packages
     CorpusName = Literal[tuple(CORPORA)] | str
 
 
 @dataclass
 class CorpusConfig:
-    """Which corpus is read, from where, and how its labels are mapped.
+    """A corpus, its folder, and the mapping of its labels.
 
     Attributes:
-        name: a known corpus, or the path of a definition of one's own, ending in ``.yaml`` (see
+        name: a known corpus, or the path of your own definition, ending in ``.yaml`` (see
             ``speechnet.corpus.definition``).
-        root: the folder everything is read from; nothing outside it is.
+        root: its folder; nothing outside it is read.
         table: for a corpus with a table, the CSV's path relative to ``root``; by default that of
             the definition.
         columns: for a corpus with a table, our name for a column -> the CSV's name for it, such as
             ``{speaker: SubjectID}``, or several in braces, such as
             ``{file: 'dia{Dialogue_ID}_utt{Utterance_ID}'}``. Overrides the definition.
-        labels: per target, applied after the definition: label -> its new name, or null to drop its
+        labels: by column, applied after the definition: label -> its new name, or null to drop its
             rows, such as ``{emotion: {calm: neutral, bored: null}}``. NA, -, '' and the like are
             missing labels, as is Unknown for speakers and genders, unless they are named here or in
             ``data.targets``.
@@ -41,13 +41,13 @@ class CorpusConfig:
 
 @dataclass(frozen=True)
 class SynthConfig:
-    """What to synthesise: ``speakers * sentences * 4`` recordings.
+    """The synthetic corpus: ``speakers * sentences * 4`` recordings.
 
     Attributes:
-        speakers: how many; women and men alternate.
-        sentences: how many of the ten sentences each speaker says.
-        seed: another seed gives other speakers. The first speakers of a large corpus are those of
-            a small one of the same seed.
+        speakers: their number; women and men alternate.
+        sentences: the number of sentences that each speaker says.
+        seed: another seed gives other speakers; a larger corpus of the same seed has the same first
+            speakers.
         sample_rate: in Hz, 8,000 to 48,000.
     """
 

@@ -11,19 +11,19 @@ from speechnet.core.wording import counted
 from speechnet.splits.protocol import PROTOCOLS, Protocol, load_protocol
 
 ProtocolName = str
-if not TYPE_CHECKING:  # what there is depends on the files and on what is installed
+if not TYPE_CHECKING:  # known names depend on files and installed packages
     ProtocolName = Literal[("speaker", "kfold", "loso", "predefined", "random", *PROTOCOLS)]
 
 
 @dataclass
 class SplitConfig:
-    """Which recordings are trained on and which are scored.
+    """How recordings are divided into train, dev and test parts.
 
     Attributes:
         protocol: ``speaker``: some speakers are held out; ``kfold``: each speaker is tested once;
-            ``loso``: each speaker is a test part; ``predefined``: as ``column`` or ``speakers``
-            says; ``random``: recordings are shuffled without regard to speakers. The others are
-            published folds of one corpus each, with results to compare with.
+            ``loso``: each speaker is a test part; ``predefined``: by ``column`` or ``speakers``;
+            ``random``: recordings are shuffled without regard to speakers. The others are published
+            folds of one corpus each, with results to compare with.
         folds: number of folds of ``kfold`` and ``random``; 1 makes ``random`` one holdout.
         test: share of rows held out by ``speaker`` and by ``random`` with one fold.
         dev: share of the remaining rows for early stopping and the choice between models, of
