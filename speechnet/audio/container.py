@@ -20,9 +20,8 @@ _PLACEHOLDER_SPAN: Final = 2**20
 _NO_SIZE: Final = 2**32 - 1  # stands for a size that 32 bits can't hold (EBU Tech 3306)
 # More than any recording has; a file of zeros behind a header would consist of chunks.
 _MOST_CHUNKS: Final = 1_000
-_OGG_TAIL: Final = (
-    65_307  # bytes of the largest Ogg page: the last begins within so many of the end
-)
+# Bytes of the largest possible Ogg page: the last one begins within so many of the end.
+_OGG_TAIL: Final = 65_307
 _OGG_HEADER: Final = 27  # bytes of a page's header before its segment table (RFC 3533, section 6)
 _NIST_COUNT: Final = re.compile(rb"^(sample_count|channel_count|sample_n_bytes) -i (\d+)", re.M)
 
@@ -33,13 +32,9 @@ class _Seekable(Protocol):
 
 
 class Ending(NamedTuple):
-    """How the end of a file compares with its header.
+    """How the end of a file compares with its header."""
 
-    ``missing`` says in words what is missing; None for a whole file, and where the format can't
-    tell.
-    """
-
-    missing: str | None = None
+    missing: str | None = None  # in words; None for a whole file, or where the format can't tell
     share: float = math.inf  # the missing bytes relative to those that are there; infinite: unknown
     open_size: int | None = None  # the position of a four-byte size that is 0 though sound follows
 

@@ -12,12 +12,12 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 import soxr
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike, NDArray
 
 from speechnet.audio.channels import CANCELLED, loudest_if_cancelled
 from speechnet.audio.config import AudioConfig
 from speechnet.audio.signal_statistics import peak
-from speechnet.audio.trim import sounding
 from speechnet.core.errors import DataError, Excluded
 from speechnet.core.types import Float32
 from speechnet.core.wording import counted
@@ -27,6 +27,11 @@ from speechnet.core.wording import counted
 _LOUDEST: Final = 32.0
 _MOST_CHANNELS: Final = 32  # rows of an array that is read as [channels, n]
 _MOST_BITS: Final = 32  # of an integer sample
+
+# As in librosa.effects.trim.
+_FRAME: Final = 2048
+_HOP: Final = 512
+_LEAST: Final = 1e-10  # the lowest power that counts, of a frame and of the loudest one
 
 
 class Mono(NamedTuple):
@@ -42,10 +47,7 @@ class Mono(NamedTuple):
 def prepare(samples: Float32, rate: int, config: AudioConfig) -> Mono:
     """Mix samples, remove their offset, resample them to ``config.sample_rate`` and trim them.
 
-    Args:
-        samples: float32 ``[n_frames, n_channels]``, at least one frame; not changed.
-        rate: in Hz.
-        config: mono policy, rate, silence and trimming.
+    ``samples`` are float32 ``[n_frames, n_channels]``, at least one frame; they are not changed.
 
     Raises:
         Excluded: the samples are not finite, not scaled or silent, or trimming leaves too few.
@@ -59,8 +61,12 @@ def prepare(samples: Float32, rate: int, config: AudioConfig) -> Mono:
         if offset and level <= 1e-6 * abs(offset):  # what float32 rounds a mean by
             found = f"a constant level ({offset:.2g}) and no sound"
         raise Excluded("silent", f"{found}, above {config.silence_db:g} dB expected")
-    kept = centred if config.remove_dc else y
-    return Mono(_trim(_resample(kept, rate, config.sample_rate), config), channel)
+    y = _resample(centred if config.remove_dc else y, rate, config.sample_rate)
+    if config.trim_db is not None:
+        first, last = sounding(y, config.trim_db)
+        y = np.ascontiguousarray(y[first:last])
+        _check_duration(len(y) / config.sample_rate, config)
+    return Mono(y, channel)
 
 
 def _check_scale(samples: Float32) -> None:
@@ -90,14 +96,10 @@ def one_channel(samples: Float32, channel: int) -> Float32:
 
 
 def as_samples(y: ArrayLike) -> Float32:
-    """Convert samples of any usual kind to those that soundfile reads.
+    """Convert samples of any usual kind to float32 ``[n, channels]``, as soundfile reads them.
 
-    Args:
-        y: an array, tensor or list, ``[n]``, ``[n, channels]`` or, as in torchaudio,
-            ``[channels, n]``: floats, full scale 1, or integers of 8, 16 or 32 bits.
-
-    Returns:
-        float32 ``[n, channels]``, contiguous.
+    ``y`` is an array, tensor or list, ``[n]``, ``[n, channels]`` or, as in torchaudio,
+    ``[channels, n]``: floats, full scale 1, or integers of 8, 16 or 32 bits.
 
     Raises:
         DataError: another shape or type.
@@ -199,7 +201,16 @@ def _to_mono(samples: Float32, policy: str) -> tuple[Float32, int]:
     if policy != "mean" and samples.shape[1] > 1:
         return np.ascontiguousarray(samples[:, 0 if policy == "left" else 1]), -1
     mean = mixed(samples)
-    channel = -1 if samples.shape[1] == 1 else _cancelled(samples, mean)
+    if samples.shape[1] == 1:
+        return mean, -1
+    flat = samples.reshape(-1)
+    power, of_mean = float(flat @ flat) / len(flat), float(mean @ mean) / len(mean)
+    left = samples.shape[1] * (of_mean - float(mean.mean(dtype=np.float64)) ** 2)
+    # Power with an offset is no less than without: this settles most recordings.
+    if left >= CANCELLED * power:
+        return mean, -1
+    powers = samples.var(axis=0, dtype=np.float64)
+    channel = loudest_if_cancelled(powers, float(mean.var(dtype=np.float64)))
     return (mean, -1) if channel < 0 else (np.ascontiguousarray(samples[:, channel]), channel)
 
 
@@ -208,19 +219,6 @@ def mixed(samples: Float32) -> Float32:
     if samples.shape[1] == 2:  # the same to the last bit, thirty times as fast
         return np.asarray((samples[:, 0] + samples[:, 1]) / np.float32(2))
     return np.asarray(samples.mean(axis=1), dtype=np.float32)
-
-
-def _cancelled(samples: Float32, mean: Float32) -> int:
-    """``loudest_if_cancelled`` of several channels."""
-    flat = samples.reshape(-1)
-    power, of_mean = float(flat @ flat) / len(flat), float(mean @ mean) / len(mean)
-    left = samples.shape[1] * (of_mean - float(mean.mean(dtype=np.float64)) ** 2)
-    # Power with an offset is no less than without: this settles most recordings.
-    if left >= CANCELLED * power:
-        return -1
-    return loudest_if_cancelled(
-        samples.var(axis=0, dtype=np.float64), float(mean.var(dtype=np.float64))
-    )
 
 
 def _resample(y: Float32, rate: int, target: int) -> Float32:
@@ -235,10 +233,20 @@ def _resample(y: Float32, rate: int, target: int) -> Float32:
     return fitted
 
 
-def _trim(y: Float32, config: AudioConfig) -> Float32:
-    if config.trim_db is None:
-        return y
-    first, last = sounding(y, config.trim_db)
-    kept = np.ascontiguousarray(y[first:last])
-    _check_duration(len(kept) / config.sample_rate, config)
-    return kept
+def sounding(y: Float32, top_db: float) -> tuple[int, int]:
+    """The first sample and the one after the last of the part between loud frames; else 0 and 0.
+
+    As ``librosa.effects.trim``, without numba: a frame of float32 mono ``[n_samples]`` is silent if
+    its RMS lies ``top_db`` below the loudest frame's.
+    """
+    padded = np.pad(y, _FRAME // 2)
+    frames = sliding_window_view(padded, _FRAME)[::_HOP].T  # [n_samples] -> [2048, n_frames]
+    # In librosa's order and in float32: rounding must not put a frame on the other side.
+    rms = np.sqrt(np.mean(np.square(frames), axis=0))
+    loudest = np.square(rms.max())
+    level = 10.0 * np.log10(np.maximum(_LEAST, np.square(rms)))
+    level -= 10.0 * np.log10(np.maximum(_LEAST, loudest))
+    loud = np.flatnonzero(level > -top_db)
+    if not loud.size:
+        return 0, 0
+    return int(loud[0]) * _HOP, min(len(y), (int(loud[-1]) + 1) * _HOP)

@@ -3,7 +3,7 @@
 noisereduce 3.0.3 puts 30,000 zeros on each side of a clip, or takes a long one by chunks of
 600,000 samples with 30,000 of the neighbours' on each side, and lays scipy's STFT over that.
 Here only the frames that reach into the clip are computed; what the zero frames around it add to
-the floor, to the smoothed mask and to the maxima is worked out.
+the floor, to the smoothed mask and to the maxima follows from formulas.
 
 Precision: the gate looks at each bin relative to itself, also where it is 1e-8 of the loudest, so
 the spectrum, its magnitudes and the floor are float64; from the mask on float32 is enough.

@@ -22,8 +22,8 @@ import soundfile
 import soxr
 
 from speechnet.audio.decode import load
+from speechnet.audio.prepare import sounding
 from speechnet.audio.spectrogram import mel_spectrogram
-from speechnet.audio.trim import sounding
 from speechnet.console.progress import progress
 from speechnet.core.errors import Excluded
 from speechnet.core.files import storage_errors, write_whole

@@ -67,11 +67,7 @@ class Extractor(ABC):
 
     @abstractmethod
     def extract(self, clips: Sequence[Float32], sound: Sound) -> list[Float32 | Excluded]:
-        """Describe some clips.
-
-        Args:
-            clips: float32 mono ``[n_samples]`` each, finite, not empty, denoised.
-            sound: their sample rate, and where to compute.
+        """Describe some clips: float32 mono ``[n_samples]`` each, finite, not empty, denoised.
 
         Returns:
             For each clip float32 ``[d]`` (vector) or ``[frames, d]`` (sequence), finite, or why

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from speechnet.audio.trim import sounding
+from speechnet.audio.prepare import sounding
 from speechnet.core.librosa_loader import librosa
 
 

@@ -18,7 +18,7 @@ from speechnet.core.types import Features, FeatureSet
 from speechnet.core.wording import counted
 from speechnet.features.extraction.compute import as_features, choose_device
 from speechnet.features.extraction.file_hashes import FileHashes
-from speechnet.features.extraction.outcomes import Recording, Task, outcomes
+from speechnet.features.extraction.outcomes import Part, Recording, Task, outcomes
 from speechnet.features.extraction.recipe import Recipe
 from speechnet.features.extraction.store import FeatureStore, Outcome, Rows
 
@@ -167,8 +167,8 @@ class CorpusExtractor:
             if isinstance(content, Excluded):
                 excluded[file] = content
             else:
-                where = self._root / path
-                found.append(Recording(file, where, float(start), float(end), channel, content))
+                part = Part(float(start), float(end), channel)
+                found.append(Recording(file, self._root / path, content, part))
         return found, excluded
 
     def _compute(
@@ -225,9 +225,11 @@ class CorpusExtractor:
         any_rows = next(iter(rows.values()))
         if not keep_duplicates:
             digests = any_rows.statistics([one.key for one in kept])["digest"]
-            duplicates = _duplicates(digests.set_axis([one.file for one in kept]))
-            excluded |= duplicates
-            kept = [one for one in kept if one.file not in duplicates]
+            first: dict[str, str] = {}  # file of each digest
+            for one, digest in zip(kept, digests, strict=True):
+                if (other := first.setdefault(digest, one.file)) != one.file:
+                    excluded[one.file] = Excluded("duplicate", f"the same samples as {other}")
+            kept = [one for one in kept if one.file not in excluded]
         index, keys = tuple(one.file for one in kept), [one.key for one in kept]
         features: dict[str, Features] = {
             name: as_features(self._recipe.extractors[name], *each.frames(keys), index)
@@ -241,14 +243,3 @@ class CorpusExtractor:
             excluded=pd.DataFrame(whys, columns=["file", "reason", "detail"]),
             computed=computed,
         )
-
-
-def _duplicates(digests: pd.Series) -> dict[str, Excluded]:
-    """Of recordings with the same samples the first stays."""
-    first = digests.drop_duplicates()
-    known = dict(zip(first, first.index, strict=True))
-    return {
-        str(file): Excluded("duplicate", f"the same samples as {known[digest]}")
-        for file, digest in digests.items()
-        if known[digest] != file
-    }

@@ -29,23 +29,29 @@ _PORTION: Final = 2**29  # bytes of files whose clips may be in memory at once
 _UNKNOWN_SIZE: Final = 2**20  # bytes that a file counts for which has just been written
 
 
-@dataclass(frozen=True)
-class Recording:
-    """A recording of the table: where it lies and what it holds."""
+class Part(NamedTuple):
+    """Of a recording, as ``load_at_rates`` takes it."""
 
-    file: str
-    path: Path
     start: float
     end: float
     channel: int | None
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A recording of the table: where it lies, what it holds, and the part of it to read."""
+
+    file: str
+    path: Path
     content: Content
+    part: Part
 
     @property
     def key(self) -> str:
         """The content's hash, and which part and channel of it."""
-        whole = math.isnan(self.start) and math.isnan(self.end)
-        parts = [] if whole else [f"t={self.start},{self.end}"]
-        parts += [] if self.channel is None else [f"channel={self.channel}"]
+        start, end, channel = self.part
+        parts = [] if math.isnan(start) and math.isnan(end) else [f"t={start},{end}"]
+        parts += [] if channel is None else [f"channel={channel}"]
         return "#".join([self.content.digest, *(["&".join(parts)] if parts else [])])
 
 
@@ -132,16 +138,8 @@ def _decode(recording: Recording, recipe: Recipe, rates: Sequence[int]) -> _Deco
     outcome: _Decoded | Excluded
     try:
         with collected_warnings():  # of what is measured, and named in excluded.csv
-            outcome = _Decoded(
-                *load_at_rates(
-                    recording.path,
-                    recipe.audio,
-                    rates,
-                    start=recording.start,
-                    end=recording.end,
-                    channel=recording.channel,
-                )
-            )
+            part = recording.part._asdict()
+            outcome = _Decoded(*load_at_rates(recording.path, recipe.audio, rates, **part))
     except Excluded as why:
         outcome = why
     except Exception as error:  # one file never stops a run

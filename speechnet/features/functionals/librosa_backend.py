@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Final
@@ -85,20 +85,16 @@ def extract(y: Float32, sr: int, config: FunctionalsConfig, *, floor: float = 0.
     frames = Frames(y, sr, config, floor)
     parts: list[Float32] = []
     for feature, statistics in config.groups().items():
-        parts += _summarise(np.atleast_2d(_COMPUTE[feature](frames)), statistics)
+        values = np.atleast_2d(_COMPUTE[feature](frames))
+        percents = [name for name in statistics if name not in _STATISTICS]
+        # One partial sort serves all percentiles.
+        levels = np.percentile(values, [float(name[1:]) for name in percents], axis=1)
+        found = dict(zip(percents, levels, strict=True))
+        parts += [
+            found[name] if name in found else _STATISTICS[name](values, axis=1)
+            for name in statistics
+        ]
     return np.concatenate(parts).astype(np.float32)
-
-
-def _summarise(values: Float32, statistics: Sequence[str]) -> list[Float32]:
-    """Statistics over time: ``[rows, frames] -> [rows]`` for each."""
-    percents = [name for name in statistics if name not in _STATISTICS]
-    # One partial sort serves all percentiles.
-    levels = np.percentile(values, [float(name[1:]) for name in percents], axis=1)
-    percentiles = dict(zip(percents, levels, strict=True))
-    return [
-        percentiles[name] if name in percentiles else _STATISTICS[name](values, axis=1)
-        for name in statistics
-    ]
 
 
 _STATISTICS: Final[dict[str, Callable[..., Float32]]] = {

@@ -43,9 +43,19 @@ def gather(function: object, pieces: dict[str, int] = PIECES) -> dict[str, objec
     return results
 
 
-@pytest.mark.parametrize(("backend", "n_jobs"), [("loky", 2), ("threading", 2), ("loky", 1)])
-def test_every_piece_is_done_once(backend: str, n_jobs: int) -> None:
-    """In processes, in threads, and in this process."""
+@pytest.mark.parametrize(
+    ("backend", "n_jobs", "noted"),
+    [("loky", 2, True), ("threading", 2, True), ("loky", 1, True), ("loky", 1, False)],
+)
+def test_every_piece_is_done_once(
+    backend: str, n_jobs: int, noted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In processes, in threads, in this process, and where the notes' folder doesn't exist.
+
+    As on another machine of a cluster.
+    """
+    if not noted:
+        monkeypatch.setattr(Path, "write_text", lambda *_, **__: Path("/gone/note").stat())
     with joblib.parallel_config(backend=backend, n_jobs=n_jobs):
         assert gather(square) == {name: i * i for name, i in PIECES.items()}
         assert gather(square, {}) == {}
@@ -95,9 +105,3 @@ def test_an_error_of_the_settings_ends_the_run() -> None:
         pytest.raises(ConfigError, match="shows that the settings are wrong"),
     ):
         gather(refuse)
-
-
-def test_a_worker_without_a_desk_works(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As on another machine of a cluster, where the folder for notes doesn't exist."""
-    monkeypatch.setattr(Path, "write_text", lambda *_, **__: (_ for _ in ()).throw(OSError("gone")))
-    assert gather(square) == {name: i * i for name, i in PIECES.items()}

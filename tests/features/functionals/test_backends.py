@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import librosa
 import numpy as np
@@ -40,7 +40,6 @@ def compute(
     denoise: DenoiseConfig,
     features: Functionals,
     some: list[Float32],
-    *,
     device: str = "cpu",
 ) -> list[Float32 | Excluded]:
     """Denoised and described by one of the two implementations."""
@@ -53,15 +52,9 @@ def compute(
     return describe_clips(recipe, {SR: some}, ["functionals"], device=device)["functionals"]
 
 
-def rows(
-    backend: str,
-    denoise: DenoiseConfig,
-    features: Functionals,
-    some: list[Float32],
-    *,
-    device: str = "cpu",
-) -> np.ndarray:
-    found = compute(backend, denoise, features, some, device=device)
+def rows(*arguments: Any) -> np.ndarray:
+    """All rows of ``compute``; none is excluded."""
+    found = compute(*arguments)
     assert all(isinstance(row, np.ndarray) for row in found), found
     return np.array(found)
 
@@ -177,7 +170,7 @@ def test_every_value_of_real_speech_is_the_reference_s(
     """
     denoise = DenoiseConfig(method=method)  # type: ignore[arg-type]
     expected = rows("reference", denoise, EVERYTHING, speech)
-    found = rows("torch", denoise, EVERYTHING, speech, device=device)
+    found = rows("torch", denoise, EVERYTHING, speech, device)
     near = agrees(found, expected)
     chroma = np.array([name.startswith("chroma") for name in EVERYTHING.columns])
     assert near[:, ~chroma].mean() >= (1 if device == "cpu" else 0.99)
@@ -198,17 +191,3 @@ def test_a_contrast_has_a_floor_where_there_is_a_gate(name: str) -> None:
         expected = librosa.feature.spectral_contrast(S=S, freq=freq, n_bands=5).mean(axis=1)
         (row,) = rows(name, denoise, contrasts, [y])
         np.testing.assert_allclose(row, expected, rtol=1e-3)
-
-
-@pytest.mark.parametrize("denoise", [NONE, GATED], ids=lambda config: config.method)
-@pytest.mark.parametrize("device", DEVICES)
-def test_a_batch_is_its_clips_one_by_one(
-    denoise: DenoiseConfig, device: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Of whatever lengths: padding touches no maximum, no statistic, no tuning."""
-    some = clips(0.5, 3.0, 1.1, 0.9, 2.2, 0.3)
-    single = rows("torch", denoise, FUNCTIONALS, some)
-    for batch_samples in (0, 3 * SR, 6 * SR, 2**24):
-        monkeypatch.setattr(clip_batches(device), "batch_samples", batch_samples)
-        found = rows("torch", denoise, FUNCTIONALS, some, device=device)
-        np.testing.assert_allclose(found, single, rtol=2e-4, atol=2e-4)

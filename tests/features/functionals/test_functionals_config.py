@@ -26,13 +26,6 @@ def test_original_has_the_65_columns_of_the_experiment() -> None:
     assert len(names) == 65
 
 
-@pytest.mark.parametrize("preset", PRESETS)
-def test_columns_are_unique(preset: str) -> None:
-    """No preset names a column twice."""
-    names = Functionals(preset=preset).columns
-    assert len(set(names)) == len(names)
-
-
 def test_include_adds_replaces_and_drops() -> None:
     """An entry of ``include`` takes the place of the preset's; an empty one removes it."""
     config = Functionals(

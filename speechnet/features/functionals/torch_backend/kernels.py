@@ -49,7 +49,7 @@ def less(left: Tensor, right: Tensor | float) -> Tensor:
 
 
 def positions(mask: Tensor) -> Tensor:
-    """Where a boolean tensor is true, as int64 positions into it laid out flat."""
+    """Where a boolean tensor is true, as int64 positions in the flattened tensor."""
     if _on_cpu(mask):
         return torch.from_numpy(np.flatnonzero(mask.numpy()))
     return mask.flatten().nonzero()[:, 0]
