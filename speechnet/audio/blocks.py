@@ -43,7 +43,7 @@ class Stream:
 
 @contextmanager
 def stream(path: Path, config: AudioConfig) -> Iterator[Stream]:
-    """Open a recording, with the checks of ``decode.load`` but for length and size.
+    """Open a recording, with the checks of ``decode.load`` except those of length and size.
 
     Raises:
         Excluded: the file can't be used.

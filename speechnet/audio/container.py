@@ -18,9 +18,9 @@ from typing import Any, Final, NamedTuple, Protocol
 # the true one, and leave the largest number, less a header, or rounded down to a block.
 _PLACEHOLDER_SPAN: Final = 2**20
 _NO_SIZE: Final = 2**32 - 1  # stands for a size that 32 bits can't hold (EBU Tech 3306)
-# More than any recording has; a file of zeros behind a header would consist of chunks.
+# More than any recording has; a file of zeros after a header would consist of empty chunks.
 _MOST_CHUNKS: Final = 1_000
-# Bytes of the largest possible Ogg page: the last one begins within so many of the end.
+# Bytes of the largest possible Ogg page: the last page begins at most this far from the end.
 _OGG_TAIL: Final = 65_307
 _OGG_HEADER: Final = 27  # bytes of a page's header before its segment table (RFC 3533, section 6)
 _NIST_COUNT: Final = re.compile(rb"^(sample_count|channel_count|sample_n_bytes) -i (\d+)", re.M)
@@ -53,7 +53,7 @@ class _Chunks(NamedTuple):
     header: str  # the ``struct`` format of a chunk's name and size in bytes
     first: int  # where the first chunk begins
     data: bytes  # the name of the chunk of samples
-    multiple: int = 2  # chunks begin at multiples of so many bytes
+    multiple: int = 2  # chunks begin at multiples of this many bytes
     inclusive: bool = False  # whether a chunk's size counts its header
 
 
@@ -83,7 +83,7 @@ def ending(file: _Seekable) -> Ending:
         name, data = "NIST", _nist_data(_at(file, 0, 1024))
     else:
         return Ending()
-    # Without a byte of data the file is empty, not cut, which libsndfile sees.
+    # Without a byte of data the file is empty, not cut; libsndfile reports that.
     if data is None or data.begin >= size:
         return Ending()
     there = size - data.begin

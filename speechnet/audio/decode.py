@@ -26,12 +26,12 @@ from speechnet.core.errors import Excluded
 from speechnet.core.reading import open_unbuffered
 from speechnet.core.types import Float32
 
-# Seconds. A part may end so much after the recording, for tables round to two or three decimals,
-# and so much may be missing at the end, for some writers count a header or padding as sound.
+# Seconds by which a part may end after the recording, as tables round to two or three decimals, and
+# that may be missing at the end, as some writers count a header or padding as sound.
 _SLACK_S: Final = 0.01
 # Samples. Without a Xing or Info frame an MP3's length is an estimate, good to one frame.
 _MPEG_FRAME: Final = 1152
-# Samples. Decoding an MP3 starts so much before a part: its frames use earlier ones, 511 bytes back
+# Samples before a part at which decoding an MP3 starts: its frames use earlier ones, 511 bytes back
 # (ISO/IEC 11172-3, ``main_data_begin``).
 _MP3_LEAD: Final = 32 * _MPEG_FRAME
 # Frames. libsndfile reports more for a FLAC whose header leaves its length open.
@@ -211,7 +211,7 @@ def _decode(path: Path, config: AudioConfig, start: float, end: float) -> tuple[
 
 
 def check_decoded(found: int, expected: int, sound: soundfile.SoundFile) -> None:
-    """Refuse a recording of which fewer frames were decoded than its header promises.
+    """Refuse a recording that gave fewer frames than its header promises.
 
     Raises:
         Excluded: some are missing.
@@ -242,10 +242,8 @@ def _diagnosis(error: soundfile.LibsndfileError, file: io.FileIO, missing: str |
 def check_header(sound: soundfile.SoundFile, missing: str | None, config: AudioConfig) -> None:
     """Refuse a file whose rate is out of bounds, or that has no samples or an open length.
 
-    ``missing`` says what its end lacks.
-
     Raises:
-        Excluded: it is such a file.
+        Excluded: it is such a file, or has lost all its samples, as ``missing`` says.
     """
     if missing and sound.frames <= 0:
         raise Excluded("truncated", missing)

@@ -18,8 +18,8 @@ _DIGITAL_SILENCE: Final = 1e-12
 _FLOOR: Final = 0.05  # the quantile of the frames' power that stands for the noise
 # Frames averaged into a spectrum: six seconds, spread over a longer recording.
 _MOST_FRAMES: Final = 300
-# A band ends where everything beyond a step of this share of the frequency is so many dB weaker:
-# behind a steep low-pass filter, or a gentle one. The spectrum of speech itself falls less: of
+# A band ends where everything beyond a step of this share of the frequency is this many dB weaker:
+# after a steep low-pass filter, or a gentle one. The spectrum of speech itself falls less: of
 # RAVDESS's 1,440 recordings 7 end below 14 kHz, of 360 copies at 16 kHz none below 8.
 _EDGES: Final = ((1 / 8, 15.0), (1 / 2, 30.0))
 # Share of the power above _LOWEST_EDGE that lies beyond the end of a band without an edge, and the

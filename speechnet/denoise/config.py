@@ -17,7 +17,7 @@ backends. Features that ignore how loud a frame is (chroma, centroid, bandwidth,
 would describe it, and so would contrasts, which look at the weakest bins.
 """
 
-_LEAST: Final = 1024  # samples of a frame, of which the stationary gate makes a statistic
+_LEAST: Final = 1024  # samples: the stationary gate's statistics need a whole frame
 
 _BOTH: Final = {"method", "backend", "prop_decrease", "freq_mask_smooth_hz", "time_mask_smooth_ms"}
 _READ: Final = {
@@ -58,7 +58,7 @@ class DenoiseConfig:
 
     @property
     def floor(self) -> float:
-        """``FLOOR`` behind a gate, else 0."""
+        """``FLOOR`` after a gate, else 0."""
         return 0.0 if self.method == "none" else FLOOR
 
     @property

@@ -28,7 +28,7 @@ class Extent(NamedTuple):
 
     last: Tensor  # the last frame that the clip reaches into, int64 [b]
     begin: int  # the grid's first frame, 0 or less: frames of zeros precede the computed ones
-    end: Tensor  # the grid's end, behind the frames of zeros that follow the clip, int64 [b]
+    end: Tensor  # the grid's end, after the frames of zeros that follow the clip, int64 [b]
 
 
 def decay(time_constant_s: float, sr: int, hop: int) -> float:
@@ -66,7 +66,7 @@ def noise_floor(blocks: Tensor, extent: Extent, q: float) -> Tensor:
         eternal = blocks[:, 0, :1] / (1 - q)
         ahead += _power(q, k.stops - (BLOCK - 1))[:, None] * eternal
         final += _power(q, extent.last + 1)[:, None, None] * eternal
-    # From the last frame through the zeros behind the clip, and from their end back to each block.
+    # From the last frame through the zeros after the clip, and from their end back to each block.
     back = (2 * extent.end - extent.last - 2)[:, None] - k.stops
     behind += _power(q, back)[:, :, None] * final
     blocks[:, :, BLOCK], blocks[:, :, BLOCK + 1] = ahead, behind

@@ -51,7 +51,7 @@ class Extractor(ABC):
         sample_rate: the rate in Hz that it wants; None takes ``data.audio.sample_rate``.
         code_version: raised whenever the same settings give other numbers than before.
         packages: the installed packages that decide its numbers.
-        uses_gpu: whether ``extract`` computes on the device that it is told.
+        uses_gpu: whether ``extract`` computes on ``Sound.device``.
     """
 
     kind: ClassVar[Literal["vector", "sequence"]] = "vector"

@@ -119,7 +119,7 @@ def describe(y: Tensor, lengths: Tensor) -> list[Float32]:
     """Pass a batch of clips through the network.
 
     Args:
-        y: float32 mono ``[b, n]`` at 16 kHz, zero behind each clip's end.
+        y: float32 mono ``[b, n]`` at 16 kHz, zero after each clip's end.
         lengths: int64 ``[b]``, samples of each clip, 1 or more.
 
     Returns:
@@ -138,7 +138,7 @@ def describe(y: Tensor, lengths: Tensor) -> list[Float32]:
     last = torch.zeros(_LAYERS, len(y), _UNITS, device=y.device)
     states: list[tuple[Tensor, Tensor] | None] = [None] * _LAYERS
     for start, mels in _mels(_raised(y, lengths), int(counts.max())):
-        # The layers look back only: frames behind a clip's end don't change those before it.
+        # The layers look back only: frames after a clip's end don't change those before it.
         left, n = counts - start, mels.shape[1]
         own = torch.arange(n, device=y.device) < left[:, None]
         ends_here = ((left > 0) & (left <= n))[:, None]

@@ -26,7 +26,7 @@ _LOG = logging.getLogger(__name__)
 
 # Reasons that may be gone the next time; the others follow from the content and the recipe.
 _PASSING: Final = frozenset({"missing", "unreadable", "failed", "worker_died"})
-# Seconds from one shard to the next: what a killed run loses beside the files in flight.
+# Seconds between two shards: a killed run loses this much, and the files in flight.
 _FLUSH_S: Final = 0.5
 
 
@@ -77,7 +77,7 @@ class CorpusExtractor:
         cache_dir: where features are kept.
         device: cpu, cuda, cuda:0 and so on; auto takes a GPU that is there.
         verify: read and hash every file, however unchanged its size and times are.
-        progress: is told which files are done.
+        progress: called with each file that is done.
 
     Raises:
         ConfigError: a setting of the recipe is wrong.
@@ -201,7 +201,7 @@ class CorpusExtractor:
                     if time.monotonic() - written >= _FLUSH_S:
                         write()
                         written = time.monotonic()
-        finally:  # of an interrupted run, too, nothing that was computed is lost
+        finally:  # an interrupted run keeps what it has computed
             write()
         for store in self._stores.values():
             store.compact()

@@ -1,4 +1,4 @@
-"""Which content a file holds, without reading it again while nothing about it has changed.
+"""The content of files by hash, without reading a file again that has not changed.
 
 As git does: a file whose size, times and inode are those of the last look is assumed to have the
 same content. A file that changed less than two seconds before it was looked at may change again
@@ -33,9 +33,9 @@ from speechnet.core.reading import kind_of_no_file, open_regular, read_regular
 _LOG = logging.getLogger(__name__)
 
 _SETTLED_NS: Final = 2_000_000_000  # file systems keep times to two seconds or better
-# What was learnt is written once it is this part of what was known: each time all is written.
+# New hashes are written once they are this part of the known ones: each time all are written.
 _SHARE: Final = 8
-_LARGE: Final = 2**26  # bytes; to look into a file's header takes less than to hash so many
+_LARGE: Final = 2**26  # bytes: hashing a file of this size takes longer than reading its header
 
 _SCHEMA: Final = pa.schema(
     [("path", pa.binary())]
@@ -119,12 +119,12 @@ class FileHashes:
     def of(
         self, paths: Sequence[str], *, probe: Callable[[str], None] | None = None
     ) -> dict[str, Content | Excluded]:
-        """What each file holds, or why nothing can be told, by path and in their order.
+        """The content of each file, or why it has none, by path and in the order of ``paths``.
 
         Args:
             paths: each once, relative to the folder.
-            probe: raises ``Excluded`` for a path that isn't worth hashing; it is asked about large
-                files alone, before they are read.
+            probe: raises ``Excluded`` for a path that isn't worth hashing; called only for large
+                files, before they are read.
         """
         now = time.time_ns()
         known = self._remembered(paths)
@@ -176,7 +176,7 @@ class FileHashes:
                 advance(1, 0.0)
 
     def keep(self) -> None:
-        """Write what was learnt; of two processes that do so at once the last one wins."""
+        """Write new hashes; of two processes that do so at once the last one wins."""
         if not self._learnt:
             return
         # As bytes: names need not be UTF-8.
@@ -187,7 +187,7 @@ class FileHashes:
         try:
             columns = dict(zip(_SCHEMA.names, zip(*rows, strict=True), strict=True))
             learnt = pa.table(columns, schema=_SCHEMA)
-            others = self._read_known()  # another process may have learnt, too
+            others = self._read_known()  # another process may have added some
             known = pc.is_in(others["path"], value_set=learnt["path"].combine_chunks())
             table = pa.concat_tables([others.filter(pc.invert(known)), learnt])
             pq.write_table(table, buffer, compression="zstd", write_page_checksum=True)

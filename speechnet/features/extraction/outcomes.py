@@ -23,10 +23,10 @@ from speechnet.features.extraction.workers import run_in_workers
 
 _CHANGED: Final = Excluded("failed", "the file changed while it was being read")
 
-# Samples that are decoded before a GPU takes them on: clips of about one length find together.
+# Samples that are decoded before a GPU starts: enough for batches of about one length.
 _AHEAD: Final = 2**26
 _PORTION: Final = 2**29  # bytes of files whose clips may be in memory at once
-_UNKNOWN_SIZE: Final = 2**20  # bytes that a file counts for which has just been written
+_UNKNOWN_SIZE: Final = 2**20  # bytes assumed for a file that has just been written
 
 
 class Part(NamedTuple):
@@ -77,10 +77,10 @@ class _Decoded:
 def outcomes(
     tasks: Mapping[str, Task], recipe: Recipe, device: str
 ) -> Iterator[dict[str, dict[str, Outcome]]]:
-    """What came of each task and extractor, by key and name, as results come.
+    """Outcomes by key and extractor, as results arrive.
 
-    Worker processes go all the way from file to features, but for extractors that compute on a
-    GPU: this process feeds that one from what they decode.
+    Worker processes go all the way from file to features, except for extractors that compute on a
+    GPU: for these they decode, and this process computes.
     """
     on_device = recipe.on_device(device)
     work = partial(_work, recipe=recipe, on_device=on_device)
@@ -108,7 +108,7 @@ def outcomes(
 
 
 def _portions(tasks: Mapping[str, Task]) -> Iterator[dict[str, Task]]:
-    """As much at once as may be decoded before the GPU has taken any of it."""
+    """Tasks in portions that fit into memory decoded, should the GPU lag behind."""
     portion: dict[str, Task] = {}
     size = 0
     for key, task in tasks.items():
@@ -137,14 +137,14 @@ def _work(task: Task, recipe: Recipe, on_device: Collection[str]) -> _Decoded | 
 def _decode(recording: Recording, recipe: Recipe, rates: Sequence[int]) -> _Decoded | Excluded:
     outcome: _Decoded | Excluded
     try:
-        with collected_warnings():  # of what is measured, and named in excluded.csv
+        with collected_warnings():  # about faults that are measured and named in excluded.csv
             part = recording.part._asdict()
             outcome = _Decoded(*load_at_rates(recording.path, recipe.audio, rates, **part))
     except Excluded as why:
         outcome = why
     except Exception as error:  # one file never stops a run
         return _failed(error, recipe)
-    # Whatever came of it would be kept under the content's name.
+    # The outcome would be stored under the hash of the content.
     try:
         return outcome if recording.content.still_in(recording.path) else _CHANGED
     except OSError:
@@ -167,14 +167,14 @@ def _on_device(
 def _describe(
     decoded: Sequence[_Decoded], names: Sequence[str], recipe: Recipe, device: str
 ) -> list[dict[str, Outcome]]:
-    """What came of each recording, by extractor."""
+    """The outcomes of each recording, by extractor."""
     rates = {recipe.rates[name] for name in names}
     clips = {rate: [one.clips[rate] for one in decoded] for rate in sorted(rates)}
     try:
         with collected_warnings():
             found = compute(recipe, clips, names, device=device)
     except Exception as error:
-        if len(decoded) > 1:  # which of them it is shows when each goes alone
+        if len(decoded) > 1:  # computed one by one, the faulty one shows
             return [_describe([one], names, recipe, device)[0] for one in decoded]
         why = _failed(error, recipe)
         found = {name: [why] for name in names}
@@ -188,5 +188,5 @@ def _describe(
 
 
 def _failed(error: Exception, recipe: Recipe) -> Excluded:
-    rehearse(recipe)  # it may be the recipe's fault, which no file can be blamed for
+    rehearse(recipe)  # raises if the recipe is at fault, not the file
     return Excluded("failed", f"{type(error).__name__}: {error}")

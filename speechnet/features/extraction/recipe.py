@@ -11,7 +11,7 @@ from speechnet.core.errors import ConfigError
 from speechnet.denoise.config import DenoiseConfig
 from speechnet.features.extractor import Extractor, version
 
-# Raised whenever sounds are read otherwise than before, or shards look otherwise.
+# Raised whenever sounds are read differently, or the layout of a shard changes.
 _CODE_VERSION: Final = 8
 
 

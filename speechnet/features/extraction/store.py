@@ -3,10 +3,10 @@
 ``<cache>/features/<recipe>/<digest>.parquet``: ``recipe`` names everything that decides the numbers
 of one extractor; ``digest`` is the hash of the shard's own bytes and is compared on every read, so
 that a flipped bit anywhere is noticed. Shards are never changed: each is written under a temporary
-name, synced and renamed. Any number of processes may read and write one folder; whoever dies leaves
-at most a temporary file behind. Nothing is unpickled.
+name, synced and renamed. Any number of processes may read and write one folder; one that dies
+leaves at most a temporary file. Nothing is unpickled.
 
-A recording's row holds its frames one behind the other: one frame of a vector, any number of a
+A recording's row holds its frames one after the other: one frame of a vector, any number of a
 sequence.
 """
 
@@ -46,7 +46,7 @@ _LOG = logging.getLogger(__name__)
 _COMPACT_ABOVE: Final = 16  # shards in a recipe's folder before small ones are merged
 _SMALL_BYTES: Final = 2**22  # shards below this are merged
 _MERGED_BYTES: Final = 2**27  # about the largest that a shard grows by merging
-# Rows that a store keeps in memory, for whoever asks again: neighbours mostly share a shard.
+# Bytes of rows that a store keeps in memory: later reads mostly need the same shards.
 _HELD_BYTES: Final = 2**27
 
 _KINDS: Final = {"float": pa.float64(), "int": pa.int64(), "str": pa.string()}
@@ -91,7 +91,7 @@ class Rows:
     def frames(self, keys: Iterable[str]) -> tuple[Float32, Int64]:
         """Frames of some keys, in their order, twice where a key comes twice.
 
-        Float32 ``[total, d]``, one recording behind the other; and int64 ``starts [n + 1]``:
+        Float32 ``[total, d]``, one recording after the other; and int64 ``starts [n + 1]``:
         recording ``i`` has the frames from ``starts[i]`` up to the next.
         """
         rows = self._take(keys, ["row"])["row"].combine_chunks()
@@ -118,8 +118,8 @@ class Rows:
 class FeatureStore:
     """Rows of one extractor's recipe, by key.
 
-    To ask again costs only what is new, however much there is: a shard is read once for its keys,
-    which stay in memory, and again only for rows that are no longer at hand.
+    However large the cache is, a read costs only what is new: a shard is read once for its keys,
+    which stay in memory, and again only for rows that have left memory.
 
     Args:
         folder: the cache folder; made if need be.
@@ -189,7 +189,7 @@ class FeatureStore:
         if len(tables) < 2:
             return
         whole = pa.concat_tables(tables.values())
-        # Two processes that worked on the same files at once have left rows twice.
+        # Two processes that worked on the same files at once have written rows twice.
         position = {key: i for i, key in enumerate(whole["key"].to_pylist())}
         merged = self._write_shard(whole.take(sorted(position.values())))
         sync_folder(self.folder)
@@ -205,7 +205,7 @@ class FeatureStore:
         """Rows of some keys. A shard merged away meanwhile lives on in another: look again."""
         seen: set[Path] = set()
         before: list[Path] | None = None
-        # A single listing may miss both the old and the new, where they change under its hands.
+        # A single listing may miss both the old and the new shard if they change meanwhile.
         while (now := self._shards()) != before:
             for path in (path for path in now if path not in seen):
                 if path not in self._keys and self._open(path) is None:
@@ -220,7 +220,7 @@ class FeatureStore:
             self._held.pop(gone, None)
 
     def _open(self, path: Path) -> pa.Table | None:
-        """A sound shard's rows, from memory if they are at hand."""
+        """The rows of an intact shard, from memory if they are there."""
         table = self._held.pop(path, None)
         if table is None:
             table = self._load(path)
@@ -228,7 +228,7 @@ class FeatureStore:
             self._keys.pop(path, None)
             return None
         self._keys[path] = table["key"]
-        self._held[path] = table  # behind the others: the first was asked for longest ago
+        self._held[path] = table  # at the end: the first is the least recently used
         while len(self._held) > 1 and sum(t.nbytes for t in self._held.values()) > _HELD_BYTES:
             del self._held[next(iter(self._held))]
         return table

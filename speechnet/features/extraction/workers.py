@@ -1,4 +1,4 @@
-"""Parallel work that outlives its processes: whatever kills one is found out and excluded."""
+"""Parallel work that survives its processes: a piece that kills one is identified and excluded."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from speechnet.core.errors import Excluded, SpeechnetError
 from speechnet.core.processes import processes
 from speechnet.core.scratch import temporary_folder
 
-# Pieces a task at most. A killed run loses so many for each process: those in flight.
+# Most pieces in a task. A killed run loses this many for each process: those in flight.
 _BATCH: Final = 8
 _TASKS: Final = 4  # for each process at least, so that none waits long for the last one
 _START_LIMIT: Final = 3  # how often processes may die before any of them has begun a piece

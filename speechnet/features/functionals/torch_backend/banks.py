@@ -1,6 +1,6 @@
 """Windows, filters and other constant tables: librosa's to the last bit, kept per device.
 
-librosa itself would be waited for, with its compiler numba.
+Importing librosa itself, with its compiler numba, takes seconds.
 
 References:
     M. Slaney, "Auditory Toolbox", version 2, 1998: the mel scale, and filters of one area each.

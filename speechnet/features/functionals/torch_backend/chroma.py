@@ -27,7 +27,7 @@ class Peaks(NamedTuple):
 
 
 class _Maxima(NamedTuple):
-    """Local maxima: the row of the block's spectra, the bin, the power there and beside it."""
+    """Local maxima: the row of the block's spectra, the bin, the power there and at either side."""
 
     row: Tensor
     column: Tensor

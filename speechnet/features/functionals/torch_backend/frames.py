@@ -14,8 +14,8 @@ from torch.nn.functional import pad
 from speechnet.features.functionals.config import FunctionalsConfig
 from speechnet.features.functionals.torch_backend import banks, kernels
 
-# Samples of the frames of a block on a CPU. Fewer, and calls cost more than what they compute (a
-# block takes some 150); more, and its arrays leave a cache of 2 MiB.
+# Samples of the frames of a block on a CPU. With fewer, calls cost more than what they compute (a
+# block takes some 150); with more, its arrays don't fit into a cache of 2 MiB.
 _BLOCK_CPU = 192 * 2_048
 _BLOCK_GPU = 2**26  # over all clips: about 1 GiB with all that is made of them
 

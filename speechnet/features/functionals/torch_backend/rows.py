@@ -26,7 +26,7 @@ _PER_FRAME: Final[dict[str, Callable[[Block], Tensor]]] = {
     "energy": spectral.energy,
     "f0": waveform.fundamental,
 }
-"""What a frame gives by itself: ``[b, t, rows]`` of a block."""
+"""Features that need one frame only: ``[b, t, rows]`` of a block."""
 
 _OF_MEL: Final = ("mfcc", "delta", "tempogram")
 
@@ -100,7 +100,7 @@ def over_frames(clips: Clips, features: set[str]) -> dict[str, Tensor]:
 def _one_pass(
     clips: Clips, features: set[str]
 ) -> tuple[dict[str, Tensor], list[Peaks], Iterator[Tensor]]:
-    """All that needs no more than a block of frames, the peaks, and the power for the chroma."""
+    """All features that need a block of frames only, the peaks, and the power for the chroma."""
     needs_mel = not features.isdisjoint(_OF_MEL)
     wanted = [name for name in _PER_FRAME if name in features or (name == "mel" and needs_mel)]
     parts: dict[str, list[Tensor]] = {name: [] for name in wanted}

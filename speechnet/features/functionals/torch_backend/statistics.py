@@ -67,7 +67,7 @@ def _mean(values: Tensor, clips: Clips) -> Tensor:
 def _percentiles(values: Tensor, percents: Sequence[float], clips: Clips) -> tuple[Tensor, ...]:
     """``numpy.percentile``, linear between neighbours: a ``[b, rows]`` for each."""
     ordered = kernels.sort_last(_filled(values, torch.inf, clips).transpose(1, 2).contiguous())
-    # NaN is sorted to the end, behind the filling.
+    # NaN is sorted to the end, after the filling.
     spoilt = ordered[..., -1].isnan()
     position = clips.last.double() * (
         torch.tensor(percents, device=values.device, dtype=torch.float64) / 100

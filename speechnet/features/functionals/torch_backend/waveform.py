@@ -19,7 +19,7 @@ from speechnet.features.functionals.torch_backend.frames import Block, Clips
 
 _ZERO = 1e-10  # samples up to this count as zero, which has no sign
 _CHUNK = 2**20
-_DIP = 0.1  # a dip must lie below it to be taken for the period: librosa's trough_threshold
+_DIP = 0.1  # only a dip below it can be the period: librosa's trough_threshold
 # Frames at a time on a CPU: twice as long as those of the spectra, they leave the cache sooner.
 _PART_CPU = 64
 
