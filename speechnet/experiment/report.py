@@ -39,7 +39,7 @@ class _Tables(Mapping[str, pd.DataFrame]):
     def __getitem__(self, name: str) -> pd.DataFrame:
         if name == "references":
             found = self._run.info.get("references", [])
-            return pd.DataFrame(found, columns=[*COLUMNS["references"], "source"])
+            return pd.DataFrame(found, columns=[*COLUMNS["references"]])
         if name == "predictions":
             return self._run.read_predictions()
         if name not in self._names:

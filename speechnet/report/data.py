@@ -25,12 +25,12 @@ COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
     "scores": ("model", "target", "part", "fold", "metric", "value"),
     "confusion": ("model", "target", "part", "truth", "predicted", "count"),
     "predictions": ("file", "model", "target", "part", "fold", "truth", "predicted"),
-    "history": ("fold", "epoch"),
+    "history": ("model", "fold", "member", "epoch"),
     "clusters": ("file", "method", "k", "cluster"),
     "projection": ("file", "pc1", "pc2"),
-    "clustering": ("method", "k", "against", "metric", "value"),
+    "clustering": ("method", "k", "against", "metric", "value", "null_mean", "null_sd", "p"),
     "corpus": ("file", "speaker", "gender", "duration"),
-    "references": ("system", "metric", "value"),
+    "references": ("system", "metric", "value", "source"),
     "comparisons": ("target", "first", "second", "difference", "low", "high", "p_holm"),
     "inflation": ("model", "target", "random", "disjoint", "difference", "low", "high"),
     "reliability": ("model", "target", "part", "low", "high", "count", "confidence", "accuracy"),
@@ -130,11 +130,10 @@ class ReportData:
     @property
     def chance(self) -> dict[str, tuple[float, float]]:
         """By target between which UARs 95 % of the models lie that know nothing of it."""
-        found = self.info.get("chance", {})
         return {
-            target: (float(ends[0]), float(ends[1]))
-            for target, ends in found.items()
-            if all(end is not None and math.isfinite(end) for end in ends)
+            target: (float(low), float(high))
+            for target, (low, high) in self.info.get("chance", {}).items()
+            if low is not None and high is not None and math.isfinite(low + high)
         }
 
     @cached_property
@@ -152,14 +151,14 @@ class ReportData:
         """One score, as ``speechnet.report.scores.find_score`` finds it."""
         return self._scores.get((model, target, part, metric), Score(math.nan))
 
-    def test_uar(self, model: str, target: str) -> Score:
-        """The score that models are ranked by."""
-        return self.score(model=model, target=target, part="test", metric="uar")
-
     @cached_property
     def _scores(self) -> dict[tuple[str, str, str, str], Score]:
         """All at once: hundreds are looked up among thousands of rows."""
         return scores_by_key(self.scores)
+
+    def test_uar(self, model: str, target: str) -> Score:
+        """The score that models are ranked by."""
+        return self.score(model=model, target=target, part="test", metric="uar")
 
     @cached_property
     def roc(self) -> dict[tuple[str, str], dict[str, RocCurve]]:
@@ -176,24 +175,21 @@ class ReportData:
     @cached_property
     def majority(self) -> dict[str, float]:
         """The share of each target's most frequent class in the test part."""
-        test = self.table("predictions", part="test")
-        test = test.drop_duplicates(["file", "fold", "target"])
-        truths = {target: test.loc[test["target"] == target, "truth"] for target in self.targets}
+        test = self.table("predictions", part="test").drop_duplicates(["file", "fold", "target"])
+        truths = test["truth"].astype(str).groupby(test["target"].astype(str))
         return {
-            target: float(truth.astype(str).value_counts(normalize=True).iloc[0])
-            for target, truth in truths.items()
-            if len(truth)
+            str(target): float((truth.value_counts() / len(truth)).max())
+            for target, truth in truths
         }
 
     @cached_property
     def tied_mistakes(self) -> dict[str, int]:
         """By target how many mistakes tie with the last one in ``mistakes``, if one isn't in it."""
-        mistakes = self.table("mistakes")
+        mistakes = self.table("mistakes").astype({"target": str, "model": str})
         if mistakes.empty:
             return {}
         predictions = self.table("predictions")
-        pairs = mistakes[["target", "model"]].astype(str).to_numpy().tolist()
-        models: dict[str, str] = dict(pairs)
+        models = dict(zip(mistakes["target"], mistakes["model"], strict=True))
         every = confident_mistakes(predictions, models, count=len(predictions))
         tied = {}
         for target, rows in every.groupby("target", observed=True):
@@ -247,16 +243,9 @@ def counts(corpus: pd.DataFrame, targets: Targets) -> dict[str, pd.DataFrame]:
 
 
 def classes_by_gender(corpus: pd.DataFrame, *, target: str, classes: list[str]) -> pd.DataFrame:
-    """Count the recordings of each class by gender.
+    """Recordings of each class: int64, a row per class, a column per gender, ``unknown`` last.
 
-    Args:
-        corpus: with columns ``gender`` and ``target``; a row without the target's label isn't
-            counted, one without a gender counts as ``unknown``.
-        target: the target's column.
-        classes: its ordered classes.
-
-    Returns:
-        int64, a row per class, a column per gender in alphabetical order, ``unknown`` last.
+    One without a gender counts as ``unknown``; one without the target's label isn't counted.
     """
     gender = corpus["gender"].astype("object").where(corpus["gender"].notna(), _UNKNOWN)
     counts = pd.crosstab(corpus[target].astype("object"), gender)

@@ -17,7 +17,7 @@ from speechnet.core.findings import Finding, from_table, ranked
 from speechnet.core.wording import counted
 from speechnet.report.data import ReportData
 from speechnet.report.names import percent, percent_interval, points
-from speechnet.report.results import pooled_uar
+from speechnet.report.results import at_chance
 
 _FEW: Final = 10
 """Of fewer speakers than this a bootstrap over speakers says little."""
@@ -29,26 +29,14 @@ _MANY_UNLIKE: Final = 0.05
 """Of unseen speakers of one corpus about a hundredth is unlike the training data."""
 _MUCH: Final = 0.05
 """So much more, as a share, a random split has to report for a warning."""
-_SYNTHETIC: Final = "synthetic"
 _INFLATION: Final = ("random", "disjoint", "difference", "low", "high")
 
 
 def limits(data: ReportData) -> list[Finding]:
     """What limits the scores, in the order of ``speechnet.core.findings``."""
-    return ranked(
-        [
-            *audited(data),
-            *_synthetic(data),
-            *_per_speaker(data),
-            *_inflation(data),
-            *_unlike(data),
-            *_chosen(data),
-            *_by_chance(data),
-            *_few_speakers(data),
-            *_uncertain(data),
-            *_excluded(data),
-        ]
-    )
+    of_scores = (_inflation, _chosen, _by_chance, _uncertain)
+    every = [*audited(data), *_of_the_data(data)]
+    return ranked([*every, *(finding for found in of_scores for finding in found(data))])
 
 
 def audited(data: ReportData) -> list[Finding]:
@@ -56,25 +44,47 @@ def audited(data: ReportData) -> list[Finding]:
     return from_table(data.table("audit"))
 
 
-def _synthetic(data: ReportData) -> Iterator[Finding]:
-    if _SYNTHETIC in str(data.info["corpus"].get("name", "")).split(" + "):
-        yield Finding(
-            "synthetic",
-            "warning",
-            "The speech is synthetic: the scores say nothing about real voices",
-            detail="made-up voices tell whether the program works",
-        )
+def _warning(check: str, what: str, detail: str, *, subject: str = "", **numbers: float) -> Finding:
+    return Finding(check, "warning", what, detail=detail, subject=subject, numbers=numbers)
 
 
-def _per_speaker(data: ReportData) -> Iterator[Finding]:
+def _of_the_data(data: ReportData) -> Iterator[Finding]:
+    """What the scores can't tell, however high they are."""
+    corpus = data.info["corpus"]
+    if "synthetic" in str(corpus.get("name", "")).split(" + "):
+        what = "The speech is synthetic: the scores say nothing about real voices"
+        yield _warning("synthetic", what, "made-up voices tell whether the program works")
     if data.setting("data", "per_speaker"):
-        yield Finding(
+        yield _warning(
             "per_speaker",
-            "warning",
             "Standardised by speaker: the scores don't hold for strangers",
-            detail="each speaker's features are standardised over all of their recordings, tested "
+            "each speaker's features are standardised over all of their recordings, tested "
             "ones too; so the scores hold for people of whom many recordings, of every class, are "
             "there beforehand",
+        )
+    unlike = data.info.get("novelty")
+    if unlike and unlike["unlike"] > _MANY_UNLIKE * unlike["tested"]:
+        share = unlike["unlike"] / unlike["tested"]
+        yield _warning(
+            "unlike_training",
+            f"{100 * share:.0f} % of the tested recordings are unlike those trained on",
+            "what a model says of them means little; which ones, and what lies far, stands in "
+            "novelty.csv",
+            share=share,
+        )
+    speakers = corpus.get("speakers", 0)
+    if data.unit == "speaker" and 1 < speakers < _FEW:
+        what = f"Only {speakers} speakers: what holds for them may not hold for others"
+        detail = "intervals over so few are too narrow"
+        yield _warning("few_speakers", what, detail, speakers=speakers)
+    bad, used = int(corpus.get("excluded", 0)), int(corpus.get("recordings", 0))
+    if bad > _MANY_BAD * (bad + used):
+        yield _warning(
+            "excluded",
+            f"{bad} of {counted(bad + used, 'recording')} excluded: the scores hold for the rest",
+            "those that are left out may be the harder ones",
+            share=bad / (bad + used),
+            recordings=bad,
         )
 
 
@@ -95,10 +105,11 @@ def inflated(inflation: pd.DataFrame) -> list[Finding]:
             what += " %"
         else:
             what = f"A random split is not shown to inflate {target}: {random} and {disjoint} % UAR"
-        severity = "warning" if low > 0 and by >= _MUCH else "note"
         detail = "one SVM on random parts and on unseen speakers: "
         detail += f"{points(by, low, numbers['high'])} points"
-        findings.append(Finding("inflation", severity, what, None, detail, target, numbers))  # type: ignore[arg-type] # of two
+        found = _warning("inflation", what, detail, subject=target, **numbers)
+        much = low > 0 and by >= _MUCH
+        findings.append(found if much else replace(found, severity="note"))
     return findings
 
 
@@ -114,58 +125,38 @@ def _inflation(data: ReportData) -> Iterator[Finding]:
             yield replace(finding, severity="warning", detail=f"{why}; {finding.detail}")
 
 
-def _unlike(data: ReportData) -> Iterator[Finding]:
-    """Whether what is tested is unlike what is trained on, as of another corpus."""
-    found = data.info.get("novelty")
-    if found and found["unlike"] > _MANY_UNLIKE * found["tested"]:
-        share = found["unlike"] / found["tested"]
-        yield Finding(
-            "unlike_training",
-            "warning",
-            f"{100 * share:.0f} % of the tested recordings are unlike those trained on",
-            detail="what a model says of them means little; which ones, and what lies far, stands "
-            "in novelty.csv",
-            numbers={"share": share},
-        )
-
-
 def _chosen(data: ReportData) -> Iterator[Finding]:
     """How far the choice of the best model can be believed."""
     best = data.best
     if best is None or best.basis in {"only", "search"}:
         return
     if best.basis == "test":
-        yield Finding(
+        yield _warning(
             "chosen_on_test",
-            "warning",
             f"No dev part: {data.label(best.model)} is the best on the test part itself",
-            detail="the highest of several test scores is too high, and higher the more models "
-            "there are; data.split.dev sets a dev part apart",
+            "the highest of several test scores is too high, and higher the more models there are; "
+            "data.split.dev sets a dev part apart",
         )
         return
-    table = data.table("confusion", part="dev")
-    rows = table[table["model"] == best.model]
     counted_on: dict[str, pd.Series] = {}
     for target in best.targets:
-        counts = rows[rows["target"] == target].groupby("truth")["count"].sum()
+        rows = data.table("confusion", target=target, part="dev")
+        counts = rows[rows["model"] == best.model].groupby("truth")["count"].sum()
         if len(counts) and (counts > 0).all() and 2 * _margin(counts) > _WIDE:
             counted_on[target] = counts
     if not counted_on:
         return
     few = ", ".join(f"{target} {counts.sum()}" for target, counts in counted_on.items())
     off = max(map(_margin, counted_on.values()))
-    yield Finding(
+    yield _warning(
         "chosen_on_few",
-        "warning",
         f"The best model was chosen on few dev recordings: {few}",
-        detail=f"by chance alone its dev UAR may be off by {100 * off:.0f} points, so "
-        "another model may well be as good",
+        f"by chance alone its dev UAR may be off by {100 * off:.0f} points, so another model may "
+        "well be as good",
         subject=_subject(counted_on),
-        numbers={
-            "width": 2 * off,
-            "recordings": min(int(counts.sum()) for counts in counted_on.values()),
-            "rarest": min(int(counts.min()) for counts in counted_on.values()),
-        },
+        width=2 * off,
+        recordings=min(int(counts.sum()) for counts in counted_on.values()),
+        rarest=min(int(counts.min()) for counts in counted_on.values()),
     )
 
 
@@ -180,30 +171,13 @@ def _subject(targets: Collection[str]) -> str:
 
 
 def _by_chance(data: ReportData) -> Iterator[Finding]:
-    for target, (low, high) in data.chance.items():
-        defined = [value for value in pooled_uar(data, target).values() if not math.isnan(value)]
-        best = max(defined, default=math.nan)
-        if best <= high:
-            yield Finding(
-                "chance",
-                "warning",
-                f"No model tells the {target} better than chance: UAR {percent(best)} % at most",
-                detail=f"models that know nothing of it reach {percent(low)} to {percent(high)} %",
-                subject=target,
-                numbers={"uar": best, "low": low, "high": high},
-            )
-
-
-def _few_speakers(data: ReportData) -> Iterator[Finding]:
-    speakers = data.info["corpus"].get("speakers", 0)
-    if data.unit == "speaker" and 1 < speakers < _FEW:
-        yield Finding(
-            "few_speakers",
-            "warning",
-            f"Only {speakers} speakers: what holds for them may not hold for others",
-            detail="intervals over so few are too narrow",
-            numbers={"speakers": speakers},
-        )
+    """Targets that no model recognises better than chance."""
+    for found in at_chance(data):
+        uar = found.numbers["uar"]
+        if uar <= found.numbers["high"]:
+            what = f"No model tells the {found.subject} better than chance"
+            what += f": UAR {percent(uar)} % at most"
+            yield replace(found, check="chance", severity="warning", what=what)
 
 
 def _uncertain(data: ReportData) -> Iterator[Finding]:
@@ -222,30 +196,14 @@ def _uncertain(data: ReportData) -> Iterator[Finding]:
         for target, score in wide.items()
     )
     widest = max(wide.values(), key=lambda score: score.high - score.low)
-    yield Finding(
+    yield _warning(
         "wide_interval",
-        "warning",
         f"The scores are uncertain: UAR {reached}",
-        detail=f"with other {data.unit or 'recording'}s {data.label(data.shown)} could well "
-        "be at either end",
+        f"with other {data.unit or 'recording'}s {data.label(data.shown)} could well be at either "
+        "end",
         subject=_subject(wide),
-        numbers={
-            "uar": widest.value,
-            "low": widest.low,
-            "high": widest.high,
-            "width": widest.high - widest.low,
-        },
+        uar=widest.value,
+        low=widest.low,
+        high=widest.high,
+        width=widest.high - widest.low,
     )
-
-
-def _excluded(data: ReportData) -> Iterator[Finding]:
-    corpus = data.info["corpus"]
-    bad, used = int(corpus.get("excluded", 0)), int(corpus.get("recordings", 0))
-    if bad > _MANY_BAD * (bad + used):
-        yield Finding(
-            "excluded",
-            "warning",
-            f"{bad} of {counted(bad + used, 'recording')} excluded: the scores hold for the rest",
-            detail="those that are left out may be the harder ones",
-            numbers={"share": bad / (bad + used), "recordings": bad},
-        )

@@ -28,13 +28,8 @@ def results(data: ReportData) -> list[Finding]:
     Their ``check`` is one of ``best_model, at_chance, difference, published, departures,
     gender_gap, hardest_speakers``, in this order.
     """
-    return [
-        *_best_model(data),
-        *_at_chance(data),
-        *_differences(data),
-        *_published(data),
-        *_worse_for(data),
-    ]
+    every = (_best_model, at_chance, _differences, _published, _worse_for, _hardest_speakers)
+    return [finding for found in every for finding in found(data)]
 
 
 def in_words(findings: Iterable[Finding], *checks: str, details: bool = True) -> list[str]:
@@ -60,27 +55,29 @@ def _best_model(data: ReportData) -> Iterator[Finding]:
         yield Finding("best_model", "result", what, numbers={"score": best.score})
 
 
-def _at_chance(data: ReportData) -> Iterator[Finding]:
-    """Which models recognise a target no better than one that knows nothing about it."""
+def at_chance(data: ReportData) -> Iterator[Finding]:
+    """Which models recognise a target no better than one that knows nothing about it.
+
+    Judged by the test UAR of all folds' rows together; ``uar`` is the highest of it.
+    """
+    rows = data.scores[(data.scores["part"] == "test") & (data.scores["metric"] == "uar")]
     for target, (low, high) in data.chance.items():
-        pooled = pooled_uar(data, target)
-        found = [model for model, value in pooled.items() if value <= high]
-        if found:
+        pooled = rows[(rows["fold"] == "all") & (rows["target"] == target)]
+        found = pooled.loc[pooled["value"] <= high, "model"]
+        if len(found):
             yield Finding(
                 "at_chance",
                 "result",
                 f"no better than chance: {all_of(map(data.label, found))}",
                 detail=f"models that know nothing of it reach {percent(low)} to {percent(high)} %",
                 subject=target,
-                numbers={"low": low, "high": high, "models": len(found)},
+                numbers={
+                    "uar": float(pooled["value"].max()),
+                    "low": low,
+                    "high": high,
+                    "models": len(found),
+                },
             )
-
-
-def pooled_uar(data: ReportData, target: str) -> dict[str, float]:
-    """Each model's test UAR of all folds' rows together."""
-    rows = data.scores[(data.scores["part"] == "test") & (data.scores["metric"] == "uar")]
-    rows = rows[(rows["fold"] == "all") & (rows["target"] == target)]
-    return dict(zip(rows["model"].astype(str), rows["value"].astype(float), strict=True))
 
 
 def _differences(data: ReportData) -> Iterator[Finding]:
@@ -102,7 +99,7 @@ def difference(rows: pd.DataFrame, *, subject: str, family: int | None = None) -
         family: how many pairs the p values are corrected for; by default as many as there are.
     """
     shown = rows[rows["p_holm"] <= SIGNIFICANT]
-    shown = shown.reindex(shown["difference"].abs().sort_values(ascending=False).index)
+    shown = shown.sort_values("difference", key=lambda by: -by.abs(), kind="stable")
     names = list(dict.fromkeys([*rows["first"], *rows["second"]]))
     losers: dict[str, list[str]] = {}
     for first, second, by in shown[["first", "second", "difference"]].itertuples(index=False):
@@ -164,14 +161,13 @@ def _tested(rows: pd.DataFrame, family: int) -> str:
 def _published(data: ReportData) -> Iterator[Finding]:
     """Published results of the protocol, beside the run's own."""
     table = data.table("references")
-    metrics = sorted(METRICS.values(), key=lambda each: each.name != "uar")
-    for metric, name in ((each.name, each.label) for each in metrics):
-        known = table[table["metric"] == metric]
+    for metric in sorted(METRICS.values(), key=lambda each: each.name != "uar"):
+        known = table[table["metric"] == metric.name]
         if known.empty:
             continue
+        where = {"target": _PUBLISHED_FOR, "part": "test", "metric": metric.name}
         own = [
-            f"{data.label(model)} "
-            f"{data.score(model=model, target=_PUBLISHED_FOR, part='test', metric=metric).text()}"
+            f"{data.label(model)} {data.score(model=model, **where).text()}"
             for model in data.models
         ]
         systems = zip(known["system"], known["value"], strict=True)
@@ -179,7 +175,7 @@ def _published(data: ReportData) -> Iterator[Finding]:
         yield Finding(
             "published",
             "result",
-            f"published {name} of this protocol: {low:.1f} to {high:.1f} "
+            f"published {metric.label} of this protocol: {low:.1f} to {high:.1f} "
             f"({counted(len(known), 'system')})",
             detail=f"here {'; '.join(own)}. Published: "
             + "; ".join(f"{system} {value:.1f}" for system, value in systems),
@@ -192,13 +188,11 @@ def _published(data: ReportData) -> Iterator[Finding]:
 
 
 def _worse_for(data: ReportData) -> Iterator[Finding]:
-    """Whom the best model is worse for: the largest gap between genders, the hardest speakers."""
-    if (best := data.shown) is None:
-        return
-    for target in data.targets:
+    """The largest gap between genders of the best model."""
+    best = str(data.shown)
+    for target in data.targets_in("gaps"):
         gaps = data.table("gaps", target=target)
-        gap = worst_gap(gaps, best, target) if len(gaps) else None
-        if gap is not None:
+        if (gap := worst_gap(gaps, best, target)) is not None:
             what = "UAR" if gap.name == UAR else f"recall of {gap.name}"
             judged = "more than chance gives" if gap.certain else "which may be chance"
             yield Finding(
@@ -210,15 +204,19 @@ def _worse_for(data: ReportData) -> Iterator[Finding]:
                 subject=target,
                 numbers={"gap": gap.gap, "low": gap.low, "high": gap.high},
             )
+
+
+def _hardest_speakers(data: ReportData) -> Iterator[Finding]:
+    """Those whom the best model recognises least."""
     for target in data.targets:
         rows = data.table("speakers", target=target)
-        rows = hardest(rows[rows["model"] == best].dropna(subset=["speaker"]))
+        rows = hardest(rows[rows["model"] == data.shown].dropna(subset=["speaker"]))
         if len(rows) == HARDEST:
             lowest = rows["uar"].to_numpy(float)
             pairs = zip(rows["speaker"], lowest, strict=True)
             named = ", ".join(f"{speaker} ({percent(uar)})" for speaker, uar in pairs)
             numbers = {"uar": float(lowest[0])}
-            what = f"hardest speakers for {data.label(best)}: {named}"
+            what = f"hardest speakers for {data.label(data.shown)}: {named}"
             yield Finding("hardest_speakers", "result", what, None, "", target, numbers)
 
 

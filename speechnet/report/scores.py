@@ -74,10 +74,7 @@ def find_score(scores: pd.DataFrame, *, model: str, target: str, part: str, metr
     Where a fold lacks the score (it holds one gender, say) the mean is undefined, and the pooled
     score stands in for it. A score that the table lacks is undefined, as one that it has as NaN.
     """
-    wanted = {"model": model, "target": target, "part": part, "metric": metric}
-    rows = scores
-    for column, value in wanted.items():
-        rows = rows[rows[column] == value]
+    rows = scores[(scores["model"] == model) & (scores["metric"] == metric)]
     return scores_by_key(rows).get((model, target, part, metric), Score(math.nan))
 
 
@@ -94,10 +91,8 @@ def scores_by_key(scores: pd.DataFrame) -> dict[tuple[str, str, str, str], Score
 
 
 def _summary(by_fold: Mapping[str, Score]) -> Score:
-    pooled = by_fold.get("all", next(iter(by_fold.values()), Score(math.nan)))
-    mean = by_fold.get("mean")
-    if mean is None:
-        return pooled
+    pooled = by_fold.get("all", next(iter(by_fold.values())))
+    mean = by_fold.get("mean", pooled)
     if math.isnan(mean.value):
-        return pooled._replace(pooled=not math.isnan(pooled.value))
+        return pooled._replace(pooled="mean" in by_fold and not math.isnan(pooled.value))
     return mean._replace(sd=by_fold["sd"].value if "sd" in by_fold else math.nan)

@@ -7,18 +7,16 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-import numpy as np
 import pandas as pd
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
 from speechnet.core.findings import Finding
-from speechnet.core.metrics import METRICS
-from speechnet.core.metrics import shown as shown_in
+from speechnet.core.metrics import METRICS, shown
 from speechnet.core.safe_text import visible
 from speechnet.core.types import Targets
-from speechnet.report.data import COLUMNS, counts, require_columns
+from speechnet.report.data import counts
 from speechnet.report.names import (
     UNDEFINED,
     interval_words,
@@ -29,15 +27,13 @@ from speechnet.report.names import (
 )
 from speechnet.report.scores import POOLED_NOTE, Score, fold_count, models_of, scores_by_key
 
-_FITTED: Final = ("train", "accuracy")
-_CHOSEN_BY: Final = ("dev", "uar")
+_BESIDES: Final = (("train", "accuracy"), ("dev", "uar"))
+"""Part and metric of what stands before the test scores."""
 _DECIDING: Final = ("test", "uar")
 _INTERVALS: Final = 2
 """The most columns with an interval that fit 80 characters; all intervals stand in scores.csv."""
 _ROOM: Final = 3
 """So many scores of the test part leave room for that many intervals; of more, one has its own."""
-_Key = tuple[str, str]
-"""Part and metric."""
 _BEST: Final = "▸"
 _NO_INTERVAL: Final = f"[{UNDEFINED}]"
 _EXAMPLES: Final = 10
@@ -60,53 +56,75 @@ def scores_table(
         unit: what the intervals' bootstrap draws, ``speaker`` or ``recording``.
 
     Raises:
-        DataError: the table lacks a column or has no rows.
+        DataError: the table has no rows.
     """
-    require_columns(scores, COLUMNS["scores"], name="scores")
     table = plain_table(gap=0)  # two intervals leave no more
     table.show_edge = False  # with what is said of it, it has to fit 24 lines
     table.add_column("Scores in %")
-    headings, wide = _columns(set(scores["part"]))
-    for heading in headings.values():
-        table.add_column(heading, justify="right", no_wrap=True)
+    columns = _columns(set(scores["part"]))
+    for (part, metric), wide in columns.items():
+        name = METRICS[metric].label if wide else METRICS[metric].short
+        table.add_column(f"{part}\n{name}", justify="right", no_wrap=True)
     found, models = scores_by_key(scores), models_of(scores)
-    shown: dict[_Key, list[Score]] = {key: [] for key in headings}
+    every: list[Score] = []
+    texts: list[str] = []
     for target in targets:
-        rows = {
-            key: [found.get((each, target, *key), Score(math.nan)) for each in models]
-            for key in headings
-        }
-        best = np.nanmax([-math.inf, *(score.value for score in rows[_DECIDING])])
+        rows = [
+            {key: found.get((model, target, *key), Score(math.nan)) for key in columns}
+            for model in models
+        ]
+        deciding = [row[_DECIDING].value for row in rows]
+        best = max((value for value in deciding if not math.isnan(value)), default=math.inf)
         table.add_row(Text(target, style="bold cyan"))
-        for place, model in enumerate(models):
-            row = {key: rows[key][place] for key in headings}
-            cells = {key: Text(_cell(row[key], wide=key in wide, scores=scores)) for key in row}
+        for model, row in zip(models, rows, strict=True):
+            cells = {
+                key: Text(_cell(row[key], wide=wide, intervals="low" in scores))
+                for key, wide in columns.items()
+            }
             if row[_DECIDING].value == best:
                 cells[_DECIDING] = Text(f"{_BEST}{cells[_DECIDING]}", "bold")
             table.add_row(model_name(model), *cells.values())
-        shown = {key: [*shown[key], *rows[key]] for key in headings}
-    notes = [protocol.rstrip("."), *_notes(scores, shown, wide, unit=unit)]
+            every += row.values()
+            texts += map(str, cells.values())
+    notes = [protocol.rstrip("."), *_notes(scores, every, "".join(texts), unit=unit)]
     table.caption = Text(f"{'. '.join(notes)}.", style="dim italic")
     return table
 
 
+def _columns(parts: set[str]) -> dict[tuple[str, str], bool]:
+    """The part and metric of each column, and whether it has room for an interval."""
+    tested = [("test", each.name) for each in shown("terminal")]
+    with_one = [key for key in tested if METRICS[key[1]].interval]
+    with_one.sort(key=lambda key: key != _DECIDING)
+    wide = with_one[: _INTERVALS if len(tested) <= _ROOM else 1]
+    return {key: key in wide for key in (*_BESIDES, *tested) if key[0] in parts}
+
+
+def _cell(score: Score, *, wide: bool, intervals: bool) -> str:
+    """A score with its interval, or else its deviation, in the columns that have room for one."""
+    if not wide:
+        return percent(score.value, pooled=score.pooled)
+    lacking = intervals and not math.isnan(score.value) and not score.has_interval
+    return f"{score.text()} {_NO_INTERVAL}" if lacking else score.text()
+
+
 def _notes(
-    scores: pd.DataFrame, shown: Mapping[_Key, list[Score]], wide: set[_Key], *, unit: str | None
+    scores: pd.DataFrame, every: Sequence[Score], texts: str, *, unit: str | None
 ) -> Iterator[str]:
     """What the cells of a table of scores are."""
-    every = [score for column in shown.values() for score in column]
     folds = fold_count(scores)
-    mean = f"Mean over {folds} folds" if folds > 1 else ""
-    spread = "± standard deviation" if mean else ""
+    mean = [f"Mean over {folds} folds"] if folds > 1 else []
     if any(score.has_interval for score in every):
-        spread = f"[{interval_words(unit)}]"
-    if mean or spread:
-        yield f"{mean} {spread}".strip()
+        mean.append(f"[{interval_words(unit)}]")
+    elif mean:
+        mean.append("± standard deviation")
+    if mean:
+        yield " ".join(mean)
     if any(score.pooled for score in every):
         yield POOLED_NOTE
-    if any(math.isfinite(score.value) for score in shown[_DECIDING]):
+    if _BEST in texts:
         yield f"{_BEST} the best test UAR"
-    if any(_lacks_interval(score, scores) for key in wide for score in shown[key]):
+    if _NO_INTERVAL in texts:
         # When speechnet.evaluation.bootstrap.interval gives none, in short.
         why = f"all or none are right, answers don't vary or a class has one {unit or 'recording'}"
         yield f"{_NO_INTERVAL}: no interval, as {why}"
@@ -116,30 +134,6 @@ def _notes(
         yield "Nothing was chosen on the test part"
 
 
-def _lacks_interval(score: Score, scores: pd.DataFrame) -> bool:
-    """Whether a score is defined and its interval isn't, of scores that have intervals."""
-    return "low" in scores and not math.isnan(score.value) and not score.has_interval
-
-
-def _columns(parts: set[str]) -> tuple[dict[_Key, str], set[_Key]]:
-    """The headings by part and metric, and which of the columns have room for an interval."""
-    tested = [("test", each.name) for each in shown_in("terminal")]
-    keys = [key for key in (_FITTED, _CHOSEN_BY, *tested) if key[0] in parts]
-    with_one = [key for key in tested if METRICS[key[1]].interval]
-    with_one.sort(key=lambda key: key != _DECIDING)
-    wide = set(with_one[: _INTERVALS if len(tested) <= _ROOM else 1])
-    names = {key: METRICS[key[1]].label if key in wide else METRICS[key[1]].short for key in keys}
-    return {key: f"{key[0]}\n{name}" for key, name in names.items()}, wide
-
-
-def _cell(score: Score, *, wide: bool, scores: pd.DataFrame) -> str:
-    """A score with its interval, or else its deviation, in the columns that have room for one."""
-    if not wide:
-        return percent(score.value, pooled=score.pooled)
-    lacking = _lacks_interval(score, scores)
-    return f"{score.text()} {_NO_INTERVAL}" if lacking else score.text()
-
-
 def counts_table(corpus: pd.DataFrame, targets: Targets) -> Table:
     """Recordings of each class by gender, and how many speakers they come from.
 
@@ -147,11 +141,7 @@ def counts_table(corpus: pd.DataFrame, targets: Targets) -> Table:
         corpus: indexed by file, with columns ``speaker, gender`` and one for each target; a row
             without a target's label isn't counted there.
         targets: the ordered classes of each target.
-
-    Raises:
-        DataError: the table lacks a column.
     """
-    require_columns(corpus, ("speaker", "gender", *targets), name="the corpus")
     everything = {"": ["all recordings"]}
     total = counts(corpus.assign(**{"": "all recordings"}), everything)[""]
     genders = [name for name in total if name not in {"all", "speakers"}]
@@ -177,11 +167,7 @@ def dropped_table(dropped: pd.DataFrame) -> Table:
 
     Args:
         dropped: columns ``target, label, count, why``.
-
-    Raises:
-        DataError: the table lacks a column.
     """
-    require_columns(dropped, ("target", "label", "count", "why"), name="dropped recordings")
     table = plain_table("Left out by the configuration")
     for heading in ("target", "label", "why"):
         table.add_column(heading)
@@ -197,34 +183,26 @@ def excluded_table(excluded: pd.DataFrame) -> Table:
 
     Args:
         excluded: columns ``file, reason, detail``.
-
-    Raises:
-        DataError: the table lacks a column.
     """
-    require_columns(excluded, ("file", "reason", "detail"), name="recordings excluded")
     table = plain_table("Excluded")
     table.add_column("reason", no_wrap=True)
     table.add_column("files", justify="right", no_wrap=True)
     table.add_column("the first of them", overflow="fold")
     for reason, rows in excluded.groupby("reason", sort=False):
-        alike = rows.groupby(rows["detail"].map(_without_measures), sort=False)
-        examples = [_example(same) for _, same in list(alike)[:_EXAMPLES]]
+        # Sentences that differ in what was measured, 0.1 s and 0.2 s, are one.
+        alike = rows.groupby(
+            rows["detail"].map(lambda said: _MEASURE.sub("0", str(said))), sort=False
+        )
+        examples = []
+        for _, same in list(alike)[:_EXAMPLES]:
+            others = f" and {len(same) - 1:,} more" if len(same) > 1 else ""
+            first = printable(same["file"].iloc[0]).append(others, style="dim")
+            said = printable(same["detail"].iloc[0], "dim")
+            examples.append(first.append("\n").append_text(said))
         if len(alike) > _EXAMPLES:
             examples.append(Text(f"and {len(alike) - _EXAMPLES} more", style="dim"))
         table.add_row(str(reason), str(len(rows)), Text("\n").join(examples))
     return table
-
-
-def _without_measures(detail: object) -> str:
-    """What sentences have in common that differ in what was measured: 0.1 s, 0.2 s."""
-    return _MEASURE.sub("0", str(detail))
-
-
-def _example(rows: pd.DataFrame) -> Text:
-    """The first of some recordings with what is wrong with it, and how many have the same."""
-    others = f" and {len(rows) - 1:,} more" if len(rows) > 1 else ""
-    first = printable(rows["file"].iloc[0]).append(others, style="dim")
-    return first.append(f"\n{_escaped(rows['detail'].iloc[0])}", style="dim")
 
 
 def plain_table(title: str | None = None, *, gap: int = 1) -> Table:
@@ -239,14 +217,9 @@ def plain_table(title: str | None = None, *, gap: int = 1) -> Table:
     )
 
 
-def _escaped(value: object) -> str:
-    """Text that neither breaks a line nor a terminal: file names may hold any byte."""
-    return visible(str(value)).replace("\n", "\\n")
-
-
 def printable(value: object, style: str = "") -> Text:
-    """Any value as it may be shown: never markup, never what steers a terminal."""
-    return Text(_escaped(value), style)
+    """Any value as it may be shown: never markup, nothing that breaks a line or a terminal."""
+    return Text(visible(str(value)).replace("\n", "\\n"), style)
 
 
 def findings_table(findings: Sequence[Finding]) -> Table:

@@ -89,7 +89,7 @@ def make_history(targets: Targets, *, folds: int, dev: bool) -> pd.DataFrame:
     for fold in range(folds):
         epochs = np.arange(30 + 3 * fold)
         noise = rng.normal(0, 0.02, len(epochs))
-        table = pd.DataFrame({"fold": fold, "epoch": epochs})
+        table = pd.DataFrame({"model": "mlp", "fold": fold, "member": 0, "epoch": epochs})
         table["train_loss"] = 1.4 * np.exp(-epochs / 12) + 0.1 + noise
         if dev:
             table["dev_loss"] = 0.9 + ((epochs - 17) / 25) ** 2 + noise

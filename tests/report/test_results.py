@@ -113,8 +113,8 @@ def test_the_best_model() -> None:
 
 def test_published_results_stand_beside_the_own() -> None:
     """A range for each metric, each system in the detail, and what differs."""
-    columns = ["system", "metric", "value"]
-    rows = [("a", "uar", 75.32), ("b", "accuracy", 50.0), ("c", "uar", 48.5)]
+    columns = ["system", "metric", "value", "source"]
+    rows = [("a", "uar", 75.32, ""), ("b", "accuracy", 50.0, ""), ("c", "uar", 48.5, "")]
     data = run({"departures": ["1439 of 1440"]}, references=pd.DataFrame(rows, columns=columns))
     uar, accuracy = only(data, "published")
     assert uar.numbers == {"low": 48.5, "high": 75.32, "systems": 2}
@@ -135,7 +135,7 @@ def test_what_is_within_chance_is_called_so() -> None:
     data = with_tables(data, scores=data.scores.assign(value=data.scores["value"].mask(at, values)))
     (found,) = only(with_info(data, chance={"emotion": (0.44, 0.56)}), "at_chance")
     assert found.line.endswith(": KNN")
-    assert found.numbers == {"low": 0.44, "high": 0.56, "models": 1}
+    assert found.numbers == {"uar": 0.7, "low": 0.44, "high": 0.56, "models": 1}
     assert only(with_info(data, chance={"emotion": (0.44, 0.5)}), "at_chance") == []
     assert only(with_info(data, chance={"emotion": (float("nan"), 0.9)}), "at_chance") == []
 

@@ -62,11 +62,7 @@ def draw_sound(
         hop_length: samples from one frame to the next.
         f0: Hz ``[frames]``, the pitch, NaN where there is none; None to draw none.
         size: width and height of the whole figure in inches.
-
-    Raises:
-        ValueError: the arrays don't fit each other.
     """
-    _check(y, mel_db, frequencies, f0)
     figure = Figure(figsize=size)  # not laid out: all alike, in two thirds of the time
     left, right, bottom, top = _MARGINS
     heights = _HEIGHTS[: 2 if f0 is None else 3]
@@ -100,16 +96,6 @@ def svg_bytes(figure: Figure) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="svg", dpi=style.SVG_DPI, metadata=dict.fromkeys(_METADATA))
     return _PATH.sub(lambda path: _DECIMALS.sub(rb"\1", path[0]), buffer.getvalue())
-
-
-def _check(y: Float32, mel_db: Float32, frequencies: Float64, f0: Float64 | None) -> None:
-    bands, frames = mel_db.shape
-    if y.ndim != 1 or not y.size or not mel_db.size:
-        raise ValueError(f"y has shape {y.shape} and mel_db {mel_db.shape}, expected mono sound")
-    if frequencies.shape != (bands,):
-        raise ValueError(f"frequencies has shape {frequencies.shape}, expected ({bands},)")
-    if f0 is not None and f0.shape != (frames,):
-        raise ValueError(f"f0 has shape {f0.shape}, expected ({frames},)")
 
 
 def _starts(count: int) -> np.ndarray:

@@ -125,11 +125,8 @@ def add_footer(figure: Figure, axes: Sequence[Axes], *, note: str = "") -> None:
 def legend_below(ax: Axes, *, columns: int = 2, gap: float = 36, size: float = 8) -> None:
     """Add a legend below a panel, where it can't hide anything; none without labelled artists.
 
-    Args:
-        ax: the panel.
-        columns: of the legend.
-        gap: from the lower edge of the axes, in points: the tick labels and the axis label.
-        size: of the text, in points.
+    ``gap`` is that from the lower edge of the axes, for the labels there; it and the text's
+    ``size`` are in points.
     """
     if ax.get_legend_handles_labels()[0]:
         ax.legend(
@@ -205,10 +202,8 @@ def draw_panels(
 def panel_below(ax: Axes, *, gap: float, height: float) -> Axes:
     """A panel below another, as wide as that, on the same x axis.
 
-    Args:
-        ax: the panel above.
-        gap: between the two, in inches.
-        height: in inches: as a share of the panel above it would grow while the page is laid out.
+    ``gap`` and ``height`` are in inches: as a share of the panel above, the new one would grow
+    while the page is laid out.
     """
     # The stubs ask for an affine transform; any that maps a point will do.
     corner = ScaledTranslation(0, 0, ax.transAxes)  # type: ignore[arg-type]
@@ -220,9 +215,7 @@ def panel_below(ax: Axes, *, gap: float, height: float) -> Axes:
 def draw_shares(ax: Axes, shares: Float64) -> None:
     """Fill a panel with a grid of cells, the darker the larger the share.
 
-    Args:
-        ax: the panel; cell ``(i, j)`` has its middle at ``x = j``, ``y = i``, row 0 at the top.
-        shares: float64 ``[rows, columns]`` in [0, 1].
+    Cell ``(i, j)`` of ``shares``, in [0, 1], has its middle at ``x = j, y = i``, row 0 at the top.
     """
     rows, columns = shares.shape
     edges = np.arange(columns + 1) - 0.5, np.arange(rows + 1) - 0.5
@@ -267,11 +260,6 @@ def save(figure: Figure, folder: Path, name: str) -> list[Path]:
     """Write ``name.png`` and ``name.svg``, each whole or not at all, and clear the figure.
 
     Equal figures give equal bytes.
-
-    Args:
-        figure: the figure; empty afterwards.
-        folder: made if there is none.
-        name: the files' stem.
 
     Returns:
         The paths of the PNG and of the SVG.

@@ -10,14 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MultipleLocator, PercentFormatter
 
-from speechnet.core.errors import DataError
 from speechnet.core.types import Float64, Targets
-from speechnet.report.data import require_columns
 from speechnet.report.drawing import style
 from speechnet.report.names import model_name, readable
-from speechnet.report.scores import models_of
-
-_NEEDED: Final = ("start", "end", "model", "reason")
 
 _MOST: Final = 400
 """Steps side by side: of a figure's 1,700 pixels each has four."""
@@ -46,7 +41,8 @@ _UNSURE: Final[style.Look] = {
 }
 
 
-def draw_timeline(timeline: pd.DataFrame, targets: Targets, *, model: str | None = None) -> Figure:
+@style.styled
+def draw_timeline(timeline: pd.DataFrame, targets: Targets, *, model: str) -> Figure:
     """Every class's probability over time, stacked, a panel per target.
 
     A window is drawn around its middle, as wide as the step to the next one. Of more than 400
@@ -58,34 +54,18 @@ def draw_timeline(timeline: pd.DataFrame, targets: Targets, *, model: str | None
         timeline: columns ``start, end`` (s), ``model, reason``, and for each target its label and
             ``<target>_<class>``; novelty, where it is known; the windows in order.
         targets: each target's ordered classes.
-        model: whose rows to draw; needed where the timeline has several models'.
-
-    Raises:
-        DataError: the table lacks a column or the model, or has several models.
+        model: whose rows to draw.
     """
-    columns = [f"{target}_{name}" for target in targets for name in targets[target]]
-    require_columns(timeline, [*_NEEDED, *targets, *columns], name="windows")
-    models = models_of(timeline)
-    if model is None and len(models) > 1:
-        raise DataError(f"the windows are of {', '.join(models)}: name the model to draw")
-    if model is not None and model not in models:
-        raise DataError(f"the windows are of {', '.join(models)}, not of {model}")
-    name = model or models[0]
-    windows = timeline[timeline["model"] == name]
-    together = -(-len(windows) // _MOST)
-    note = f"Each step is the mean of {together} neighbouring windows." if together > 1 else ""
-    return _draw(windows, targets, f"{model_name(name)}: probabilities over time", note)
-
-
-@style.styled
-def _draw(windows: pd.DataFrame, targets: Targets, title: str, note: str) -> Figure:
+    windows = timeline[timeline["model"] == model]
     figure, axes = style.panels(len(targets), size=(9.0, 2.1), margin=(0.6, 1.1), max_width=9.6)
     for ax, (target, classes) in zip(axes, targets.items(), strict=True):
         _panel(ax, windows, target=target, classes=classes)
     axes[-1].set_xlabel("Time (minutes:seconds)")
+    together = -(-len(windows) // _MOST)
+    note = f"Each step is the mean of {together} neighbouring windows." if together > 1 else ""
     if note or any(ax.get_legend_handles_labels()[0] for ax in axes):
         style.add_footer(figure, axes, note=note)
-    style.set_title(figure, title)
+    style.set_title(figure, f"{model_name(model)}: probabilities over time")
     return figure
 
 

@@ -25,11 +25,9 @@ _NETWORK: Final = ["fold", "member"]
 @FIGURES.register("learning_curves")
 def learning_curves(data: ReportData) -> Iterator[Drawing]:
     """Loss and development UAR by epoch, a picture per model, a thin line per network."""
-    history = data.table("history")
-    models = history["model"].unique() if "model" in history else [None] * min(len(history), 1)
-    for model in models:
-        rows = history if model is None else history[history["model"] == model]
-        several = len(models) > 1
+    by_model = dict(list(data.table("history").groupby("model", sort=False)))
+    for model, rows in by_model.items():
+        several = len(by_model) > 1
         title = f"Learning curves: {data.label(model)}" if several else "Learning curves"
         yield Drawing(
             file=f"learning_curves_{file_name(str(model))}" if several else "learning_curves",
@@ -59,9 +57,8 @@ def epochs_in_words(history: pd.DataFrame) -> str:
 
 
 def _draw(history: pd.DataFrame, title: str) -> Figure:
-    # Any of these may be missing, and a NaN wasn't logged in that row: member (several networks a
-    # fold), train_loss, dev_loss, dev_uar, dev_uar_<target>, chosen.
-    history = history if "member" in history else history.assign(member=0)
+    # Any of these may be missing, and a NaN wasn't logged in that row: train_loss, dev_loss,
+    # dev_uar, dev_uar_<target>, chosen.
     history = history.sort_values([*_NETWORK, "epoch"])
     logged = set(history.columns[history.notna().any()])
     losses = {column: label for column, label in _LOSSES.items() if column in logged}

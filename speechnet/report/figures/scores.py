@@ -156,7 +156,7 @@ def references_of(references: pd.DataFrame, *, metric: str) -> pd.DataFrame:
     """The published results of a metric, highest first.
 
     Args:
-        references: columns ``system, metric, value`` and perhaps ``source``.
+        references: columns ``system, metric, value, source``.
         metric: the metric.
 
     Returns:
@@ -165,8 +165,7 @@ def references_of(references: pd.DataFrame, *, metric: str) -> pd.DataFrame:
     """
     rows = references[references["metric"].astype(str).str.lower() == metric]
     rows = rows.dropna(subset=["value"]).sort_values("value", ascending=False, kind="stable")
-    source = rows["source"].fillna("") if "source" in rows else ""
-    rows = rows.assign(value=rows["value"].astype(float) / 100, source=source)
+    rows = rows.assign(value=rows["value"].astype(float) / 100, source=rows["source"].fillna(""))
     known = [each for each in rows["source"].unique() if each]
     number = [known.index(each) + 1 if each else 0 for each in rows["source"]]
     return rows.assign(number=number)[["system", "value", "source", "number"]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from speechnet.core.findings import Finding, foremost
+from speechnet.core.findings import foremost
 from speechnet.core.wording import counted
 from speechnet.report.data import ReportData
 from speechnet.report.findings import limits
@@ -17,11 +17,10 @@ from speechnet.report.scores import POOLED_NOTE, fold_count
 
 def overview(data: ReportData) -> dict[str, Any]:
     """What the template shows above all sections: the question, the answer, the warnings."""
-    found = results(data)
-    best = in_words(found, "best_model")
+    best = in_words(results(data), "best_model")
     applied = "; predict, serve and load apply it" if data.best and data.best.fair else ""
     below = f"{applied}. Confusions, mistakes and speakers below are of this model."
-    rankings = [_ranking(data, target, found) for target in data.targets]
+    rankings = [_ranking(data, target) for target in data.targets]
     return {
         "facts": _facts(data),
         "rankings": rankings,
@@ -32,9 +31,8 @@ def overview(data: ReportData) -> dict[str, Any]:
 
 
 def _facts(data: ReportData) -> dict[str, str]:
-    targets = data.targets
+    targets, corpus = data.targets, data.info["corpus"]
     asked = " and ".join(f"{name} ({', '.join(classes)})" for name, classes in targets.items())
-    corpus = data.info["corpus"]
     speakers, hours = corpus.get("speakers", 0), float(corpus.get("hours") or 0)
     who = counted(speakers, "speaker") if speakers else "unknown speakers"
     length = f"{hours:.1f} hours" if hours >= 1 else f"{60 * hours:.0f} minutes"
@@ -48,14 +46,14 @@ def _facts(data: ReportData) -> dict[str, str]:
     }
 
 
-def _ranking(data: ReportData, target: str, found: list[Finding]) -> dict[str, Any]:
+def _ranking(data: ReportData, target: str) -> dict[str, Any]:
     """The models of a target, the best first, and which are shown to differ."""
     classes = data.targets[target]
     ranks = [(data.label(model), data.test_uar(model, target)) for model in data.models]
     ranks.sort(key=lambda rank: (math.isnan(rank[1].value), -rank[1].value))
     differences = [
         sentence(f"{each.line} ({each.detail})")
-        for each in found
+        for each in results(data)
         if each.check == "difference" and each.subject == target
     ]
     return {
@@ -71,16 +69,17 @@ def _note(data: ReportData, rankings: list[dict[str, Any]]) -> str:
     shown = [score for ranking in rankings for _, score in ranking["ranks"]]
     folds = fold_count(data.scores)
     of = f", mean over {folds} folds" if folds > 1 else ""
-    words = [f"Unweighted average recall (UAR) on the test part in per cent{of}"]
-    if any(score.has_interval for score in shown):
-        words.append(f"in brackets and as a line: {interval_words(data.unit)}")
-    if any(not score.has_interval and not math.isnan(score.sd) for score in shown):
-        words.append("±: standard deviation over folds")
-    words.append("dashed: chance")
-    if any(score.pooled for score in shown):
-        words.append(POOLED_NOTE)
-    if any(math.isnan(score.value) for score in shown):
-        words.append(f"{UNDEFINED}: undefined")
-    if any(ranking["differences"] for ranking in rankings) and (said := pairs_note(data.scores)):
-        words.append(said)
-    return f"{'; '.join(words)}."
+    notes = {
+        f"Unweighted average recall (UAR) on the test part in per cent{of}": True,
+        f"in brackets and as a line: {interval_words(data.unit)}": any(
+            score.has_interval for score in shown
+        ),
+        "±: standard deviation over folds": any(
+            not score.has_interval and not math.isnan(score.sd) for score in shown
+        ),
+        "dashed: chance": True,
+        POOLED_NOTE: any(score.pooled for score in shown),
+        f"{UNDEFINED}: undefined": any(math.isnan(score.value) for score in shown),
+        pairs_note(data.scores): any(ranking["differences"] for ranking in rankings),
+    }
+    return f"{'; '.join(note for note, holds in notes.items() if note and holds)}."

@@ -128,13 +128,7 @@ class Table:
     ) -> Table:
         """A table of a table, its first rows if it is too long for a page.
 
-        Args:
-            caption: what it shows.
-            rows: what it is made of.
-            columns: by heading what stands in each.
-            note: what a reader must know besides.
-            folded: whether it is opened by a click.
-            file: what it is called in the run folder, for where the rest is.
+        ``columns`` are by heading what stands in each; ``file`` of the run folder has all rows.
         """
         if len(rows) > _MOST:
             cut = f"The first {_MOST} of {len(rows):,} rows; all of them are in {file}."

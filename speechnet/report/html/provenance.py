@@ -17,6 +17,7 @@ from speechnet.report.names import without_places
 
 _UNNAMED: Final = "RUN"
 """Stands for a run folder that can't be named without folders of the machine."""
+_UNITS: Final = {"vector": "column", "sequence": "column a frame"}
 
 
 def provenance(data: ReportData, checksums: Mapping[str, str]) -> dict[str, Any]:
@@ -30,8 +31,11 @@ def provenance(data: ReportData, checksums: Mapping[str, str]) -> dict[str, Any]
         What the template shows, without the folders of the machine the run was made on.
     """
     info = data.info
-    corpus, machine = info["corpus"], info.get("machine", {})
-    digest = hashlib.sha256(data.config.encode()).hexdigest()
+    machine = info.get("machine", {})
+    features = (
+        f"{name} ({counted(len(one['columns']), _UNITS[one['kind']])})"
+        for name, one in info["features"].items()
+    )
     shown = _from_here(data)
     facts = {
         "Run": "/".join(PurePath(data.folder).parts[-2:]) if shown == _UNNAMED else shown,
@@ -39,37 +43,26 @@ def provenance(data: ReportData, checksums: Mapping[str, str]) -> dict[str, Any]
         "speechnet": f"{info.get('speechnet')}, revision {info.get('git') or 'unknown'}",
         "Python": f"{info.get('python')} on {machine.get('system')}, {machine.get('cores')} cores",
         "Seed": str(info.get("seed")),
-        "Features": _features(info["features"]),
-        "Corpus, features and labels": f"fingerprint {corpus.get('fingerprint')}",
-        "config.yaml": f"sha256 {digest}",
+        "Features": ", ".join(features),
+        "Corpus, features and labels": f"fingerprint {info['corpus'].get('fingerprint')}",
+        "config.yaml": f"sha256 {hashlib.sha256(data.config.encode()).hexdigest()}",
     }
     if not checksums:
         facts["Files"] = "not verified: this run has no checksums"
-    folder = shlex.quote(shown)
     config = without_places(data.config)
     return {
         "facts": facts,
         "commands": [
             f"python -m speechnet fit --config {shlex.quote(shown + '/config.yaml')}",
-            f"python -m speechnet test --run {folder}",
-            f"python -m speechnet report --run {folder}",
+            f"python -m speechnet test --run {shlex.quote(shown)}",
+            f"python -m speechnet report --run {shlex.quote(shown)}",
         ],
         "where": "; RUN is this run's folder" if shown == _UNNAMED else "",
         "elsewhere": bool(data.setting("data", "corpus", "root")),
         "config": config,
         "shortened": config != data.config,
-        "tables": list(_tables(data, checksums)),
+        "tables": list(_tables(info, checksums)),
     }
-
-
-def _features(features: Mapping[str, Any]) -> str:
-    """Each extractor with its columns, in words."""
-    units = {"vector": "column", "sequence": "column a frame"}
-    said = (
-        f"{name} ({counted(len(one['columns']), units[one['kind']])})"
-        for name, one in features.items()
-    )
-    return ", ".join(said)
 
 
 def _from_here(data: ReportData) -> str:
@@ -82,23 +75,18 @@ def _from_here(data: ReportData) -> str:
     return str(named) if there else _UNNAMED
 
 
-def _tables(data: ReportData, checksums: Mapping[str, str]) -> Iterator[Table]:
-    info = data.info
-    packages = info.get("versions", {})
+def _tables(info: Mapping[str, Any], checksums: Mapping[str, str]) -> Iterator[Table]:
+    packages = dict(info.get("versions", {}))
     for one in info["features"].values():
-        packages = packages | one["recipe"]["versions"]
+        packages |= one["recipe"]["versions"]
     yield Table.of("Versions", _pairs(packages), {"package": text("key"), "version": text("value")})
     seconds = {"stage": text("key"), "seconds": decimal("value", 1)}
     yield Table.of("Time spent", _pairs(info.get("seconds", {})), seconds)
     if checksums:
-        yield Table.of(
-            "Checksums",
-            _pairs(checksums),
-            {"file": text("key"), "sha256": text("value", kind="long")},
-            note="As in SHA256SUMS: sha256sum --check SHA256SUMS",
-            folded=True,
-            file="SHA256SUMS",
-        )
+        columns = {"file": text("key"), "sha256": text("value", kind="long")}
+        note, file = "As in SHA256SUMS: sha256sum --check SHA256SUMS", "SHA256SUMS"
+        sums = _pairs(checksums)
+        yield Table.of("Checksums", sums, columns, note=note, folded=True, file=file)
 
 
 def _pairs(found: Mapping[str, object]) -> pd.DataFrame:

@@ -16,39 +16,36 @@ from speechnet.report.scores import POOLED_NOTE, Score, fold_count, scores_by_ke
 
 _BESIDES: Final = (("train", "accuracy"), ("dev", "uar"))
 """What is shown beside the scores of the test part: the fit, and what the best is chosen by."""
-_Rows = Mapping[tuple[str, ...], Sequence[Score]]
-"""Scores of a row by the texts that stand before them."""
 
 
 def score_table(data: ReportData) -> Table:
     """Every model's scores."""
     there = set(data.scores["part"])
     keys = [*_BESIDES, *(("test", metric.name) for metric in shown("page"))]
-    kept = {f"{part} {METRICS[m].label}": (part, m) for part, m in keys if part in there}
+    kept = [(part, metric) for part, metric in keys if part in there]
     rows: dict[tuple[str, ...], list[Score]] = {}
     for target in data.targets:
         for model in data.models:
-            found = [
-                data.score(model=model, target=target, part=part, metric=metric)
-                for part, metric in kept.values()
-            ]
-            # The few dev speakers say little: intervals stand at the test part alone.
-            parts = [part for part, _ in kept.values()]
             rows[target, data.label(model)] = [
-                score if part == "test" else score._replace(low=math.nan, high=math.nan)
-                for score, part in zip(found, parts, strict=True)
+                _of_part(data.score(model=model, target=target, part=part, metric=metric), part)
+                for part, metric in kept
             ]
-    notes = [sentence(str(data.info["protocol"])), _spread_note(rows, unit=data.unit)]
-    if any(score.pooled for row in rows.values() for score in row):
-        notes.append(sentence(POOLED_NOTE))
-    headings = ("target", "model", *kept)
-    return _table("Scores in per cent", headings, rows, " ".join(filter(None, notes)))
+    pooled = any(score.pooled for row in rows.values() for score in row)
+    notes = [sentence(data.info["protocol"]), sentence(POOLED_NOTE) if pooled else ""]
+    headings = [f"{part} {METRICS[metric].label}" for part, metric in kept]
+    names = ("target", "model")
+    return _table("Scores in per cent", names, headings, rows, notes=notes, unit=data.unit)
+
+
+def _of_part(score: Score, part: str) -> Score:
+    """The few dev speakers say little: intervals stand at the test part alone."""
+    return score if part == "test" else score._replace(low=math.nan, high=math.nan)
 
 
 def class_table(data: ReportData) -> Table:
     """The test scores of each class."""
     by_class = [metric for metric in METRICS.values() if metric.over == "class"]
-    rows: _Rows = {
+    rows: dict[tuple[str, ...], list[Score]] = {
         (target, label, data.label(model)): [
             data.score(model=model, target=target, part="test", metric=f"{metric.name}_{label}")
             for metric in by_class
@@ -57,49 +54,44 @@ def class_table(data: ReportData) -> Table:
         for label in classes
         for model in data.models
     }
-    headings = ("target", "class", "model", *(metric.label for metric in by_class))
-    note = _spread_note(rows, unit=data.unit)
-    return _table("Test scores of each class in per cent", headings, rows, note, folded=True)
+    names, headings = ("target", "class", "model"), [metric.label for metric in by_class]
+    caption = "Test scores of each class in per cent"
+    return _table(caption, names, headings, rows, unit=data.unit, folded=True)
 
 
 def _table(
-    caption: str, headings: Sequence[str], rows: _Rows, note: str, *, folded: bool = False
+    caption: str,
+    names: Sequence[str],
+    headings: Sequence[str],
+    rows: Mapping[tuple[str, ...], Sequence[Score]],
+    *,
+    unit: str | None,
+    notes: Sequence[str] = ("", ""),
+    folded: bool = False,
 ) -> Table:
-    shown = pd.DataFrame(
-        [[*key, *scores] for key, scores in rows.items()], columns=pd.Index(headings), dtype=object
-    )
-    names = len(next(iter(rows)))
-    columns = {name: text(name) for name in headings[:names]}
-    whole = _whole(rows)
-    columns |= {
-        name: _scores(name, interval=interval)
-        for name, interval in zip(headings[names:], whole, strict=True)
-    }
-    return Table.of(caption, shown, columns, note=note, folded=folded, file="scores.csv")
+    """A table of scores, whose note says what brackets and deviations are.
+
+    A column shows intervals where all its scores that are defined have one, else deviations.
+    """
+    columns = {name: text(name) for name in names}
+    spread: dict[str, str] = {}
+    for heading, column in zip(headings, zip(*rows.values(), strict=True), strict=True):
+        defined = [score for score in column if not math.isnan(score.value)]
+        whole = all(score.has_interval for score in defined)
+        columns[heading] = _scores(heading, interval=whole)
+        if whole and defined:
+            spread["[ ]"] = interval_words(unit)
+        elif any(not math.isnan(score.sd) for score in defined):
+            spread["±"] = "standard deviation over folds"
+    said = sentence("; ".join(f"{sign}: {what}" for sign, what in sorted(spread.items())))
+    note = " ".join(filter(None, [notes[0], said, notes[1]]))
+    shown = [[*key, *scores] for key, scores in rows.items()]
+    table = pd.DataFrame(shown, columns=pd.Index([*columns]), dtype=object)
+    return Table.of(caption, table, columns, note=note, folded=folded, file="scores.csv")
 
 
 def _scores(name: str, *, interval: bool) -> Column:
     return Column("n", lambda row: number(row[name].value, row[name].text(interval=interval)))
-
-
-def _whole(rows: _Rows) -> list[bool]:
-    """Which columns show intervals: where all scores that are defined have one, else deviations."""
-    columns = zip(*rows.values(), strict=True)
-    defined = [[each for each in column if not math.isnan(each.value)] for column in columns]
-    return [all(each.has_interval for each in column) for column in defined]
-
-
-def _spread_note(rows: _Rows, *, unit: str | None) -> str:
-    """What the brackets and the deviations of a table's cells are, as a sentence."""
-    whole = _whole(rows)
-    texts = [
-        score.text(interval=interval)
-        for row in rows.values()
-        for score, interval in zip(row, whole, strict=True)
-    ]
-    said = [f"[ ]: {interval_words(unit)}"] if any("[" in text for text in texts) else []
-    said += ["±: standard deviation over folds"] if any("±" in text for text in texts) else []
-    return sentence("; ".join(said))
 
 
 def pairs_note(scores: pd.DataFrame) -> str:
@@ -125,7 +117,7 @@ def calibration_table(data: ReportData) -> Table | Empty:
     pooled = scores_by_key(data.scores[data.scores["fold"] == "all"])
     for metric in ("ece", "brier", "log_loss"):
         keys = zip(rows["model"], rows["target"], strict=True)
-        found = [pooled.get((*map(str, key), "test", metric), Score(math.nan)) for key in keys]  # type: ignore[arg-type] # of two
+        found = [pooled.get((str(m), str(t), "test", metric), Score(math.nan)) for m, t in keys]
         rows[metric] = [score.value for score in found]
     columns = {
         "target": text("target"),

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import pandas as pd
 
+from speechnet.core.findings import Finding
 from speechnet.evaluation.significance import SIGNIFICANT
 from speechnet.report.data import ReportData, counts
 from speechnet.report.figures.learning_curves import epochs_in_words
@@ -65,10 +66,9 @@ def _shown(
     empty: str,
     above: Callable[[], Sequence[Item]] = list,
     rows: Callable[[pd.DataFrame], pd.DataFrame] = lambda table: table,
-    note: str = "",
-    folded: bool = True,
+    **more: Any,
 ) -> Iterator[Item]:
-    """A table of the run folder below its figures, or why there is none.
+    """A table of the run folder, or why there is none.
 
     Args:
         data: the run.
@@ -78,19 +78,22 @@ def _shown(
         empty: why there is none, and what would fill the place.
         above: what stands above the table, if there is one.
         rows: which rows of the table are shown, in which order.
-        note: what a reader must know besides.
-        folded: whether it is opened by a click.
+        more: ``note`` and ``folded`` of ``Table.of``.
     """
     if (table := data.table(name)).empty:
         yield Empty(empty)
         return
     yield from above()
-    shown = rows(table)
-    yield Table.of(caption, shown, columns, note=note, folded=folded, file=f"{name}.csv")
+    yield Table.of(caption, rows(table), columns, file=f"{name}.csv", **more)
 
 
 def _target_and_model(data: ReportData) -> dict[str, Column]:
     return {"target": text("target"), "model": text("model", data.label)}
+
+
+def _texts(*names: str) -> dict[str, Column]:
+    """Columns of text under their own names."""
+    return {name: text(name) for name in names}
 
 
 def _corpus(data: ReportData, pictures: Pictures) -> Iterator[Item]:
@@ -98,12 +101,12 @@ def _corpus(data: ReportData, pictures: Pictures) -> Iterator[Item]:
     if len(corpus := data.table("corpus")):
         tables = counts(corpus, data.targets)
         rows = pd.concat(tables, names=["target", "label"]).fillna(0).reset_index()
-        columns = {"target": text("target"), "class": text("label")}
+        columns = _texts("target") | {"class": text("label")}
         columns |= {readable(name): whole(name) for name in rows.columns[2:]}
         yield Table.of("Recordings of each class", rows, columns)
     found = audited(data)
     if found:
-        yield _audit(data)
+        yield _audit(found)
     elif "audit" in data.tables:
         yield Empty("The audit found nothing: no copies, no leaks, no faulty recordings.")
     else:
@@ -111,30 +114,22 @@ def _corpus(data: ReportData, pictures: Pictures) -> Iterator[Item]:
     if others := [each for each in limits(data) if each not in found]:
         yield Heading("What else limits the scores")
         yield Sentences([f"{each.line}. {sentence(each.detail)}" for each in others])
-    yield from _shown(
-        data,
-        "excluded",
-        "Excluded",
-        {
-            "reason": text("reason"),
-            "recordings": whole("count"),
-            "the first of them": text("file", kind="long"),
-            "why": text("detail", kind="long"),
-        },
-        rows=lambda table: table.assign(
-            count=table.groupby("reason")["file"].transform("size")
-        ).drop_duplicates("reason"),
-        empty="No recording was excluded.",
-        note="All are in excluded.csv.",
-        folded=False,
-    )
+    if (excluded := data.table("excluded")).empty:
+        yield Empty("No recording was excluded.")
+    else:
+        count = excluded.groupby("reason")["file"].transform("size")
+        first = excluded.assign(count=count).drop_duplicates("reason")
+        columns = _texts("reason") | {"recordings": whole("count")}
+        columns |= {"the first of them": text("file", kind="long")}
+        columns |= {"why": text("detail", kind="long")}
+        yield Table.of("Excluded", first, columns, note="All are in excluded.csv.")
     if len(dropped := data.table("dropped")):
-        columns = {"target": text("target"), "label": text("label"), "recordings": whole("count")}
+        columns = _texts("target", "label") | {"recordings": whole("count")}
         columns["why"] = text("why", kind="long")
         yield Table.of("Left out by the configuration", dropped, columns)
 
 
-def _audit(data: ReportData) -> Table:
+def _audit(found: Sequence[Finding]) -> Table:
     rows = [
         [
             Cell(each.severity, mark=_MARKS.get(each.severity, "")),
@@ -142,7 +137,7 @@ def _audit(data: ReportData) -> Table:
             Cell(each.what),
             Cell(each.detail),
         ]
-        for each in audited(data)
+        for each in found
     ]
     return Table(
         "What the audit found",
@@ -173,7 +168,6 @@ def _models(data: ReportData, pictures: Pictures) -> Iterator[Item]:
         above=lambda: pictures("pairs"),
         empty="The models aren't compared in pairs: it takes two models.",
         note=f"{'; '.join(notes)}.",
-        folded=False,
     )
 
 
@@ -186,38 +180,31 @@ def _learning(data: ReportData, pictures: Pictures) -> Iterator[Item]:
         yield Sentences([epochs_in_words(history)])
     yield from drawn
     yield Heading("Searches")
-    search = ["fold", "model", "target"]
+    key = ["fold", "model", "target"]
+
+    def chosen(table: pd.DataFrame) -> pd.DataFrame:
+        counted = table.assign(of=table.groupby(key)["candidate"].transform("size"))
+        return counted[table["chosen"].astype(bool)].drop_duplicates(key)
+
     yield from _shown(
         data,
         "search",
         "What the searches chose",
         _target_and_model(data)
-        | {
-            "fold": text("fold"),
-            "chosen": text("candidate", _settings, kind="long"),
-            "score within training, %": numbers(
-                "mean", lambda row: percent(row["mean"], row["sd"])
-            ),
-            "of": whole("of"),
-        },
-        rows=lambda table: (
-            table.assign(of=table.groupby(search)["candidate"].transform("size"))
-            .loc[table["chosen"].astype(bool)]
-            .drop_duplicates(search)
-        ),
+        | _texts("fold")
+        | {"chosen": text("candidate", _settings, kind="long")}
+        | {"score within training, %": numbers("mean", lambda row: percent(row["mean"], row["sd"]))}
+        | {"of": whole("of")},
+        rows=chosen,
         empty="No searches: they take several values for a key of a model, or a network's grid, as "
         "models.mlp.grid.",
         note="By inner folds over speakers of the training part. All candidates are in search.csv.",
+        folded=True,
     )
 
 
 def _settings(candidate: object) -> str:
-    """A candidate's JSON as ``key = value``; anything else as it stands."""
-    try:
-        found: dict[str, Any] = json.loads(str(candidate))
-        return ", ".join(f"{key} = {value}" for key, value in found.items())
-    except (ValueError, AttributeError):
-        return str(candidate)
+    return ", ".join(f"{key} = {value}" for key, value in json.loads(str(candidate)).items())
 
 
 def _people(data: ReportData, pictures: Pictures) -> Iterator[Item]:
@@ -237,6 +224,7 @@ def _people(data: ReportData, pictures: Pictures) -> Iterator[Item]:
         empty="No recall by gender: it takes a gender for the recordings, and another target "
         "beside it in data.targets.",
         note="The last column is corrected for the number of gaps of a model.",
+        folded=True,
     )
     if (speakers := data.table("speakers").dropna(subset=["uar"])).empty:
         yield Empty("No scores by speaker: it takes speakers with recordings of several classes.")
@@ -245,7 +233,7 @@ def _people(data: ReportData, pictures: Pictures) -> Iterator[Item]:
         place=speakers["target"].map([*data.targets].index),
         gender=speakers["gender"].astype(object).where(speakers["gender"].notna(), "unknown"),
     )
-    columns = {name: text(name) for name in ("target", "speaker", "gender")}
+    columns = _texts("target", "speaker", "gender")
     yield Table.of(
         "Each speaker's test UAR",
         speakers.sort_values(["place", "uar"], kind="stable"),
@@ -266,16 +254,10 @@ def _clusters(data: ReportData, pictures: Pictures) -> Iterator[Item]:
         yield Sentences([found[0], *info.get("notes", [])])
         yield Sentences(found[1:], folded="Each clustering in words")
     yield from pictures("clusters")
-    agreement = table[table["metric"] == _AMI]
-    if len(agreement):
-        columns = {
-            "method": text("method", method_name),
-            "clusters": whole("k"),
-            "label": text("against"),
-            "AMI": decimal("value"),
-        }
-        if {"null_mean", "p"} <= {*agreement}:
-            columns |= {"by chance": decimal("null_mean"), "p": p("p")}
+    if len(agreement := table[table["metric"] == _AMI]):
+        columns = {"method": text("method", method_name), "clusters": whole("k")}
+        columns |= {"label": text("against"), "AMI": decimal("value")}
+        columns |= {"by chance": decimal("null_mean"), "p": p("p")}
         note = "Adjusted mutual information: 0 is chance, 1 is agreement."
         yield Table.of("Clusters and labels", agreement, columns, note=note, folded=True)
 
@@ -287,28 +269,25 @@ def _parts(data: ReportData, pictures: Pictures) -> Iterator[Item]:
         "ablation",
         "Variants",
         _target_and_model(data)
-        | {
-            "part": text("part"),
-            "variant": text("variant"),
-            "as configured, UAR %": share("baseline"),
-            "change, points": change("difference"),
-            "p": p("p_holm"),
-        },
+        | _texts("part", "variant")
+        | {"as configured, UAR %": share("baseline"), "change, points": change("difference")}
+        | {"p": p("p_holm")},
         above=lambda: pictures("ablation"),
         empty="Nothing was left out; evaluation.ablate.parts: [denoise, features, speakers, heads] "
         "does it.",
         note="p: permutation test, after Holm.",
+        folded=True,
     )
     yield Heading("Features shuffled")
     yield from _shown(
         data,
         "importance",
         "Test UAR lost by shuffling",
-        _target_and_model(data)
-        | {"level": text("level"), "name": text("name"), "lost, points": change("drop")},
+        _target_and_model(data) | _texts("level", "name") | {"lost, points": change("drop")},
         above=lambda: pictures("importance"),
         rows=lambda table: table.sort_values("drop", ascending=False, kind="stable"),
         empty="No feature was shuffled; evaluation.ablate.importance: true does it.",
+        folded=True,
     )
     yield Heading("What a random split would report")
     yield from _shown(
@@ -325,7 +304,6 @@ def _parts(data: ReportData, pictures: Pictures) -> Iterator[Item]:
         empty="A random split wasn't tried: it takes several speakers with several recordings "
         "each, all of them known.",
         note="Of one SVM, not of this run.",
-        folded=False,
     )
     yield Heading("Across corpora")
     yield from _shown(
@@ -333,16 +311,11 @@ def _parts(data: ReportData, pictures: Pictures) -> Iterator[Item]:
         "cross",
         "Across corpora",
         _target_and_model(data)
-        | {
-            "trained on": text("train"),
-            "tested on": text("test"),
-            "UAR, %": interval("uar"),
-            "recordings": whole("n"),
-        },
+        | {"trained on": text("train"), "tested on": text("test")}
+        | {"UAR, %": interval("uar"), "recordings": whole("n")},
         above=lambda: pictures("cross"),
         empty="One corpus was not tried on another: it takes several in data.corpora, and "
         "evaluation.cross: true.",
-        folded=False,
     )
 
 

@@ -173,28 +173,3 @@ def test_svgs_are_rounded_to_a_hundredth_of_a_point() -> None:
     )
     assert len(waveform) > 100
     np.testing.assert_allclose(waveform, exact, rtol=0, atol=0.01)
-
-
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        ({"y": np.zeros((10, 2), np.float32)}, "expected mono sound"),
-        ({"y": np.zeros(0, np.float32)}, "expected mono sound"),
-        ({"mel_db": np.zeros((40, 0), np.float32)}, "expected mono sound"),
-        ({"frequencies": CENTRES[1:]}, r"shape \(39,\), expected \(40,\)"),
-        ({"f0": np.zeros(7)}, r"f0 has shape \(7,\), expected \(51,\)"),
-    ],
-)
-def test_arrays_that_do_not_fit_are_refused(change: dict[str, np.ndarray], said: str) -> None:
-    """The message says what was found and expected."""
-    y, mel_db, _ = sound(1.0)
-    given = {"y": y, "mel_db": mel_db, "frequencies": CENTRES, "f0": None} | change
-    with pytest.raises(ValueError, match=said):
-        draw_sound(
-            given["y"],
-            RATE,
-            given["mel_db"],
-            frequencies=given["frequencies"],
-            hop_length=HOP,
-            f0=given["f0"],
-        )

@@ -119,8 +119,7 @@ def test_what_a_run_lacks_is_not_drawn() -> None:
         name: table.assign(**{column: "dev" for column in ("target", "part") if column in table})
         for name, table in others.items()
     }
-    elsewhere["clustering"] = others["clustering"].drop(columns=["null_mean", "null_sd"])
-    more = {"learning_curves", "corpus", "clusters"}
+    more = {"learning_curves", "corpus", "clusters", "clusters_chance"}
     assert set(drawings(with_tables(data, **elsewhere))) == bare | more
 
 

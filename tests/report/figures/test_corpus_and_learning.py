@@ -50,7 +50,7 @@ def test_every_member_has_its_own_line() -> None:
 def test_every_model_has_its_own_picture() -> None:
     """With its name in the title, and no curve of another."""
     data = build_data(TARGETS, folds=2)
-    history = data.table("history").drop(columns="model", errors="ignore")
+    history = data.table("history").drop(columns="model")
     both = pd.concat([history.assign(model=name) for name in ("cnn", "mlp")], ignore_index=True)
     figure = draw(with_tables(data, history=both), "learning_curves", "learning_curves_cnn")
     assert len(figure.axes[0].lines) == 2 * 2 + 1
@@ -69,7 +69,9 @@ def test_rows_without_a_value_leave_no_hole() -> None:
     """A log with a row for training and one for development gives unbroken lines."""
     history = pd.DataFrame(
         {
+            "model": "mlp",
             "fold": 0,
+            "member": 0,
             "epoch": [0, 0, 1, 1],
             "train_loss": [np.nan, 1, np.nan, 0.5],
             "dev_loss": [2, np.nan, 1.5, np.nan],
@@ -82,7 +84,9 @@ def test_rows_without_a_value_leave_no_hole() -> None:
 def test_log_without_epochs_is_an_error() -> None:
     """The error names the column."""
     data = with_tables(build_data(TARGETS), history=pd.DataFrame({"fold": [0]}))
-    with pytest.raises(DataError, match="history has the columns fold, but not epoch"):
+    with pytest.raises(
+        DataError, match="history has the columns fold, but not model, member, epoch"
+    ):
         draw(data, "learning_curves")
 
 

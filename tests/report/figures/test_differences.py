@@ -18,7 +18,6 @@ from matplotlib.figure import Figure
 
 from speechnet.report.drawing.style import BLUE, GREY
 from speechnet.report.figures.importance import ranked
-from speechnet.report.figures.scores import references_of
 
 MODELS = ["mlp", "knn", "svm"]
 
@@ -141,13 +140,6 @@ def test_reference_results_stand_apart() -> None:
     assert "not of this run: [1] Z. Ma et al., EmoBox, Interspeech 2024." in footer(figure)
     accuracy = draw(data, "scores", "accuracy")
     assert [len(ax.child_axes) for ax in accuracy.axes] == [0, 1]
-
-
-def test_references_may_lack_sources() -> None:
-    """No column of sources, and none of the metric."""
-    table = make_references().drop(columns="source")
-    assert references_of(table, metric="uar")["source"].tolist() == [""] * 4
-    assert references_of(table, metric="macro_f1").empty
 
 
 def test_variants_stand_below_their_part() -> None:
