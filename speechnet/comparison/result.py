@@ -158,13 +158,9 @@ def caption(comparison: RunComparison) -> str:
 def findings(comparison: RunComparison) -> list[Finding]:
     """What the comparison showed: of the models that each run would choose, then of all.
 
-    Args:
-        comparison: the runs.
-
-    Returns:
-        Up to three for each target, of the checks ``difference_of_best``, ``difference`` and
-        ``same_answers``. Where no two runs could be tested against each other there are none; the
-        notes say why.
+    Up to three for each target, of the checks ``difference_of_best``, ``difference`` and
+    ``same_answers``. Where no two runs could be tested against each other there are none; the notes
+    say why.
     """
     found = []
     for target in comparison.targets:
@@ -203,9 +199,7 @@ def in_sentences(comparison: RunComparison) -> list[str]:
 def settings_in_words(comparison: RunComparison, *, most: int) -> list[str]:
     """What was set differently, a line for each key: ``data.denoise.method: none (A), ... (B)``.
 
-    Args:
-        comparison: the runs.
-        most: how many keys are listed.
+    After so many keys the rest are counted.
     """
     table = comparison.settings_by_key()
     if table.empty:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -92,7 +92,11 @@ class ReportData:
         found = self.tables.get(name)
         if found is None or found.empty:
             return pd.DataFrame(columns=[*needed])
-        require_columns(found, needed, name=name)
+        if missing := [column for column in needed if column not in found]:
+            raise DataError(
+                f"the table {name} has the columns {', '.join(map(str, found))}, but not "
+                f"{', '.join(missing)}: pass the table as the run folder holds it"
+            )
         for column, wanted in (("target", target), ("part", part)):
             if wanted:
                 found = found[found[column] == wanted]
@@ -205,20 +209,6 @@ class ReportData:
         for key in keys:
             found = found.get(key) if isinstance(found, Mapping) else None
         return found
-
-
-def require_columns(table: pd.DataFrame, columns: Sequence[str], *, name: str) -> None:
-    """Check that a table has the columns that are read.
-
-    Raises:
-        DataError: a column is missing.
-    """
-    missing = [column for column in columns if column not in table.columns]
-    if missing:
-        raise DataError(
-            f"the table {name} has the columns {', '.join(map(str, table.columns)) or 'none'}, "
-            f"but not {', '.join(missing)}: pass the table as the run folder holds it"
-        )
 
 
 def counts(corpus: pd.DataFrame, targets: Targets) -> dict[str, pd.DataFrame]:

@@ -68,12 +68,10 @@ def method_name(method: str) -> str:
 
 
 def percent(value: float, sd: float = math.nan, *, pooled: bool = False) -> str:
-    """A share as a percentage with one decimal: ``60.3``, ``60.3 ± 2.1`` or ``60.3*``.
+    """A share in [0, 1] as a percentage with one decimal: ``60.3``, ``60.3 ± 2.1`` or ``60.3*``.
 
-    Args:
-        value: a share in [0, 1]; NaN gives ``UNDEFINED``.
-        sd: its standard deviation, as a share; NaN where there is none.
-        pooled: whether it stands in for a mean that is undefined; gets a star.
+    ``sd`` is its standard deviation, NaN where there is none; a star marks a ``pooled`` score that
+    stands in for a mean. A value that is NaN gives ``UNDEFINED``.
     """
     if math.isnan(value):
         return UNDEFINED
@@ -91,10 +89,7 @@ def percent_interval(value: float, low: float, high: float) -> str:
 def points(difference: float, low: float = math.nan, high: float = math.nan) -> str:
     """A difference of shares in percentage points: ``+4.1`` or ``+4.1 [-0.2, +8.3]``.
 
-    Args:
-        difference: of two shares, in [-1, 1]; NaN gives ``UNDEFINED``.
-        low: the lower end of its interval; NaN where there is none.
-        high: the upper end.
+    It lies in [-1, 1], and NaN gives ``UNDEFINED``; the ends are NaN where there is no interval.
     """
     if math.isnan(difference):
         return UNDEFINED

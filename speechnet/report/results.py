@@ -33,13 +33,9 @@ def results(data: ReportData) -> list[Finding]:
 
 
 def in_words(findings: Iterable[Finding], *checks: str, details: bool = True) -> list[str]:
-    """Results in sentences, without a full stop.
+    """Results of some checks in sentences, without a full stop.
 
-    Args:
-        findings: as ``results`` gives them.
-        checks: which of them.
-        details: whether the numbers behind each are told too. Without them what is true of several
-            targets is said once.
+    Without their numbers, the ``details``, what is true of several targets is said once.
     """
     lines: dict[str, list[str]] = {}
     for each in findings:
@@ -221,9 +217,5 @@ def _hardest_speakers(data: ReportData) -> Iterator[Finding]:
 
 
 def hardest(rows: pd.DataFrame) -> pd.DataFrame:
-    """The speakers of the lowest UAR, the lowest first; none where the UAR is undefined.
-
-    Args:
-        rows: of one model and target, columns ``speaker, uar``.
-    """
+    """The speakers of the lowest UAR, the lowest first, of the rows of one model and target."""
     return rows.dropna(subset=["uar"]).sort_values("uar", kind="stable").head(HARDEST)

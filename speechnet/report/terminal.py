@@ -137,10 +137,8 @@ def _notes(
 def counts_table(corpus: pd.DataFrame, targets: Targets) -> Table:
     """Recordings of each class by gender, and how many speakers they come from.
 
-    Args:
-        corpus: indexed by file, with columns ``speaker, gender`` and one for each target; a row
-            without a target's label isn't counted there.
-        targets: the ordered classes of each target.
+    ``corpus`` has columns ``speaker, gender`` and one for each target; a row without a target's
+    label isn't counted there.
     """
     everything = {"": ["all recordings"]}
     total = counts(corpus.assign(**{"": "all recordings"}), everything)[""]
@@ -163,11 +161,7 @@ def counts_table(corpus: pd.DataFrame, targets: Targets) -> Table:
 
 
 def dropped_table(dropped: pd.DataFrame) -> Table:
-    """The recordings that the configuration left out because of their labels.
-
-    Args:
-        dropped: columns ``target, label, count, why``.
-    """
+    """Recordings left out because of their labels, columns ``target, label, count, why``."""
     table = plain_table("Left out by the configuration")
     for heading in ("target", "label", "why"):
         table.add_column(heading)
@@ -181,8 +175,7 @@ def dropped_table(dropped: pd.DataFrame) -> Table:
 def excluded_table(excluded: pd.DataFrame) -> Table:
     """How many recordings were excluded for each reason, with the first of each sentence.
 
-    Args:
-        excluded: columns ``file, reason, detail``.
+    ``excluded`` has the columns ``file, reason, detail``.
     """
     table = plain_table("Excluded")
     table.add_column("reason", no_wrap=True)
@@ -241,13 +234,9 @@ def findings_table(findings: Sequence[Finding]) -> Table:
 
 
 def warnings_in_words(findings: Sequence[Finding]) -> list[str]:
-    """The findings of a terminal's last lines.
+    """A sentence for each of the foremost findings, the last lines of a terminal.
 
-    Args:
-        findings: those that matter most, in order.
-
-    Returns:
-        A sentence for each. A single one has its reason too, if both fit into two lines.
+    A single one has its reason too, if both fit into two lines.
     """
     sentences = [f"Warning: {each.line}." for each in findings]
     if len(findings) == 1 and (detail := findings[0].detail):
@@ -259,9 +248,7 @@ def warnings_in_words(findings: Sequence[Finding]) -> list[str]:
 def recalls_in_words(predictions: Mapping[str, pd.DataFrame], targets: Targets) -> str:
     """What one model recognises of each part of one fold, as soon as that is known.
 
-    Args:
-        predictions: by part, ``target, truth, predicted``.
-        targets: each target with its ordered classes.
+    ``predictions`` are by part, with columns ``target, truth, predicted``.
     """
     said = []
     for part in sorted(set(predictions) - {"train"}, reverse=True):

@@ -6,7 +6,6 @@ import pandas as pd
 import pytest
 
 from speechnet.core.errors import DataError
-from speechnet.report.data import require_columns
 from speechnet.report.names import (
     interval_words,
     method_name,
@@ -55,12 +54,6 @@ def test_summaries_are_not_folds() -> None:
     """Only numbered folds count."""
     assert fold_count(table({"0": 1, "1": 1, "all": 1, "mean": 1, "sd": 0})) == 2
     assert fold_count(table({"0": 1, "all": 1})) == 1
-
-
-def test_a_missing_column_is_named() -> None:
-    """The error says what is there, what isn't and what to do."""
-    with pytest.raises(DataError, match=r"scores has the columns a, but not b: pass"):
-        require_columns(pd.DataFrame({"a": []}), ("a", "b"), name="scores")
 
 
 def test_no_models_is_an_error() -> None:

@@ -47,18 +47,9 @@ def draw_intervals(
     filled: bool = True,
     label: str | None = None,
 ) -> None:
-    """Draw points at values and rows ``[n]`` with whiskers from left to right.
+    """Draw points at values ``x`` and rows ``y``, whiskers from ``low`` to ``high``, all ``[n]``.
 
-    Args:
-        ax: the panel.
-        x: the values; those that aren't finite are left out.
-        y: their rows.
-        color: of points and whiskers.
-        low: the left ends of the whiskers ``[n]``, NaN where there is none.
-        high: the right ends.
-        marker: the points' shape.
-        filled: whether the points are.
-        label: for the legend.
+    Values that aren't finite are left out; ends are NaN where there is no whisker.
     """
     if low is not None and high is not None:
         whole = np.isfinite(low) & np.isfinite(high)
@@ -79,12 +70,8 @@ def draw_intervals(
 def draw_differences(ax: Axes, table: pd.DataFrame, y: Float64) -> None:
     """Draw differences with their intervals about a zero line, those not shown in grey.
 
-    The numbers stand to the right, with the p value.
-
-    Args:
-        ax: the panel.
-        table: ``n`` rows with columns ``difference, low, high``, shares, and ``p_holm``.
-        y: the rows' places, ``[n]``.
+    ``table`` has ``n`` rows with columns ``difference, low, high``, shares, and ``p_holm``; ``y``
+    are their places, ``[n]``. The numbers stand to the right, with the p value.
     """
     ax.axvline(0, color=style.BLACK, linewidth=0.8, zorder=0.9)
     x, low, high, p = columns_of(table, "difference", "low", "high", "p_holm")

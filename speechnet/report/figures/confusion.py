@@ -7,7 +7,6 @@ from functools import partial
 from typing import Final
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -59,7 +58,9 @@ def _draw(data: ReportData, target: str) -> Figure:
     upright = longest > side / len(classes)
 
     def panel(ax: Axes, model: str) -> None:
-        _cells(ax, count_matrix(rows[rows["model"] == model], classes), size=7.2 * scale)
+        counts = rows[rows["model"] == model].groupby(["truth", "predicted"])["count"].sum()
+        matrix = counts.unstack().reindex(index=classes, columns=classes)
+        _cells(ax, matrix.fillna(0).to_numpy(np.int64), size=7.2 * scale)
         ax.set_title(readable(data.label(model), width=24))
         ax.set_xticks(range(len(names)), names, fontsize=8 * scale, rotation=90 if upright else 0)
         ax.set_yticks(range(len(names)), names, fontsize=8 * scale)
@@ -77,19 +78,6 @@ def _draw(data: ReportData, target: str) -> Figure:
     figure.supylabel("True class")
     style.share_bar(figure, "Share of the true class (%)")
     return figure
-
-
-def count_matrix(rows: pd.DataFrame, classes: list[str]) -> Int64:
-    """The counts of one model as a matrix, truth by prediction: int64 ``[k, k]``.
-
-    Args:
-        rows: columns ``truth, predicted, count``; a pair that isn't listed was never seen.
-        classes: the ``k`` ordered classes.
-    """
-    counts = rows.groupby(["truth", "predicted"], observed=True)["count"].sum()
-    pairs = pd.MultiIndex.from_product([classes, classes])
-    matrix = counts.reindex(pairs, fill_value=0).to_numpy(np.int64)
-    return matrix.reshape(len(classes), len(classes))
 
 
 def _cells(ax: Axes, counts: Int64, *, size: float) -> None:

@@ -25,13 +25,14 @@ def mistakes(
 ) -> list[dict[str, Any]]:
     """What the template shows of the most confident mistakes of each target that has any.
 
-    Args:
-        data: the run.
-        clips: by the name that the table of mistakes has the bytes of each MP3.
-        pictures: likewise the SVG of each picture.
+    ``clips`` and ``pictures`` are by the names that the table of mistakes has for them.
     """
     found = []
     durations = data.table("corpus").set_index("file")["duration"].to_dict()
+    sounds = {
+        name: f"data:audio/mpeg;base64,{base64.b64encode(clip).decode()}"
+        for name, clip in clips.items()
+    }
     table = data.table("mistakes")
     for (target, model), rows in table.groupby(["target", "model"], sort=False):
         if target not in data.targets:
@@ -42,7 +43,7 @@ def mistakes(
                 "facts": _facts(row, durations),
                 "likelihoods": _likelihoods(row, data.targets[str(target)]),
                 "unavailable": _text(row["unavailable"]),
-                "sound": _address(clips.get(_text(row["clip"]))),
+                "sound": sounds.get(_text(row["clip"]), ""),
                 "picture": _picture(row, pictures),
             }
             for row in rows.to_dict("records")
@@ -109,10 +110,6 @@ def _likelihoods(row: Row, classes: list[str]) -> list[tuple[str, float, str]]:
         for label in classes
         if pd.notna(row.get(f"p_{label}"))
     ]
-
-
-def _address(clip: bytes | None) -> str:
-    return f"data:audio/mpeg;base64,{base64.b64encode(clip).decode()}" if clip else ""
 
 
 def _text(value: object) -> str:

@@ -97,14 +97,9 @@ def yes_no(holds: Callable[[Row], bool]) -> Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A table that sorts by each column.
+    """A table that sorts by each column: headings with their kind, and a cell for each.
 
-    Attributes:
-        caption: what it shows.
-        columns: its headings with their kind.
-        rows: a cell for each column.
-        note: what a reader must know besides, below it.
-        folded: whether it is opened by a click.
+    A note stands below it; a folded one is opened by a click.
     """
 
     kind: ClassVar = "table"

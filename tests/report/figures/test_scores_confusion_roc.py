@@ -9,8 +9,6 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from speechnet.report.figures.confusion import count_matrix
-
 
 def hatched_gaps(figure: Figure) -> list[Rectangle]:
     """The patches that stand for what is undefined."""
@@ -140,9 +138,6 @@ def test_only_the_test_part_is_counted() -> None:
         "3\n100 %",
         "0\n0 %",
     ]
-    np.testing.assert_array_equal(
-        count_matrix(pd.DataFrame(rows, columns=columns), ["a", "b"]), [[2, 0], [3, 0]]
-    )
 
 
 def test_roc_legend_holds_the_areas() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import math
 import re
 from dataclasses import replace
@@ -163,6 +164,7 @@ def hostile() -> str:
         texts = [column for column in table if column not in {"check", "severity", "target"}]
         texts = [column for column in texts if isinstance(table[column].iloc[0], str)]
         changed[name] = table.assign(**dict.fromkeys(texts, HOSTILE))
+    changed["search"] = changed["search"].assign(candidate=json.dumps({HOSTILE: HOSTILE}))
     names = dict.fromkeys(("file", "speaker", "gender", "unavailable"), HOSTILE)
     changed["mistakes"] = data.table("mistakes").assign(**names)
     changed["corpus"] = data.table("corpus").assign(speaker=HOSTILE)
