@@ -10,7 +10,6 @@ import pytest
 from sklearn.metrics import balanced_accuracy_score
 
 from speechnet.evaluation.ablation import COLUMNS, Trial, ablation_table
-from speechnet.evaluation.significance import differences
 
 TARGETS = {"gender": ["female", "male"], "emotion": ["angry", "happy", "sad"]}
 SPEAKERS = pd.Series(np.repeat([f"s{n}" for n in range(10)], 12), [f"{n}.wav" for n in range(120)])
@@ -78,32 +77,6 @@ def test_p_is_corrected_over_the_variants_of_a_model_and_target() -> None:
     np.testing.assert_allclose(found["p_holm"], expected)
 
 
-def test_order_of_rows_does_not_matter() -> None:
-    """Rows are paired by file, fold and target; interval and p are those of the pairs."""
-    baseline, changed = _predictions(0.7, seed=1), _predictions(0.5, seed=2)
-    shuffled = changed.sample(frac=1, random_state=0)
-    table = ablation_table([Trial("a", "b", "svm", baseline, shuffled)], TARGETS, SPEAKERS, seed=3)
-    classes = TARGETS["emotion"]
-    of = [one[one["target"] == "emotion"] for one in (changed, baseline)]
-    truth, first, second = (
-        column.map(classes.index).to_numpy(np.int64)
-        for column in (of[0]["truth"], of[0]["predicted"], of[1]["predicted"])
-    )
-    units = np.repeat(np.arange(10), 12)
-    [expected] = differences(truth, [first, second], units, k=3, seed=3)
-    found = table.query("target == 'emotion'").iloc[0]
-    names = ["difference", "low", "high", "p"]
-    assert found[names].tolist() == pytest.approx([getattr(expected, name) for name in names])
-
-
-def test_no_change() -> None:
-    """The same predictions differ by nothing, and p is 1, corrected or not."""
-    baseline = _predictions(0.7, seed=1)
-    table = ablation_table([Trial("a", "b", "svm", baseline, baseline.copy())], TARGETS, SPEAKERS)
-    assert (table["difference"] == 0).all()
-    assert (table[["p", "p_holm"]] == 1).all(axis=None)
-
-
 def test_other_rows_are_refused() -> None:
     """A variant that was scored on fewer rows, or on other labels, is no variant."""
     baseline, changed = _predictions(0.7, seed=1), _predictions(0.5, seed=2)
@@ -119,14 +92,6 @@ def test_of_one_target_only() -> None:
     changed = _predictions(0.5, seed=2, targets=("emotion",))
     trial = Trial("heads", "apart", "mlp", _predictions(0.7, seed=1), changed)
     assert ablation_table([trial], TARGETS, SPEAKERS)["target"].tolist() == ["emotion"]
-
-
-def test_unknown_speakers() -> None:
-    """Recordings are resampled where one has no speaker, and the table says so."""
-    speakers = SPEAKERS.where(SPEAKERS.index != "0.wav")
-    table = ablation_table(_trials(_predictions(0.7, seed=9), 1), TARGETS, speakers)
-    assert table["unit"].tolist() == ["recording", "recording"]
-    assert (table["units"] == 120).all()
 
 
 def test_nothing_asked_for() -> None:

@@ -50,11 +50,13 @@ def test_weights_are_multinomial() -> None:
     np.testing.assert_allclose(np.cov(weights.T), expected, atol=0.03)
 
 
-def test_weights_follow_the_seed() -> None:
+def test_weights_and_groups_follow_the_seed() -> None:
     """The same seed gives the same draws, another one others."""
-    first, again, other = (bootstrap_weights(9, 100, seed=seed) for seed in (1, 1, 2))
-    assert np.array_equal(first, again)
-    assert not np.array_equal(first, other)
+    has = np.ones((300, 1, 2), dtype=bool)
+    for draw in (lambda seed: bootstrap_weights(9, 100, seed=seed), lambda seed: deal(has, seed)):
+        first, again, other = map(draw, (1, 1, 2))
+        assert np.array_equal(first, again)
+        assert not np.array_equal(first, other)
 
 
 def test_each_stratum_is_drawn_by_itself() -> None:
@@ -95,26 +97,20 @@ def test_many_units_are_dealt_evenly_and_never_across_folds() -> None:
     assert len(set(group[(fold == 2) & (label == 1)])) == 2
 
 
-def test_dealing_is_random_by_seed() -> None:
-    """Who comes to whom depends on the seed alone."""
-    has = np.ones((300, 1, 2), dtype=bool)
-    assert np.array_equal(deal(has, seed=1), deal(has, seed=1))
-    assert not np.array_equal(deal(has, seed=1), deal(has, seed=2))
-
-
 @pytest.mark.parametrize(
-    ("bounds", "strata", "value"), [((0.0, 1.0), 1, 0.7), ((-1.0, 1.0), 4, 0.68)]
+    ("bounds", "strata", "value", "level"),
+    [((0.0, 1.0), 1, 0.7, 0.95), ((-1.0, 1.0), 4, 0.68, 0.95), ((0.0, 1.0), 1, 0.7, 0.99)],
 )
 def test_interval_is_students_t_on_the_logit_scale(
-    bounds: tuple[float, float], strata: int, value: float
+    bounds: tuple[float, float], strata: int, value: float, level: float
 ) -> None:
     """The formula written out with scipy's own t interval."""
     draws = np.random.default_rng(0).normal(0.69, 0.05, 500)
-    low, high = interval(draws, 12, value=value, bounds=bounds, strata=strata)
+    low, high = interval(draws, 12, level, value=value, bounds=bounds, strata=strata)
     width = bounds[1] - bounds[0]
     share = (value - bounds[0]) / width
     error = draws.std() / width * np.sqrt(12 / (12 - strata)) / (share * (1 - share))
-    ends = stats.t.interval(0.95, 12 - strata, loc=special.logit(share), scale=error)
+    ends = stats.t.interval(level, 12 - strata, loc=special.logit(share), scale=error)
     assert (low, high) == pytest.approx(tuple(bounds[0] + width * special.expit(ends)))
 
 
@@ -124,13 +120,6 @@ def test_interval_of_a_mean_agrees_with_the_t_test() -> None:
     draws = bootstrap_weights(8, 20_000, seed=0) @ values / 8
     expected = stats.ttest_1samp(values, 0).confidence_interval(0.95)
     assert interval(draws, 8, value=values.mean()) == pytest.approx(expected, rel=0.03, abs=1e-3)
-
-
-def test_level_widens_the_interval() -> None:
-    """A surer interval holds a less sure one."""
-    draws = np.random.default_rng(0).normal(0.5, 0.05, 500)
-    sure, less = interval(draws, 12, 0.99), interval(draws, 12, 0.9)
-    assert sure[0] < less[0] < less[1] < sure[1]
 
 
 def test_interval_stays_within_the_bounds() -> None:

@@ -121,18 +121,6 @@ class TestReliability:
             assert row.confidence == pytest.approx(top[inside].mean(), nan_ok=True)
             assert row.accuracy == pytest.approx(right[inside].mean(), nan_ok=True)
 
-    def test_adds_up_to_the_score(self) -> None:
-        """The table's error is the ``ece`` of all folds in the table of scores."""
-        table = predictions()
-        found, scores = reliability(table, TARGETS), score_predictions(table, TARGETS)
-        scores = scores.query("metric == 'ece' and fold == 'all' and part != 'train'")
-        gap = found["count"] * (found["accuracy"] - found["confidence"]).abs()
-        keys = ["model", "target", "part"]
-        eces = gap.groupby([found[key] for key in keys]).sum() / 120
-        expected = scores.set_index(keys)["value"]
-        assert len(expected) == 8
-        np.testing.assert_allclose(eces.loc[expected.index], expected)
-
     def test_order(self) -> None:
         """Targets as they are given, models as they appear, dev before test; no training rows."""
         found = reliability(predictions(), TARGETS)

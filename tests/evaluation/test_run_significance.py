@@ -212,18 +212,6 @@ def test_the_best_of_each_stand_once() -> None:
     assert names == [("A", "B"), ("A", "C"), ("B", "C")]
 
 
-def test_turned_round() -> None:
-    """Which run comes first changes the sign and nothing else."""
-    first, second = a_run({"svm": 0.9}, seed=0), a_run({"svm": 0.5}, seed=1)
-    one = compared({"A": first, "B": second}).iloc[0]
-    other = compared({"A": second, "B": first}).iloc[0]
-    ends = ["difference", "low", "high"]
-    assert one[ends].tolist() == pytest.approx(
-        [-other["difference"], -other["high"], -other["low"]]
-    )
-    assert one["p"] == other["p"]
-
-
 def test_disagreement_about_the_truth() -> None:
     """The same recording under two labels can't be compared."""
     corpus = table()
@@ -233,14 +221,6 @@ def test_disagreement_about_the_truth() -> None:
         ValueError, match=r"A and B disagree about the emotion of 1 .* such as happy against sad"
     ):
         compared(runs)
-
-
-def test_a_row_twice() -> None:
-    """A row that a model predicts twice is refused."""
-    run = a_run({"svm": 1}, seed=0)
-    doubled = ScoredRun(run.division, pd.concat([run.answers, run.answers.head(1)]), None)
-    with pytest.raises(ValueError, match="is predicted twice"):
-        compared({"A": run, "B": doubled})
 
 
 def test_a_target_without_labels_in_common() -> None:
