@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from speechnet.core.metrics import METRICS
 from speechnet.core.types import Float64, Int64, Targets
+from speechnet.evaluation.bootstrap import ratio
 from speechnet.evaluation.samples import Sample, blocks
 
 BINS: Final = 15
@@ -66,14 +67,13 @@ def reliability(predictions: pd.DataFrame, targets: Targets) -> pd.DataFrame:
 def _reliability(rows: Sample) -> dict[str, NDArray[Any]]:
     bins = _bins(rows.confidence)
     count = np.bincount(bins, minlength=BINS)
-    filled = np.where(count == 0, np.nan, count)
     return {
         "bin": np.arange(BINS),
         "low": _EDGES[:-1],
         "high": _EDGES[1:],
         "count": count,
-        "confidence": np.bincount(bins, rows.confidence, BINS) / filled,
-        "accuracy": np.bincount(bins, rows.correct, BINS) / filled,
+        "confidence": ratio(np.bincount(bins, rows.confidence, BINS), count),
+        "accuracy": ratio(np.bincount(bins, rows.correct, BINS), count),
     }
 
 

@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from speechnet.core.types import Float64, Int64
+from speechnet.evaluation.bootstrap import count_by_unit
 
 _TIE: Final = 1e-9
 """Draws that differ from the score by no more than rounding are as good."""
@@ -87,8 +88,7 @@ def _guess_units(
     truth: Int64, units: Int64, k: int, resamples: int, rng: np.random.Generator
 ) -> Float64:
     number = np.unique(units, return_inverse=True)[1]
-    counts = np.zeros((number.max() + 1, k))
-    np.add.at(counts, (number, truth), 1)
+    counts = count_by_unit(number, truth, k, count=int(number.max()) + 1)
     classes = np.unique(truth)
     shares = counts[:, classes] / counts[:, classes].sum(axis=0)  # [units, classes]
     draws = np.empty(resamples)
