@@ -221,28 +221,6 @@ def test_an_exact_copy_that_is_excluded_is_compared(corpus: tuple[Path, pd.DataF
     assert duplicate.detail == "again.wav = s4_2_sad.wav"
 
 
-def test_a_shared_speaker_is_the_worst(corpus: tuple[Path, pd.DataFrame]) -> None:
-    """A speaker whose recordings lie on both sides, here by a wrong name."""
-    root, table = corpus
-    mixed = table.assign(speaker=table["speaker"].replace("s6", "s5"))
-    halves = np.arange(len(mixed)) < 54  # the fifth speaker's first half is trained on
-    found = extract(root, table)
-    audit = run_audit(
-        mixed,
-        TARGETS,
-        [Fold(np.flatnonzero(halves), np.zeros(0, dtype=np.int64), np.flatnonzero(~halves))],
-        matrix=found.features.matrix,
-        statistics=found.statistics,
-        excluded=found.excluded,
-        config=AuditConfig(near_duplicates=False),
-    )
-    worst = audit.findings[0]
-    assert (worst.check, worst.severity, worst.count) == ("leakage_speaker", "fault", 1)
-    assert worst.what.startswith("speaker is both trained on and tested")
-    assert worst.detail == 'in 1 fold: "s5"'
-    assert audit.near_duplicates.columns.tolist() == ["first", "second", "distance", "threshold"]
-
-
 def test_the_summary_says_it_in_order(spoilt: Audit) -> None:
     """The worst first; each fault has its row, with a count and the first of the files."""
     summary = as_table(spoilt.findings)

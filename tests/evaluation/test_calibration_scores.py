@@ -121,13 +121,6 @@ class TestReliability:
             assert row.confidence == pytest.approx(top[inside].mean(), nan_ok=True)
             assert row.accuracy == pytest.approx(right[inside].mean(), nan_ok=True)
 
-    def test_order(self) -> None:
-        """Targets as they are given, models as they appear, dev before test; no training rows."""
-        found = reliability(predictions(), TARGETS)
-        keys = found[["target", "model", "part"]].drop_duplicates().to_numpy().tolist()
-        expected = [[t, m, p] for t in TARGETS for m in ("svm", "knn") for p in ("dev", "test")]
-        assert keys == expected
-
     def test_nothing_to_show(self) -> None:
         """Training rows alone give an empty table."""
         for table in (predictions(("train",)), predictions().iloc[:0]):

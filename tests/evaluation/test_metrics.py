@@ -114,23 +114,6 @@ def test_formulas_by_hand() -> None:
     )
 
 
-def test_perfect_predictions() -> None:
-    """Everything is 1, the errors of the probabilities 0, the log loss what clipping leaves."""
-    scores = one_hot_scores([0, 1, 2, 3, 3], [0, 1, 2, 3, 3])
-    assert scores.pop("n") == 5
-    assert scores.pop("brier") == scores.pop("ece") == 0
-    assert scores.pop("log_loss") == pytest.approx(0, abs=1e-15)
-    assert set(scores.values()) == {1.0}
-
-
-def test_order_of_rows_changes_nothing() -> None:
-    """Permuting the rows leaves every score as it was."""
-    truth, predicted, probability = draw()
-    order = np.random.default_rng(1).permutation(len(truth))
-    shuffled = all_scores(truth[order], predicted[order], probability[order], CLASSES)
-    assert shuffled == pytest.approx(all_scores(truth, predicted, probability, CLASSES), abs=1e-13)
-
-
 def test_order_of_classes_changes_nothing() -> None:
     """Renumbering the classes renames nothing and moves no score."""
     truth, predicted, probability = draw()
