@@ -19,8 +19,7 @@ from speechnet.core.wording import khz, listing, plural
 RATES: Final = (8_000, 11_025, 16_000, 22_050, 32_000, 44_100, 48_000)
 """Sample rates in Hz that recordings usually have, or used to have."""
 
-_FEW: Final = 0.02
-"""A mixture has more than this share of recordings of another bandwidth."""
+_FEW: Final = 0.02  # a mixture has a larger share of recordings of another bandwidth
 
 
 def bands(bandwidth: pd.Series, highest: float) -> pd.Series:

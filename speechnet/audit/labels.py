@@ -10,8 +10,7 @@ from speechnet.core.types import Targets
 
 DISPUTED_COLUMNS: Final = ("first", "second", "copy", "column", "label", "other")
 
-_SAME_SAMPLES: Final = "the same samples as "
-"""Precedes the original in the detail of a recording excluded as ``duplicate``."""
+_SAME_SAMPLES: Final = "the same samples as "  # and the original: why a duplicate is excluded
 
 
 def originals(excluded: pd.DataFrame) -> pd.Series:

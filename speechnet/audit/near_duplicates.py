@@ -22,32 +22,21 @@ from speechnet.core.types import FeatureMatrix, Float32, Float64, Int64
 
 PAIR_COLUMNS: Final = ("first", "second", "distance", "threshold")
 
+# Columns that a gain changes (``mfcc_00`` is the overall level), or that count over the duration.
 _LEVEL: Final = re.compile(r"energy_.*|mfcc_00_(?!std$).*|zero_crossings_count")
-"""Columns that a gain moves (``mfcc_00`` is the overall level), or that count over the duration."""
-
+# The neighbour whose distance stands for a recording's surroundings. As many copies of one
+# recording would hide each other.
 _NEIGHBOURS: Final = 10
-"""The neighbour whose distance stands for a recording's surroundings. As many copies of one
-recording would hide each other."""
-
+# Scaled values are clipped to this many standard deviations, so that one extreme column, such as
+# the flatness of a band-limited copy, can't outweigh all others.
 _LARGEST: Final = 5.0
-"""Scaled values are clipped to this many standard deviations, so that one extreme column, such as
-the flatness of a band-limited copy, can't outweigh all others."""
-
+# Share of the mean variance that is added to each component's before it is scaled to one, so that
+# components of nothing but rounding don't count as much as the others.
 _SHRINKAGE: Final = 0.1
-"""Share of the mean variance that is added to each component's before it is scaled to one, so that
-components of nothing but rounding don't count as much as the others."""
-
-_LANDMARKS: Final = 3
-"""A recording is compared with those that share one of this many nearest landmarks."""
-
-_ROWS: Final = 1_000
-"""Rows of distances in memory at once, and the sample of recordings that represents all."""
-
-_CHANCE: Final = 1e-3
-"""How often a recording without a copy may be taken for one, in an evenly spread corpus."""
-
-_FEW: Final = 4_096
-"""Up to this many recordings, one thread is faster than several."""
+_LANDMARKS: Final = 3  # recordings are compared that share one of this many nearest landmarks
+_ROWS: Final = 1_000  # rows of distances in memory at once; the sample that represents all
+_CHANCE: Final = 1e-3  # how often a recording without a copy may be taken for one
+_FEW: Final = 4_096  # up to this many recordings, one thread is faster than several
 
 
 def find(matrix: FeatureMatrix, config: AuditConfig) -> pd.DataFrame:

@@ -34,7 +34,6 @@ MAX_GROUPS = 100
 than z."""
 
 _LEAST_GROUPS = 10
-
 _ROUNDING = 1e-9
 
 

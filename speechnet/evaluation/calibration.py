@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 
 from speechnet.core.metrics import METRICS
 from speechnet.core.types import Float64, Int64, Targets
-from speechnet.evaluation.bootstrap import ratio
 from speechnet.evaluation.samples import Sample, blocks
 
 BINS: Final = 15
@@ -30,9 +29,7 @@ BINS: Final = 15
 
 _EDGES: Final[Float64] = np.arange(BINS + 1) / BINS
 
-_POINTS: Final = 200
-"""The most points of a risk-coverage curve in the table."""
-
+_POINTS: Final = 200  # the most of a risk-coverage curve
 _ROUNDING: Final = 1e-9
 
 Bool = NDArray[np.bool_]
@@ -67,13 +64,14 @@ def reliability(predictions: pd.DataFrame, targets: Targets) -> pd.DataFrame:
 def _reliability(rows: Sample) -> dict[str, NDArray[Any]]:
     bins = _bins(rows.confidence)
     count = np.bincount(bins, minlength=BINS)
+    filled = np.where(count == 0, np.nan, count)
     return {
         "bin": np.arange(BINS),
         "low": _EDGES[:-1],
         "high": _EDGES[1:],
         "count": count,
-        "confidence": ratio(np.bincount(bins, rows.confidence, BINS), count),
-        "accuracy": ratio(np.bincount(bins, rows.correct, BINS), count),
+        "confidence": np.bincount(bins, rows.confidence, BINS) / filled,
+        "accuracy": np.bincount(bins, rows.correct, BINS) / filled,
     }
 
 

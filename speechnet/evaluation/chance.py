@@ -18,11 +18,8 @@ import numpy as np
 from speechnet.core.types import Float64, Int64
 from speechnet.evaluation.bootstrap import count_by_unit
 
-_TIE: Final = 1e-9
-"""Draws that differ from the score by no more than rounding are as good."""
-
-_DRAWN: Final = 4_000_000
-"""Predictions to hold at once."""
+_TIE: Final = 1e-9  # draws that differ from the score by no more than rounding are as good
+_DRAWN: Final = 4_000_000  # predictions to hold at once
 
 
 class Null(NamedTuple):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -15,19 +14,14 @@ from speechnet.evaluation.significance import SIGNIFICANT, holm
 SLIGHT: Final = 0.01
 """Clusters don't follow a label whose information, in two decimals, is below this."""
 
+_Ranked = tuple[dict[str, float], set[str]]
+"""The information of one clustering by label, best first, and the labels that it follows."""
+
 _METHODS: Final = {
     "kmeans": "K-means",
     "gmm": "A Gaussian mixture",
     "agglomerative": "Ward's method",
 }
-
-
-class _Ranked(NamedTuple):
-    """The scores of one clustering by label, best first, and the labels that it follows."""
-
-    overall: dict[str, float]
-    within: dict[str, float]
-    followed: set[str]
 
 
 def cluster_findings(scores: pd.DataFrame) -> list[str]:
@@ -50,55 +44,43 @@ def cluster_findings(scores: pd.DataFrame) -> list[str]:
     found: list[_Ranked] = []
     sentences = []
     for (method, k), rows in compared.groupby(["method", "k"], sort=False):
+        ranked = rows.sort_values("value", ascending=False, kind="stable")
+        ami = dict(zip(ranked["against"], ranked["value"], strict=True))
+        clear = holm(ranked["p"].to_numpy(np.float64)) <= SIGNIFICANT
+        followed = {label for label in ranked["against"][clear] if round(ami[label], 2) >= SLIGHT}
+        found.append((ami, followed))
         name = f"{_METHODS[str(method)]} with {k} clusters"
-        one = _ranked(rows)
-        found.append(one)
-        if rows["p"].notna().any():
-            sentences.append(_sentence(name, one))
-        else:
-            said = all_of(_scored(one.overall | one.within))
-            sentences.append(f"{name}, not compared with chance: {said}.")
+        sentences.append(_sentence(name, ami, followed, tested=bool(rows["p"].notna().any())))
     return _headline(found) + sentences
 
 
-def _ranked(rows: pd.DataFrame) -> _Ranked:
-    rows = rows.sort_values("value", ascending=False, kind="stable")
-    ami = dict(zip(rows["against"], rows["value"], strict=True))
-    clear = holm(rows["p"].to_numpy(np.float64)) <= SIGNIFICANT
-    return _Ranked(
-        overall={label: value for label, value in ami.items() if not label.endswith(WITHIN)},
-        within={label: value for label, value in ami.items() if label.endswith(WITHIN)},
-        followed={label for label in rows["against"][clear] if round(ami[label], 2) >= SLIGHT},
-    )
-
-
-def _sentence(name: str, one: _Ranked) -> str:
-    followed, inside = (
-        {label: value for label, value in scores.items() if label in one.followed}
-        for scores in (one.overall, one.within)
-    )
-    rest = all_of([label for label in one.overall if label not in followed])
-    if followed:
-        said = f"{name} follows {_more(followed)}{f', with no clear sign of {rest}' * bool(rest)}"
+def _sentence(name: str, ami: dict[str, float], followed: set[str], *, tested: bool) -> str:
+    scored = {label: f"{label} (AMI {value:.2f})" for label, value in ami.items()}
+    overall = [label for label in ami if not label.endswith(WITHIN)]
+    within = [label for label in ami if label.endswith(WITHIN)]
+    if not tested:
+        said = all_of([scored[label] for label in [*overall, *within]])
+        return f"{name}, not compared with chance: {said}."
+    rest = all_of([label for label in overall if label not in followed])
+    if more := _more([scored[label] for label in overall if label in followed]):
+        said = f"{name} follows {more}{f', with no clear sign of {rest}' * bool(rest)}"
     else:
         said = f"{name} shows no clear sign of {rest}"
-    more = _more({label.removesuffix(WITHIN): value for label, value in inside.items()})
-    return f"{said}; within a gender it follows {more}." if inside else f"{said}."
+    inside = _more([scored[label].replace(WITHIN, "") for label in within if label in followed])
+    return f"{said}; within a gender it follows {inside}." if inside else f"{said}."
 
 
-def _scored(labels: Mapping[str, float]) -> list[str]:
-    return [f"{label} (AMI {value:.2f})" for label, value in labels.items()]
-
-
-def _more(labels: Mapping[str, float]) -> str:
-    first, *others = _scored(labels) or [""]
-    return " more than ".join([first, all_of(others)] if others else [first])
+def _more(scored: list[str]) -> str:
+    return " more than ".join(all_of(names) for names in (scored[:1], scored[1:]) if names)
 
 
 def _headline(found: list[_Ranked]) -> list[str]:
     """What most clusterings follow: gender first or not, and speaker or emotion more."""
-    both = [one for one in found if {*COMPARED} <= {*one.overall}]
-    first = sum(next(iter(one.overall)) == "gender" and "gender" in one.followed for one in both)
+    both = [(ami, followed) for ami, followed in found if {*COMPARED} <= {*ami}]
+    first = 0
+    for ami, followed in both:
+        best = next(label for label in ami if not label.endswith(WITHIN))
+        first += best == "gender" and best in followed
     overall, inside = _winner(both), _winner(both, WITHIN)
     if first > len(both) / 2:
         more = f"; within a gender they follow {inside}" if inside else ""
@@ -110,17 +92,18 @@ def _headline(found: list[_Ranked]) -> list[str]:
     elif inside:
         rest = f", but within a gender {inside}"
     else:
-        rest = ", but not clearly within a gender" if any(one.within for one in both) else ""
+        known = any(COMPARED[0] + WITHIN in ami for ami, _ in both)
+        rest = ", but not clearly within a gender" if known else ""
     return [f"The clusters follow {overall}{rest}."]
 
 
 def _winner(found: list[_Ranked], suffix: str = "") -> str:
     """Which of speaker and emotion scores higher in most clusterings; "" for neither."""
     for more, less in (COMPARED, COMPARED[::-1]):
-        won = 0
-        for one in found:
-            ami = one.overall | one.within
-            won += more + suffix in one.followed and ami[more + suffix] > ami[less + suffix]
+        won = sum(
+            more + suffix in followed and ami[more + suffix] > ami[less + suffix]
+            for ami, followed in found
+        )
         if won > len(found) / 2:
             return f"{more} more than {less}"
     return ""

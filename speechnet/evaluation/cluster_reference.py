@@ -47,21 +47,12 @@ SILHOUETTE_ROWS: Final = 20_000
 ROWS: Final = 500
 """The most rows of a cloud, so that its cost doesn't grow with the corpus."""
 
-_PEAKS: Final = 25
-"""The number of quantiles at which a peak is sought."""
-
-_SAME: Final = 1e-9
-"""Values nearer than this share of the range count as the same."""
+_PEAKS: Final = 25  # quantiles at which a peak is sought
+_SAME: Final = 1e-9  # values nearer than this share of the range count as the same
 
 
 def internal_scores(
-    Z: Float64,
-    assigned: Assigned,
-    *,
-    cluster: _Cluster,
-    draws: int,
-    seed: int,
-    notes: list[str],
+    Z: Float64, assigned: Assigned, *, cluster: _Cluster, draws: int, seed: int, notes: list[str]
 ) -> Scored:
     """The scores without labels, and those of clouds; NaN unless there are 2 to n - 1 clusters.
 

@@ -61,15 +61,10 @@ WITHIN: Final = " within gender"
 ADJUSTED: Final = "adjusted_mutual_information"
 EXTERNAL: Final = ("homogeneity", "completeness", "v_measure", "mutual_information", ADJUSTED)
 
-_FEWEST: Final = 199
-_SHUFFLED: Final = 20_000_000
-"""Labels to permute for one column, all permutations together, unless that makes too few."""
-
-_AT_ONCE: Final = 1_000_000
-"""Labels and cells of contingency tables to hold at once."""
-
-_SAME: Final = 1e-9
-"""Amounts of information nearer than this are the same."""
+_SHUFFLED: Final = 20_000_000  # labels to permute for a column, all permutations together
+_FEWEST: Final = 199  # permutations, however many rows there are
+_AT_ONCE: Final = 1_000_000  # labels and cells of contingency tables to hold at once
+_SAME: Final = 1e-9  # amounts of information nearer than this are the same
 
 
 class Labels(NamedTuple):

@@ -26,13 +26,7 @@ from speechnet.core.types import Float32, Float64, Int64
 from speechnet.core.wording import counted
 from speechnet.evaluation.chance import UNDEFINED
 from speechnet.evaluation.cluster_reference import INTERNAL, internal_scores
-from speechnet.evaluation.cluster_scores import (
-    Assigned,
-    Labels,
-    Scored,
-    label_scores,
-    read_labels,
-)
+from speechnet.evaluation.cluster_scores import Assigned, Labels, Scored, label_scores, read_labels
 from speechnet.evaluation.config import ClusteringConfig
 
 CENTROIDS: Final = 1_000

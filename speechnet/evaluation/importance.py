@@ -27,8 +27,7 @@ COLUMNS: Final = ("model", "target", "level", "name", "drop", "low", "high")
 Predict = Callable[[Float32], Int64]
 """Raw features ``[n, d]`` to the classes of all targets, int64 ``[n, targets]``."""
 
-_ROWS: Final = 2**15
-"""Rows predicted at once: enough for whole matrix products, few for the memory."""
+_ROWS: Final = 2**15  # predicted at once: enough for matrix products, few for the memory
 
 
 @dataclass(frozen=True)

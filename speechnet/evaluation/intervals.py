@@ -17,7 +17,7 @@ repeated rows. For all other metrics the rows are repeated and the metric is cal
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
@@ -90,9 +90,9 @@ def _within_folds(
     for metric in metrics:
         folds = slow if metric.resampled is None else quick
         draws = np.mean([of_fold.scores(metric) for of_fold in folds], axis=0)
-        for name, values, cells in zip(
-            metric.names(sample.classes), draws, _rests_on(metric, has), strict=True
-        ):
+        for c, (name, values) in enumerate(zip(metric.names(sample.classes), draws, strict=True)):
+            # what the score is computed from, bool [u, ...]
+            cells = {"class": has[:, :, c], "rows": has.any(axis=2), "classes": has}[metric.over]
             bears = cells.reshape(len(has), -1).any(axis=1)
             alone = (cells.sum(axis=0) == 1).any()
             found[name] = interval(
@@ -103,13 +103,6 @@ def _within_folds(
                 strata=len(np.unique(strata[bears])),
             )
     return found
-
-
-def _rests_on(metric: Metric, has: NDArray[np.bool_]) -> Sequence[NDArray[np.bool_]]:
-    """The cells, bool ``[u, ...]``, that each score of a metric is computed from."""
-    if metric.over == "class":
-        return np.split(has, has.shape[2], axis=2)
-    return [np.any(has, axis=2, keepdims=True) if metric.over == "rows" else has]
 
 
 def _by_fold(sample: Sample, weights: Float64) -> list[Resamples]:
@@ -136,7 +129,9 @@ class Resamples:
         NaN where undefined, and where a class of the sample is missing from the resample.
         """
         if metric.resampled is None:
-            repeated = [self._repeated(weights) for weights in self.weights]
+            rows = np.arange(len(self.sample.unit))
+            copies = (weights.astype(np.int64)[self.sample.unit] for weights in self.weights)
+            repeated = (self.sample.take(np.repeat(rows, times)) for times in copies)
             found = np.transpose([one.scores(metric) for one in repeated])
         else:
             found = np.atleast_2d(metric.resampled(self))
@@ -196,7 +191,3 @@ class Resamples:
         ends = [np.searchsorted(lowest, score[positive], side) for side in ("left", "right")]
         wins = (unit[positive] == units[:, None]) @ ((below[ends[0]] + below[ends[1]]) / 2)
         return np.asarray(np.einsum("ru,ru->r", self.weights @ wins, self.weights))
-
-    def _repeated(self, weights: Float64) -> Sample:
-        copies = weights.astype(np.int64)[self.sample.unit]
-        return self.sample.take(np.repeat(np.arange(len(copies)), copies))

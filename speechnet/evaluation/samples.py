@@ -16,8 +16,7 @@ from speechnet.evaluation.bootstrap import unit_codes
 
 PARTS: Final = ("train", "dev", "test")
 
-TOLERANCE: Final = 1e-6
-"""How far rounding may take a probability outside 0 to 1, or a row's sum from 1."""
+_TOLERANCE: Final = 1e-6  # by rounding, of probabilities and of their sum
 
 
 @dataclass(frozen=True)
@@ -126,16 +125,16 @@ def validate_predictions(predictions: pd.DataFrame, targets: Targets) -> None:
     for target, classes in targets.items():
         rows = predictions[predictions["target"] == target]
         p = _probability(rows, classes)
-        inside = ((p >= -TOLERANCE) & (p <= 1 + TOLERANCE)).all(axis=1)
+        inside = ((p >= -_TOLERANCE) & (p <= 1 + _TOLERANCE)).all(axis=1)
         _refuse(
             rows, np.logical_not(inside), "has probabilities that are not finite or not in 0 to 1"
         )
-        uneven = np.abs(p.sum(axis=1) - 1) > TOLERANCE
+        uneven = np.abs(p.sum(axis=1) - 1) > _TOLERANCE
         _refuse(rows, uneven, "has probabilities that don't sum to 1")
         chosen = p[np.arange(len(p)), encode(rows["predicted"].astype(str), classes)]
         best = p.max(axis=1, initial=0.0)
         _refuse(
-            rows, np.asarray(chosen < best - TOLERANCE), "was not given its most probable class"
+            rows, np.asarray(chosen < best - _TOLERANCE), "was not given its most probable class"
         )
 
 

@@ -36,7 +36,6 @@ COMPARISON_COLUMNS = (
 )
 
 SIGNIFICANT = 0.05
-
 _ROUNDING = 1e-12
 
 
@@ -215,7 +214,7 @@ def _permutation_p(gain: Float64, true: Float64, *, seed: int, resamples: int) -
 
 
 def holm(p: Float64) -> Float64:
-    """Correct p values, float64 ``[m]``, so that one false alarm among them stays at its level.
+    """Correct p values, float64 ``[m]``, which bounds the chance of any false alarm among them.
 
     The smallest is multiplied by ``m``, the next by ``m - 1`` and so on; none falls below the one
     before it or exceeds 1 (Holm). NaN stays NaN and doesn't count.
