@@ -40,15 +40,15 @@ class SpeechDataModule:
     """Orchestrates corpus, features and folds; no signal processing of its own.
 
     ``prepare_data`` reads the corpus and computes or looks up the features, ``setup`` makes the
-    folds; what is done is not done again.
+    folds; nothing is done twice.
 
     Args:
         config: the configuration's ``data``.
         seed: of every shuffle.
-        progress: is told which files are done.
+        progress: shows how many files are done.
 
     Attributes:
-        corpus: what was read.
+        corpus: its table, and the recordings that were excluded.
         extraction: the features, the statistics and what was excluded.
         folds: positions into ``table``.
     """
@@ -76,7 +76,7 @@ class SpeechDataModule:
         """Read the corpus table; does nothing the second time.
 
         Args:
-            complete: whether every listed class must have rows; not so to be scored only.
+            complete: whether every listed class must have rows; false for rows only to be scored.
         """
         if hasattr(self, "corpus"):
             return

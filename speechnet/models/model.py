@@ -87,7 +87,7 @@ class Context:
         processes: whether several processes may train at once.
         chosen: hyper-parameters that an earlier search chose, by target, or under ``""`` those that
             all targets share; None to search.
-        probabilities: whether good probabilities are wanted, or ``Fitted.predict`` alone.
+        probabilities: whether good probabilities are needed, or only ``Fitted.predict``.
         fitted: the models fitted before, calibrated, by name.
         models: all models of the experiment, by name.
         progress: ``with progress(what, total) as advance`` shows how far a search has come.
@@ -193,8 +193,8 @@ class Model(metaclass=ABCMeta):  # not ABC: all bases must be dataclasses for js
         """Refuse settings that are wrong for any recordings, given the targets' names.
 
         Raises:
-            ConfigError: which setting, what is expected. The message begins with the setting's
-                key below the model's: ``lr is -1, expected 0 or more``.
+            ConfigError: a setting is wrong. The message begins with the setting's key below the
+                model's: ``lr is -1, expected 0 or more``.
         """
 
     @abstractmethod

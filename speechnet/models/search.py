@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
-from typing import Final, NamedTuple, Protocol, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
 
 import joblib
 import numpy as np
@@ -129,10 +129,8 @@ def ignore_unconverged() -> Iterator[None]:
         yield
 
 
-class _Outcome(NamedTuple):
-    score: float
-    unconverged: bool
-    error: str
+_Outcome = tuple[float, bool, str]
+"""The score, whether the fit stopped before it converged, and how it failed or an empty text."""
 
 
 def _try_group(
@@ -151,8 +149,8 @@ def _try(scorer: Scorer, candidate: Candidate) -> _Outcome:
         try:
             value = scorer(candidate)
         except (ValueError, ArithmeticError, SpeechnetError) as error:
-            return _Outcome(float("nan"), False, f"{type(error).__name__}: {error}")
-    return _Outcome(value, any(map(_says_unconverged, warned)), "")
+            return float("nan"), False, f"{type(error).__name__}: {error}"
+    return value, any(map(_says_unconverged, warned)), ""
 
 
 def _says_unconverged(warning: Warning) -> bool:

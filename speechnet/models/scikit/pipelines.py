@@ -15,7 +15,7 @@ from speechnet.models.search import Sharing, score
 
 
 class Tunable(Protocol):
-    """What is asked of a ``ScikitModel`` here."""
+    """The part of a ``ScikitModel`` that is used here."""
 
     folds: int
     margins: ClassVar[bool]

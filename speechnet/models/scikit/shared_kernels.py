@@ -1,9 +1,9 @@
 """SVMs by kernel matrices: their search, and predictions for many rows.
 
-The search needs one kernel matrix for all ``C`` and class weights of an inner fold.
-libsvm computes its kernel column by column, anew for every candidate, and once more to predict.
-Here both matrices, of the fit rows with themselves and with the rows held out, are computed once
-for each inner fold, kernel and gamma; the scaler is still fitted within the fold.
+libsvm computes its kernel column by column, again for every candidate, and once more to predict.
+The search computes both matrices, of the fit rows with themselves and with the rows held out, once
+for each inner fold, kernel and gamma, and uses them for all ``C`` and class weights. The scaler is
+still fitted within the fold.
 
 A matrix product rounds the last digits differently from libsvm's products of pairs. But libsvm
 rounds the kernel that it solves with to single precision, except its diagonal, which here is

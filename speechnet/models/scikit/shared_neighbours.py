@@ -72,7 +72,7 @@ def distance_name(candidate: Candidate, *, rows: int, width: int) -> str:
     """The metric by the name under which brute force rounds as the candidate's algorithm does.
 
     scikit-learn has two names for the euclidean distance: ``euclidean`` is computed as
-    x² - 2xy + y², ``l2`` as trees do it. Its rule for ``auto`` stands in ``NeighborsBase``.
+    x² - 2xy + y², ``l2`` as trees do it. Its rule for ``auto`` is in ``NeighborsBase``.
 
     Args:
         candidate: its metric, algorithm and n_neighbors.

@@ -49,72 +49,66 @@ def fit_network(model: NetworkSettings, train: Rows, dev: Rows, context: Context
     )
     # Lightning works in the main thread of a process, or in none.
     parallel = trainer.limits.beside_others and context.processes
+    fitting = _Fitting(trainer, train.positions, dev.positions, context, parallel)
     if context.chosen is not None:
         model = replace(model, **context.chosen.get("", {}))
     elif model.grid:
-        model = _searched(model, trainer, train, dev, context, parallel=parallel)
-    return FittedNetworks.from_checkpoints(
-        _fit_members(model, trainer, train, dev, context, parallel=parallel and model.members > 1)
-    )
+        model = fitting.search(model)
+    return FittedNetworks.from_checkpoints(fitting.train_members(model))
 
 
-def _fit_members(
-    model: NetworkSettings,
-    trainer: NetworkTrainer,
-    train: Rows,
-    dev: Rows,
-    context: Context,
-    *,
-    parallel: bool,
-) -> list[Path]:
-    epochs = trainer.limits.epochs
-    paths = []
-    with context.progress(context.name, model.members * epochs) as advance:
-        fits = joblib.Parallel(n_jobs=None if parallel else 1, return_as="generator")(
-            joblib.delayed(trainer.fit)(
-                model,
-                train=train.positions,
-                dev=dev.positions,
-                seed=context.seed + _MEMBER_SEEDS * member,
-                folder=context.folder,
-                name=f"{context.name}_{member}",
-                loggers=context.loggers(member),
-                on_epoch=None if parallel else advance,  # another process can't advance it
+@dataclass(frozen=True)
+class _Fitting:
+    """The rows and the context of a network that is fitted."""
+
+    trainer: NetworkTrainer
+    train: Int64
+    dev: Int64
+    context: Context
+    parallel: bool
+
+    def search(self, model: NetworkSettings) -> NetworkSettings:
+        """The network with the best candidate's values."""
+        context, choices = self.context, model.candidates()
+        folds = [
+            (self.train[fit], self.train[held]) for fit, held in context.inner_folds(model.folds)
+        ]
+        with (
+            temporary_folder() as folder,
+            context.progress(f"{context.name} search", len(choices) * len(folds)) as advance,
+        ):
+            run = NetworkSearch(
+                FitAndScoreNetwork(
+                    self.trainer, model, self.dev, context.metric, context.seed, Path(folder)
+                )
             )
-            for member in range(model.members)
-        )
-        for member, (path, records) in enumerate(fits):
-            advance(epochs if parallel else epochs - len(records))  # the rest: stopped early
-            paths.append(path)
-            context.trained(member, records)
-    return paths
+            tried = search(run, choices, folds, parallel=self.parallel, on_done=advance)
+        context.searched("", tried)
+        return replace(model, **best(tried).candidate)
 
-
-def _searched(
-    model: NetworkSettings,
-    trainer: NetworkTrainer,
-    train: Rows,
-    dev: Rows,
-    context: Context,
-    *,
-    parallel: bool,
-) -> NetworkSettings:
-    """The network with the best candidate's values."""
-    choices = model.candidates()
-    folds = [
-        (train.positions[fit], train.positions[held])
-        for fit, held in context.inner_folds(model.folds)
-    ]
-    with (
-        temporary_folder() as folder,
-        context.progress(f"{context.name} search", len(choices) * len(folds)) as advance,
-    ):
-        alone = FitAndScoreNetwork(
-            trainer, model, dev.positions, context.metric, context.seed, Path(folder)
-        )
-        tried = search(NetworkSearch(alone), choices, folds, parallel=parallel, on_done=advance)
-    context.searched("", tried)
-    return replace(model, **best(tried).candidate)
+    def train_members(self, model: NetworkSettings) -> list[Path]:
+        """Train each member; returns their checkpoints."""
+        context, epochs, paths = self.context, self.trainer.limits.epochs, []
+        parallel = self.parallel and model.members > 1
+        with context.progress(context.name, model.members * epochs) as advance:
+            fits = joblib.Parallel(n_jobs=None if parallel else 1, return_as="generator")(
+                joblib.delayed(self.trainer.fit)(
+                    model,
+                    train=self.train,
+                    dev=self.dev,
+                    seed=context.seed + _MEMBER_SEEDS * member,
+                    folder=context.folder,
+                    name=f"{context.name}_{member}",
+                    loggers=context.loggers(member),
+                    on_epoch=None if parallel else advance,  # another process can't advance it
+                )
+                for member in range(model.members)
+            )
+            for member, (path, records) in enumerate(fits):
+                advance(epochs if parallel else epochs - len(records))  # the rest: stopped early
+                paths.append(path)
+                context.trained(member, records)
+        return paths
 
 
 @dataclass(frozen=True)

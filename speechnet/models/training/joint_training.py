@@ -95,7 +95,7 @@ class _Stack:
 
     def __init__(self, members: Sequence[Member], device: torch.device, *, steps: int) -> None:
         self.left = list(members)
-        self._like = deepcopy(members[0].network).to(device)
+        self._template = deepcopy(members[0].network).to(device)
         parameters, buffers = stack_module_state([one.network for one in members])
         self._parameters = {
             name: one.detach().to(device).requires_grad_(one.requires_grad)
@@ -111,13 +111,13 @@ class _Stack:
             config = member.network.config
             rates = {name: getattr(config, name) for name in ("lr", "weight_decay", "momentum")}
             groups.setdefault(tuple(rates.values()), {"params": [], **rates})["params"] += own
-        shared = self._like.config
+        shared = self._template.config
         self._optimizer = make_optimizer(shared, groups.values(), fused=True)
         self._schedule = make_schedule(shared.schedule, self._optimizer, steps=steps)
 
     def step(self, X: Tensor, labels: Tensor) -> Tensor:
         """One step of the optimizer; returns the losses before it, float32 ``[m]``."""
-        losses = self._like.loss(self._each(X), labels)
+        losses = self._template.loss(self._each(X), labels)
         losses.sum().backward()  # type: ignore[no-untyped-call] # torch's own
         self._optimizer.step()
         if self._schedule is not None:
@@ -133,8 +133,8 @@ class _Stack:
         better = finite & ((scores > self._best) | (not len(X)))
         self._best = torch.where(better, scores, self._best)
         # The one time in an epoch that the device is waited for.
-        told = torch.stack([finite, better]).tolist()
-        for place, (member, ok, improved) in enumerate(zip(self.left, *told, strict=True)):
+        flags = torch.stack([finite, better]).tolist()
+        for place, (member, ok, improved) in enumerate(zip(self.left, *flags, strict=True)):
             if not ok:
                 member.diverged = epoch
             if improved:
@@ -144,15 +144,15 @@ class _Stack:
 
     def _scores(self, X: Tensor, labels: Tensor) -> Tensor:
         """Each member's dev UAR, float32 ``[m]``."""
-        self._like.eval()
-        size = max(_ROWS, self._like.config.batch_size)
+        self._template.eval()
+        size = max(_ROWS, self._template.config.batch_size)
         pieces = [
             {target: scores.argmax(dim=2) for target, scores in self._each(rows).items()}
             for rows in torch.split(X, size)
         ]
-        self._like.train()
+        self._template.train()
         recalls = []
-        for (target, classes), truth in zip(self._like.targets.items(), labels.T, strict=True):
+        for (target, classes), truth in zip(self._template.targets.items(), labels.T, strict=True):
             predicted = torch.cat([piece[target] for piece in pieces], dim=1)
             recalls.append(recall(*count_hits(predicted, truth, len(classes))))
         return torch.stack(recalls).nanmean(dim=0)
@@ -161,7 +161,7 @@ class _Stack:
         """Each member's logits: ``[n, d]`` -> ``[m, n, k]`` by target."""
 
         def one(parameters: dict[str, Tensor], buffers: dict[str, Tensor]) -> Any:
-            return functional_call(self._like, (parameters, buffers), (X,))
+            return functional_call(self._template, (parameters, buffers), (X,))
 
         logits: dict[str, Tensor] = vmap(one, randomness="same")(self._parameters, self._buffers)
         return logits

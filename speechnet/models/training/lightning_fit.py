@@ -21,8 +21,8 @@ from torch.multiprocessing.spawn import ProcessRaisedException
 from speechnet.core.errors import ConfigError, SpeechnetError
 
 if not torch.cuda.is_available():
-    # Lightning sets it, and each step of an optimizer then looks for NVIDIA's library anew: a tenth
-    # of a step.
+    # Lightning sets it, and each step of an optimizer then looks for NVIDIA's library again, which
+    # takes a tenth of the step.
     os.environ.pop("PYTORCH_NVML_BASED_CUDA_CHECK", None)
 
 _QUIET: Final = (

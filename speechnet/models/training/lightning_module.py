@@ -1,4 +1,4 @@
-"""The network in training: its losses, its steps, and what is logged of them."""
+"""The network in training: its losses, its steps, and what it logs."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class LightningNetwork(Network, LightningModule):
     Hyper-parameters are plain types, so that its checkpoint loads with ``weights_only=True``, and
     as a ``Network`` without Lightning.
 
-    Noise and dropout are drawn for a whole batch, however few rows there are, from a seed that
-    each epoch has anew: networks trained together draw the same.
+    Noise and dropout are drawn for a whole batch, however few rows there are, and seeded for each
+    epoch, so that networks trained together draw the same.
 
     Args:
         width: number of features, ``d``.
@@ -124,7 +124,7 @@ class LightningNetwork(Network, LightningModule):
                 schedule.step()
 
     def validation_step(self, batch: tuple[Tensor, ...], _: int) -> None:
-        """Counts what is recognised among the dev rows."""
+        """Counts the dev rows that are recognised, and logs their losses."""
         *inputs, labels = batch
         logits = self(*inputs)
         losses = torch.stack(self._all_losses(logits, labels))
@@ -146,7 +146,7 @@ class LightningNetwork(Network, LightningModule):
         return _over_devices(torch.stack(hits).sum(0)), _over_devices(torch.stack(rows).sum(0))
 
     def _log(self, name: str, values: Tensor, **options: Any) -> None:
-        """Log what stands for all heads as ``name``, then each head's as ``<name>_<target>``."""
+        """Log the value for all heads as ``name``, then each head's as ``<name>_<target>``."""
         names = [name, *(f"{name}_{target}" for target in self.targets)]
         self.log_dict(dict(zip(names, values, strict=True)), sync_dist=True, **options)
 

@@ -85,9 +85,9 @@ def make_optimizer(
 
 
 def make_schedule(name: str, optimizer: torch.optim.Optimizer, *, steps: int) -> LRScheduler | None:
-    """A schedule of the learning rate that the optimizer has, over so many steps.
+    """A schedule of the optimizer's learning rate over the steps of a training.
 
-    ``none`` has none, nor has ``plateau``, which goes by the dev UAR of each epoch.
+    None for ``none``, and for ``plateau``, which follows the dev UAR of each epoch.
     """
     if name == "cosine":
         return CosineAnnealingLR(optimizer, steps)

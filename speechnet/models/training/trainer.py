@@ -134,13 +134,14 @@ class NetworkTrainer:
                 features, self.rows.labels, train=train, dev=dev, batch_size=at_once, seed=seed
             )
             run(trainer, network, batches, batch_size=config.batch_size)
+        records = history.collect()
         if not checkpoint.best_model_path:
             raise ConfigError("the network was trained for no epoch; see trainer.max_epochs")
         # Lightning makes its paths absolute and follows links: only the name is what was asked for.
         path = folder / Path(checkpoint.best_model_path).name
         # Read from the file: where the dev part is not scored in every epoch, records repeat.
         kept = torch.load(path, map_location="cpu", weights_only=True)["epoch"]
-        return path, [one | {"chosen": one["epoch"] == kept} for one in history.collect()]
+        return path, [one | {"chosen": one["epoch"] == kept} for one in records]
 
     @cached_property
     def limits(self) -> Limits:
