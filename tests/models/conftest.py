@@ -37,6 +37,12 @@ def data() -> SpeechDataModule:
 
 
 @pytest.fixture
+def hard() -> SpeechDataModule:
+    """Classes that overlap, so that dev scores go up and down and candidates differ."""
+    return speech_data(signal=0.5)
+
+
+@pytest.fixture
 def trainer_of(tmp_path: Path) -> Callable[..., NetworkTrainer]:
     """``trainer_of(data, max_epochs=5)``: trains on the CPU by the settings given."""
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import torch
-from helpers.tables import speech_data
 from lightning.pytorch import seed_everything
 
 from speechnet.core.types import Int64
@@ -19,12 +18,6 @@ from speechnet.models.training.trainer import NetworkTrainer
 pytestmark = pytest.mark.slow
 
 BASE = MLP(hidden=[8], dropout=0.0, lr=0.02, batch_size=11)
-
-
-@pytest.fixture
-def hard() -> SpeechDataModule:
-    """Classes that overlap, so that the dev score goes up and down."""
-    return speech_data(signal=0.5)
 
 
 class TestTogether:

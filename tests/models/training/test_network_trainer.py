@@ -50,12 +50,6 @@ def dev_uar(data: SpeechDataModule, path: Path) -> float:
     return float(np.mean(uars))
 
 
-@pytest.fixture
-def hard() -> SpeechDataModule:
-    """Classes that overlap, so that the dev score goes up and down."""
-    return speech_data(signal=0.5)
-
-
 class TestWhatIsKept:
     def test_the_epoch_of_the_highest_dev_uar(self, hard: SpeechDataModule, fit: Fit) -> None:
         """The checkpoint scores what the best epoch was recorded with, and no other is left."""

@@ -8,7 +8,7 @@ from typing import Any
 import joblib
 import numpy as np
 import pytest
-from helpers.tables import TARGETS, speech_data
+from helpers.tables import TARGETS
 
 from speechnet.core.types import Int64
 from speechnet.data.datamodule import SpeechDataModule
@@ -24,12 +24,6 @@ from speechnet.splits.inner import inner_folds
 pytestmark = pytest.mark.slow
 
 SMALL = MLP(hidden=[8], dropout=0.1, lr=0.02, batch_size=8)
-
-
-@pytest.fixture
-def hard() -> SpeechDataModule:
-    """Classes that overlap, so that candidates differ."""
-    return speech_data(signal=0.5)
 
 
 def inner(data: SpeechDataModule) -> list[tuple[Int64, Int64]]:
