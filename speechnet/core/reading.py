@@ -16,7 +16,8 @@ import os
 import re
 import stat
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -110,7 +111,7 @@ def parse_json(text: str | bytes) -> Any:
         raise
     except ValueError as error:
         raise PlainError(_in_words(error)) from error
-    _check_depth(value, _values)
+    _check_depth(value)
     return value
 
 
@@ -125,7 +126,7 @@ def parse_yaml(text: str) -> Any:
         node = loader.get_single_node()
         if node is None:
             return None
-        _check_depth(node, _nodes)
+        _check_depth(node)
         return loader.construct_document(node)
     except yaml.YAMLError as error:
         raise PlainError(_where(error)) from error
@@ -212,8 +213,8 @@ _PlainLoader.add_implicit_resolver(
 )
 
 
-def _check_depth(root: object, children: Callable[[Any], Iterator[object]]) -> None:
-    """Refuse what is nested too deeply or has too many nodes, counted each time they are reached.
+def _check_depth(root: object) -> None:
+    """Refuse deep nesting and, in YAML, too many nodes, counted each time they are reached.
 
     Level by level, so that neither depth nor aliases that hold each other cost more than the bound.
     """
@@ -221,8 +222,8 @@ def _check_depth(root: object, children: Callable[[Any], Iterator[object]]) -> N
     for _ in range(_DEEPEST):
         below: list[object] = []
         for each in level:
-            below += children(each)
-            if nodes + len(below) > _MOST_NODES and children is _nodes:
+            below += _children(each)
+            if nodes + len(below) > _MOST_NODES and isinstance(root, yaml.Node):
                 raise PlainError(f"it has more than {_MOST_NODES:,} values, its aliases repeated")
         nodes += len(below)
         if not below:
@@ -231,19 +232,13 @@ def _check_depth(root: object, children: Callable[[Any], Iterator[object]]) -> N
     raise PlainError(_too_deep())
 
 
-def _values(value: object) -> Iterator[object]:
-    if isinstance(value, dict):
-        yield from value.values()
-    elif isinstance(value, list):
-        yield from value
-
-
-def _nodes(node: yaml.Node) -> Iterator[yaml.Node]:
+def _children(node: object) -> Iterable[object]:
     if isinstance(node, yaml.MappingNode):
-        for pair in node.value:
-            yield from pair
-    elif isinstance(node, yaml.SequenceNode):
-        yield from node.value
+        return chain.from_iterable(node.value)
+    if isinstance(node, dict):
+        return node.values()
+    children = node.value if isinstance(node, yaml.SequenceNode) else node
+    return children if isinstance(children, list) else ()
 
 
 def _too_deep() -> str:

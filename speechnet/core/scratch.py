@@ -86,15 +86,9 @@ def _remove_abandoned(place: Path) -> None:
         found = [folder for folder in place.iterdir() if _NAME.fullmatch(folder.name)]
     for folder in found:
         with contextlib.suppress(OSError, NotImplementedError, filelock.Timeout):
-            if _is_own(folder) and _is_settled(folder):
+            status = folder.lstat()
+            own = status.st_uid == getattr(os, "getuid", lambda: 0)()
+            settled = (folder / _LOCK).exists() or time.time() - status.st_mtime > _YOUNG
+            if stat.S_ISDIR(status.st_mode) and own and settled:
                 with filelock.FileLock(folder / _LOCK, timeout=0):
                     shutil.rmtree(folder, ignore_errors=True)
-
-
-def _is_own(folder: Path) -> bool:
-    status = folder.lstat()
-    return stat.S_ISDIR(status.st_mode) and status.st_uid == getattr(os, "getuid", lambda: 0)()
-
-
-def _is_settled(folder: Path) -> bool:
-    return (folder / _LOCK).exists() or time.time() - folder.stat().st_mtime > _YOUNG
