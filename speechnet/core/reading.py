@@ -177,7 +177,7 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made: dict[str, Any] = {}
     for key, value in pairs:
         if key in made:
-            raise PlainError(f"the key {key!r:.99} stands here twice")
+            raise PlainError(f"the key {key!r:.99} occurs twice")
         made[key] = value
     return made
 
@@ -192,7 +192,7 @@ class _PlainLoader(yaml.SafeLoader):
                 continue
             key = self.construct_object(key_node, deep=True)
             if isinstance(key, dict | list) or key in seen:
-                what = "isn't plain text" if isinstance(key, dict | list) else "stands here twice"
+                what = "isn't plain text" if isinstance(key, dict | list) else "occurs twice"
                 raise yaml.constructor.ConstructorError(
                     None, None, f"the key {key!r} {what}", key_node.start_mark
                 )
@@ -259,7 +259,7 @@ def _where(error: yaml.YAMLError) -> str:
         tag = problem.split("'")[1].replace("tag:yaml.org,2002:", "!!")
         problem = f"the tag {tag} isn't allowed, only plain values are"
     elif "'\\t'" in problem:
-        problem = "a tab stands where only spaces may"
+        problem = "a tab, where only spaces are allowed"
     mark = error.problem_mark
     return problem if mark is None else f"line {mark.line + 1}, column {mark.column + 1}: {problem}"
 

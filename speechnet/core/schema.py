@@ -97,8 +97,9 @@ class Schema:
             ConfigError: see ``check``.
         """
         value, expected = plain_value(text), self.expected(key)
-        container = isinstance(value, dict | list)
-        if not container and not _fits(value, expected) and _fits(text, expected):
+        known = [kind for kind in _alternatives(expected) if not _unchecked(kind)]
+        as_value, as_text = (any(_fits(one, kind) for kind in known) for one in (value, text))
+        if as_text and not as_value and not isinstance(value, dict | list):
             return text
         self._check(value, expected, key)
         return value

@@ -89,7 +89,7 @@ def check_left_out(table: pd.DataFrame, targets: Targets) -> None:
         shared.append(f"{target}: [{', '.join(both)}]")
     if wrong:
         raise DataError(
-            f"data.split.column: {CORPUS} tests each corpus by what the others train, but "
+            f"data.split.column: {CORPUS} tests on each corpus and trains on the others, but "
             f"{'; '.join(wrong)}. List classes that two corpora or more have, data.targets: "
             f"{{{', '.join(shared)}}}, or rename some by labels in data.corpora"
         )
@@ -175,8 +175,8 @@ def _check_none_lost(union: pd.DataFrame, kept: Corpus) -> None:
                 for target in kept.targets
             )
             raise DataError(
-                f"data.corpora: no recording of {corpus} is left, for data.targets lists other "
-                f"classes than it has ({has}). Name its labels anew (labels), or leave it out"
+                f"data.corpora: no recording of {corpus} is left, because data.targets lists none "
+                f"of its classes ({has}). Rename its labels (labels), or leave it out"
             )
 
 

@@ -85,7 +85,7 @@ def describe(config: SplitConfig) -> str:
         case "predefined" if config.speakers:
             return f"{counted(len(config.speakers), 'fold')} as listed, unseen speakers"
         case "predefined" if config.column == "corpus":
-            return "each corpus tested by what the others train"
+            return "tested on each corpus, trained on the others"
         case "predefined":
             return f"folds of the column {config.column}"
         case _:

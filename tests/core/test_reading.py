@@ -120,6 +120,6 @@ def test_bounded_size(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ['{"a": 1, "a": 2}', '[{"b": {"a": 1, "c": 2, "a": 1}}]'])
 def test_a_json_with_a_key_twice(text: str) -> None:
-    """Which of the two holds nobody knows."""
-    with pytest.raises(PlainError, match="the key 'a' stands here twice"):
+    """It is refused, wherever it is."""
+    with pytest.raises(PlainError, match="the key 'a' occurs twice"):
         parse_json(text)

@@ -107,6 +107,7 @@ def test_text_of_a_command_line() -> None:
     assert SCHEMA.read("outer.inner.names", "[a, b]") == ["a", "b"]
     assert SCHEMA.read("outer.inner.classes.x", "[a]") == ["a"]
     assert SCHEMA.read("trainer.plugin.anything", "x") == "x"
+    assert fit_schema().read("trainer.max_time", "00:01:00:00") == "00:01:00:00"  # 3600 in YAML
     with pytest.raises(ConfigError, match=r"outer\.inner\.names is 'a', expected a list"):
         SCHEMA.read("outer.inner.names", "a")
     with pytest.raises(ConfigError, match=r"unknown key 'seed\.x'"):

@@ -158,7 +158,7 @@ def test_what_is_asked_for_must_be_there(tmp_path: Path) -> None:
 
 
 def test_each_left_out_needs_its_classes_elsewhere() -> None:
-    """A class of one corpus only can't be tested by what the others train; both are named."""
+    """A class of a single corpus can't be learnt from the others; both are named."""
     rows = pd.DataFrame(
         {
             "corpus": ["a", "a", "a", "b", "b", "c", "c"],
