@@ -61,7 +61,8 @@ class _Quiet:
     def after_fork(self) -> None:
         """The threads that were inside don't exist in a forked process."""
         self._lock, self._inside = threading.Lock(), 0
-        self._restore()
+        if self._before:
+            self._restore()
 
     def _restore(self) -> None:
         for variable, before in zip(_streams()[0], self._before, strict=False):

@@ -1,12 +1,12 @@
 """Spectral gating in torch, one implementation for CPU and GPU, that gives noisereduce's samples.
 
-noisereduce 3.0.3 puts 30,000 zeros on each side of a clip, or takes a long one by chunks of
-600,000 samples with 30,000 of the neighbours' on each side, and lays scipy's STFT over that.
+noisereduce 3.0.3 puts 30,000 zeros on each side of a clip, or takes a long one in chunks of 600,000
+samples with 30,000 of their neighbours' on each side, and applies scipy's STFT to that.
 Here only the frames that reach into the clip are computed; what the zero frames around it add to
 the floor, to the smoothed mask and to the maxima follows from formulas.
 
-Precision: the gate looks at each bin relative to itself, also where it is 1e-8 of the loudest, so
-the spectrum, its magnitudes and the floor are float64; from the mask on float32 is enough.
+Precision: the gate compares each bin with itself, even at 1e-8 of the loudest one's level, so the
+spectrum, its magnitudes and the floor are float64; from the mask on float32 is enough.
 
 References:
     Sainburg, Thielk and Gentner (2020), PLOS Computational Biology 16(10), e1008228.
@@ -45,8 +45,8 @@ def denoise(y: Tensor, lengths: Tensor, sr: int, config: DenoiseConfig) -> Tenso
 
     Args:
         y: float32 mono ``[b, n]`` on any device, zero beyond each clip's length.
-        lengths: samples of each clip, int64 ``[b]``, none that ``config.too_short`` refuses; on the
-            CPU a GPU need not wait.
+        lengths: samples of each clip, int64 ``[b]``, none of which ``config.too_short`` refuses; if
+            they lie on the CPU, nothing waits for a GPU.
         sr: rate in Hz.
         config: parameters, and a method that isn't none.
 
@@ -99,7 +99,7 @@ def _gate(
     widths: tuple[int, int] | None,
     config: DenoiseConfig,
 ) -> Tensor:
-    """What passes of a piece's spectrum, as samples: float32 ``[b, (frames + 3) * 256]``."""
+    """The gated samples of a piece, from its spectrum: float32 ``[b, (frames + 3) * 256]``."""
     if level is None:
         mask, rest = _nonstationary_mask(spectrum, extent, q, config)
     else:

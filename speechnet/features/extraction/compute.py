@@ -21,14 +21,14 @@ def compute(
     *,
     device: str = "cpu",
 ) -> dict[str, list[Float32 | Excluded]]:
-    """Denoise clips once a sample rate, and describe them by some of the extractors.
+    """Denoise clips once for each sample rate, and apply some of the extractors to them.
 
     Args:
-        recipe: what to do with them.
+        recipe: the settings and extractors.
         clips: the same clips at each rate in Hz that the extractors want: float32 mono
             ``[n_samples]`` each, finite, not empty.
         names: the extractors.
-        device: where those compute that can.
+        device: for the extractors that can use one.
 
     Returns:
         By extractor for each clip float32 ``[d]`` or ``[frames, d]``, or why there is none.
@@ -80,9 +80,9 @@ def gather(extractor: Extractor, rows: Sequence[Float32], index: Sequence[str]) 
 def as_features(
     extractor: Extractor, frames: Float32, starts: Int64, index: Sequence[str]
 ) -> Features:
-    """The frames of several recordings, float32 ``[total, d]``, as the extractor's kind has them.
+    """Frames of several recordings, float32 ``[total, d]``, as a matrix or as sequences.
 
-    Recording ``i`` of ``index`` has the frames from ``starts[i]`` up to the next one.
+    Recording ``i`` of ``index`` has the frames from ``starts[i]`` up to ``starts[i + 1]``.
     """
     if extractor.kind == "vector":
         return FeatureMatrix(frames, tuple(index), extractor.columns)

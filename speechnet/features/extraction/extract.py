@@ -68,8 +68,8 @@ class CorpusExtractor:
 
     Parallel as ``joblib.parallel_config`` says. A file that can't be used is excluded; a process
     that dies is replaced, its file tried once more alone, then excluded. With a GPU the processes
-    decode ahead of it. The hashes of files are kept when its ``with`` block ends, and now and then
-    before.
+    decode ahead of it. The hashes of files are written when its ``with`` block ends, and now and
+    then before.
 
     Args:
         root: the folder that a table's ``path`` column is relative to.
@@ -121,9 +121,9 @@ class CorpusExtractor:
         Args:
             table: the corpus table.
             keep_duplicates: keep recordings whose samples another one has; by default all but the
-                first are excluded, for they could stand on both sides of a split.
-            channels: the only channel to take of each row, counted from 0, or None for all, mixed
-                as the recipe says; by default all of all.
+                first are excluded, since they could be on both sides of a split.
+            channels: the only channel to read of each row, from 0, or None for all, mixed as the
+                recipe says; by default None for each.
 
         Raises:
             ConfigError: two settings of the recipe don't go together, or the device is not there.

@@ -30,7 +30,7 @@ _UNKNOWN_SIZE: Final = 2**20  # bytes assumed for a file that has just been writ
 
 
 class Part(NamedTuple):
-    """Of a recording, as ``load_at_rates`` takes it."""
+    """The part of a recording to read; see ``load_at_rates``."""
 
     start: float
     end: float

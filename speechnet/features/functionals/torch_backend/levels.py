@@ -32,11 +32,6 @@ def contrast_in_db(extremes: Tensor, mask: Tensor | None) -> Tensor:
     return in_db(peaks, mask) - in_db(valleys, mask)
 
 
-def mfcc(mel_db: Tensor, n_mfcc: int) -> Tensor:
-    """Cepstral coefficients: ``[b, frames, mels] -> [b, frames, n_mfcc]``."""
-    return mel_db @ banks.dct(n_mfcc, mel_db.shape[-1], mel_db.device)
-
-
 def delta(values: Tensor, clips: Clips) -> Tensor:
     """Slopes of a straight line fitted over nine frames (``librosa.feature.delta``).
 

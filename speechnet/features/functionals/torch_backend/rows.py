@@ -10,7 +10,7 @@ from torch import Tensor
 
 from speechnet.core.clip_batches import keep_freed_memory
 from speechnet.features.functionals.config import FunctionalsConfig
-from speechnet.features.functionals.torch_backend import levels, spectral, waveform
+from speechnet.features.functionals.torch_backend import banks, levels, spectral, waveform
 from speechnet.features.functionals.torch_backend.chroma import Peaks, chroma, peaks, tunings
 from speechnet.features.functionals.torch_backend.frames import Block, Clips, blocks
 from speechnet.features.functionals.torch_backend.statistics import summarise
@@ -89,7 +89,8 @@ def over_frames(clips: Clips, features: set[str]) -> dict[str, Tensor]:
         mel_db = levels.in_db(values.pop("mel"), clips.mask)
         if "tempogram" in features:
             values["tempogram"] = levels.tempogram(mel_db, clips)
-        values["mfcc"] = levels.mfcc(mel_db, clips.config.mfcc_count())
+        n_mfcc, n_mels = clips.config.mfcc_count(), clips.config.n_mels
+        values["mfcc"] = mel_db @ banks.dct(n_mfcc, n_mels, mel_db.device)
     if "delta" in features:
         values["delta"] = levels.delta(values["mfcc"], clips)
     if "zero_crossings" in features:
