@@ -22,9 +22,8 @@ from speechnet.core.types import FeatureMatrix, FeatureSet
 from speechnet.data.datamodule import SpeechDataModule
 from speechnet.evaluation.config import AblationConfig, Part
 from speechnet.experiment import ablation
-from speechnet.experiment.ablation import ablate, check_ablation
+from speechnet.experiment.ablation import ablate, check_ablation, chosen_candidates, refit
 from speechnet.experiment.parallel import parallel
-from speechnet.experiment.retrain import chosen_candidates, refit
 from speechnet.experiment.run_folder import RunFolder
 from speechnet.features.extraction.extract import Extraction
 
