@@ -8,7 +8,7 @@ Conventions:
     only where the average's definition says so.
 
     NumPy is imported inside the functions, so that checking a configuration against the metrics'
-    names costs nothing.
+    names costs nothing. The examples know it as ``np``.
 """
 
 from __future__ import annotations

@@ -3,29 +3,18 @@
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.audits import summarised
 from helpers.tables import TARGETS, corpus_table
 
 from speechnet.audit.bandwidth import bands, mixed, nearest_rate
-from speechnet.audit.config import AuditConfig
-from speechnet.audit.labels import DISPUTED_COLUMNS
-from speechnet.audit.leakage import LEAKAGE_COLUMNS
-from speechnet.audit.summary import summary
 from speechnet.core.findings import as_table
 
 
 def told(table: pd.DataFrame, bandwidth: np.ndarray, highest: float = 11_025) -> pd.DataFrame:
     """The summary, by check."""
     heard = pd.Series(bandwidth, index=table.index, dtype=float)
-    found = summary(
-        table.assign(bandwidth=bands(heard, highest)),
-        TARGETS,
-        files=pd.DataFrame(columns=["file", "fault", "value", "detail"]),
-        near=pd.DataFrame(columns=["first", "second"]),
-        leaks=pd.DataFrame(columns=list(LEAKAGE_COLUMNS)),
-        dispute=pd.DataFrame(columns=list(DISPUTED_COLUMNS)),
-        mixture=mixed(heard, highest),
-        config=AuditConfig(),
-    )
+    known = table.assign(bandwidth=bands(heard, highest))
+    found = summarised(known, TARGETS, mixture=mixed(heard, highest))
     return as_table(found).set_index("check")
 
 

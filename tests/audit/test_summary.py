@@ -1,41 +1,23 @@
 """What the summary says of speakers, and of what they give away."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.audits import summarised
 from helpers.tables import TARGETS, corpus_table
 
 from speechnet.audit.config import AuditConfig
 from speechnet.audit.labels import DISPUTED_COLUMNS
 from speechnet.audit.leakage import LEAKAGE_COLUMNS
-from speechnet.audit.summary import summary
+from speechnet.audit.recordings import FILE_COLUMNS
 from speechnet.core.findings import as_table
 
-NO_FILES = pd.DataFrame(columns=["file", "fault", "value", "detail"])
-NO_PAIRS = pd.DataFrame(columns=["first", "second", "distance", "threshold"])
-NO_LEAKS = pd.DataFrame(columns=list(LEAKAGE_COLUMNS))
-ALL_AGREE = pd.DataFrame(columns=list(DISPUTED_COLUMNS))
 
-
-def findings(
-    table: pd.DataFrame,
-    *,
-    leaks: pd.DataFrame = NO_LEAKS,
-    files: pd.DataFrame = NO_FILES,
-    dispute: pd.DataFrame = ALL_AGREE,
-    config: AuditConfig | None = None,
-) -> pd.DataFrame:
+def findings(table: pd.DataFrame, **parts: Any) -> pd.DataFrame:
     """The summary, by check."""
-    found = summary(
-        table,
-        TARGETS,
-        files=files,
-        near=NO_PAIRS,
-        leaks=leaks,
-        dispute=dispute,
-        config=config or AuditConfig(),
-    )
-    return as_table(found).set_index("check")
+    return as_table(summarised(table, TARGETS, **parts)).set_index("check")
 
 
 def test_a_balanced_corpus_has_none() -> None:
@@ -134,7 +116,7 @@ def test_many_are_counted_and_a_few_are_named() -> None:
     )
     files = pd.DataFrame(
         [(f"{n}.wav", fault, np.nan, "") for fault in ("stereo", "noisy") for n in range(2)],
-        columns=NO_FILES.columns,
+        columns=list(FILE_COLUMNS),
     )
     found = findings(corpus_table(), leaks=leaks, files=files)
     assert found["severity"].to_dict() == {
@@ -190,7 +172,7 @@ def test_an_exact_copy_is_named_with_its_original() -> None:
             ("b.wav", "duplicate", np.nan, "the same samples as a.wav"),
             ("c.wav", "silent", np.nan, "no sound above -60 dB"),
         ],
-        columns=NO_FILES.columns,
+        columns=list(FILE_COLUMNS),
     )
     found = findings(corpus_table(), files=files)
     assert found["detail"].to_dict() == {

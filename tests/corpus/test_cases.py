@@ -6,13 +6,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.audits import summarised
 
 from speechnet.audio.config import AudioConfig
 from speechnet.audio.decode import load
-from speechnet.audit.config import AuditConfig
-from speechnet.audit.labels import DISPUTED_COLUMNS
-from speechnet.audit.leakage import LEAKAGE_COLUMNS
-from speechnet.audit.summary import summary
 from speechnet.core.errors import DataError, Excluded
 from speechnet.corpus.config import CorpusConfig
 from speechnet.corpus.reader import Corpus, load_corpus
@@ -85,16 +82,7 @@ def test_twogenders(case: Case) -> None:
     corpus = read(case("twogenders"))
     assert "Unknown" not in set(corpus.table["speaker"])
     assert any(note.startswith("speaker: 'Unknown' (12 rows)") for note in corpus.notes)
-    nothing = pd.DataFrame(columns=["file", "fault", "value", "detail", "first", "second"])
-    found = summary(
-        corpus.table,
-        corpus.targets,
-        files=nothing,
-        near=nothing,
-        leaks=pd.DataFrame(columns=list(LEAKAGE_COLUMNS)),
-        dispute=pd.DataFrame(columns=list(DISPUTED_COLUMNS)),
-        config=AuditConfig(),
-    )
+    found = summarised(corpus.table, corpus.targets)
     (two,) = (finding for finding in found if finding.check == "two_genders")
     assert two.count == 1
     assert "P00001 (female 8, male 8)" in two.detail

@@ -9,13 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.audits import summarised
 from helpers.reported import Read, make_info, make_report_data
 from helpers.results import TARGETS, with_info, with_tables
 
-from speechnet.audit.config import AuditConfig
-from speechnet.audit.labels import DISPUTED_COLUMNS
-from speechnet.audit.leakage import LEAKAGE_COLUMNS
-from speechnet.audit.summary import summary
 from speechnet.core.findings import Finding, as_table, foremost
 from speechnet.report.data import ReportData
 from speechnet.report.findings import audited, limits
@@ -49,16 +46,7 @@ def urdu(seed: int = 0) -> pd.DataFrame:
 
 def audit_of(table: pd.DataFrame) -> pd.DataFrame:
     """What the audit says of a table whose recordings are sound and whose parts share nothing."""
-    found = summary(
-        table,
-        TARGETS,
-        files=pd.DataFrame(columns=["file", "fault", "value", "detail"]),
-        near=pd.DataFrame(columns=["first", "second", "distance", "threshold"]),
-        leaks=pd.DataFrame(columns=list(LEAKAGE_COLUMNS)),
-        dispute=pd.DataFrame(columns=list(DISPUTED_COLUMNS)),
-        config=AuditConfig(),
-    )
-    return as_table(found)
+    return as_table(summarised(table, TARGETS))
 
 
 def inflation(**differences: float) -> pd.DataFrame:
