@@ -52,7 +52,7 @@ def disputed(
         compared = pairs.assign(column=column, label=label, other=other).dropna()
         differs = compared["label"].astype(object) != compared["other"].astype(object)
         tables.append(compared[differs].astype(object))
-    # By pair, in the order of the pairs, and within it in that of the columns.
+    # By pair, in the order of the pairs; within a pair, in the order of the columns.
     return pd.concat(tables).sort_index(kind="stable").reset_index(drop=True)
 
 

@@ -22,7 +22,7 @@ from speechnet.core.wording import counted, listing, plural
 
 _LEAKS: Final[dict[str, tuple[Severity, str, str]]] = {
     "duplicate": ("fault", "recording", "both trained on and tested: the same samples"),
-    # No fault: on clean speech 2 of 1,000 recordings that merely sound alike are taken for copies.
+    # No fault: of clean recordings that merely sound alike, 2 in 1,000 are taken for copies.
     "near_duplicate": ("warning", "recording", "tested whose likely near-copy is trained on"),
     "speaker": (
         "fault",
@@ -115,7 +115,7 @@ def _copies(
         what = f"{plural(count, 'recording')} searched for near-copies among neighbours only"
         detail = (
             f"more than evaluation.audit.near_duplicate_exact ({config.near_duplicate_exact:,}): "
-            "about one pair of a hundred may be missed"
+            "about one pair in a hundred may be missed"
         )
         yield Finding("near_duplicates_missed", "note", what, count, detail)
 
@@ -162,7 +162,7 @@ def _confounding(table: pd.DataFrame, targets: Targets, config: AuditConfig) -> 
             # A speaker always predicts a personal target, and so does a sentence of one speaker.
             if by in table and (not personal or by in ("corpus", BANDWIDTH)):
                 yield from _confounder(table, target, config, check, by, nouns, learnt)
-        why = ": whether a model knows the class or the voice can't be told"
+        why = ": whether a model recognises the class or the voice is unknown"
         yield from _of_one(table, target, "one_speaker_class", "speaker", why)
         if not personal:
             yield from _of_one(table, target, "gender_confounding", "gender")

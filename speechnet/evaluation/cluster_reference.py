@@ -77,7 +77,7 @@ def internal_scores(
             if clouds:
                 drawn = np.array([one[method, k][metric] for one in clouds])
                 if metric == "calinski_harabasz" and m > k:
-                    drawn *= (n - k) / (m - k)  # it grows with the rows, as the others don't
+                    drawn *= (n - k) / (m - k)  # unlike the others, it grows with the rows
                 null = null_of(value, drawn, lower_is_better=metric == "davies_bouldin")
             found[method, k, "", metric] = value, null
     return found

@@ -82,7 +82,7 @@ def cluster_features(
     notes: list[str] = []
     against, speakers = read_labels(labels, index, config.against)
     chance: dict[str, Any] = {"draws": config.null_draws, "seed": seed, "notes": notes}
-    # One thread: sums in one order on every machine, and no waiting on small arrays.
+    # One thread: sums are taken in the same order on every machine, and small arrays don't wait.
     with threadpool_limits(limits=1):
         Z, explained = _components(X, config, seed=seed, notes=notes)
         assigned = _assign(Z[:, : config.pca], config, seed=seed, notes=notes)

@@ -163,7 +163,7 @@ def _gap(name: str, sides: list[_Side], over: list[int], *, count: int) -> Gap:
     units = 2 * min(side.bearing(over) for side in sides)
     at_level = partial(interval, sign * (one - other), units, value=sign * gap, strata=2)
     low, high = at_level(level=0.95)
-    # NaN, where there is no interval, isn't above 0 either
+    # NaN, without an interval, isn't above 0 either
     certain = at_level(level=1 - _FALSE_ALARM / count)[0] > 0
     return Gap(name, higher, lower, sign * gap, low, high, certain)
 
