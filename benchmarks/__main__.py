@@ -6,20 +6,31 @@ import argparse
 import sys
 import tempfile
 import warnings
+from importlib import import_module
 from pathlib import Path
 from statistics import median
 
-import joblib
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.harness import GateError, Measured
-from speechnet.corpus.config import SynthConfig
-from speechnet.corpus.synthetic.corpus import write_corpus
+from benchmarks.harness import Bench, GateError, Measured
 
-ROWS = ("1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "gpu")
-WITH = {"4": "3", "6": "5", "10": "9"}
-"""Rows that are measured with another one."""
+ROWS = {
+    "1": "signals.denoising",
+    "2": "signals.features",
+    "3": "signals.files_to_rows",
+    "4": "signals.files_to_rows",
+    "5": "extraction.parallel_and_warm",
+    "6": "extraction.parallel_and_warm",
+    "7": "network.epoch",
+    "8": "recipe.grids",
+    "9": "recipe.end_to_end",
+    "10": "recipe.end_to_end",
+    "11": "applied.one_clip",
+    "12": "applied.cold",
+    "gpu": "gpu.all_rows",
+}
+"""What measures a row. Imported when it is asked for: one row needs no package of another's."""
 
 
 def main() -> int:
@@ -29,105 +40,31 @@ def main() -> int:
     measured: list[Measured] = []
     broken = 0
     with tempfile.TemporaryDirectory() as folder:
+        bench = Bench(asked.rounds, asked.full, asked.corpus, asked.run, Path(folder))
         # Run by run, not row by row: whatever else the machine does for a while hits all rows.
         for run in range(1, asked.runs + 1):
-            for row in dict.fromkeys(WITH.get(row, row) for row in asked.rows):
+            for name in dict.fromkeys(ROWS[row] for row in asked.rows):
+                module, _, function = name.partition(".")
                 try:
-                    measured += _measure(row, asked, Path(folder))
+                    measured += getattr(import_module(f"benchmarks.{module}"), function)(bench)
                 except GateError as error:
                     broken += 1
-                    print(f"row {row} is not timed: {error}", file=sys.stderr)
-                print(f"run {run}, row {row} done", file=sys.stderr)
+                    print(f"{name} is not timed: {error}", file=sys.stderr)
+                print(f"run {run}, {name} done", file=sys.stderr)
     _show(measured)
     return broken
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument(
-        "--rows", nargs="+", choices=ROWS, default=list(ROWS[:-1]), help="which rows; all but gpu"
-    )
+    every = list(ROWS)[:-1]
+    parser.add_argument("--rows", nargs="+", choices=ROWS, default=every, help="all but gpu")
     parser.add_argument("--rounds", type=int, default=7, help="rounds of the short rows")
     parser.add_argument("--runs", type=int, default=1, help="how often all of it is repeated")
     parser.add_argument("--corpus", type=Path, help="real recordings for rows 1 to 4, and 11")
-    parser.add_argument(
-        "--run", type=Path, help="a finished run for rows 11 and 12; by default one is made"
-    )
-    parser.add_argument(
-        "--full", action="store_true", help="rows 8 and 9 at the original's size: takes hours"
-    )
+    parser.add_argument("--run", type=Path, help="a run for rows 11 and 12; else one is made")
+    parser.add_argument("--full", action="store_true", help="rows 8 and 9 in full: takes hours")
     return parser.parse_args()
-
-
-def _measure(row: str, asked: argparse.Namespace, folder: Path) -> list[Measured]:
-    """Imports lie here: whoever asks for one row needs no package of another's."""
-    match row:
-        case "1" | "2" | "3":
-            from benchmarks import signals
-
-            files = _speech(asked, folder)
-            functions = {
-                "1": signals.denoising,
-                "2": signals.features,
-                "3": signals.files_to_rows,
-            }
-            return functions[row](files, rounds=asked.rounds)
-        case "5":
-            from benchmarks.extraction import parallel_and_warm
-
-            root = _synthetic(folder, speakers=25, sentences=10)
-            return parallel_and_warm(root, folder, rounds=3)
-        case "7":
-            from benchmarks.network import epoch
-
-            return epoch(rounds=asked.rounds)
-        case "8":
-            from benchmarks.searches import grids
-
-            speakers, rows = (422, 11_810) if asked.full else (60, 1_680)
-            root = _synthetic(folder, speakers=speakers, sentences=10)
-            return grids(root, folder, rows=rows, full=asked.full)
-        case "9":
-            from benchmarks.whole import end_to_end
-
-            speakers = 400 if asked.full else 40
-            root = _synthetic(folder, speakers=speakers, sentences=10)
-            return end_to_end(root, folder, full=asked.full)
-        case "11":
-            from benchmarks.latency import one_clip
-
-            files = _speech(asked, folder)
-            return one_clip(files, folder, run=asked.run, rounds=asked.rounds)
-        case "12":
-            from benchmarks.start import cold
-
-            return cold(_speech(asked, folder), folder, run=asked.run, rounds=asked.rounds)
-        case _:
-            from benchmarks.gpu import all_rows
-
-            root = _synthetic(folder, speakers=25, sentences=10)
-            return all_rows(root, folder, rounds=3)
-
-
-def _speech(asked: argparse.Namespace, folder: Path) -> list[Path]:
-    """16 recordings: real ones where a corpus is named, else synthetic ones at 48 kHz."""
-    if asked.corpus is None:
-        root = _synthetic(folder, speakers=4, sentences=2, sample_rate=48_000)
-        found = sorted(root.rglob("*.wav"))
-    else:
-        endings = {".wav", ".flac"}
-        found = sorted(p for p in asked.corpus.rglob("*") if p.suffix.lower() in endings)
-    if not found:
-        raise SystemExit(f"no .wav or .flac files in {asked.corpus}")
-    return found[:: max(1, len(found) // 16)][:16]
-
-
-def _synthetic(folder: Path, *, speakers: int, sentences: int, sample_rate: int = 22_050) -> Path:
-    root = folder / f"speech_{speakers}_{sentences}_{sample_rate}"
-    config = SynthConfig(speakers=speakers, sentences=sentences, sample_rate=sample_rate)
-    with joblib.parallel_config(backend="loky", n_jobs=-1):
-        write_corpus(root, config)
-    return root
 
 
 def _show(measured: list[Measured]) -> None:
@@ -160,10 +97,7 @@ def _range(low: float, high: float, digits: int) -> str:
 
 
 def _seconds(medians: list[float]) -> str:
-    if not medians:
-        return ""
-    low, high = min(medians), max(medians)
-    return f"{_range(1000 * low, 1000 * high, 1)} ms" if high < 1 else f"{_range(low, high, 1)} s"
+    return f"{_range(1000 * min(medians), 1000 * max(medians), 1)} ms" if medians else ""
 
 
 def _ratio(runs: list[Measured]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import time
-from pathlib import Path
 from statistics import median
 from unittest import mock
 
@@ -13,10 +12,8 @@ import numpy as np
 import pandas as pd
 import scipy.fft
 
-from benchmarks.harness import GateError, Measured, gate, in_turns, timed
+from benchmarks.harness import Bench, GateError, Measured, gate, in_turns, original, timed
 from speechnet.audio.config import AudioConfig
-from speechnet.corpus.config import CorpusConfig
-from speechnet.corpus.reader import load_corpus
 from speechnet.denoise import DenoiseConfig
 from speechnet.features.extraction.extract import Extraction, extract_features
 from speechnet.features.extraction.recipe import Recipe
@@ -27,14 +24,13 @@ RECIPE = Recipe(
 )
 
 
-def parallel_and_warm(root: Path, folder: Path, *, rounds: int) -> list[Measured]:
-    """Both rows on one corpus; caches are made in ``folder`` and thrown away."""
-    corpus = load_corpus(
-        CorpusConfig(root=str(root), name="original"), {"gender": None, "emotion": None}
-    )
+def parallel_and_warm(bench: Bench, *, rounds: int = 3) -> list[Measured]:
+    """Both rows on one corpus."""
+    root = bench.synthetic(speakers=25)
+    corpus = original(root)
 
     def run(n_jobs: int, *, keep: bool = False, table: pd.DataFrame = corpus.table) -> Extraction:
-        cache = folder / f"cache_{n_jobs}"
+        cache = bench.folder / f"cache_{n_jobs}"
         if not keep:
             shutil.rmtree(cache, ignore_errors=True)
         with joblib.parallel_config(backend="loky", n_jobs=n_jobs):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
@@ -13,12 +13,11 @@ import torch
 
 from benchmarks import plain
 from benchmarks.extraction import RECIPE
-from benchmarks.harness import Measured, gate, in_turns, one_thread, timed
+from benchmarks.harness import Bench, Measured, agreement, in_turns, one_thread, original, timed
 from benchmarks.network import TARGETS, epoch, table
+from benchmarks.signals import SR, three_seconds
 from speechnet.audio.decode import load
 from speechnet.core.errors import Excluded
-from speechnet.corpus.config import CorpusConfig
-from speechnet.corpus.reader import load_corpus
 from speechnet.features.extraction.compute import compute
 from speechnet.features.extraction.extract import extract_features
 from speechnet.features.extraction.workers import run_in_workers
@@ -26,25 +25,24 @@ from speechnet.models.neural.mlp import MLP
 from speechnet.models.training.joint_training import Member, train_together
 from speechnet.models.training.lightning_module import LightningNetwork
 
-SR = 22_050
 
-
-def all_rows(root: Path, folder: Path, *, rounds: int, device: str = "cuda") -> list[Measured]:
+def all_rows(bench: Bench, *, rounds: int = 3, device: str = "cuda") -> list[Measured]:
     """Rows from samples, end to end, an epoch, and 64 networks at once."""
+    root = bench.synthetic(speakers=25)
     files = sorted(root.rglob("*.wav"))
+    accelerator = "gpu" if device == "cuda" else "cpu"
     name = torch.cuda.get_device_name() if device == "cuda" else device
     return [
         _rows(files, rounds=rounds, device=device, name=name),
-        _end_to_end(root, files, folder, device=device, name=name),
-        *epoch(rounds=rounds, accelerator="gpu" if device == "cuda" else "cpu", target=20.0),
+        _end_to_end(root, files, bench.folder, device=device, name=name),
+        *epoch(replace(bench, rounds=rounds), accelerator=accelerator, target=20.0),
         _networks(rounds=rounds, device=device, name=name),
     ]
 
 
 def _rows(files: list[Path], *, rounds: int, device: str, name: str) -> Measured:
     """512 clips of 3 s as int16 in memory, against the plain recipe from the same samples."""
-    chosen = files[:: max(1, len(files) // 32)][:32]
-    clips = [np.resize(load(path, RECIPE.audio).y, 3 * SR) for path in chosen]
+    clips = three_seconds(files[:: max(1, len(files) // 32)][:32])
     stored = [(clip * 32_767).astype(np.int16) for clip in clips]
 
     def rows(some: list[np.ndarray]) -> list[np.ndarray]:
@@ -58,10 +56,7 @@ def _rows(files: list[Path], *, rounds: int, device: str, name: str) -> Measured
         return [plain.five_calls(noisereduce.reduce_noise(y=y, sr=SR), SR) for y in floats(some)]
 
     with one_thread():
-        found = np.array(rows(stored))
-        expected = np.array(plainly(stored))
-        off = np.abs(found - expected) / np.maximum(np.abs(expected), expected.std(axis=0))
-        text = gate(bool((off <= 1e-3).mean() >= 0.99), "99 % of values within 1e-3")
+        text = agreement(rows(stored), plainly(stored), least=0.99)
         seconds = in_turns(lambda: rows(stored * 16), partial(plainly, stored), rounds=rounds)
     each = [value / 16 for value in seconds[0]]
     return Measured("gpu", f"samples to rows, denoised, 32 clips of 3 s, {name}",
@@ -71,19 +66,15 @@ def _rows(files: list[Path], *, rounds: int, device: str, name: str) -> Measured
 
 def _end_to_end(root: Path, files: list[Path], folder: Path, *, device: str, name: str) -> Measured:
     """From files to rows with the processes decoding, against decoding alone."""
-    corpus = load_corpus(
-        CorpusConfig(root=str(root), name="original"), {"gender": None, "emotion": None}
-    )
+    corpus = original(root)
     pieces = {str(path): path for path in files}
     with joblib.parallel_config(backend="loky", n_jobs=-1):
         decode = partial(load, config=RECIPE.audio)
         for _ in run_in_workers(pieces, decode):  # the processes start
             pass
         alone = timed(lambda: sum(len(done) for done in run_in_workers(pieces, decode)))
-        whole = timed(
-            partial(extract_features, root, corpus.table, RECIPE, cache_dir=folder / "gpu",
-                    device=device)
-        )  # fmt: skip
+        extract = partial(extract_features, cache_dir=folder / "gpu", device=device)
+        whole = timed(lambda: extract(root, corpus.table, RECIPE))
     return Measured("gpu", f"{len(files)} files to rows, {name}", "decoding alone",
                     [whole], [alone], target=0.8, note="as a share of that rate")  # fmt: skip
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +14,7 @@ from sklearn.datasets import make_classification
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from benchmarks.harness import Measured, gate, in_turns
+from benchmarks.harness import Bench, Measured, gate, in_turns
 from speechnet.config.trainer_factory import TrainerFactory
 from speechnet.core.types import FeatureSet, Float32, Int64, Targets
 from speechnet.models.neural.mlp import MLP
@@ -81,25 +81,32 @@ class Plain(LightningModule):
         return torch.optim.AdamW(self.parameters(), lr=CONFIG.lr, weight_decay=CONFIG.weight_decay)
 
 
-def epoch(*, rounds: int, accelerator: str = "cpu", target: float = 2.0) -> list[Measured]:
+def epoch(bench: Bench, *, accelerator: str = "cpu", target: float = 2.0) -> list[Measured]:
     """The row, at a small and a large batch."""
     X, labels = table(2 * ROWS)
-    both = X[:ROWS], X[ROWS:], labels[:ROWS], labels[ROWS:]
+    train, test = (X[:ROWS], labels[:ROWS]), (X[ROWS:], labels[ROWS:])
     with tempfile.TemporaryDirectory() as folder, quietly():
-        measured = [_epoch(*both, size, Path(folder), rounds, accelerator) for size in (64, 512)]
-        return [replace(one, target=target) for one in measured]
+        run = partial(_epoch, train, test, Path(folder), accelerator=accelerator)
+        seconds = {size: run(size, rounds=bench.rounds) for size in (64, 512)}
+    return [
+        Measured("7", f"an epoch of {ROWS:,} rows, batches of {size}", "Trainer with DataLoader",
+                 ours, theirs, target=target, gate=text)
+        for size, (ours, theirs, text) in seconds.items()
+    ]  # fmt: skip
 
 
 def _epoch(
-    X: Float32,
-    X_test: Float32,
-    y: Int64,
-    y_test: Int64,
-    size: int,
+    train: tuple[Float32, Int64],
+    test: tuple[Float32, Int64],
     folder: Path,
+    size: int,
+    *,
     rounds: int,
     accelerator: str,
-) -> Measured:
+) -> tuple[list[float], list[float], str]:
+    """Seconds of an epoch on each side, and what was checked before."""
+    (X, y), (X_test, y_test) = train, test
+
     def ours(epochs: int) -> float:
         config = MLP(**vars(CONFIG) | {"batch_size": size})
         make = TrainerFactory({"max_epochs": epochs, "accelerator": accelerator}, folder)
@@ -124,9 +131,8 @@ def _epoch(
     mine, usual = ours(15), theirs(15)
     text = gate(abs(mine - usual) <= 0.01, f"accuracy after 15 epochs {mine:.3f} and {usual:.3f}")
     seconds = in_turns(lambda: ours(3), lambda: theirs(3), rounds=rounds, warm=False)
-    per_epoch = [value / 3 for value in seconds[0]], [value / 3 for value in seconds[1]]
-    return Measured("7", f"an epoch of {len(X):,} rows, batches of {size}",
-                    "Trainer with DataLoader", *per_epoch, target=2.0, gate=text)  # fmt: skip
+    per_epoch = [[value / 3 for value in side] for side in seconds]
+    return per_epoch[0], per_epoch[1], text
 
 
 def _accuracy(predicted: list[Int64], truth: Int64) -> float:

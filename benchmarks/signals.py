@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import noisereduce
 import numpy as np
@@ -12,7 +13,7 @@ import soundfile
 import torch
 
 from benchmarks import plain
-from benchmarks.harness import Measured, gate, in_turns, one_thread
+from benchmarks.harness import Bench, Measured, agreement, gate, in_turns, one_thread
 from speechnet.audio.config import AudioConfig
 from speechnet.audio.decode import load
 from speechnet.denoise import DenoiseConfig
@@ -32,14 +33,14 @@ def three_seconds(files: list[Path]) -> list[np.ndarray]:
     return [np.resize(load(path, AUDIO).y, 3 * SR) for path in files]
 
 
-def each(function: Callable[..., object], items: Sequence[object]) -> Callable[[], list[object]]:
+def each(function: Callable[..., Any], items: Sequence[object]) -> Callable[[], list[Any]]:
     """A call that goes through all items."""
     return lambda: [function(item) for item in items]
 
 
-def denoising(files: list[Path], *, rounds: int) -> list[Measured]:
+def denoising(bench: Bench) -> list[Measured]:
     """Row 1, in both modes."""
-    clips = three_seconds(files)
+    clips = three_seconds(bench.speech())
     measured = []
     for method, target in (("nonstationary", 5.0), ("stationary", 6.0)):
         config = DenoiseConfig(method=method)  # type: ignore[arg-type]
@@ -49,77 +50,65 @@ def denoising(files: list[Path], *, rounds: int) -> list[Measured]:
                 lengths = torch.tensor([len(y)])
                 return denoise(torch.from_numpy(y)[None], lengths, SR, config)[0].numpy()
 
-        theirs = partial(_reduce_noise, stationary=method == "stationary")
+        def theirs(y: np.ndarray, stationary: bool = method == "stationary") -> np.ndarray:
+            return np.asarray(noisereduce.reduce_noise(y=y, sr=SR, stationary=stationary))
+
         with one_thread():
             errors = [np.abs(ours(y) - theirs(y)).max() / np.abs(y).max() for y in clips]
             worst = float(max(errors))
             text = gate(worst <= 1e-4, f"largest error {worst:.0e} of the peak")
-            seconds = in_turns(each(ours, clips), each(theirs, clips), rounds=rounds)
+            seconds = in_turns(each(ours, clips), each(theirs, clips), rounds=bench.rounds)
+        what = f"denoise, {method}, {len(clips)} clips of 3 s"
         measured.append(
-            Measured(
-                "1",
-                f"denoise, {method}, {len(clips)} clips of 3 s",
-                "noisereduce.reduce_noise",
-                *seconds,
-                target=target,
-                gate=text,
-            )
+            Measured("1", what, "noisereduce.reduce_noise", *seconds, target=target, gate=text)
         )
     return measured
 
 
-def _reduce_noise(y: np.ndarray, *, stationary: bool) -> np.ndarray:
-    return np.asarray(noisereduce.reduce_noise(y=y, sr=SR, stationary=stationary))
-
-
-def features(files: list[Path], *, rounds: int) -> list[Measured]:
+def features(bench: Bench) -> list[Measured]:
     """Row 2."""
-    clips = three_seconds(files)
+    clips = three_seconds(bench.speech())
 
     def ours(y: np.ndarray) -> np.ndarray:
         with torch.inference_mode():
             lengths = torch.tensor([len(y)])
             return extract(torch.from_numpy(y)[None], lengths, SR, ORIGINAL)[0].numpy()
 
-    def theirs(y: np.ndarray) -> np.ndarray:
-        return plain.five_calls(y, SR)
-
+    theirs = partial(plain.five_calls, sr=SR)
     with one_thread():
-        text = _agreement([ours(y) for y in clips], [theirs(y) for y in clips])
-        seconds = in_turns(each(ours, clips), each(theirs, clips), rounds=rounds)
+        text = agreement(each(ours, clips)(), each(theirs, clips)(), least=0.995)
+        seconds = in_turns(each(ours, clips), each(theirs, clips), rounds=bench.rounds)
     what = f"features, original's 65, {len(clips)} clips of 3 s"
     return [Measured("2", what, "five librosa calls", *seconds, target=4.0, gate=text)]
 
 
-def files_to_rows(files: list[Path], *, rounds: int) -> list[Measured]:
+def files_to_rows(bench: Bench) -> list[Measured]:
     """Rows 3 and 4."""
     import opensmile
 
-    extractors = {"functionals": ORIGINAL}
-    gated = Recipe(AudioConfig(), DenoiseConfig(), extractors)
-    bare = Recipe(AudioConfig(), DenoiseConfig(method="none"), extractors)
+    files = bench.speech()
+    recipes = [
+        Recipe(AudioConfig(), config, {"functionals": ORIGINAL})
+        for config in (DenoiseConfig(), DenoiseConfig(method="none"))
+    ]
     smile = opensmile.Smile(
         feature_set=opensmile.FeatureSet.eGeMAPSv02,
         feature_level=opensmile.FeatureLevel.Functionals,
         num_workers=1,
     )
 
-    def ours(path: Path, denoised: bool) -> np.ndarray:
+    def ours(recipe: Recipe, path: Path) -> np.ndarray:
         clip = load(path, AUDIO)
-        some = {clip.sr: [clip.y]}
-        (row,) = compute(gated if denoised else bare, some, ["functionals"])["functionals"]
+        (row,) = compute(recipe, {clip.sr: [clip.y]}, ["functionals"])["functionals"]
         return np.asarray(row)
 
     with one_thread():
-        text = _agreement([ours(f, True) for f in files], [plain.row(f) for f in files])
-        with_gate = in_turns(
-            each(partial(ours, denoised=True), files), each(plain.row, files), rounds=rounds
-        )
-        without = in_turns(
-            each(partial(ours, denoised=False), files),
-            each(smile.process_file, [str(f) for f in files]),
-            rounds=rounds,
-        )
+        denoised, bare = (each(partial(ours, how), files) for how in recipes)
+        plainly = each(plain.row, files)
+        text = agreement(denoised(), plainly(), least=0.995)
+        with_gate = in_turns(denoised, plainly, rounds=bench.rounds)
+        smiling = each(smile.process_file, [str(file) for file in files])
+        without = in_turns(bare, smiling, rounds=bench.rounds)
     seconds = sum(soundfile.info(f).duration for f in files)
     many = f"{len(files)} files, {seconds:.0f} s of speech"
     return [
@@ -128,11 +117,3 @@ def files_to_rows(files: list[Path], *, rounds: int) -> list[Measured]:
         Measured("4", f"wav to row, not denoised, {many}", "openSMILE eGeMAPSv02", *without,
                  target=4.0, note="65 values against 88: other features, the same use"),
     ]  # fmt: skip
-
-
-def _agreement(ours: list[np.ndarray], theirs: list[np.ndarray]) -> str:
-    """Columns within 1e-3 of the value or of the column's spread."""
-    found, expected = np.array(ours), np.array(theirs)
-    off = np.abs(found - expected) / np.maximum(np.abs(expected), expected.std(axis=0))
-    share = float((off <= 1e-3).mean())
-    return gate(share >= 0.995, f"{100 * share:.2f} % of values within 1e-3")
