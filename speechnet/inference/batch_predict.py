@@ -33,15 +33,9 @@ Answer = Mapping[str, Prediction] | Excluded
 class Answerer:
     """Recognises batches of recordings.
 
-    Attributes:
-        predictor: the run's.
-        extractor: of the run's features, from paths below the root of the file system.
-        windows: of long recordings.
-        timelines: the folder for every recording's windows; None for no timelines.
-        speakers: who speaks, for a run that standardises features by speaker; it takes every
-            recording as a whole.
-        abstain: the least probability of a label.
-        unlike: whether recordings unlike the training data have labels.
+    The extractor takes paths below the root of the file system. ``timelines`` is the folder for
+    every recording's windows, ``speakers`` is for a run that standardises features by speaker,
+    which takes every recording as a whole.
     """
 
     predictor: Predictor

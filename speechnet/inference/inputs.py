@@ -46,15 +46,11 @@ _BOM: Final = b"\xef\xbb\xbf"
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """One recording, or a part of it.
+    """One recording, or the part of it from ``start`` to ``end`` (s; NaN: from or to its end).
 
-    Attributes:
-        name: unique, printable.
-        path: absolute, as the operating system needs it.
-        start: of the part, in seconds; NaN for the beginning.
-        end: of the part, in seconds; NaN for the end.
-        refused: why it can't be used, where that is known already.
-        channel: the only one to recognise, from 0; None for all, mixed as the run does.
+    Its name is unique and printable, its path absolute, as the operating system needs it.
+    ``refused`` says why it can't be used, where that is known already. ``channel`` is the only one
+    to recognise, from 0; None for all, mixed as the run does.
     """
 
     name: str

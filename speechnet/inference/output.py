@@ -120,12 +120,11 @@ def open_results(
 
     Args:
         out: the file; None for stdout.
-        columns: the header; the first column names the recording, the second the model, the last
-            one the reason.
+        columns: the header; the recording comes first, the model second, the reason last.
         settings: everything that decides what the rows say, as plain types.
         names: the recordings, in the order of the rows.
-        models: the models that have a row for each recording, in order; a recording that is
-            excluded has a single row, without a model.
+        models: in the order of each recording's rows. One that is excluded has a single row,
+            without a model.
         paths: of the recordings' files; rows from the first one on that changed since are dropped.
 
     Raises:

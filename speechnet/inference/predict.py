@@ -240,8 +240,8 @@ def _say_done(results: Results, total: int) -> None:
         say(f"{counted(total, 'recording')}, {results.done:,} of them done before")
     if results.changed:
         say(
-            "The recordings have changed since, or their order has: the rows behind the first "
-            f"{results.done:,} are made anew",
+            "The recordings have changed since, or their order has: the rows after the first "
+            f"{results.done:,} are made again",
             style="yellow",
         )
 

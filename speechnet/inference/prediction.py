@@ -87,15 +87,9 @@ def recognition(
 ) -> Prediction:
     """The prediction that follows from one recording's probabilities.
 
-    Args:
-        probabilities: by target float64 ``[k]``.
-        targets: each target's ordered classes.
-        abstain: a label needs at least this probability.
-        unlike: whether there is a label where the novelty is above 1.
-        novelty: as ``Prediction`` has it, like the rest.
-        far: the columns that lie far.
-        bandwidth: in Hz.
-        notes: on the recording.
+    ``probabilities`` holds float64 ``[k]`` of each target. A label needs at least the probability
+    ``abstain``; with ``unlike="abstain"`` there is none where the novelty is above 1. The other
+    arguments become what ``Prediction`` calls them.
     """
     silent = unlike == "abstain" and novelty > 1
     labels: dict[str, str | None] = {}

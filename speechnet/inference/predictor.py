@@ -29,8 +29,6 @@ from speechnet.features.extraction.compute import compute, gather, rehearse
 from speechnet.inference.prediction import Prediction, Unlike, recognition
 from speechnet.inference.windows import Windows, timeline
 
-__all__ = ["Prediction", "Predictor"]
-
 _ONE_AT_A_TIME: Final = threading.Lock()
 """Held while features are computed, by one thread of the process: torch's number of threads, which
 is 1 meanwhile, belongs to the whole process."""
@@ -194,18 +192,11 @@ class Predictor:
         abstain: float = 0.0,
         unlike: Unlike = "keep",
     ) -> list[dict[str, Prediction]]:
-        """Recognise recordings by their features.
+        """The predictions of each recording, by model, from their features.
 
-        Args:
-            features: of ``n`` recordings, raw (standardised by speaker where the run does so).
-            bandwidths: upper end of each recording's band in Hz, ``[n]``.
-            notes: on each, codes of ``speechnet.core.types.NOTES``; None for none.
-            models: some of ``models``; None for all.
-            abstain: a label needs at least this probability.
-            unlike: whether recordings unlike the training data have labels.
-
-        Returns:
-            Each recording's predictions, by model.
+        Features are raw, or standardised by speaker where the run does so. Each recording has a
+        bandwidth in Hz and may have notes, codes of ``speechnet.core.types.NOTES``. ``models`` are
+        some of those loaded, None for all; the rest is as for ``predict``.
         """
         new = self.run.novelty(features)
         found = {name: self.run.predict_proba(name, features) for name in models or self.models}

@@ -53,12 +53,9 @@ _LONGEST_NAME: Final = 40
 
 @dataclass(frozen=True)
 class Windows:
-    """The windows of a run's recordings, in seconds.
+    """Windows of a length, and the hop from the start of one to the start of the next, in seconds.
 
-    Attributes:
-        length: of a window.
-        hop: from the start of one window to the start of the next.
-        longer_than: recordings that last longer are taken window by window; infinite for none.
+    Recordings that last ``longer_than`` (infinite for none) are taken window by window.
     """
 
     length: float
@@ -203,17 +200,9 @@ def summarise(
 ) -> dict[str, Prediction]:
     """What each model of a timeline says of the recording as a whole.
 
-    Args:
-        timeline: as ``Predictor.timeline`` returns it.
-        targets: the run's.
-        abstain: a label needs at least this mean probability.
-        unlike: whether there is a label where the mean novelty is above 1.
-        notes: on the recording.
-
-    Returns:
-        By model the mean probabilities and the mean novelty of the windows that could be used,
-        with or without a label; every window counts the same. ``far`` is that of the most novel
-        window, the bandwidth the widest.
+    Probabilities and novelty are means over the windows that could be used, with or without a
+    label; every window counts the same. ``far`` is that of the most novel window, the bandwidth the
+    widest. Labels follow from the means, by ``abstain`` and ``unlike`` as elsewhere.
 
     Raises:
         Excluded: no window could be used; the reason is the most frequent one.
@@ -244,18 +233,11 @@ def summarise(
 def write_timeline(
     folder: Path, timeline: pd.DataFrame, targets: Targets, *, name: str, number: int
 ) -> None:
-    """Write the windows of a recording as ``<number>_<name>.csv``.
+    """Write the windows of a recording as ``<number>_<name>.csv`` into a folder, made if needed.
 
     From two windows on, ``.svg`` and ``.png`` of the same name show them, one for each model where
     there are several. Of the recording's name only the characters that every file system takes are
-    left.
-
-    Args:
-        folder: made if there is none.
-        timeline: as ``Predictor.timeline`` returns it.
-        targets: the run's.
-        name: the recording's.
-        number: its place among all recordings, counted from 1.
+    left. The number is its place among all recordings, counted from 1.
 
     Raises:
         StorageError: no space or no permission.

@@ -29,8 +29,3 @@ class Limits:
     def upload_bytes(self) -> int:
         """Largest upload."""
         return int(self.max_mb * 2**20)
-
-    @property
-    def room_bytes(self) -> int:
-        """All uploads in memory: for each that is worked on one more may arrive."""
-        return 2 * self.parallel * self.upload_bytes

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from functools import partial
-from importlib.resources import files
 from typing import Any, Final, Literal
 
 import gradio
@@ -17,8 +16,6 @@ from speechnet.report.names import interval_words, percent
 from speechnet.report.scores import find_score
 from speechnet.serve.limits import Limits
 
-_PACKAGE: Final = "speechnet.serve"
-_FONTS: Final = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Arial", "sans-serif"]
 _WAIT: Final = "(shown, ...sounds) => sounds.some(Boolean) ? {listening} : shown"
 """JavaScript: with a new recording or upload the last result is no longer shown."""
 _ASK: Final = """
@@ -96,11 +93,6 @@ def build(summary: dict[str, Any], *, limits: Limits) -> gradio.Blocks:
     return blocks
 
 
-def theme() -> gradio.themes.Base:
-    """Gradio's plain theme in the fonts of the system: none is fetched from anywhere."""
-    return gradio.themes.Base(font=_FONTS, font_mono=["ui-monospace", "monospace"])
-
-
 def _source(kind: Literal["microphone", "upload"], label: str) -> gradio.Audio:
     return gradio.Audio(
         sources=[kind],
@@ -113,15 +105,5 @@ def _source(kind: Literal["microphone", "upload"], label: str) -> gradio.Audio:
 
 
 def render(template: str, **values: object) -> str:
-    """Fill a template in; all values are escaped, and a name that isn't there is an error.
-
-    Args:
-        template: its name, such as ``about.html.j2``.
-        values: by the names that the template has for them.
-    """
-    return environment(_PACKAGE).get_template(template).render(values)
-
-
-def style() -> str:
-    """The page's style sheet, besides Gradio's own."""
-    return files(_PACKAGE).joinpath("templates", "page.css").read_text(encoding="utf-8")
+    """A filled template: values are escaped, and a name that has no value is an error."""
+    return environment("speechnet.serve").get_template(template).render(values)

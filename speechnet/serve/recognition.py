@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -54,15 +55,10 @@ _DRAWING: Final = threading.Lock()
 
 @dataclass(frozen=True)
 class Recognition:
-    """The answer to an upload.
+    """The answer to an upload: its statistics, each model's prediction, and what is shown of it.
 
-    Attributes:
-        statistics: of its signal.
-        predictions: by model.
-        sound: the picture of its waveform, mel spectrogram and pitch.
-        timeline: the picture of its windows; None for a short one.
-        player: a ``data:`` URI of the upload; None for a large one.
-        unlike: that it is unlike the training data, in words; None where it isn't.
+    A short one has no picture of its windows, a large one no ``data:`` URI to play it. ``unlike``
+    says that it is unlike the training data, if it is.
     """
 
     statistics: SignalStatistics
@@ -154,29 +150,17 @@ class UploadRecogniser:
     def _sound(self, clip: Clip) -> Markup:
         mel_db, frequencies, hop_length = mel_spectrogram(clip.y, clip.sr)
         f0 = pitch(clip.y, clip.sr, self._pitch, hop_length=hop_length)
-        return _inline(
-            lambda: draw_sound(
-                clip.y,
-                clip.sr,
-                mel_db,
-                frequencies=frequencies,
-                hop_length=hop_length,
-                f0=f0,
-                size=_SIZE,
-            ),
-            name="The recording",
-            words="Its waveform, below it its mel spectrogram, and below that its pitch.",
-        )
+        draw = partial(draw_sound, clip.y, clip.sr, mel_db, frequencies=frequencies, f0=f0)
+        words = "Its waveform, below it its mel spectrogram, and below that its pitch."
+        return _inline(partial(draw, hop_length=hop_length, size=_SIZE), "The recording", words)
 
     def _timeline(self, table: pd.DataFrame) -> Markup:
-        return _inline(
-            lambda: draw_timeline(table, self._predictor.targets, model=self._best),
-            name="The recording over time",
-            words=f"The probability of each class in windows of {self._windows.length:g} seconds.",
-        )
+        draw = partial(draw_timeline, table, self._predictor.targets, model=self._best)
+        words = f"The probability of each class in windows of {self._windows.length:g} seconds."
+        return _inline(draw, "The recording over time", words)
 
 
-def _inline(draw: Callable[[], Figure], *, name: str, words: str) -> Markup:
+def _inline(draw: Callable[[], Figure], name: str, words: str) -> Markup:
     with _DRAWING:
         svg = svg_bytes(draw()).decode()
     return inline_svg(svg, name=name, description=words)

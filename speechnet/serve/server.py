@@ -23,6 +23,8 @@ from speechnet.serve.limits import Limits
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
+_FONTS: Final = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Arial", "sans-serif"]
+"""The system's: none is fetched from anywhere."""
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
 _CONNECTIONS: Final = 200
 """Open connections, above which new ones are turned away."""
@@ -118,7 +120,7 @@ def _application(run_path: Path, *, limits: Limits, hosts: Sequence[str]) -> ASG
     from speechnet.experiment.saved_run import SavedRun
     from speechnet.inference.predictor import Predictor
     from speechnet.serve.guard import guarded
-    from speechnet.serve.page import about, build, style, theme
+    from speechnet.serve.page import about, build
     from speechnet.serve.recognition import UploadRecogniser
     from speechnet.serve.uploads import Uploads
 
@@ -143,8 +145,8 @@ def _application(run_path: Path, *, limits: Limits, hosts: Sequence[str]) -> ASG
         footer_links=[],
         max_file_size=limits.upload_bytes,
         ssr_mode=False,
-        theme=theme(),
-        css=style(),
+        theme=gradio.themes.Base(font=_FONTS, font_mono=["ui-monospace", "monospace"]),
+        css_paths=[Path(__file__).with_name("templates") / "page.css"],
     )
     return guarded(app, hosts=hosts, upload_bytes=limits.upload_bytes)
 

@@ -82,7 +82,8 @@ class Uploads:
         """Hold an upload under a name that can't be guessed, which is the response."""
         size, limits = int(request.headers["content-length"]), self._limits
         sizes = [size, *self.busy, *map(len, self.held.values())]
-        if sum(sizes) > limits.room_bytes or len(sizes) > limits.parallel + limits.waiting:
+        room = 2 * limits.parallel * limits.upload_bytes  # one arrives for each that is worked on
+        if sum(sizes) > room or len(sizes) > limits.parallel + limits.waiting:
             raise HTTPException(503, "too many uploads at once: try again in a moment")
         try:
             async with asyncio.timeout(limits.arrive_s):
@@ -119,22 +120,17 @@ class Uploads:
     def _html(self, content: bytes) -> str:
         try:
             found = self._recognise(content)
-        except Excluded as why:
-            return _refusal(why)
+        except Excluded as error:
+            why = error
         except Exception as error:  # one upload never stops the server
             say(f"an upload failed: {type(error).__name__}: {error}", style="yellow")
-            return _refusal(Excluded("failed", ""))
-        return render("recognition.html.j2", recognition=found, best=self._best)
-
-
-def _refusal(why: Excluded) -> str:
-    detail = why.detail.rstrip(".")
-    return render(
-        "problem.html.j2",
-        title="This recording can't be used",
-        text=f"Found: {REASONS[why.reason]}{f' ({detail})' if detail else ''}.",
-        code=why.reason,
-    )
+            why = Excluded("failed", "")
+        else:
+            return render("recognition.html.j2", recognition=found, best=self._best)
+        detail = why.detail.rstrip(".")
+        text = f"Found: {REASONS[why.reason]}{f' ({detail})' if detail else ''}."
+        title = "This recording can't be used"
+        return render("problem.html.j2", title=title, text=text, code=why.reason)
 
 
 class _InMemory(MultiPartParser):

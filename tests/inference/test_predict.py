@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-import re
 import shutil
-import subprocess
-import sys
-import time
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -25,6 +21,8 @@ from speechnet.inference.predict import recognise
 
 pytestmark = pytest.mark.slow
 
+_EMOTIONS = ["angry", "happy", "sad", "neutral"]
+_COLUMNS = [f"emotion_{name}" for name in _EMOTIONS]
 _read_once = cache(SavedRun)
 
 
@@ -41,10 +39,11 @@ def recordings(tiny_run: Path) -> list[Path]:
 
 
 def _predict(
-    capsys: pytest.CaptureFixture[str], run: Path, *paths: Path, model: str = "svm"
+    capsys: pytest.CaptureFixture[str], run: Path, *paths: Path, model: str = "svm", **options: Any
 ) -> tuple[pd.DataFrame, str]:
+    """The table on stdout, and what is said besides."""
     capsys.readouterr()
-    recognise(run, paths, model=model, out=None)
+    recognise(run, paths, model=model, out=None, **options)
     shown = capsys.readouterr()
     return pd.read_csv(io.StringIO(shown.out), keep_default_na=False), shown.err
 
@@ -54,7 +53,6 @@ def test_columns(
 ) -> None:
     """A row for each recording: the likeliest class and every probability of each target."""
     table, err = _predict(capsys, tiny_run, *recordings)
-    emotions = ["angry", "happy", "sad", "neutral"]
     assert list(table) == [
         "file",
         "model",
@@ -62,16 +60,16 @@ def test_columns(
         "gender_female",
         "gender_male",
         "emotion",
-        *(f"emotion_{name}" for name in emotions),
+        *_COLUMNS,
         *("novelty", "unlike", "far", "bandwidth"),
         "notes",
         "reason",
     ]
     assert table["file"].tolist() == [str(path) for path in recordings]
     assert set(table["reason"]) == {""}
-    probability = table[[f"emotion_{name}" for name in emotions]].astype(float).to_numpy()
+    probability = table[_COLUMNS].astype(float).to_numpy()
     np.testing.assert_allclose(probability.sum(axis=1), 1, atol=4e-6)
-    assert table["emotion"].tolist() == [emotions[i] for i in probability.argmax(axis=1)]
+    assert table["emotion"].tolist() == [_EMOTIONS[i] for i in probability.argmax(axis=1)]
     assert err == ""
 
 
@@ -86,7 +84,7 @@ def test_probabilities(
         (known["file"] == name) & (known["model"] == "logreg") & (known["target"] == "emotion")
     ]
     assert len(rows) == 2  # tested in one fold, trained on in the other
-    for emotion in ("angry", "happy", "sad", "neutral"):
+    for emotion in _EMOTIONS:
         expected = rows[f"p_{emotion}"].mean()
         assert float(table[f"emotion_{emotion}"].iloc[0]) == pytest.approx(expected, abs=1e-6)
 
@@ -126,20 +124,6 @@ def test_files_and_folders(
     ]
     same = table.drop(columns="file").iloc[:2].to_numpy()
     assert (same[0] == same[1]).all()
-
-
-def test_relative_paths(
-    tiny_run: Path,
-    recordings: list[Path],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    """Names are given back as they were given."""
-    shutil.copy(recordings[0], tmp_path / "a.wav")
-    monkeypatch.chdir(tmp_path)
-    table, _ = _predict(capsys, tiny_run, Path("a.wav"), Path())
-    assert table["file"].tolist() == ["a.wav", "./a.wav"]
 
 
 @pytest.mark.parametrize(
@@ -268,58 +252,6 @@ def test_a_batch_at_a_time(
     assert len(whole) == 62
 
 
-SLOWLY = """
-import sys, time
-from pathlib import Path
-from speechnet.inference import predict as recognise
-from speechnet.inference import output as results
-
-recognise._SMALLEST = 8
-append = results.Results.append
-
-def append_slowly(self, rows):
-    append(self, rows)
-    time.sleep(0.3)
-
-results.Results.append = append_slowly
-recognise.recognise(Path(sys.argv[1]), sys.argv[2:3], model="all", out=Path(sys.argv[3]))
-"""
-
-
-def test_killed_half_way(
-    tiny_run: Path,
-    many: Path,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """After kill -9 the same command goes on; the table is that of a call nothing interrupted."""
-    monkeypatch.setattr("speechnet.inference.predict._SMALLEST", 8)
-    recognise(tiny_run, [str(many)], model="all", out=tmp_path / "whole.csv")
-    out, part = tmp_path / "out.csv", tmp_path / "out.csv.part"
-    command = [sys.executable, "-c", SLOWLY, str(tiny_run), str(many), str(out)]
-    process = subprocess.Popen(command)
-    try:
-        end = time.monotonic() + 120
-        while not part.exists() or part.read_bytes().count(b"\n") < 50:
-            assert process.poll() is None, "it ended too early"
-            assert time.monotonic() < end, "it never came to that"
-            time.sleep(0.05)
-    finally:
-        process.kill()
-        process.wait()
-    assert not out.exists()
-    with part.open("a") as file:
-        file.write("torn,m")
-    capsys.readouterr()
-    recognise(tiny_run, [str(many)], model="all", out=out)
-    said = re.search(r"62 recordings, (\d+) of them done before", capsys.readouterr().err)
-    assert said
-    assert 12 <= int(said[1]) < 60
-    assert out.read_bytes() == (tmp_path / "whole.csv").read_bytes()
-    assert not part.exists()
-
-
 def test_goes_on_within_a_batch(
     tiny_run: Path, many: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -358,10 +290,9 @@ def test_abstain(
 ) -> None:
     """A label below the threshold is left out, and the row is usable all the same."""
     sure, _ = _predict(capsys, tiny_run, *recordings)
-    tops = sure[["emotion_angry", "emotion_happy", "emotion_sad", "emotion_neutral"]].astype(float)
+    tops = sure[_COLUMNS].astype(float)
     threshold = float(tops.max(axis=1).median())
-    recognise(tiny_run, recordings, model="svm", out=None, abstain=threshold)
-    found = pd.read_csv(io.StringIO(capsys.readouterr().out), keep_default_na=False)
+    found, _ = _predict(capsys, tiny_run, *recordings, abstain=threshold)
     unsure = (tops.max(axis=1) < threshold).to_numpy()
     assert 0 < unsure.sum() < len(unsure)
     genders = sure[["gender_female", "gender_male"]].astype(float).max(axis=1) >= threshold
@@ -408,8 +339,7 @@ def test_long_recordings(
     short, err = _predict(capsys, tiny_run, recordings[0], recordings[1])
     pd.testing.assert_frame_equal(short, table.iloc[[0, 2]].reset_index(drop=True))
     assert err == ""
-    recognise(tiny_run, [long], model="svm", out=None, long=None)
-    whole = pd.read_csv(io.StringIO(capsys.readouterr().out), keep_default_na=False)
+    whole, _ = _predict(capsys, tiny_run, long, long=None)
     assert not np.allclose(whole[columns].iloc[0].astype(float), expected, atol=1e-3)
 
 
@@ -428,8 +358,7 @@ def test_timelines(
     given = [recordings[0], tmp_path / "none.wav", long, tmp_path / "silent.wav"]
     plain, _ = _predict(capsys, tiny_run, *given)
     assert plain["reason"].tolist() == ["", "missing", "", "silent"]
-    recognise(tiny_run, given, model="svm", out=None, timeline=tmp_path / "t")
-    table = pd.read_csv(io.StringIO(capsys.readouterr().out), keep_default_na=False)
+    table, _ = _predict(capsys, tiny_run, *given, timeline=tmp_path / "t")
     pd.testing.assert_frame_equal(table, plain)
     stem = recordings[0].stem
     names = [f"0001_{stem}.csv", "0003_long.csv", "0004_silent.csv"]
@@ -456,8 +385,7 @@ def test_parts(
     table.write_text(
         f"file,start,end\n{recordings[0]},0.25,1\ncut.wav,,\n{recordings[0]},900,901\n"
     )
-    recognise(tiny_run, [], model="svm", out=None, manifest=table)
-    found = pd.read_csv(io.StringIO(capsys.readouterr().out), keep_default_na=False)
+    found, _ = _predict(capsys, tiny_run, manifest=table)
     assert found["file"].tolist() == [
         f"{recordings[0]}#t=0.25,1",
         "cut.wav",
@@ -489,18 +417,14 @@ def test_two_ends_of_a_call(
     )
     alone, _ = _predict(capsys, tiny_run, tmp_path / "0.wav", tmp_path / "1.wav")
     for long in (20.0, 0.5):  # whole, and window by window
-        recognise(
-            tiny_run, [paths[0], recordings[0]], model="svm", out=None, each_channel=True,
-            long=long, window=0.5,
-        )  # fmt: skip
-        each = pd.read_csv(io.StringIO(capsys.readouterr().out), keep_default_na=False)
+        given = [paths[0], recordings[0]]
+        each, _ = _predict(capsys, tiny_run, *given, each_channel=True, long=long, window=0.5)
         names = [f"{paths[0]}#channel=0", f"{paths[0]}#channel=1", str(recordings[0])]
         assert each["file"].tolist() == names
         assert set(each["notes"]) == {""}
         if long == 20.0:
             assert each.iloc[:2, 1:].to_numpy().tolist() == alone.iloc[:, 1:].to_numpy().tolist()
-    recognise(tiny_run, paths[:2], model="svm", out=None, long=0.5, window=0.5)
-    windowed = pd.read_csv(io.StringIO(capsys.readouterr().out), keep_default_na=False)
+    windowed, _ = _predict(capsys, tiny_run, *paths[:2], long=0.5, window=0.5)
     assert windowed["notes"].tolist() == mixed["notes"].tolist()[:2]
 
 

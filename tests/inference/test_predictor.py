@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import runpy
 import subprocess
 import sys
 from collections.abc import Callable
@@ -26,7 +25,8 @@ from speechnet.corpus.synthetic.synthesis import synthesise
 from speechnet.experiment.saved_run import SavedRun
 from speechnet.features.extractor import Sound
 from speechnet.features.functionals import Functionals
-from speechnet.inference.predictor import Prediction, Predictor
+from speechnet.inference.prediction import Prediction
+from speechnet.inference.predictor import Predictor
 from speechnet.models.scikit.estimators import FittedEstimators
 from speechnet.models.scikit.files import TRUSTED
 from speechnet.models.training.fitted import FittedNetworks
@@ -325,25 +325,3 @@ def test_several_threads(recogniser: Predictor) -> None:
         inside = pool.submit(torch.get_num_threads).result()
     assert found == expected * 5
     assert torch.get_num_threads() == inside == before
-
-
-def test_api(
-    tiny_run: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    """What people hand to it, by the script of the shared cases: answers, and errors of our own."""
-    script = Path(__file__).parents[3] / "shared" / "cases" / "api.py"
-    if not script.is_file():
-        pytest.skip(f"no script {script}")
-    soundfile.write(tmp_path / "x.wav", voice(), 8_000)
-    monkeypatch.setattr(sys, "argv", [str(script), str(tiny_run), str(tmp_path / "x.wav")])
-    runpy.run_path(str(script))
-    lines = capsys.readouterr().out.splitlines()
-    found = {line[:28].strip(): line[28:].strip() for line in lines}
-    errors = {name for name, said in found.items() if said.startswith("speechnet.core.errors.")}
-    wrong = {"int16 as float, unscaled", "path", "swapped", "sr as str", "sr 0", "nan", "empty"}
-    assert {name for name in errors if not name.startswith("no sr")} == wrong
-    assert "sr isn't given" in lines[-1]
-    assert found["(2, n)"] == found["(n, 2)"] == found["torch tensor (1, n)"] == found["float32"]
