@@ -119,7 +119,8 @@ class Schema:
                 self._check(inner, arguments[0], f"{key}[{position}]")
         elif len(kinds) == 1 and origin is dict and isinstance(value, dict):
             for name, inner in value.items():
-                if not _fits_key(name, arguments[0]):
+                code = arguments[0] is str and type(name) is int  # written without quotes
+                if not code and not _fits(name, arguments[0]):
                     raise _wrong(name, arguments[0], f"a key of {key}")
                 self._check(inner, arguments[1], f"{key}.{name}")
         if not _fits(value, expected):
@@ -271,11 +272,6 @@ def _fits_one(value: object, kind: Any) -> bool:
     if children_of(kind) is not None:
         return isinstance(value, dict)  # its keys are checked one by one
     return type(value) is kind
-
-
-def _fits_key(name: object, kind: Any) -> bool:
-    """A whole number serves as a key of texts: codes are written so."""
-    return _fits(name, kind) or (kind is str and type(name) is int)
 
 
 def _wrong(value: object, expected: Any, key: str) -> ConfigError:

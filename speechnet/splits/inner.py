@@ -34,7 +34,12 @@ def inner_folds(
     most = min(folds, len(set(speakers)) if speakers is not None else len(labels) // 2)
     for count in range(most, 1, -1):
         pairs = cross_validate(strata, speakers, folds=count, seed=seed)
-        if all(_covers(labels[fit], labels[held], wanted) for fit, held in pairs):
+        every_class = all(
+            set(column) >= classes
+            for fit, _ in pairs
+            for column, classes in zip(labels[fit].T, wanted, strict=True)
+        )
+        if every_class and all((labels[held] >= 0).any(axis=0).all() for _, held in pairs):
             return pairs
     apart = " of different speakers" if speakers is not None else ""
     raise DataError(
@@ -43,8 +48,3 @@ def inner_folds(
         "smaller dev part (data.split), more speakers of each class, or leave rare classes out "
         "(data.targets)"
     )
-
-
-def _covers(fit: Int64, held: Int64, wanted: list[set[int]]) -> bool:
-    whole = all(set(column) >= classes for column, classes in zip(fit.T, wanted, strict=True))
-    return whole and bool((held >= 0).any(axis=0).all())

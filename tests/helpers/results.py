@@ -13,15 +13,7 @@ from speechnet.report.figure import FIGURES
 
 EMOTIONS = ["angry", "happy", "sad", "neutral", "calm", "fearful", "disgust", "surprised"]
 MODELS = ["mlp", "knn", "svm", "logreg", "sklearn_mlp", "random_forest"]
-
-
 TARGETS: Targets = {"gender": ["female", "male"], "emotion": EMOTIONS[:4]}
-
-
-def make_targets(*sizes: int) -> Targets:
-    """A target for each number of classes: gender for 2, emotions otherwise."""
-    named = {2: ("gender", ["female", "male"])}
-    return dict(named.get(size, ("emotion", EMOTIONS[:size])) for size in sizes)
 
 
 def make_scores(
