@@ -32,7 +32,7 @@ from speechnet.evaluation.intervals import intervals
 from speechnet.evaluation.samples import Sample
 from speechnet.models.scikit.model import untuned_models
 from speechnet.models.scikit.pipelines import fit_untuned
-from speechnet.splits.inner import inner_folds
+from speechnet.splits.strata import inner_folds
 
 COLUMNS: Final = (
     *("model", "target", "train", "test"),

@@ -26,7 +26,7 @@ from speechnet.models.candidates import InnerFolds, Tried
 from speechnet.models.model import Context, Fitted, Rows
 from speechnet.models.search import best
 from speechnet.report.names import model_name, percent
-from speechnet.splits.inner import inner_folds
+from speechnet.splits.strata import inner_folds
 
 
 def check_searches(

@@ -26,7 +26,7 @@ from speechnet.models.scikit.estimators import FittedEstimators, fit_estimator
 from speechnet.models.scikit.files import dump_sklearn
 from speechnet.models.scikit.model import ScikitModel
 from speechnet.models.training.fitted import FittedNetworks
-from speechnet.splits.inner import inner_folds
+from speechnet.splits.strata import inner_folds
 
 pytestmark = pytest.mark.slow
 

@@ -19,7 +19,7 @@ from speechnet.models.training import fitting
 from speechnet.models.training.fitted import FittedNetworks
 from speechnet.models.training.fitting import FitAndScoreNetwork, NetworkSearch
 from speechnet.models.training.trainer import NetworkTrainer
-from speechnet.splits.inner import inner_folds
+from speechnet.splits.strata import inner_folds
 
 pytestmark = pytest.mark.slow
 
