@@ -155,12 +155,12 @@ def fit_weights(probabilities: Float64, truth: Int64) -> list[float]:
     known = np.flatnonzero(truth >= 0)
     weights = np.full(len(probabilities), 1 / len(probabilities))
     if len(known) < _FEWEST:
-        return [float(one) for one in weights]
+        return list(map(float, weights))
     of_truth = probabilities[:, known, truth[known]].clip(_SMALLEST)
     for _ in range(_STEPS):
         shares = weights[:, None] * of_truth
         weights = (shares / shares.sum(axis=0)).mean(axis=1)
-    return [float(one) for one in weights / weights.sum()]
+    return list(map(float, weights / weights.sum()))
 
 
 def _predictions(members: Mapping[str, Member], features: FeatureSet) -> dict[str, Float64]:

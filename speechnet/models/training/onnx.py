@@ -94,18 +94,14 @@ class _Graph:
         self.constants: list[onnx.TensorProto] = []
 
     def add(
-        self,
-        operation: str,
-        *inputs: str | Tensor,
-        attributes: dict[str, Any] | None = None,
-        output: str | None = None,
+        self, operation: str, *inputs: str | Tensor, output: str = "", **attributes: Any
     ) -> str:
         """Add an operation on named values and constants; returns the name of its result."""
         from onnx import helper
 
         names = [self._constant(one) if isinstance(one, Tensor) else one for one in inputs]
         name = output or f"/{operation}/{len(self.nodes)}"
-        self.nodes.append(helper.make_node(operation, names, [name], **(attributes or {})))
+        self.nodes.append(helper.make_node(operation, names, [name], **attributes))
         return name
 
     def _constant(self, values: Tensor) -> str:
@@ -124,7 +120,7 @@ def _fold(graph: _Graph, fitted: Fitted) -> dict[str, str]:
     for target in fitted.targets:
         summed = _log_sum(graph, [member[target] for member in logits])
         divided = graph.add("Div", summed, Tensor([temperatures.get(target, 1.0)]))
-        probabilities[target] = graph.add("Softmax", divided, attributes={"axis": 1})
+        probabilities[target] = graph.add("Softmax", divided, axis=1)
     return probabilities
 
 
@@ -132,11 +128,11 @@ def _log_sum(graph: _Graph, logits: Sequence[str]) -> str:
     """Logarithm of the members' summed probabilities, up to a constant that no softmax sees."""
     if len(logits) == 1:
         return logits[0]
-    logs = [graph.add("LogSoftmax", one, attributes={"axis": 1}) for one in logits]
+    logs = [graph.add("LogSoftmax", one, axis=1) for one in logits]
     axis = Tensor([0]).long()
     stacked = [graph.add("Unsqueeze", one, axis) for one in logs]  # [n, k] -> [1, n, k]
-    together = graph.add("Concat", *stacked, attributes={"axis": 0})
-    return graph.add("ReduceLogSumExp", together, axis, attributes={"keepdims": 0})
+    together = graph.add("Concat", *stacked, axis=0)
+    return graph.add("ReduceLogSumExp", together, axis, keepdims=0)
 
 
 def _network(graph: _Graph, network: Network) -> dict[str, str]:
@@ -153,18 +149,13 @@ def _layer(graph: _Graph, x: str, layer: nn.Module) -> str:
         case Dropout():
             return x
         case nn.Linear():
-            return graph.add("Gemm", x, layer.weight, layer.bias, attributes={"transB": 1})
+            return graph.add("Gemm", x, layer.weight, layer.bias, transB=1)
         case nn.LayerNorm():
-            attributes = {"axis": -1, "epsilon": layer.eps}
-            return graph.add(
-                "LayerNormalization", x, layer.weight, layer.bias, attributes=attributes
-            )
+            learnt = (layer.weight, layer.bias)
+            return graph.add("LayerNormalization", x, *learnt, axis=-1, epsilon=layer.eps)
         case nn.BatchNorm1d(running_mean=Tensor() as mean, running_var=Tensor() as variance):
-            return graph.add(
-                "BatchNormalization",
-                *(x, layer.weight, layer.bias, mean, variance),
-                attributes={"epsilon": layer.eps},
-            )
+            columns = (layer.weight, layer.bias, mean, variance)
+            return graph.add("BatchNormalization", x, *columns, epsilon=layer.eps)
         case nn.SiLU():
             return graph.add("Mul", x, graph.add("Sigmoid", x))
     if type(layer) not in _PLAIN:

@@ -113,14 +113,7 @@ class NetworkTrainer:
         with quietly():
             seed_everything(seed, workers=True, verbose=False)
             network = self.network(config, train)
-            checkpoint = ModelCheckpoint(
-                dirpath=folder,
-                filename=name,
-                monitor="dev_uar" if len(dev) else None,
-                mode="max",
-                save_weights_only=True,
-                enable_version_counter=False,
-            )
+            checkpoint = _checkpoint(folder, name, scored=len(dev) > 0)
             callbacks: list[Callback] = [history, checkpoint]
             if len(dev) and config.patience is not None:
                 callbacks.append(EarlyStopping("dev_uar", mode="max", patience=config.patience))
@@ -176,6 +169,18 @@ class NetworkTrainer:
             )
             network.set_class_weights(dict(zip(targets, weights, strict=True)))
         return network
+
+
+def _checkpoint(folder: Path, name: str, *, scored: bool) -> ModelCheckpoint:
+    """Keeps the weights of the epoch with the best dev UAR, or of the last if none is scored."""
+    return ModelCheckpoint(
+        dirpath=folder,
+        filename=name,
+        monitor="dev_uar" if scored else None,
+        mode="max",
+        save_weights_only=True,
+        enable_version_counter=False,
+    )
 
 
 def balanced_weights(codes: Int64, k: int) -> Tensor:
