@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import shutil
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -38,21 +39,25 @@ def recordings(tiny_run: Path) -> list[Path]:
     return sorted((tiny_run.parents[2] / "cache" / "synthetic").rglob("*.wav"))[:4]
 
 
-def _predict(
-    capsys: pytest.CaptureFixture[str], run: Path, *paths: Path, model: str = "svm", **options: Any
-) -> tuple[pd.DataFrame, str]:
-    """The table on stdout, and what is said besides."""
-    capsys.readouterr()
-    recognise(run, paths, model=model, out=None, **options)
-    shown = capsys.readouterr()
-    return pd.read_csv(io.StringIO(shown.out), keep_default_na=False), shown.err
+Predict = Callable[..., tuple[pd.DataFrame, str]]
 
 
-def test_columns(
-    tiny_run: Path, recordings: list[Path], capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.fixture
+def predict(tiny_run: Path, capsys: pytest.CaptureFixture[str]) -> Predict:
+    """Recognises recordings: the table on stdout, and what is said besides."""
+
+    def run(*paths: Path, model: str = "svm", **options: Any) -> tuple[pd.DataFrame, str]:
+        capsys.readouterr()
+        recognise(tiny_run, paths, model=model, out=None, **options)
+        shown = capsys.readouterr()
+        return pd.read_csv(io.StringIO(shown.out), keep_default_na=False), shown.err
+
+    return run
+
+
+def test_columns(predict: Predict, recordings: list[Path]) -> None:
     """A row for each recording: the likeliest class and every probability of each target."""
-    table, err = _predict(capsys, tiny_run, *recordings)
+    table, err = predict(*recordings)
     assert list(table) == [
         "file",
         "model",
@@ -73,11 +78,9 @@ def test_columns(
     assert err == ""
 
 
-def test_probabilities(
-    tiny_run: Path, recordings: list[Path], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_probabilities(predict: Predict, tiny_run: Path, recordings: list[Path]) -> None:
     """They are the mean of what the folds' classifiers gave in the run itself."""
-    table, _ = _predict(capsys, tiny_run, recordings[0], model="logreg")
+    table, _ = predict(recordings[0], model="logreg")
     known = pd.read_parquet(tiny_run / "predictions.parquet")
     name = recordings[0].relative_to(recordings[0].parents[1]).as_posix()
     rows = known[
@@ -89,15 +92,13 @@ def test_probabilities(
         assert float(table[f"emotion_{emotion}"].iloc[0]) == pytest.approx(expected, abs=1e-6)
 
 
-def test_models(
-    tiny_run: Path, recordings: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_models(predict: Predict, tiny_run: Path, recordings: list[Path], tmp_path: Path) -> None:
     """All models give a row each, beside each other; the best is what the dev part says."""
-    table, _ = _predict(capsys, tiny_run, recordings[0], model="all")
+    table, _ = predict(recordings[0], model="all")
     assert table["model"].tolist() == ["mlp", "knn", "logreg", "svm"]
-    table, _ = _predict(capsys, tiny_run, recordings[0], model="best")
+    table, _ = predict(recordings[0], model="best")
     assert table["model"].tolist() == [SavedRun(tiny_run).best().model]
-    table, _ = _predict(capsys, tiny_run, tmp_path / "none.wav", *recordings[:2], model="all")
+    table, _ = predict(tmp_path / "none.wav", *recordings[:2], model="all")
     assert table["file"].tolist() == [
         str(tmp_path / "none.wav"),
         *[str(recordings[0])] * 4,
@@ -106,9 +107,7 @@ def test_models(
     assert table["model"].tolist() == ["", *["mlp", "knn", "logreg", "svm"] * 2]
 
 
-def test_files_and_folders(
-    tiny_run: Path, recordings: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_files_and_folders(predict: Predict, recordings: list[Path], tmp_path: Path) -> None:
     """Folders are searched; the same file under the same name is one row; links count."""
     folder = tmp_path / "in" / "deep"
     folder.mkdir(parents=True)
@@ -116,7 +115,7 @@ def test_files_and_folders(
     (folder / "link.wav").symlink_to(folder / "a.wav")
     (folder / "notes.txt").write_text("x")
     paths = [tmp_path / "in", folder / "a.wav", folder / "a.wav", recordings[1]]
-    table, _ = _predict(capsys, tiny_run, *paths)
+    table, _ = predict(*paths)
     assert table["file"].tolist() == [
         str(folder / "a.wav"),
         str(folder / "link.wav"),
@@ -138,27 +137,20 @@ def test_files_and_folders(
     ],
 )
 def test_odd_names(
-    tiny_run: Path,
-    recordings: list[Path],
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    name: str,
-    shown: str,
+    predict: Predict, recordings: list[Path], tmp_path: Path, name: str, shown: str
 ) -> None:
     """Any name a file can have comes out in one cell, the file given or found."""
     try:
         shutil.copy(recordings[0], tmp_path / name)
     except OSError:
         pytest.skip("this file system refuses the name")
-    table, _ = _predict(capsys, tiny_run, tmp_path / name)
+    table, _ = predict(tmp_path / name)
     assert table["file"].tolist() == [f"{tmp_path}/{shown}"]
-    table, _ = _predict(capsys, tiny_run, tmp_path)
+    table, _ = predict(tmp_path)
     assert table["file"].tolist() == [f"{tmp_path}/{shown}"]
 
 
-def test_faulty_among_good(
-    tiny_run: Path, recordings: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_faulty_among_good(predict: Predict, recordings: list[Path], tmp_path: Path) -> None:
     """Each file that can't be used has its reason; the others have their probabilities."""
     (tmp_path / "empty.wav").touch()
     (tmp_path / "page.wav").write_text("<html>")
@@ -167,7 +159,7 @@ def test_faulty_among_good(
     (outside / "link.wav").symlink_to(recordings[1])
     os.mkfifo(tmp_path / "pipe.wav")
     given = [tmp_path / "empty.wav", recordings[0], tmp_path / "none.wav", tmp_path / "page.wav"]
-    table, err = _predict(capsys, tiny_run, *given, tmp_path / "pipe.wav", outside, model="all")
+    table, err = predict(*given, tmp_path / "pipe.wav", outside, model="all")
     reasons = table.groupby("file")["reason"].agg(list).to_dict()
     assert reasons.pop(str(recordings[0])) == [""] * 4
     assert reasons == {
@@ -200,10 +192,14 @@ def test_none_can_be_used(
 
 
 def test_out(
-    tiny_run: Path, recordings: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    predict: Predict,
+    tiny_run: Path,
+    recordings: list[Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """The CSV goes to a file, nothing to stdout; a place that can't be written is found early."""
-    table, _ = _predict(capsys, tiny_run, *recordings)
+    table, _ = predict(*recordings)
     recognise(tiny_run, recordings, model="svm", out=tmp_path / "out.csv")
     assert capsys.readouterr().out == ""
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "out.csv", keep_default_na=False), table)
@@ -230,10 +226,14 @@ def many(recordings: list[Path], tmp_path: Path) -> Path:
 
 
 def test_a_batch_at_a_time(
-    tiny_run: Path, many: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    predict: Predict,
+    tiny_run: Path,
+    many: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Rows appear before the next batch is looked at, and no more features are held at once."""
-    whole, _ = _predict(capsys, tiny_run, many)
+    whole, _ = predict(many)
     monkeypatch.setattr("speechnet.inference.predict._SMALLEST", 8)
     asked: list[int] = []
     shown: list[int] = []
@@ -285,14 +285,12 @@ def test_goes_on_within_a_batch(
 # -- no label, and windows ------------------------------------------------------------------------
 
 
-def test_abstain(
-    tiny_run: Path, recordings: list[Path], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_abstain(predict: Predict, tiny_run: Path, recordings: list[Path]) -> None:
     """A label below the threshold is left out, and the row is usable all the same."""
-    sure, _ = _predict(capsys, tiny_run, *recordings)
+    sure, _ = predict(*recordings)
     tops = sure[_COLUMNS].astype(float)
     threshold = float(tops.max(axis=1).median())
-    found, _ = _predict(capsys, tiny_run, *recordings, abstain=threshold)
+    found, _ = predict(*recordings, abstain=threshold)
     unsure = (tops.max(axis=1) < threshold).to_numpy()
     assert 0 < unsure.sum() < len(unsure)
     genders = sure[["gender_female", "gender_male"]].astype(float).max(axis=1) >= threshold
@@ -316,9 +314,7 @@ def long(recordings: list[Path], tmp_path: Path) -> Path:
     return tmp_path / "long.wav"
 
 
-def test_long_recordings(
-    tiny_run: Path, recordings: list[Path], long: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_long_recordings(predict: Predict, recordings: list[Path], long: Path) -> None:
     """A long one has the mean of its windows as files of their own, silence left out."""
     y, rate = soundfile.read(long, dtype="int16")
     folder = long.parent / "windows"
@@ -326,29 +322,29 @@ def test_long_recordings(
     starts = [round(k * 1.5 * rate) for k in range(1000) if k * 1.5 * rate < len(y) - 1.5 * rate]
     for start in starts:
         soundfile.write(folder / f"{start:07d}.wav", y[start : start + 3 * rate], rate)
-    windows, _ = _predict(capsys, tiny_run, folder)
+    windows, _ = predict(folder)
     assert set(windows["reason"]) == {"", "silent"}
     speech = windows[windows["reason"] == ""]
-    table, err = _predict(capsys, tiny_run, recordings[0], long, recordings[1])
+    table, err = predict(recordings[0], long, recordings[1])
     assert table["file"].tolist() == [str(recordings[0]), str(long), str(recordings[1])]
     columns = [name for name in table if "_" in name]
     expected = speech[columns].astype(float).mean()
     np.testing.assert_allclose(table[columns].iloc[1].astype(float), expected, atol=2e-6)
     assert table["emotion"].iloc[1] == expected.filter(like="emotion_").idxmax().split("_")[1]
     assert "Longer than 20 s, and the mean over windows of 3 s: 1 of 3 recordings" in err
-    short, err = _predict(capsys, tiny_run, recordings[0], recordings[1])
+    short, err = predict(recordings[0], recordings[1])
     pd.testing.assert_frame_equal(short, table.iloc[[0, 2]].reset_index(drop=True))
     assert err == ""
-    whole, _ = _predict(capsys, tiny_run, long, long=None)
+    whole, _ = predict(long, long=None)
     assert not np.allclose(whole[columns].iloc[0].astype(float), expected, atol=1e-3)
 
 
 def test_timelines(
+    predict: Predict,
     tiny_run: Path,
     recordings: list[Path],
     long: Path,
     tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Every recording that can be used has one, numbered by its place; its row stays the same."""
@@ -356,9 +352,9 @@ def test_timelines(
     monkeypatch.setattr("speechnet.report.drawing.style.save", lambda *_: [])
     soundfile.write(tmp_path / "silent.wav", np.zeros(200_000), 8_000)
     given = [recordings[0], tmp_path / "none.wav", long, tmp_path / "silent.wav"]
-    plain, _ = _predict(capsys, tiny_run, *given)
+    plain, _ = predict(*given)
     assert plain["reason"].tolist() == ["", "missing", "", "silent"]
-    table, _ = _predict(capsys, tiny_run, *given, timeline=tmp_path / "t")
+    table, _ = predict(*given, timeline=tmp_path / "t")
     pd.testing.assert_frame_equal(table, plain)
     stem = recordings[0].stem
     names = [f"0001_{stem}.csv", "0003_long.csv", "0004_silent.csv"]
@@ -375,9 +371,7 @@ def test_timelines(
         recognise(tiny_run, given, model="svm", out=None, timeline=tmp_path / "file")
 
 
-def test_parts(
-    tiny_run: Path, recordings: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_parts(predict: Predict, recordings: list[Path], tmp_path: Path) -> None:
     """A table's parts are what is cut from the file; one beyond its end has a reason."""
     y, rate = soundfile.read(recordings[0], dtype="int16")
     soundfile.write(tmp_path / "cut.wav", y[rate // 4 : rate], rate)
@@ -385,7 +379,7 @@ def test_parts(
     table.write_text(
         f"file,start,end\n{recordings[0]},0.25,1\ncut.wav,,\n{recordings[0]},900,901\n"
     )
-    found, _ = _predict(capsys, tiny_run, manifest=table)
+    found, _ = predict(manifest=table)
     assert found["file"].tolist() == [
         f"{recordings[0]}#t=0.25,1",
         "cut.wav",
@@ -395,9 +389,7 @@ def test_parts(
     assert found["reason"].tolist() == ["", "", "truncated"]
 
 
-def test_two_ends_of_a_call(
-    tiny_run: Path, recordings: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_two_ends_of_a_call(predict: Predict, recordings: list[Path], tmp_path: Path) -> None:
     """Mixed, with a note; or an answer for each channel: that of the channel as its own file."""
     (a, rate), (b, _) = (soundfile.read(path, dtype="int16") for path in recordings[:2])
     n = len(a) + len(b)
@@ -408,32 +400,32 @@ def test_two_ends_of_a_call(
     for channel in (0, 1):
         soundfile.write(tmp_path / f"{channel}.wav", call[:, channel], rate)
     paths = [tmp_path / "call.wav", tmp_path / "both.wav", recordings[0]]
-    mixed, said = _predict(capsys, tiny_run, *paths)
+    mixed, said = predict(*paths)
     assert mixed["notes"].tolist() == ["channels_differ", "channels_cancel", ""]
     assert mixed["reason"].tolist() == ["", "", ""]
     assert "--channels each" in said
     np.testing.assert_allclose(  # a sign changes nothing that one hears
         mixed.loc[1, "emotion_angry"], mixed.loc[2, "emotion_angry"], atol=1e-3
     )
-    alone, _ = _predict(capsys, tiny_run, tmp_path / "0.wav", tmp_path / "1.wav")
+    alone, _ = predict(tmp_path / "0.wav", tmp_path / "1.wav")
     for long in (20.0, 0.5):  # whole, and window by window
         given = [paths[0], recordings[0]]
-        each, _ = _predict(capsys, tiny_run, *given, each_channel=True, long=long, window=0.5)
+        each, _ = predict(*given, each_channel=True, long=long, window=0.5)
         names = [f"{paths[0]}#channel=0", f"{paths[0]}#channel=1", str(recordings[0])]
         assert each["file"].tolist() == names
         assert set(each["notes"]) == {""}
         if long == 20.0:
             assert each.iloc[:2, 1:].to_numpy().tolist() == alone.iloc[:, 1:].to_numpy().tolist()
-    windowed, _ = _predict(capsys, tiny_run, *paths[:2], long=0.5, window=0.5)
+    windowed, _ = predict(*paths[:2], long=0.5, window=0.5)
     assert windowed["notes"].tolist() == mixed["notes"].tolist()[:2]
 
 
 def test_numbers_that_are_not_scaled(
-    tiny_run: Path, recordings: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    predict: Predict, recordings: list[Path], tmp_path: Path
 ) -> None:
     """No answer, and the remedy at the end."""
     y, rate = soundfile.read(recordings[0], dtype="int16")
     soundfile.write(tmp_path / "x.wav", y.astype(float), rate, subtype="FLOAT")
-    table, said = _predict(capsys, tiny_run, tmp_path / "x.wav", recordings[0])
+    table, said = predict(tmp_path / "x.wav", recordings[0])
     assert table["reason"].tolist() == ["unscaled", ""]
     assert "full scale" in " ".join(said.split())
