@@ -43,8 +43,7 @@ from speechnet.report.drawing.style import save
 from speechnet.report.scores import Score, models_of, scores_by_key
 from speechnet.report.terminal import printable
 
-_SETTINGS: Final = 12
-"""How many keys are listed in the terminal."""
+_SETTINGS: Final = 12  # how many keys are listed in the terminal
 
 
 def compare(paths: Sequence[Path], *, out: Path | None) -> RunComparison:

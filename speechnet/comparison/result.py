@@ -21,8 +21,7 @@ _OF: Final = {
     "difference": ", model by model",
     "same_answers": "",
 }
-_VALUE: Final = 50
-"""How many characters of a setting's value are listed."""
+_VALUE: Final = 50  # how many characters of a setting's value are listed
 SCORE_COLUMNS: Final = (
     *("run", "model", "target", "part", "metric", "value", "low", "high", "pooled", "best"),
 )

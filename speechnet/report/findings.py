@@ -19,16 +19,13 @@ from speechnet.report.data import ReportData
 from speechnet.report.names import percent, percent_interval, points
 from speechnet.report.results import at_chance
 
-_FEW: Final = 10
-"""Of fewer speakers than this a bootstrap over speakers says little."""
+_FEW: Final = 10  # of fewer speakers than this a bootstrap over speakers says little
 _WIDE: Final = 0.2
 """An interval wider than this, from end to end, is remarked on; also that of a choice."""
-_MANY_BAD: Final = 0.05
-"""From this share of recordings excluded on, it is remarked on."""
+_MANY_BAD: Final = 0.05  # from this share of recordings excluded on, it is remarked on
 _MANY_UNLIKE: Final = 0.05
 """Of unseen speakers of one corpus about a hundredth is unlike the training data."""
-_MUCH: Final = 0.05
-"""So much more, as a share, a random split has to report for a warning."""
+_MUCH: Final = 0.05  # so much more, as a share, a random split has to report for a warning
 _INFLATION: Final = ("random", "disjoint", "difference", "low", "high")
 
 

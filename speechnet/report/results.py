@@ -18,8 +18,7 @@ from speechnet.report.names import p_value, percent, points
 _PUBLISHED_FOR: Final = "emotion"
 HARDEST: Final = 3
 """How many of the hardest speakers are named."""
-_CLAUSES: Final = 4
-"""How many differences are told; the others stand in the tables."""
+_CLAUSES: Final = 4  # how many differences are told; the others stand in the tables
 
 
 def results(data: ReportData) -> list[Finding]:

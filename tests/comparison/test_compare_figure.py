@@ -16,7 +16,7 @@ from matplotlib.text import Text
 
 from speechnet.comparison.figure import draw_runs
 from speechnet.comparison.result import RunComparison
-from speechnet.report.drawing.style import GREY, MARKERS, PALETTE, save
+from speechnet.report.drawing.style import GREY, PALETTE, save
 
 pytestmark = pytest.mark.slow
 
@@ -102,11 +102,6 @@ def test_nothing_lies_on_anything(runs: int) -> None:
     assert off_the_page(figure, found) == []
     legend = [text.get_text() for text in figure.legends[0].get_texts()]
     assert [text[:2] for text in legend if text != "chance"] == [f"{name}:" for name in names]
-
-
-def test_runs_are_told_apart_without_colour() -> None:
-    """Eight runs have eight shapes."""
-    assert len(set(MARKERS[:8])) == 8
 
 
 def test_hostile_titles(tmp_path: Path) -> None:

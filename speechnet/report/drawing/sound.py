@@ -22,8 +22,7 @@ _COLUMNS: Final = 240
 _COLOURS: Final = 32
 """Steps of 2.5 dB: the eye sees no finer ones here, and the image takes half the bytes."""
 
-_RANGE_DB: Final = 80.0
-"""What lies so much below the loudest place is shown as dark as can be."""
+_RANGE_DB: Final = 80.0  # what lies so much below the loudest place is shown as dark as can be
 
 _MARGINS: Final = (0.68, 0.6, 0.42, 0.1)
 """Inches left and right of the panels, below and above them: what their labels need."""

@@ -14,17 +14,14 @@ from speechnet.core.types import Float64, Targets
 from speechnet.report.drawing import style
 from speechnet.report.names import model_name, readable
 
-_MOST: Final = 400
-"""Steps side by side: of a figure's 1,700 pixels each has four."""
+_MOST: Final = 400  # steps side by side: of a figure's 1,700 pixels each has four
 
 _BETWEEN_TICKS: Final = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
 """Seconds."""
 
-_TICKS: Final = 9
-"""Ticks at most, but for recordings of more than nine hours."""
+_TICKS: Final = 9  # ticks at most, but for recordings of more than nine hours
 
-_IN_A_ROW: Final = 5
-"""Classes in a line of a legend."""
+_IN_A_ROW: Final = 5  # classes in a line of a legend
 
 _SILENCE: Final[style.Look] = {"label": "Silence", "facecolor": "#D9D9D9"}
 _FAULT: Final[style.Look] = {

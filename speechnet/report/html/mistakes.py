@@ -16,8 +16,7 @@ from speechnet.report.html.parts import Row
 from speechnet.report.html.svg import inline_svg
 from speechnet.report.names import percent
 
-_NOTHING_S: Final = 0.05
-"""Seconds; a clip that leaves out less is called the whole recording."""
+_NOTHING_S: Final = 0.05  # seconds; a clip that leaves out less is called the whole recording
 
 
 def mistakes(

@@ -16,8 +16,7 @@ Kind = Literal["t", "n", "long"]
 """Of a column: text, numbers, or text of several lines. The style sheet's class."""
 Row = Mapping[Any, Any]
 
-_MOST: Final = 300
-"""More rows than this nobody reads on a page; all of them are in the run folder."""
+_MOST: Final = 300  # more rows than this nobody reads on a page; all of them are in the run folder
 
 
 class Cell(NamedTuple):

@@ -42,13 +42,7 @@ def drawn(
     """The picture of ``sound``."""
     y, mel_db, f0 = sound(seconds, peak=peak)
     return draw_sound(
-        y,
-        RATE,
-        mel_db,
-        frequencies=CENTRES,
-        hop_length=HOP,
-        f0=f0 if pitch else None,
-        size=size,
+        y, RATE, mel_db, frequencies=CENTRES, hop_length=HOP, f0=f0 if pitch else None, size=size
     )
 
 

@@ -86,20 +86,6 @@ def test_a_full_disk_leaves_no_part(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert [path.name for path in tmp_path.iterdir()] == ["x.png"]
 
 
-def test_a_file_in_the_folders_place_is_an_error(tmp_path: Path) -> None:
-    """The error names the folder."""
-    (tmp_path / "taken").write_text("")
-    with pytest.raises(StorageError, match="be made: a file stands in its way"):
-        save(drawing(), tmp_path / "taken", "x")
-
-
-def test_an_old_figure_is_replaced(tmp_path: Path) -> None:
-    """A second save under the same name wins."""
-    (tmp_path / "x.png").write_bytes(b"old")
-    png, _ = save(drawing(), tmp_path, "x")
-    assert png.read_bytes().startswith(b"\x89PNG")
-
-
 def test_the_style_does_not_leak(tmp_path: Path) -> None:
     """Settings of the caller are the same before and after, and don't change the figure."""
     plain = [path.read_bytes() for path in save(styled(drawing)(), tmp_path / "plain", "x")]
