@@ -13,10 +13,6 @@ import pytest
 from helpers.tiny import TINY
 
 import speechnet.core.librosa_loader  # noqa: F401 - loads librosa safely, before tests in several processes do
-from speechnet.models.model import MODELS
-from speechnet.report.names import label_models
-
-label_models({name: model.label for name, model in MODELS.items()})  # as a run's folder does
 
 if threading.current_thread() is threading.main_thread():
     # A shell that starts the tests in the background has Ctrl-C ignored, in all their children too.

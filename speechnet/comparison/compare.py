@@ -28,7 +28,7 @@ from speechnet.comparison.result import (
     in_sentences,
     settings_in_words,
 )
-from speechnet.comparison.runs import OpenRun, open_runs
+from speechnet.comparison.runs import OpenRun, labels_of, open_runs
 from speechnet.comparison.settings import differing
 from speechnet.comparison.terminal import runs_table
 from speechnet.console.messages import output, say
@@ -105,6 +105,7 @@ def _compare(runs: Mapping[str, OpenRun]) -> RunComparison:
         pairs=pairs,
         settings=differing({name: run.settings for name, run in runs.items()}),
         notes=list(notes_on(runs, matches, pairs)),
+        labels=labels_of(runs),
         unit=units.pop() if len(units) == 1 else None,
     )
 

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from speechnet.comparison.result import Line, RunComparison
 from speechnet.core.types import Float64
 from speechnet.report.drawing import forest, style
-from speechnet.report.names import heading, interval_words, model_name, p_value
+from speechnet.report.names import heading, interval_words, p_value
 from speechnet.report.terminal import printable
 
 _ROW: Final = 0.2  # inches, of a run
@@ -41,7 +41,14 @@ def draw_runs(comparison: RunComparison) -> Figure:
                 _write(ax, place, 1, f"{above.words}  {p_value(above.p)}".strip(), color=ink)
         _write(ax, -0.85, 0, "UAR in %", color=style.GREY)
         _write(ax, -0.85, 1, f"above {first}", color=style.GREY)
-        _finish(ax, lines[target], y, chance=1 / len(comparison.targets[target]))
+        models = [line.model for line in lines[target]]
+        names = [
+            f"{forest.wrapped(comparison.label(line.model))}   {line.run}"
+            if models.index(line.model) == place
+            else line.run
+            for place, line in enumerate(lines[target])
+        ]
+        _finish(ax, names, y, chance=1 / len(comparison.targets[target]))
         ax.set_title(heading(target))
 
     most = max(_places(of_target)[-1] for of_target in lines.values()) + 1
@@ -72,16 +79,9 @@ def _intervals(ax: Axes, comparison: RunComparison, lines: list[Line], y: Float6
         ax.scatter([], [], s=26, **look, label=f"{run.name}: {title}")
 
 
-def _finish(ax: Axes, lines: list[Line], y: Float64, *, chance: float) -> None:
+def _finish(ax: Axes, names: list[str], y: Float64, *, chance: float) -> None:
     """Names, limits and, where it is near, chance."""
-    models = [line.model for line in lines]
-    labels = [
-        f"{forest.wrapped(model_name(line.model))}   {line.run}"
-        if models.index(line.model) == place
-        else line.run
-        for place, line in enumerate(lines)
-    ]
-    ax.set_yticks(y, labels)
+    ax.set_yticks(y, names)
     ax.tick_params(axis="y", length=0)
     ax.set_ylim(y[-1] + 0.6, -0.6)
     ax.spines["left"].set_visible(False)

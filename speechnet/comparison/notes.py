@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from speechnet.comparison.runs import OpenRun
+from speechnet.comparison.runs import OpenRun, labels_of
 from speechnet.comparison.settings import SEED, same_experiment
 from speechnet.core.findings import Finding
 from speechnet.core.wording import all_of, counted, plural
@@ -97,11 +97,12 @@ def _repeats(runs: _Runs, pairs: pd.DataFrame) -> Iterator[Finding]:
 
 def _left_out(runs: _Runs) -> Iterator[Finding]:
     """Targets and models that not all runs have."""
+    labels = labels_of(runs)
     for what, key in (("target", "targets"), ("model", "models")):
         for each in dict.fromkeys(each for run in runs.values() for each in run.info[key]):
             names = [name for name, run in runs.items() if each in run.info[key]]
             if len(names) < len(runs):
-                name = model_name(each) if key == "models" else each
+                name = model_name(each, labels) if key == "models" else each
                 have = plural(len(names), "has", "have")
                 yield _note(f"{what}_lacking", f"Only {all_of(names)} {have} the {what} {name}.")
 

@@ -11,7 +11,7 @@ from speechnet.core.metrics import shown
 from speechnet.report.html.environment import environment
 from speechnet.report.html.parts import Cell, Kind, Picture, Table, number
 from speechnet.report.html.svg import inline_svg
-from speechnet.report.names import heading, model_name, p_value, sentence, without_places
+from speechnet.report.names import heading, p_value, sentence, without_places
 
 _NAME: Final = "Runs side by side on the test part"
 _CAPTION: Final = (
@@ -67,7 +67,7 @@ def _scores(comparison: RunComparison, target: str) -> Table:
         tested = [line.scores["test", metric.name] for metric in metrics]
         rows.append(
             [
-                Cell(model_name(line.model)),
+                Cell(comparison.label(line.model)),
                 Cell(line.run),
                 number(dev.value, dev.text(interval=False), "b" if line.best else ""),
                 *(number(score.value, score.text()) for score in tested),
@@ -91,8 +91,8 @@ def _pairs(comparison: RunComparison, target: str) -> Table:
     rows = []
     pairs = comparison.pairs[comparison.pairs["target"] == target]
     for row in pairs.to_dict("records"):
-        names = [row["first_run"], model_name(row["first"])]
-        names += [row["second_run"], model_name(row["second"]), "yes" if row["best"] else ""]
+        names = [row["first_run"], comparison.label(row["first"])]
+        names += [row["second_run"], comparison.label(row["second"]), "yes" if row["best"] else ""]
         count = Cell("") if row["untested"] else number(row["rows"], str(row["rows"]))
         difference = _difference(Difference.of(row))
         rows.append([*map(Cell, names), *difference, count, Cell(row["untested"])])

@@ -97,6 +97,7 @@ class RunComparison:
         pairs: as ``speechnet.evaluation.run_significance.compare_runs`` gives them.
         settings: columns ``key, run, value``: those that differ.
         notes: what a reader must know to compare them.
+        labels: what the models are called.
         unit: what the bootstrap of all runs draws, ``speaker`` or ``recording``; None if they
             differ or it isn't known.
     """
@@ -107,7 +108,12 @@ class RunComparison:
     pairs: pd.DataFrame
     settings: pd.DataFrame
     notes: list[Finding]
+    labels: Mapping[str, str]
     unit: str | None
+
+    def label(self, model: str) -> str:
+        """What a model is called for readers."""
+        return model_name(model, self.labels)
 
     @property
     def names(self) -> list[str]:
@@ -167,8 +173,8 @@ def findings(comparison: RunComparison) -> list[Finding]:
         rows = rows[rows["untested"] == ""]
         same_model = rows["first"] == rows["second"]
         named = rows.assign(
-            first=rows["first"].map(model_name) + " of " + rows["first_run"],
-            second=rows["second"].map(model_name) + " of " + rows["second_run"],
+            first=rows["first"].map(comparison.label) + " of " + rows["first_run"],
+            second=rows["second"].map(comparison.label) + " of " + rows["second_run"],
         )
         tested = named["p_holm"].notna()
         for check, chosen in (

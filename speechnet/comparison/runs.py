@@ -73,6 +73,14 @@ def open_runs(paths: Sequence[Path]) -> dict[str, OpenRun]:
     }
 
 
+def labels_of(runs: Mapping[str, OpenRun]) -> dict[str, str]:
+    """What the models of all runs are called; the first run's label, if they differ."""
+    labels: dict[str, str] = {}
+    for run in runs.values():
+        labels = run.folder.labels | labels
+    return labels
+
+
 def _open_one(folder: RunFolder, corpus: pd.DataFrame) -> OpenRun:
     scores = folder.read_table("scores.csv")
     recording = corpus.set_index("file")["recording"]

@@ -7,7 +7,6 @@ from rich.text import Text
 
 from speechnet.comparison.result import RunComparison, caption
 from speechnet.core.metrics import EVERYWHERE, METRICS, shown
-from speechnet.report.names import model_name
 from speechnet.report.terminal import plain_table, printable
 
 
@@ -39,7 +38,7 @@ def runs_table(comparison: RunComparison) -> Table:
             ]
             if (above := line.above) is not None:
                 cells.append(Text(above.words, "bold" if above.shown else ""))
-            name = "" if line.model == last else model_name(line.model)
+            name = "" if line.model == last else comparison.label(line.model)
             table.add_row(printable(name), line.run, *cells)
             last = line.model
         table.add_section()

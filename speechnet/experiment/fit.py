@@ -39,7 +39,6 @@ from speechnet.models.model import Rows
 from speechnet.models.training.model import NetworkModel
 from speechnet.report.data import ReportData
 from speechnet.report.findings import limits
-from speechnet.report.names import label_models
 from speechnet.report.results import in_words, results
 from speechnet.report.terminal import (
     excluded_table,
@@ -64,7 +63,6 @@ def fit(config: ExperimentConfig, config_text: str) -> Path:
             is checked before anything is computed.
     """
     _check(config)
-    label_models({name: model.label for name, model in config.models.items()})
     data = SpeechDataModule(config.data, seed=config.seed_everything, progress=file_progress)
     with plan(_stages(config)), parallel(config.parallel):
         with stage("corpus"):
@@ -268,10 +266,9 @@ def _cluster(config: ExperimentConfig, data: SpeechDataModule, run: RunFolder) -
 
 def _close(run: RunFolder, found: ReportData, *, report: bool) -> None:
     """Print the result on one screen; everything else is in the report."""
-    protocol = run.info["protocol"]
-    output.print(scores_table(found.scores, found.targets, protocol=protocol, unit=found.unit))
-    told = ("best_model", "difference", "published")
-    for line in in_words(results(found), *told, details=False):
+    told = {"protocol": run.info["protocol"], "unit": found.unit, "labels": run.labels}
+    output.print(scores_table(found.scores, found.targets, **told))
+    for line in in_words(results(found), "best_model", "difference", "published", details=False):
         say(line, to=output)
     for line in warnings_in_words(foremost(limits(found))):
         say(line, style="yellow", to=output)

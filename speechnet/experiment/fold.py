@@ -25,7 +25,7 @@ from speechnet.models.calibration import Calibrated, fit_temperatures
 from speechnet.models.candidates import InnerFolds, Tried
 from speechnet.models.model import Context, Fitted, Rows
 from speechnet.models.search import best
-from speechnet.report.names import model_name, percent
+from speechnet.report.names import percent
 from speechnet.splits.strata import inner_folds
 
 
@@ -133,7 +133,7 @@ class FoldTraining:
         """A model of this fold, in words."""
         several = len(self.data.folds) > 1
         where = f"fold {self.number + 1} of {len(self.data.folds)}" if several else ""
-        return ", ".join(word for word in (where, model_name(model), target) if word)
+        return ", ".join(word for word in (where, self.config.models[model].label, target) if word)
 
     def _fit(self, name: str, before: Mapping[str, Fitted]) -> Fitted:
         """The model, calibrated on the dev part if there is one, and saved."""

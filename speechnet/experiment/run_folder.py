@@ -27,7 +27,6 @@ from speechnet.experiment.manifest import check_sums, read_sums, write_sums
 from speechnet.experiment.run_info import FORMAT, check_info
 from speechnet.experiment.run_location import INCOMPLETE, next_version, read_info
 from speechnet.experiment.run_tables import as_read, read_table, table_bytes
-from speechnet.report.names import label_models
 
 _PACKAGES: Final = (
     *("torch", "lightning", "scikit-learn", "librosa"),
@@ -88,8 +87,13 @@ class RunFolder:
         check_info(path, info)
         sums = read_sums(path)
         check_sums(path, sums)
-        label_models(info.get("labels", {}))
         return cls(path, info, sums=sums)
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """What the models are called in figures and tables."""
+        labels: dict[str, str] = self.info.get("labels", {})
+        return labels
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:

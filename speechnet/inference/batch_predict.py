@@ -126,7 +126,12 @@ class Answerer:
                 notes = () if single else notes_of(path, predictor.run.config.data.audio)
             if self.timelines is not None:
                 write_timeline(
-                    self.timelines, timeline, predictor.targets, name=recording.name, number=place
+                    self.timelines,
+                    timeline,
+                    predictor.targets,
+                    name=recording.name,
+                    number=place,
+                    labels=predictor.run.folder.labels,
                 )
             return summarise(
                 timeline, predictor.targets, abstain=self.abstain, unlike=self.unlike, notes=notes

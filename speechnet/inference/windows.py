@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path, PurePath
@@ -36,6 +36,7 @@ from speechnet.inference.prediction import (
     class_columns,
     recognition,
 )
+from speechnet.report.names import NO_LABELS
 
 if TYPE_CHECKING:
     from speechnet.inference.predictor import Predictor
@@ -231,13 +232,20 @@ def summarise(
 
 
 def write_timeline(
-    folder: Path, timeline: pd.DataFrame, targets: Targets, *, name: str, number: int
+    folder: Path,
+    timeline: pd.DataFrame,
+    targets: Targets,
+    *,
+    name: str,
+    number: int,
+    labels: Mapping[str, str] = NO_LABELS,
 ) -> None:
     """Write the windows of a recording as ``<number>_<name>.csv`` into a folder, made if needed.
 
     From two windows on, ``.svg`` and ``.png`` of the same name show them, one for each model where
     there are several. Of the recording's name only the characters that every file system takes are
-    left. The number is its place among all recordings, counted from 1.
+    left. The number is its place among all recordings, counted from 1;
+    ``labels`` are what the models are called.
 
     Raises:
         StorageError: no space or no permission.
@@ -260,4 +268,4 @@ def write_timeline(
     several = len(timeline) >= 2 * len(models)  # a figure of one window says no more
     for model in models if several else ():
         ending = f"_{model}" if len(models) > 1 else ""
-        save(draw_timeline(timeline, targets, model=model), folder, stem + ending)
+        save(draw_timeline(timeline, targets, model=model, labels=labels), folder, stem + ending)

@@ -16,7 +16,7 @@ from speechnet.core.types import Targets, encode
 from speechnet.evaluation.mistakes import confident_mistakes
 from speechnet.evaluation.roc import RocCurve, roc_curves
 from speechnet.evaluation.selection import Choice, choose_model
-from speechnet.report.names import model_name
+from speechnet.report.names import NO_LABELS, model_name
 from speechnet.report.scores import Score, models_of, scores_by_key
 
 _UNKNOWN: Final = "unknown"
@@ -124,7 +124,7 @@ class ReportData:
 
     def label(self, model: object) -> str:
         """What a model is called for readers."""
-        return model_name(str(model))
+        return model_name(model, self.info.get("labels", NO_LABELS))
 
     @property
     def unit(self) -> str | None:

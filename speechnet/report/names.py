@@ -6,13 +6,14 @@ import math
 import re
 import textwrap
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 UNDEFINED: Final = "–"  # noqa: RUF001 - a dash, as printed tables have it
 """Stands in a table for a value that is undefined."""
 
-_LABELS: Final[dict[str, str]] = {}
-"""What models are called, by the names that tables have for them."""
+NO_LABELS: Final[Mapping[str, str]] = MappingProxyType({})
+"""For models that are called by the names that tables have for them."""
 
 _UNPRINTABLE: Final = "\N{REPLACEMENT CHARACTER}"  # a lone surrogate can't be written to an SVG
 
@@ -52,14 +53,9 @@ def without_places(text: str) -> str:
     return _ABSOLUTE.sub("…/", text)
 
 
-def label_models(labels: Mapping[str, str]) -> None:
-    """Say what models are called from now on, as ``run.json`` has it."""
-    _LABELS.update(labels)
-
-
-def model_name(model: str) -> str:
+def model_name(model: object, labels: Mapping[str, str]) -> str:
     """The name a model goes by in figures and tables; one without a label keeps its own."""
-    return _LABELS.get(model, model.replace("_", " "))
+    return labels.get(str(model), str(model).replace("_", " "))
 
 
 def method_name(method: str) -> str:

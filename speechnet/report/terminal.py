@@ -18,6 +18,7 @@ from speechnet.core.safe_text import visible
 from speechnet.core.types import Targets
 from speechnet.report.data import counts
 from speechnet.report.names import (
+    NO_LABELS,
     UNDEFINED,
     interval_words,
     model_name,
@@ -44,7 +45,12 @@ _MEASURE: Final = re.compile(r"\d+(?:[.,]\d+)*")
 
 
 def scores_table(
-    scores: pd.DataFrame, targets: Targets, *, protocol: str, unit: str | None = None
+    scores: pd.DataFrame,
+    targets: Targets,
+    *,
+    protocol: str,
+    unit: str | None = None,
+    labels: Mapping[str, str] = NO_LABELS,
 ) -> Table:
     """Every model's scores in per cent, a section per target, the best test UAR marked.
 
@@ -54,6 +60,7 @@ def scores_table(
         targets: the ordered classes of each target.
         protocol: how training and test part were divided, in words.
         unit: what the intervals' bootstrap draws, ``speaker`` or ``recording``.
+        labels: what the models are called.
 
     Raises:
         DataError: the table has no rows.
@@ -83,7 +90,7 @@ def scores_table(
             }
             if row[_DECIDING].value == best:
                 cells[_DECIDING] = Text(f"{_BEST}{cells[_DECIDING]}", "bold")
-            table.add_row(model_name(model), *cells.values())
+            table.add_row(model_name(model, labels), *cells.values())
             every += row.values()
             texts += map(str, cells.values())
     notes = [protocol.rstrip("."), *_notes(scores, every, "".join(texts), unit=unit)]

@@ -34,10 +34,10 @@ def about(run: SavedRun, best: Choice) -> dict[str, Any]:
 
     Returns:
         run: the experiment's name and version; corpus, protocol, interval and chosen, in words;
-        scores: by model and target the test UAR with its interval, in per cent, as text; best: the
-        best model; chance: by target the UAR of guessing; calibrated: whether probabilities are;
-        synthetic: whether ``all``, ``some`` or ``none`` of the training speech was made by a
-        program.
+        scores: by model and target the test UAR with its interval, in per cent, as text; labels:
+        what models are called; best: the best model; chance: by target the UAR of guessing;
+        calibrated: whether probabilities are; synthetic: whether ``all``, ``some`` or ``none`` of
+        the training speech was made by a program.
 
     Raises:
         DataError: the run folder is damaged.
@@ -59,6 +59,7 @@ def about(run: SavedRun, best: Choice) -> dict[str, Any]:
             for model in run.models
         },
         "best": best.model,
+        "labels": run.folder.labels,
         "chosen": best.reason,
         "chance": {target: percent(1 / len(classes)) for target, classes in run.targets.items()},
         "interval": interval_words(info.get("unit")),

@@ -155,7 +155,8 @@ class UploadRecogniser:
         return _inline(partial(draw, hop_length=hop_length, size=_SIZE), "The recording", words)
 
     def _timeline(self, table: pd.DataFrame) -> Markup:
-        draw = partial(draw_timeline, table, self._predictor.targets, model=self._best)
+        labels, targets = self._predictor.run.folder.labels, self._predictor.targets
+        draw = partial(draw_timeline, table, targets, model=self._best, labels=labels)
         words = f"The probability of each class in windows of {self._windows.length:g} seconds."
         return _inline(draw, "The recording over time", words)
 

@@ -130,7 +130,9 @@ def _application(run_path: Path, *, limits: Limits, hosts: Sequence[str]) -> ASG
     best = run.best()
     recogniser = UploadRecogniser(predictor, best=best.model, limits=limits)
     recogniser.rehearse()
-    uploads = Uploads(recogniser.recognise, limits=limits, best=best.model)
+    uploads = Uploads(
+        recogniser.recognise, limits=limits, best=best.model, labels=run.folder.labels
+    )
 
     @asynccontextmanager
     async def lifespan(_: fastapi.FastAPI) -> AsyncIterator[None]:

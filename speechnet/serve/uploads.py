@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import io
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Final
@@ -25,6 +25,7 @@ from starlette.routing import BaseRoute, Route
 from speechnet.console.messages import say
 from speechnet.core.errors import Excluded
 from speechnet.core.types import REASONS
+from speechnet.report.names import NO_LABELS
 from speechnet.serve.guard import ANSWER, FILE, PROGRESS, UPLOAD
 from speechnet.serve.limits import Limits
 from speechnet.serve.page import render
@@ -43,16 +44,23 @@ class Uploads:
         recognise: what is done with an upload, in a thread.
         limits: on the uploads that arrive and wait.
         best: the model whose classes are named first.
+        labels: what models are called.
     """
 
     def __init__(
-        self, recognise: Callable[[bytes], Recognition], *, limits: Limits, best: str
+        self,
+        recognise: Callable[[bytes], Recognition],
+        *,
+        limits: Limits,
+        best: str,
+        labels: Mapping[str, str] = NO_LABELS,
     ) -> None:
         self.held: dict[str, bytes] = {}  # by name
         self.busy: list[int] = []  # bytes of each that arrives or is worked on
         self._recognise = recognise
         self._limits = limits
         self._best = best
+        self._labels = labels
         self._pool = ThreadPoolExecutor(limits.parallel, thread_name_prefix="upload")
 
     def routes(self) -> list[BaseRoute]:
@@ -126,7 +134,8 @@ class Uploads:
             say(f"an upload failed: {type(error).__name__}: {error}", style="yellow")
             why = Excluded("failed", "")
         else:
-            return render("recognition.html.j2", recognition=found, best=self._best)
+            values = {"best": self._best, "labels": self._labels}
+            return render("recognition.html.j2", recognition=found, **values)
         detail = why.detail.rstrip(".")
         text = f"Found: {REASONS[why.reason]}{f' ({detail})' if detail else ''}."
         title = "This recording can't be used"

@@ -7,6 +7,7 @@ from string import ascii_uppercase
 import numpy as np
 import pandas as pd
 
+from helpers.results import LABELS
 from speechnet.comparison.result import SCORE_COLUMNS, ComparedRun, RunComparison
 from speechnet.core.findings import Finding
 from speechnet.core.metrics import shown
@@ -79,5 +80,6 @@ def make_comparison(
         pairs=pd.DataFrame(pairs, columns=list(a_pair())),
         settings=pd.DataFrame(rows, columns=["key", "run", "value"]),
         notes=[Finding("note", "note", note) for note in notes or []],
+        labels=LABELS,
         unit="speaker",
     )

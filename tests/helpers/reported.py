@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from helpers.evidence import make_evidence
-from helpers.results import MODELS, TARGETS, build_data, with_tables
+from helpers.results import LABELS, MODELS, TARGETS, build_data, with_tables
 from speechnet.core.findings import Finding, as_table
 from speechnet.core.types import Targets
 from speechnet.report.data import ReportData
@@ -53,6 +53,7 @@ def make_info(targets: Targets, *, corpus: str = "spoken") -> dict[str, Any]:
         "seconds": {"training": 12.5},
         "protocol": "3 folds, unseen speakers",
         "unit": "speaker",
+        "labels": LABELS,
         "targets": targets,
         "features": {
             "functionals": {

@@ -8,11 +8,15 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from speechnet.core.types import Targets
+from speechnet.models.model import MODELS as REGISTRY
 from speechnet.report.data import ReportData
 from speechnet.report.figure import FIGURES
 
 EMOTIONS = ["angry", "happy", "sad", "neutral", "calm", "fearful", "disgust", "surprised"]
 MODELS = ["mlp", "knn", "svm", "logreg", "sklearn_mlp", "random_forest"]
+LABELS = {name: model.label for name, model in REGISTRY.items()}
+"""What the models of this package are called."""
+
 TARGETS: Targets = {"gender": ["female", "male"], "emotion": EMOTIONS[:4]}
 
 
@@ -155,6 +159,7 @@ def build_data(
     }
     info: dict[str, Any] = {
         "targets": targets,
+        "labels": LABELS,
         "unit": "speaker",
         "corpus": {},
         "clustering": {"explained": [0.312, 0.144]},

@@ -348,7 +348,9 @@ def test_timelines(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Every recording that can be used has one, numbered by its place; its row stays the same."""
-    monkeypatch.setattr("speechnet.report.drawing.timeline.draw_timeline", lambda *_, model: model)
+    monkeypatch.setattr(
+        "speechnet.report.drawing.timeline.draw_timeline", lambda *_, model, **__: model
+    )
     monkeypatch.setattr("speechnet.report.drawing.style.save", lambda *_: [])
     soundfile.write(tmp_path / "silent.wav", np.zeros(200_000), 8_000)
     given = [recordings[0], tmp_path / "none.wav", long, tmp_path / "silent.wav"]

@@ -347,7 +347,9 @@ def test_table_and_figure(tmp_path: Path) -> None:
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """Figures that would have been written: model, folder and name of each."""
     saved: list[object] = []
-    monkeypatch.setattr("speechnet.report.drawing.timeline.draw_timeline", lambda *_, model: model)
+    monkeypatch.setattr(
+        "speechnet.report.drawing.timeline.draw_timeline", lambda *_, model, **__: model
+    )
     monkeypatch.setattr("speechnet.report.drawing.style.save", lambda *given: saved.append(given))
     return saved
 

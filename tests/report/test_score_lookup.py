@@ -4,6 +4,7 @@ import math
 
 import pandas as pd
 import pytest
+from helpers.results import LABELS
 
 from speechnet.core.errors import DataError
 from speechnet.report.names import (
@@ -64,8 +65,8 @@ def test_no_models_is_an_error() -> None:
 
 def test_names_are_readable() -> None:
     """Known names are written out, unknown ones keep their own, long ones are wrapped."""
-    assert model_name("sklearn_mlp") == "MLP (scikit-learn)"
-    assert model_name("my_model") == "my model"
+    assert model_name("sklearn_mlp", LABELS) == "MLP (scikit-learn)"
+    assert model_name("my_model", LABELS) == "my model"
     assert method_name("gmm") == "Gaussian mixture"
     assert method_name("dbscan") == "dbscan"
     assert readable("pleasantly_surprised", width=12) == "pleasantly\nsurprised"

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from helpers.results import TARGETS, build_data
+from helpers.results import LABELS, TARGETS, build_data
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -47,7 +47,7 @@ def test_scores_fit_80_columns() -> None:
     scores = build_data(TARGETS, models=5, folds=6).scores
     full = scores["fold"] == "mean"
     scores = scores.assign(value=scores["value"].mask(full, 1.0), low=0.999, high=1.0)
-    lines = render(scores_table(scores, TARGETS, protocol="speaker-disjoint"))
+    lines = render(scores_table(scores, TARGETS, protocol="speaker-disjoint", labels=LABELS))
     assert max(map(len, lines)) <= 80
     assert not any("…" in line for line in lines)
     for name in ("MLP (network)", "KNN", "SVM", "Logistic regression", "MLP (scikit-learn)"):
@@ -72,7 +72,7 @@ def test_intervals_are_those_of_what_is_shown() -> None:
 def test_scores_are_those_given() -> None:
     """Each cell is the mean of the part and metric its heading names, two with their deviation."""
     scores = build_data(TARGETS, models=2, folds=3).scores
-    table = scores_table(scores, TARGETS, protocol="loso")
+    table = scores_table(scores, TARGETS, protocol="loso", labels=LABELS)
     headings = [str(column.header).split("\n") for column in table.columns[1:]]
     metrics = {"accuracy": "accuracy", "acc.": "accuracy", "UAR": "uar", "AUC": "auc_macro"}
     row = [str(cell) for cell in cells(table)[4]]  # header row, 2 models, header row, mlp

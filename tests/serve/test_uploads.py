@@ -192,7 +192,7 @@ def test_what_fails_gets_a_message_and_is_forgotten(
 
 def test_a_large_upload_is_said_to_have_no_player() -> None:
     """Instead of leaving it out."""
-    html = render("recognition.html.j2", recognition=_heard(), best="mlp")
+    html = render("recognition.html.j2", recognition=_heard(), best="mlp", labels={})
     assert "Too large to be played here." in html
     assert "<audio" not in html
 
@@ -200,6 +200,8 @@ def test_a_large_upload_is_said_to_have_no_player() -> None:
 def test_names_of_a_run_are_escaped() -> None:
     """A class or a model may be called anything."""
     evil = "<img src=x onerror=alert(1)>"
-    html = render("recognition.html.j2", recognition=_heard(evil, evil), best=evil)
+    html = render(
+        "recognition.html.j2", recognition=_heard(evil, evil), best=evil, labels={evil: evil}
+    )
     assert evil not in html
     assert "&lt;img" in html

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
@@ -12,7 +13,7 @@ from matplotlib.ticker import FuncFormatter, MultipleLocator, PercentFormatter
 
 from speechnet.core.types import Float64, Targets
 from speechnet.report.drawing import style
-from speechnet.report.names import model_name, readable
+from speechnet.report.names import NO_LABELS, model_name, readable
 
 _MOST: Final = 400  # steps side by side: of a figure's 1,700 pixels each has four
 
@@ -39,7 +40,13 @@ _UNSURE: Final[style.Look] = {
 
 
 @style.styled
-def draw_timeline(timeline: pd.DataFrame, targets: Targets, *, model: str) -> Figure:
+def draw_timeline(
+    timeline: pd.DataFrame,
+    targets: Targets,
+    *,
+    model: str,
+    labels: Mapping[str, str] = NO_LABELS,
+) -> Figure:
     """Every class's probability over time, stacked, a panel per target.
 
     A window is drawn around its middle, as wide as the step to the next one. Of more than 400
@@ -52,6 +59,7 @@ def draw_timeline(timeline: pd.DataFrame, targets: Targets, *, model: str) -> Fi
             ``<target>_<class>``; novelty, where it is known; the windows in order.
         targets: each target's ordered classes.
         model: whose rows to draw.
+        labels: what models are called.
     """
     windows = timeline[timeline["model"] == model]
     figure, axes = style.panels(len(targets), size=(9.0, 2.1), margin=(0.6, 1.1), max_width=9.6)
@@ -62,7 +70,7 @@ def draw_timeline(timeline: pd.DataFrame, targets: Targets, *, model: str) -> Fi
     note = f"Each step is the mean of {together} neighbouring windows." if together > 1 else ""
     if note or any(ax.get_legend_handles_labels()[0] for ax in axes):
         style.add_footer(figure, axes, note=note)
-    style.set_title(figure, f"{model_name(model)}: probabilities over time")
+    style.set_title(figure, f"{model_name(model, labels)}: probabilities over time")
     return figure
 
 

@@ -149,6 +149,6 @@ def test_texts_have_room(n: int, classes: int) -> None:
 def test_one_model_at_a_time() -> None:
     """Of several the caller names one."""
     both = pd.concat([make_timeline(3), make_timeline(3, model="svm")])
-    figure = draw_timeline(both, TARGETS, model="svm")
+    figure = draw_timeline(both, TARGETS, model="svm", labels={"svm": "SVM"})
     assert figure.get_suptitle() == "SVM: probabilities over time"
     assert len(steps(figure.axes[0])[0][0]) == 3
