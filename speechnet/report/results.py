@@ -44,10 +44,16 @@ def in_words(findings: Iterable[Finding], *checks: str, details: bool = True) ->
     return [f"{all_of(who)}: {line}" if who else line for line, who in lines.items()]
 
 
+def _result(
+    check: str, what: str, detail: str = "", *, subject: str = "", **numbers: float
+) -> Finding:
+    return Finding(check, "result", what, detail=detail, subject=subject, numbers=numbers)
+
+
 def _best_model(data: ReportData) -> Iterator[Finding]:
     if (best := data.best) is not None:
         what = f"{data.label(best.model)} is {best.reason}"
-        yield Finding("best_model", "result", what, numbers={"score": best.score})
+        yield _result("best_model", what, score=best.score)
 
 
 def at_chance(data: ReportData) -> Iterator[Finding]:
@@ -60,19 +66,11 @@ def at_chance(data: ReportData) -> Iterator[Finding]:
         pooled = rows[(rows["fold"] == "all") & (rows["target"] == target)]
         found = pooled.loc[pooled["value"] <= high, "model"]
         if len(found):
-            yield Finding(
-                "at_chance",
-                "result",
-                f"no better than chance: {all_of(map(data.label, found))}",
-                detail=f"models that know nothing of it reach {percent(low)} to {percent(high)} %",
-                subject=target,
-                numbers={
-                    "uar": float(pooled["value"].max()),
-                    "low": low,
-                    "high": high,
-                    "models": len(found),
-                },
-            )
+            what = f"no better than chance: {all_of(map(data.label, found))}"
+            detail = f"models that know nothing of it reach {percent(low)} to {percent(high)} %"
+            numbers = {"uar": float(pooled["value"].max()), "low": low, "high": high}
+            numbers["models"] = len(found)
+            yield _result("at_chance", what, detail, subject=target, **numbers)
 
 
 def _differences(data: ReportData) -> Iterator[Finding]:
@@ -112,14 +110,9 @@ def difference(rows: pd.DataFrame, *, subject: str, family: int | None = None) -
         clauses.append("no other difference shown")
     told = (rows if len(rows) == 1 else shown).head(_CLAUSES)
     detail = [*map(_by_points, told.to_dict("records")), _tested(rows, family or len(rows))]
-    return Finding(
-        "difference",
-        "result",
-        "; ".join(clauses),
-        detail="; ".join(detail),
-        subject=subject,
-        numbers={"pairs": len(rows), "shown": len(shown), "p": float(rows["p_holm"].min())},
-    )
+    numbers = {"pairs": len(rows), "shown": len(shown), "p": float(rows["p_holm"].min())}
+    what = "; ".join(clauses)
+    return Finding("difference", "result", what, None, "; ".join(detail), subject, numbers)
 
 
 def _won_alike(names: list[str], losers: Mapping[str, Sequence[str]]) -> Iterator[str]:
@@ -166,20 +159,21 @@ def _published(data: ReportData) -> Iterator[Finding]:
             for model in data.models
         ]
         systems = zip(known["system"], known["value"], strict=True)
+        published = "; ".join(f"{system} {value:.1f}" for system, value in systems)
         low, high = float(known["value"].min()), float(known["value"].max())
-        yield Finding(
+        yield _result(
             "published",
-            "result",
             f"published {metric.label} of this protocol: {low:.1f} to {high:.1f} "
             f"({counted(len(known), 'system')})",
-            detail=f"here {'; '.join(own)}. Published: "
-            + "; ".join(f"{system} {value:.1f}" for system, value in systems),
+            f"here {'; '.join(own)}. Published: {published}",
             subject=_PUBLISHED_FOR,
-            numbers={"low": low, "high": high, "systems": len(known)},
+            low=low,
+            high=high,
+            systems=len(known),
         )
     if len(table) and (departures := data.info.get("departures")):
         what = f"Not quite what the published systems were scored on: {'; '.join(departures)}"
-        yield Finding("departures", "result", what)
+        yield _result("departures", what)
 
 
 def _worse_for(data: ReportData) -> Iterator[Finding]:
@@ -190,15 +184,11 @@ def _worse_for(data: ReportData) -> Iterator[Finding]:
         if (gap := worst_gap(gaps, best, target)) is not None:
             what = "UAR" if gap.name == UAR else f"recall of {gap.name}"
             judged = "more than chance gives" if gap.certain else "which may be chance"
-            yield Finding(
-                "gender_gap",
-                "result",
-                f"{what} of {gap.higher} speakers is above that of {gap.lower} ones by "
-                f"{points(gap.gap, gap.low, gap.high)} points, {judged}",
-                detail=f"the largest of {(gaps['model'] == best).sum()} gaps of {data.label(best)}",
-                subject=target,
-                numbers={"gap": gap.gap, "low": gap.low, "high": gap.high},
-            )
+            what += f" of {gap.higher} speakers is above that of {gap.lower} ones by "
+            what += f"{points(gap.gap, gap.low, gap.high)} points, {judged}"
+            of = f"the largest of {(gaps['model'] == best).sum()} gaps of {data.label(best)}"
+            numbers = {"gap": gap.gap, "low": gap.low, "high": gap.high}
+            yield _result("gender_gap", what, of, subject=target, **numbers)
 
 
 def _hardest_speakers(data: ReportData) -> Iterator[Finding]:
@@ -210,9 +200,8 @@ def _hardest_speakers(data: ReportData) -> Iterator[Finding]:
             lowest = rows["uar"].to_numpy(float)
             pairs = zip(rows["speaker"], lowest, strict=True)
             named = ", ".join(f"{speaker} ({percent(uar)})" for speaker, uar in pairs)
-            numbers = {"uar": float(lowest[0])}
             what = f"hardest speakers for {data.label(data.shown)}: {named}"
-            yield Finding("hardest_speakers", "result", what, None, "", target, numbers)
+            yield _result("hardest_speakers", what, subject=target, uar=float(lowest[0]))
 
 
 def hardest(rows: pd.DataFrame) -> pd.DataFrame:

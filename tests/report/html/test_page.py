@@ -153,7 +153,9 @@ def hostile() -> str:
     changed = {}
     for name in ("audit", "excluded", "dropped", "search"):
         table = data.table(name)
-        texts = [column for column in table if column not in {"check", "severity", "target"}]
+        texts = [
+            column for column in table if column not in {"check", "severity", "target", "numbers"}
+        ]
         texts = [column for column in texts if isinstance(table[column].iloc[0], str)]
         changed[name] = table.assign(**dict.fromkeys(texts, HOSTILE))
     changed["search"] = changed["search"].assign(candidate=json.dumps({HOSTILE: HOSTILE}))
