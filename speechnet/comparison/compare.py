@@ -53,9 +53,6 @@ def compare(paths: Sequence[Path], *, out: Path | None) -> RunComparison:
         paths: the run folders, at least two.
         out: the folder for the tables, the figure and the page; None writes nothing.
 
-    Returns:
-        What was printed, and written.
-
     Raises:
         ConfigError: fewer than two runs, more than there are letters, or one given twice; ``out``
             is a run folder.

@@ -180,15 +180,10 @@ def draw_panels(
     note: str | None = None,
     **frame: Any,
 ) -> Figure:
-    """Draw a grid of panels, one for each item.
+    """Draw a grid of panels of ``size`` inches, one for each item.
 
-    Args:
-        items: what the panels are of.
-        draw: draws an item into its panel.
-        title: of the figure.
-        size: width and height of a panel in inches.
-        note: the small print above the common legend; None for neither of the two.
-        frame: ``margin``, ``max_width`` and ``share`` of ``panels``.
+    ``note`` is the small print above the common legend, None for neither of the two; ``frame`` are
+    ``margin``, ``max_width`` and ``share`` of ``panels``.
     """
     figure, axes = panels(max(1, len(items)), size=size, **frame)
     for ax, item in zip(axes, items, strict=False):

@@ -49,12 +49,7 @@ def _caption(rows: pd.DataFrame, label: str) -> str:
 
 
 def ranked(rows: pd.DataFrame, *, level: str) -> pd.DataFrame:
-    """The rows of a level, the largest drop first: all groups, but only twenty features.
-
-    Args:
-        rows: of one model and target, columns ``level, name, drop``.
-        level: ``group`` or ``feature``.
-    """
+    """The rows of a level, the largest drop first: all groups, but only twenty features."""
     chosen = rows[rows["level"] == level].dropna(subset=["drop"])
     chosen = chosen.sort_values("drop", ascending=False, kind="stable")
     return chosen.head(_FEATURES) if level == "feature" else chosen

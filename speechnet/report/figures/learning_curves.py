@@ -39,11 +39,7 @@ def learning_curves(data: ReportData) -> Iterator[Drawing]:
 
 
 def epochs_in_words(history: pd.DataFrame) -> str:
-    """When the networks stopped, in sentences.
-
-    Args:
-        history: columns ``epoch`` and perhaps ``chosen``.
-    """
+    """When the networks stopped, in sentences."""
     said = "Loss and dev UAR by epoch, a line for each network trained."
     epochs = history["epoch"]
     ended = f"longest training ended with epoch {epochs.max():.0f}."

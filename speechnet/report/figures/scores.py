@@ -153,15 +153,9 @@ def _chance(ax: Axes, level: float) -> None:
 
 
 def references_of(references: pd.DataFrame, *, metric: str) -> pd.DataFrame:
-    """The published results of a metric, highest first.
+    """The published results of a metric, highest first, with the number of their source.
 
-    Args:
-        references: columns ``system, metric, value, source``.
-        metric: the metric.
-
-    Returns:
-        Columns ``system, value, source, number``: the value a share, the source "" where there is
-        none, and its number in order of appearance, from 1.
+    The value is a share, the source "" where there is none; numbers start from 1.
     """
     rows = references[references["metric"].astype(str).str.lower() == metric]
     rows = rows.dropna(subset=["value"]).sort_values("value", ascending=False, kind="stable")

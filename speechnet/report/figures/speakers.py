@@ -97,11 +97,7 @@ def _strip(
 
 
 def stacked(values: Float64) -> Float64:
-    """Offsets, in rows, that keep points of nearly the same value apart: float64 ``[n]``.
-
-    Args:
-        values: shares, ``[n]``.
-    """
+    """Offsets, in rows, that keep shares ``[n]`` of nearly the same value apart."""
     alike = pd.Series(values).groupby(np.round(values / _BIN))
     rank, size = alike.rank(method="first"), alike.transform("size")
     step = min(_STEP, _STRIP / max(1, size.max() - 1)) if len(values) else _STEP

@@ -35,14 +35,7 @@ class Attachments:
 
 
 def page(data: ReportData, files: Attachments) -> str:
-    """Write the whole page.
-
-    Args:
-        data: the run.
-        files: what it shows besides tables.
-
-    Returns:
-        HTML that needs no other file and no network.
+    """The whole page: HTML that needs no other file and no network.
 
     Raises:
         DataError: a figure or a table of the run is damaged.

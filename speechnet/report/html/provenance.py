@@ -23,12 +23,8 @@ _UNITS: Final = {"vector": "column", "sequence": "column a frame"}
 def provenance(data: ReportData, checksums: Mapping[str, str]) -> dict[str, Any]:
     """What is needed to make the same run again, and to see that it is the same.
 
-    Args:
-        data: the run.
-        checksums: the sum of each of its files; empty where it has none.
-
-    Returns:
-        What the template shows, without the folders of the machine the run was made on.
+    It names no folder of the machine that the run was made on. ``checksums`` are by file, empty
+    where the run has none.
     """
     info = data.info
     machine = info.get("machine", {})

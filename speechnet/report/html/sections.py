@@ -68,17 +68,9 @@ def _shown(
     rows: Callable[[pd.DataFrame], pd.DataFrame] = lambda table: table,
     **more: Any,
 ) -> Iterator[Item]:
-    """A table of the run folder, or why there is none.
+    """A table of the run folder and what stands above it, or why there is none.
 
-    Args:
-        data: the run.
-        name: the stem of the table's file.
-        caption: what it shows.
-        columns: by heading what stands in each.
-        empty: why there is none, and what would fill the place.
-        above: what stands above the table, if there is one.
-        rows: which rows of the table are shown, in which order.
-        more: ``note`` and ``folded`` of ``Table.of``.
+    ``rows`` says which rows are shown, in which order; ``more`` are ``note`` and ``folded``.
     """
     if (table := data.table(name)).empty:
         yield Empty(empty)

@@ -49,10 +49,7 @@ def inline_svg(svg_text: str, *, name: str, description: str) -> Markup:
     A browser runs no script of an image and loads nothing that it names, whoever wrote the file.
     The colours of ``COLOURS`` follow the light or dark theme of the page.
 
-    Args:
-        svg_text: the whole file.
-        name: what the figure is, read out by a screen reader.
-        description: what is seen in it, in a sentence or two, read out after that.
+    A screen reader reads ``name`` out, and then ``description``: what is seen in the figure.
 
     Raises:
         DataError: it is no SVG.
