@@ -197,9 +197,9 @@ def test_figures_of_others_can_fail(monkeypatch: pytest.MonkeyPatch, tmp_path: P
 
     few: Registry[object] = Registry("figure", group="speechnet.none", modules=())
     few.register("scores")(FIGURES["scores"])
-    with few._loading("a-plugin"):
-        few.register("failing")(failing)
-        few.register("unfit")(unfit)
+    few._package = "a-plugin"
+    few.register("failing")(failing)
+    few.register("unfit")(unfit)
     monkeypatch.setattr("speechnet.report.figure.FIGURES", few)
     data = build_data({"gender": ["female", "male"]}, models=1, n=20)
     drawn = draw_all(drawings_of(data), tmp_path)
