@@ -13,7 +13,7 @@ import yaml
 from lightning.pytorch.callbacks import LearningRateMonitor
 from lightning.pytorch.plugins.environments import LightningEnvironment, SLURMEnvironment
 
-from speechnet.config.experiment import fit_schema, read_experiment
+from speechnet.config.experiment import read_experiment
 from speechnet.config.trainer_factory import TrainerFactory, _never_requeued
 from speechnet.core.errors import ConfigError
 from speechnet.models.neural.mlp import MLP
@@ -305,9 +305,3 @@ def test_a_job_of_slurm_is_not_requeued(tmp_path: Path, monkeypatch: pytest.Monk
     assert during is before is signal.SIG_DFL
     own = LightningEnvironment()
     assert _never_requeued(own) is own
-
-
-def test_the_schema_knows_every_key() -> None:
-    """Every key of the whole configuration is known to the schema, and none can be set twice."""
-    _, text = read_experiment([])
-    fit_schema().check(yaml.safe_load(text))
