@@ -111,8 +111,12 @@ class Predictor:
         self._check(abstain, unlike)
         samples, rate = as_samples(y), as_rate(sr)
         check_rate(rate, self._recipe.audio)
-        features = self.describe(samples, rate)
-        notes = self._notes(samples, rate)
+        clips, taken = self._prepared(samples, rate)
+        features = self.describe_clips(clips)
+        notes: tuple[str, ...] = ()
+        if samples.shape[1] > 1:
+            powers = frame_powers(in_frames(samples, rate))
+            notes = channel_notes(taken, channel_correlation(powers))
         heard = bandwidth(samples, rate)
         (found,) = self.recognise(
             features, [heard], notes=[notes], models=models, abstain=abstain, unlike=unlike
@@ -242,14 +246,7 @@ class Predictor:
         Raises:
             Excluded: it can't be used.
         """
-        audio = self._recipe.audio
-        rates = set(self._recipe.rates.values())
-        check_size(*samples.shape, rate=rate, config=replace(audio, sample_rate=max(rates)))
-        clips = {
-            each: prepare(samples, rate, replace(audio, sample_rate=each)).y
-            for each in sorted(rates)
-        }
-        return self.describe_clips(clips)
+        return self.describe_clips(self._prepared(samples, rate)[0])
 
     def describe_clips(self, clips: Mapping[int, Float32]) -> FeatureSet:
         """Features of one prepared sound.
@@ -296,13 +293,12 @@ class Predictor:
         self.check_unlike(unlike)
         self.check_alone()
 
-    def _notes(self, samples: Float32, rate: int) -> tuple[str, ...]:
-        """Notes on the channels."""
-        if samples.shape[1] == 1:
-            return ()
-        powers = frame_powers(in_frames(samples, rate))
-        taken = prepare(samples, rate, self._recipe.audio).channel
-        return channel_notes(taken, channel_correlation(powers))
+    def _prepared(self, samples: Float32, rate: int) -> tuple[dict[int, Float32], int]:
+        """The clips that ``describe_clips`` takes, and ``SignalStatistics.channel_taken``."""
+        audio, rates = self._recipe.audio, sorted({*self._recipe.rates.values()})
+        check_size(*samples.shape, rate=rate, config=replace(audio, sample_rate=max(rates)))
+        monos = {each: prepare(samples, rate, replace(audio, sample_rate=each)) for each in rates}
+        return {each: mono.y for each, mono in monos.items()}, monos[max(rates)].channel
 
     def _windows(self, window: float, hop: float, abstain: float, unlike: Unlike) -> Windows:
         self._check(abstain, unlike)
