@@ -38,17 +38,20 @@ def each(function: Callable[..., Any], items: Sequence[object]) -> Callable[[], 
     return lambda: [function(item) for item in items]
 
 
+def alone(function: Callable[..., torch.Tensor], config: object, y: np.ndarray) -> np.ndarray:
+    """What a function of batches gives for one clip."""
+    with torch.inference_mode():
+        lengths = torch.tensor([len(y)])
+        return function(torch.from_numpy(y)[None], lengths, SR, config)[0].numpy()
+
+
 def denoising(bench: Bench) -> list[Measured]:
     """Row 1, in both modes."""
     clips = three_seconds(bench.speech())
     measured = []
     for method, target in (("nonstationary", 5.0), ("stationary", 6.0)):
         config = DenoiseConfig(method=method)  # type: ignore[arg-type]
-
-        def ours(y: np.ndarray, config: DenoiseConfig = config) -> np.ndarray:
-            with torch.inference_mode():
-                lengths = torch.tensor([len(y)])
-                return denoise(torch.from_numpy(y)[None], lengths, SR, config)[0].numpy()
+        ours = partial(alone, denoise, config)
 
         def theirs(y: np.ndarray, stationary: bool = method == "stationary") -> np.ndarray:
             return np.asarray(noisereduce.reduce_noise(y=y, sr=SR, stationary=stationary))
@@ -68,13 +71,7 @@ def denoising(bench: Bench) -> list[Measured]:
 def features(bench: Bench) -> list[Measured]:
     """Row 2."""
     clips = three_seconds(bench.speech())
-
-    def ours(y: np.ndarray) -> np.ndarray:
-        with torch.inference_mode():
-            lengths = torch.tensor([len(y)])
-            return extract(torch.from_numpy(y)[None], lengths, SR, ORIGINAL)[0].numpy()
-
-    theirs = partial(plain.five_calls, sr=SR)
+    ours, theirs = partial(alone, extract, ORIGINAL), partial(plain.five_calls, sr=SR)
     with one_thread():
         text = agreement(each(ours, clips)(), each(theirs, clips)(), least=0.995)
         seconds = in_turns(each(ours, clips), each(theirs, clips), rounds=bench.rounds)
