@@ -95,13 +95,8 @@ def _draw(data: ReportData, metric: Metric) -> Figure:
         if metric.chance is not None:
             _chance(ax, chance.get(target, metric.chance(classes)))
         ax.set_title(f"{heading(target)} ({classes} classes)", pad=15)
-        ax.set_xlim(least / 5, max(reach, 1.26))
-        ax.set_xticks([i / 5 for i in range(least, 6)], [f"{20 * i}" for i in range(least, 6)])
-        ax.spines["bottom"].set_bounds(least / 5, 1)
         ax.set_xlabel(f"{name} (%)")
-        ax.set_yticks(range(len(models)), [readable(data.label(model)) for model in models])
-        ax.tick_params(axis="y", length=0)
-        ax.set_ylim(len(models) - 0.5, -0.5)
+        _axes(ax, [readable(data.label(model)) for model in models], least=least, reach=reach)
         if target == _REFERENCES_FOR and len(others):
             _add_references(ax, others)
 
@@ -118,6 +113,16 @@ def _draw(data: ReportData, metric: Metric) -> Figure:
         max_width=14,
         note=f"{whisker} {_reference_note(others)}".strip(),
     )
+
+
+def _axes(ax: Axes, names: list[str], *, least: int, reach: float) -> None:
+    """From ``least`` fifths on, a tick for each fifth up to 1; the numbers reach beyond it."""
+    ax.set_xlim(least / 5, max(reach, 1.26))
+    ax.set_xticks([i / 5 for i in range(least, 6)], [f"{20 * i}" for i in range(least, 6)])
+    ax.spines["bottom"].set_bounds(least / 5, 1)
+    ax.set_yticks(range(len(names)), names)
+    ax.tick_params(axis="y", length=0)
+    ax.set_ylim(len(names) - 0.5, -0.5)
 
 
 def _ends(score: Score) -> tuple[float, float]:

@@ -53,7 +53,7 @@ def sections(data: ReportData, pictures: Pictures) -> dict[str, list[Item]]:
         "learning": list(_learning(data, pictures)),
         "people": list(_people(data, pictures)),
         "clusters": list(_clusters(data, pictures)),
-        "parts": list(_parts(data, pictures)),
+        "parts": [*_parts(data, pictures), *_elsewhere(data, pictures)],
     }
 
 
@@ -281,6 +281,10 @@ def _parts(data: ReportData, pictures: Pictures) -> Iterator[Item]:
         empty="No feature was shuffled; evaluation.ablate.importance: true does it.",
         folded=True,
     )
+
+
+def _elsewhere(data: ReportData, pictures: Pictures) -> Iterator[Item]:
+    """The same under other splits and on other corpora."""
     yield Heading("What a random split would report")
     yield from _shown(
         data,
