@@ -115,11 +115,9 @@ def recognise(
 class _Met:
     """What deserves a word at the end.
 
-    Attributes:
-        usable: whether any recording could be recognised, by an earlier call included.
-        averaged: how many recordings have the mean over their windows.
-        remarks: the names of the recordings that have a note, by its code.
-        news: novelty, far and bandwidth of each recording that could be used.
+    ``usable`` tells whether any recording could be recognised, by an earlier call too; ``averaged``
+    counts those that have the mean over their windows; ``remarks`` names recordings by the code of
+    their note; ``news`` are novelty, far and bandwidth of each that could be used.
     """
 
     usable: bool

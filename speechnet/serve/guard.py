@@ -36,11 +36,8 @@ _HEADERS: Final = {
 def guarded(app: ASGIApp, *, hosts: Sequence[str], upload_bytes: int) -> ASGIApp:
     """The application behind the filter.
 
-    Args:
-        app: the application.
-        hosts: the names that requests may address the server by, which stops pages whose name was
-            made to point here (DNS rebinding); none for any.
-        upload_bytes: most bytes of an upload.
+    Requests must address the server by one of ``hosts``, if there are any, which stops pages whose
+    name was made to point here (DNS rebinding).
     """
     most = {UPLOAD: upload_bytes + _SMALL, ANSWER: _SMALL}
 

@@ -9,6 +9,7 @@ import os
 import socket
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -120,7 +121,7 @@ def _application(run_path: Path, *, limits: Limits, hosts: Sequence[str]) -> ASG
     from speechnet.experiment.saved_run import SavedRun
     from speechnet.inference.predictor import Predictor
     from speechnet.serve.guard import guarded
-    from speechnet.serve.page import about, build
+    from speechnet.serve.page import about, build, render
     from speechnet.serve.recognition import UploadRecogniser
     from speechnet.serve.uploads import Uploads
 
@@ -130,9 +131,8 @@ def _application(run_path: Path, *, limits: Limits, hosts: Sequence[str]) -> ASG
     best = run.best()
     recogniser = UploadRecogniser(predictor, best=best.model, limits=limits)
     recogniser.rehearse()
-    uploads = Uploads(
-        recogniser.recognise, limits=limits, best=best.model, labels=run.folder.labels
-    )
+    page = partial(render, "recognition.html.j2", best=best.model, labels=run.folder.labels)
+    uploads = Uploads(lambda content: page(recognition=recogniser.recognise(content)), limits)
 
     @asynccontextmanager
     async def lifespan(_: fastapi.FastAPI) -> AsyncIterator[None]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import io
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Final
@@ -25,11 +25,9 @@ from starlette.routing import BaseRoute, Route
 from speechnet.console.messages import say
 from speechnet.core.errors import Excluded
 from speechnet.core.types import REASONS
-from speechnet.report.names import NO_LABELS
 from speechnet.serve.guard import ANSWER, FILE, PROGRESS, UPLOAD
 from speechnet.serve.limits import Limits
 from speechnet.serve.page import render
-from speechnet.serve.recognition import Recognition
 
 _UNKNOWN: Final = "There is no such recording"
 _GONE: Final = "It was answered already, or waited too long. Record or upload it again."
@@ -41,26 +39,15 @@ class Uploads:
     """The uploads in memory; to be used from the event loop's thread only.
 
     Args:
-        recognise: what is done with an upload, in a thread.
+        recognise: an upload's answer in HTML, in a thread.
         limits: on the uploads that arrive and wait.
-        best: the model whose classes are named first.
-        labels: what models are called.
     """
 
-    def __init__(
-        self,
-        recognise: Callable[[bytes], Recognition],
-        *,
-        limits: Limits,
-        best: str,
-        labels: Mapping[str, str] = NO_LABELS,
-    ) -> None:
+    def __init__(self, recognise: Callable[[bytes], str], limits: Limits) -> None:
         self.held: dict[str, bytes] = {}  # by name
         self.busy: list[int] = []  # bytes of each that arrives or is worked on
         self._recognise = recognise
         self._limits = limits
-        self._best = best
-        self._labels = labels
         self._pool = ThreadPoolExecutor(limits.parallel, thread_name_prefix="upload")
 
     def routes(self) -> list[BaseRoute]:
@@ -127,15 +114,12 @@ class Uploads:
 
     def _html(self, content: bytes) -> str:
         try:
-            found = self._recognise(content)
+            return self._recognise(content)
         except Excluded as error:
             why = error
         except Exception as error:  # one upload never stops the server
             say(f"an upload failed: {type(error).__name__}: {error}", style="yellow")
             why = Excluded("failed", "")
-        else:
-            values = {"best": self._best, "labels": self._labels}
-            return render("recognition.html.j2", recognition=found, **values)
         detail = why.detail.rstrip(".")
         text = f"Found: {REASONS[why.reason]}{f' ({detail})' if detail else ''}."
         title = "This recording can't be used"

@@ -31,6 +31,10 @@ def _heard(label: str = "calm", model: str = "mlp") -> Recognition:
     return Recognition(statistics, {model: said}, Markup("<svg></svg>"), None, None, None)
 
 
+def _html(found: Recognition) -> str:
+    return render("recognition.html.j2", recognition=found, best="mlp", labels={})
+
+
 def _with_client(
     use: Callable[[httpx.AsyncClient, Uploads], Awaitable[Any]],
     *,
@@ -40,7 +44,7 @@ def _with_client(
     """What ``use`` returns; nothing may be in memory after it."""
 
     async def run() -> Any:
-        uploads = Uploads(hear, limits=limits, best="mlp")
+        uploads = Uploads(lambda content: _html(hear(content)), limits)
         transport = httpx.ASGITransport(app=Starlette(routes=uploads.routes()))
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
             found = await use(client, uploads)
@@ -192,7 +196,7 @@ def test_what_fails_gets_a_message_and_is_forgotten(
 
 def test_a_large_upload_is_said_to_have_no_player() -> None:
     """Instead of leaving it out."""
-    html = render("recognition.html.j2", recognition=_heard(), best="mlp", labels={})
+    html = _html(_heard())
     assert "Too large to be played here." in html
     assert "<audio" not in html
 
