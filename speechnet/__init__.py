@@ -6,10 +6,12 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from speechnet.core.version import __version__
+
 if TYPE_CHECKING:
     from speechnet.inference.predictor import Predictor
 
-__version__ = "0.1.0"
+__all__ = ["__version__", "load"]
 
 # torchmetrics imports onnxruntime if it is installed, which would send telemetry.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")

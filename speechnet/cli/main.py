@@ -15,12 +15,12 @@ from difflib import get_close_matches
 from importlib import import_module
 from typing import Final
 
-from speechnet import __version__
 from speechnet.console.messages import Volume, complain, say, volume
 from speechnet.console.progress import working
 from speechnet.core.errors import SpeechnetError, StorageError
 from speechnet.core.files import is_full
 from speechnet.core.registry import on_refusal
+from speechnet.core.version import __version__
 
 COMMANDS: Final[dict[str, str]] = {
     "audit": "examine a corpus: faults, copies, leaks, what a random split would have reported",

@@ -12,13 +12,13 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
-from speechnet import __version__
 from speechnet.console.messages import output, say
 from speechnet.console.progress import working
 from speechnet.core.errors import ConfigError, SpeechnetError
 from speechnet.core.files import storage_errors, write_whole
 from speechnet.core.reading import read_regular
 from speechnet.core.types import Float32, Targets
+from speechnet.core.version import __version__
 from speechnet.experiment.manifest import NAME as SUMS
 from speechnet.experiment.run_location import check_writable
 from speechnet.experiment.saved_run import SavedRun

@@ -17,11 +17,11 @@ from typing import Any, Final
 
 import pandas as pd
 
-from speechnet import __version__
 from speechnet.console.progress import stage
 from speechnet.core.errors import DataError
 from speechnet.core.files import absolute, storage_errors, write_whole
 from speechnet.core.reading import open_regular
+from speechnet.core.version import __version__
 from speechnet.evaluation.selection import Choice, choose_model
 from speechnet.experiment.manifest import check_sums, read_sums, write_sums
 from speechnet.experiment.run_info import FORMAT, check_info

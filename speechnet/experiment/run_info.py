@@ -9,13 +9,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from speechnet import __version__
 from speechnet.config.data import check_names
 from speechnet.core.bounds import Number, Values
 from speechnet.core.errors import ConfigError, DataError
 from speechnet.core.metrics import METRICS
 from speechnet.core.registry import Registry
 from speechnet.core.schema import decode, hints_of
+from speechnet.core.version import __version__
 from speechnet.features.extractor import EXTRACTORS
 from speechnet.models.model import MODELS
 

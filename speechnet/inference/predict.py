@@ -12,13 +12,13 @@ from typing import Final
 
 import pandas as pd
 
-from speechnet import __version__
 from speechnet.console.messages import console, say
 from speechnet.console.progress import file_progress, progress, working
 from speechnet.core.errors import ConfigError, DataError, Excluded
 from speechnet.core.reading import read_regular
 from speechnet.core.safe_text import printable
 from speechnet.core.types import NOTES
+from speechnet.core.version import __version__
 from speechnet.core.wording import counted, listing
 from speechnet.corpus.discovery import ExcludedRow
 from speechnet.experiment.novelty import MEASURED, unlike_in_words
