@@ -29,7 +29,7 @@ def ablation(data: ReportData) -> Iterator[Drawing]:
             f"{shown or 'None'} of {len(rows)} changes {'is' if shown == 1 else 'are'} shown "
             "to be more than chance."
         )
-        title, draw = "What each part brings", partial(_draw, data, target)
+        title, draw = "What each part contributes", partial(_draw, data, target)
         yield Drawing.of_target("ablation", target, "ablation", title, caption, draw)
 
 
@@ -57,7 +57,7 @@ def _draw(data: ReportData, target: str) -> Figure:
     return style.draw_panels(
         models_of(rows),
         panel,
-        f"What each part brings on the test part: {in_line(target)}",
+        f"What each part contributes on the test part: {in_line(target)}",
         size=(4.3, 0.7 + forest.row_heights(labels)),
         margin=(1.6, 1.0),
         note=f"Whisker: {interval_words(data.unit)}. p: permutation test, after Holm. Left of zero "

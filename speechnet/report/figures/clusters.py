@@ -30,8 +30,8 @@ def clusters(data: ReportData) -> Iterator[Drawing]:
             file="clusters",
             section="clusters",
             title="Clusters and true labels",
-            caption="Every recording in the first two principal components: above by its labels, "
-            "below by its cluster. Colours are given anew in each panel.",
+            caption="Every recording in the first two principal components: coloured by its labels "
+            "above and by its cluster below. Each panel has its own colours.",
             draw=partial(_draw, data, explained),
         )
 

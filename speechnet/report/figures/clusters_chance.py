@@ -35,8 +35,8 @@ def clusters_chance(data: ReportData) -> Iterator[Drawing]:
             file="clusters_chance",
             section="clusters",
             title="Clusters against chance",
-            caption="How much clusters tell of each label, and how compact they are, beside what "
-            f"chance gives. {found[0] if found else ''}".strip(),
+            caption="How well the clusters match each label, and how compact they are, beside "
+            f"chance. {found[0] if found else ''}".strip(),
             draw=partial(_draw, table),
         )
 

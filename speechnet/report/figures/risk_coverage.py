@@ -24,8 +24,8 @@ def risk_coverage(data: ReportData) -> Iterator[Drawing]:
             file="risk_coverage",
             section="confusion",
             title="Risk against coverage",
-            caption="How often a model is wrong if it answers only where it is surest, from few "
-            "recordings on the left to all of them on the right.",
+            caption="How often a model is wrong if it answers only where it is most confident, "
+            "from few recordings on the left to all of them on the right.",
             draw=partial(_draw, data, shown),
         )
 

@@ -39,7 +39,7 @@ def _facts(data: ReportData) -> dict[str, str]:
     recordings = counted(corpus.get("recordings", 0), "recording")
     excluded = f"; {corpus['excluded']} excluded" if corpus.get("excluded") else ""
     return {
-        "Asked": f"How well can {asked} be told from a voice, and by which model?",
+        "Asked": f"How well can {asked} be recognised from speech, and by which model?",
         "Models": ", ".join(map(data.label, data.models)),
         "Data": f"{corpus.get('name')}: {recordings} of {who}, {length}{excluded}",
         "Tested on": str(data.info["protocol"]),

@@ -194,7 +194,7 @@ def test_mistakes_can_be_heard(read: Read) -> None:
     assert kind == "data:audio/mpeg;base64"
     assert base64.b64decode(data) == CLIPS["mistakes/001.mp3"]
     assert "angry taken for happy, 90.0 % sure" in read.text
-    assert "angry (true) 10.0 % happy (said) 90.0 %" in read.text
+    assert "angry (true) 10.0 % happy (predicted) 90.0 %" in read.text
     assert "file a/b.wav; speaker s01, female; fold 0; part 0.0 to 2.0 s" in read.text
 
 
@@ -204,7 +204,7 @@ def test_mistakes_that_can_not_be_heard() -> None:
     silent = data.table("mistakes").assign(clip=None, unavailable="switched off by report.audio")
     read = Read(bare(with_tables(data, mistakes=silent), clips=CLIPS))
     assert not read.of("audio")
-    assert "Not to be heard or seen: switched off by report.audio." in read.text
+    assert "No sound or picture: switched off by report.audio." in read.text
 
 
 @pytest.mark.parametrize(
