@@ -56,7 +56,7 @@ class DataConfig:
         audio: how recordings are read.
         denoise: spectral gating.
         features: the extractors by name, each with its settings; the vectors of several are joined
-            column by column. Naming any replaces the default, functionals.
+            column by column. Those that a YAML names replace the default, functionals.
         scaling: how columns are scaled, always fitted on training rows: to 0..1, to mean 0 and
             variance 1, to median 0 and interquartile range 1, or not at all.
         per_speaker: first standardise each speaker's recordings by themselves. This uses all of a

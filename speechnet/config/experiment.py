@@ -177,7 +177,7 @@ def read_experiment(
         "out": "checkpoints",
         "seed_everything": 0,
         "data": asdict(DataConfig()),
-        "models": default_names(ModelsConfig(), "models", given, by_flag=False),
+        "models": default_names(ModelsConfig(), "models", given),
         "trainer": DEFAULTS,
         "evaluation": asdict(EvaluationConfig()),
         "report": asdict(ReportConfig()),

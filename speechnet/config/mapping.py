@@ -1,7 +1,7 @@
 """Sections of the configuration that map names of a registry to settings.
 
-Such a section has a default, which a YAML that names anything in it replaces; ``null`` takes a name
-out again.
+Such a section has a default, which a YAML that names anything in it replaces. The flag of a single
+name adds to what is there or changes it; ``null`` takes a name out again.
 """
 
 from __future__ import annotations
@@ -52,17 +52,14 @@ def chosen(section: Any) -> dict[str, Any]:
     return {name: settings for name, settings in held.items() if settings is not None}
 
 
-def default_names(
-    section: Any, key: str, given: Sequence[Given], *, by_flag: bool = True
-) -> dict[str, Any]:
+def default_names(section: Any, key: str, given: Sequence[Given]) -> dict[str, Any]:
     """What a section holds before anything given is put over it: its default, or nothing of it.
 
     Args:
         section: an instance with its defaults.
         key: of the section, such as ``data.features``.
         given: what the command line says.
-        by_flag: whether the flag of a single name replaces the default too; else it adds to it.
     """
-    said = [one.below(key) for one in given if by_flag or not one.key.startswith(f"{key}.")]
+    said = [one.below(key) for one in given if not one.key.startswith(f"{key}.")]
     replaced = any(value is not None for one in said for value in one.values())
     return dict.fromkeys(asdict(section)) if replaced else asdict(section)

@@ -118,6 +118,35 @@ def test_which_models(tmp_path: Path, content: str, flags: list[str], expected: 
     assert set(yaml.safe_load(text)["models"]) == set(expected)
 
 
+@pytest.mark.parametrize(
+    ("features", "flags", "expected"),
+    [
+        ("{}", [], ["functionals"]),
+        ("{log_mel: {}}", [], ["log_mel"]),
+        ("{}", ["--data.features.log_mel", "{}"], ["functionals", "log_mel"]),
+        ("{log_mel: {}}", ["--data.features.functionals", "{}"], ["functionals", "log_mel"]),
+        ("{functionals: {}, log_mel: {}}", ["--data.features.functionals=null"], ["log_mel"]),
+        ("{}", ["--data.features", "{log_mel: {}}"], ["log_mel"]),
+    ],
+)
+def test_which_features(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    features: str,
+    flags: list[str],
+    expected: list[str],
+) -> None:
+    """The same holds for extractors, and for what is printed."""
+    model = "knn" if "functionals" in expected else "cnn"
+    content = f"models: {{{model}: {{}}}}\ndata: {{features: {features}}}"
+    words = ["--config", _yaml(tmp_path, content), *flags]
+    config, _ = read_experiment(words)
+    assert list(config.data.recipe.extractors) == expected
+    with pytest.raises(SystemExit):
+        read_experiment([*words, "--print_config"])
+    assert list(yaml.safe_load(capsys.readouterr().out)["data"]["features"]) == expected
+
+
 def test_later_files_go_before_earlier(tmp_path: Path) -> None:
     """Two files: sections merge, the later value counts, and the last names the experiment."""
     first = _yaml(tmp_path, "models: {mlp: {lr: 0.1, dropout: 0.1}}\nout: a\n", "first.yaml")
