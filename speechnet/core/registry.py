@@ -6,7 +6,9 @@ packages. A plugin that can't be used is left out with the reason; everything el
 
 from __future__ import annotations
 
+import dataclasses
 import pkgutil
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -87,7 +89,8 @@ class Registry(Mapping[str, T], Generic[T]):
         def add(thing: Registered) -> Registered:
             if name in self._things:
                 raise ValueError(
-                    f"the {self.kind} {name!r} is registered already, by {self._packages[name]}"
+                    f"{_origin(thing)} registers the {self.kind} {name!r}, which "
+                    f"{_origin(self._things[name])} has registered already; choose another name"
                 )
             if lacks := self._missing(thing):
                 raise ValueError(f"the {self.kind} {name!r} lacks {lacks}")
@@ -189,6 +192,31 @@ class Registry(Mapping[str, T], Generic[T]):
         """Whether a plugin's module, imported for something else in it, registered a name."""
         foreign = self._place(self._things[name])[0] == len(self._modules)
         return foreign and self._packages[name] in {_OURS, package}
+
+
+def settings_lack(kind: Any) -> str:
+    """What a class lacks to be a documented dataclass of settings; an empty text if nothing."""
+    if "__dataclass_fields__" not in vars(kind):
+        return "the decorator @dataclass"
+    settings = dataclasses.fields(kind)
+    if required := [
+        each.name
+        for each in settings
+        if each.default is each.default_factory is dataclasses.MISSING
+    ]:
+        return f"a default of {', '.join(required)}"
+    documented = "".join((base.__doc__ or "").partition("Attributes:")[2] for base in kind.__mro__)
+    undocumented = [
+        each.name
+        for each in settings
+        if not re.search(rf"^ +{each.name}:", documented, re.MULTILINE)
+    ]
+    return f"a line for {', '.join(undocumented)} under Attributes:" if undocumented else ""
+
+
+def _origin(thing: Any) -> str:
+    """The file or the module that something registered is from; a metric holds its function."""
+    return str(thing) if isinstance(thing, Path) else getattr(thing, "function", thing).__module__
 
 
 def _package(point: EntryPoint) -> str:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, cast
 
 from speechnet.core.columns import feature_of
 from speechnet.core.errors import Excluded
-from speechnet.core.registry import Registry
+from speechnet.core.registry import Registry, settings_lack
 
 if TYPE_CHECKING:
     from speechnet.core.types import Float32
@@ -118,14 +118,7 @@ def _missing(thing: Any) -> str:
         return " and ".join(absent)
     if thing.kind == "sequence" and thing.frame_rate is Extractor.frame_rate:
         return "frame_rate, which a sequence needs"
-    if "__dataclass_fields__" not in vars(thing):
-        return "the decorator @dataclass"
-    required = [
-        each.name
-        for each in dataclasses.fields(cast("Any", thing))
-        if each.default is each.default_factory is dataclasses.MISSING
-    ]
-    return f"a default of {', '.join(required)}" if required else ""
+    return settings_lack(thing)
 
 
 EXTRACTORS: Final[Registry[type[Extractor]]] = Registry(

@@ -9,7 +9,6 @@ scikit-learn needs little code: see ``speechnet.models.scikit.model``. For a net
 
 from __future__ import annotations
 
-import dataclasses
 from abc import ABCMeta, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Protocol
 
 from speechnet.core.errors import ConfigError
-from speechnet.core.registry import Registry
+from speechnet.core.registry import Registry, settings_lack
 from speechnet.models.candidates import Candidate, InnerFolds, Tried
 
 if TYPE_CHECKING:
@@ -164,7 +163,8 @@ class Model(metaclass=ABCMeta):  # not ABC: all bases must be dataclasses for js
             sequences has a setting ``features: str | None = None``, which names the extractor.
         kinds: the kinds of target that it can learn.
         joint: whether one model learns all targets, with a head for each.
-        exportable: whether it can be written as ONNX.
+        exportable: whether it can be written as ONNX; only models that take vectors can, see
+            ``speechnet.models.training.onnx``.
     """
 
     label: ClassVar[str]
@@ -223,14 +223,9 @@ def _missing(thing: Any) -> str:
         return " and ".join(absent)
     if not hasattr(thing, "label"):
         return "a label"
-    if "__dataclass_fields__" not in vars(thing):
-        return "the decorator @dataclass"
-    required = [
-        each.name
-        for each in dataclasses.fields(thing)
-        if each.default is each.default_factory is dataclasses.MISSING
-    ]
-    return f"a default of {', '.join(required)}" if required else ""
+    if thing.exportable and thing.takes == SEQUENCE:
+        return "vectors to take, which exportable needs"
+    return settings_lack(thing)
 
 
 MODELS: Final[Registry[type[Model]]] = Registry(

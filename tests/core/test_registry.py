@@ -92,7 +92,11 @@ def test_a_plugin_with_several_things_in_one_module(place: Path) -> None:
     ("code", "reason"),
     [
         ("import no_such_module", "ModuleNotFoundError: No module named 'no_such_module'"),
-        (registers("ours"), "ValueError: the thing 'ours' is registered already, by speechnet"),
+        (
+            registers("ours"),
+            "ValueError: guest registers the thing 'ours', which own_things.ours has registered "
+            "already; choose another name",
+        ),
         (registers("theirs", "3"), "ValueError: the thing 'theirs' lacks a call"),
         (registers("other"), "ValueError: guest registers other, expected 'theirs'"),
         ("x = 1", "ValueError: guest registers nothing, expected 'theirs'"),
@@ -124,7 +128,8 @@ def test_an_unknown_name() -> None:
 def test_our_own_mistakes_are_raised(place: Path) -> None:
     """Twice the same name in our own modules is a bug, not a plugin to leave out."""
     (place / "own_things" / "second.py").write_text(OURS)
-    with pytest.raises(ValueError, match="registered already, by speechnet"):
+    twice = r"own_things\.second registers the thing 'ours', which own_things\.ours has registered"
+    with pytest.raises(ValueError, match=twice):
         list(things())
 
 
@@ -168,7 +173,12 @@ class TestYamlFiles:
         [
             ("theirs", "b: 2", "theirs: unknown key 'b'; known are a"),
             ("theirs", "a: x", "theirs: a is 'x', expected a whole number"),
-            ("ours", "a: 2", "ValueError: the file 'ours' is registered already, by speechnet"),
+            (
+                "ours",
+                "a: 2",
+                "ValueError: {0}/guest/ours.yaml registers the file 'ours', which {0}/ours.yaml has "
+                "registered already; choose another name",
+            ),
             ("theirs", None, "FileNotFoundError: there is no theirs.yaml in guest"),
         ],
     )
@@ -181,4 +191,4 @@ class TestYamlFiles:
         if text is not None:
             (place / "guest" / f"{name}.yaml").write_text(text)
         assert list(files) == ["ours"]
-        assert files.refusals == [Refusal("file", "guest_module", name, reason)]
+        assert files.refusals == [Refusal("file", "guest_module", name, reason.format(place))]

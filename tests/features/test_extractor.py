@@ -16,7 +16,11 @@ from speechnet.features.extractor import EXTRACTORS, Extractor, Sound, _missing
 
 @dataclass
 class Loudness(Extractor):
-    """How loud."""
+    """How loud.
+
+    Attributes:
+        reference: the amplitude of 1.
+    """
 
     reference: float = 1.0
 
@@ -43,6 +47,13 @@ class Required(Extractor):
 
 
 @dataclass
+class NoLine(Loudness):
+    """Its base class documents one setting."""
+
+    width: int = 1
+
+
+@dataclass
 class NoRate(Loudness):
     kind: ClassVar[Literal["vector", "sequence"]] = "sequence"
 
@@ -60,6 +71,7 @@ class NoColumns(Extractor):
         (NoColumns, "columns"),
         (NoDataclass, "the decorator @dataclass"),
         (Required, "a default of needed"),
+        (NoLine, "a line for width under Attributes:"),
         (NoRate, "frame_rate, which a sequence needs"),
     ],
 )
