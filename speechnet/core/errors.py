@@ -7,6 +7,11 @@ class SpeechnetError(Exception):
     exit_code = 1
 
 
+def in_words(error: Exception) -> str:
+    """What an error says, behind its type unless it was raised on purpose."""
+    return str(error) if isinstance(error, SpeechnetError) else f"{type(error).__name__}: {error}"
+
+
 class ConfigError(SpeechnetError):
     """The configuration or the command line is wrong."""
 

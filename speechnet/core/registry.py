@@ -18,7 +18,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
-from speechnet.core.errors import ConfigError, SpeechnetError
+from speechnet.core.errors import ConfigError, in_words
 from speechnet.core.wording import did_you_mean
 
 T = TypeVar("T")
@@ -132,8 +132,7 @@ class Registry(Mapping[str, T], Generic[T]):
 
     def refuse(self, name: str, package: str, error: Exception) -> None:
         """Record that a plugin failed, at its import or in use, and report it once."""
-        kind = "" if isinstance(error, SpeechnetError) else f"{type(error).__name__}: "
-        refusal = Refusal(self.kind, package, name, f"{kind}{error}")
+        refusal = Refusal(self.kind, package, name, in_words(error))
         if self._refusals.get(name) != refusal:
             self._refusals[name] = refusal
             for report in on_refusal:
@@ -206,12 +205,9 @@ def settings_lack(kind: Any) -> str:
     ]:
         return f"a default of {', '.join(required)}"
     documented = "".join((base.__doc__ or "").partition("Attributes:")[2] for base in kind.__mro__)
-    undocumented = [
-        each.name
-        for each in settings
-        if not re.search(rf"^ +{each.name}:", documented, re.MULTILINE)
-    ]
-    return f"a line for {', '.join(undocumented)} under Attributes:" if undocumented else ""
+    names = [each.name for each in settings]
+    silent = [name for name in names if not re.search(rf"^ +{name}:", documented, re.MULTILINE)]
+    return f"a line for {', '.join(silent)} under Attributes:" if silent else ""
 
 
 def _origin(thing: Any) -> str:

@@ -12,11 +12,14 @@ keeps itself (``functools.lru_cache``): every worker process has its own instanc
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, cast
 
 from speechnet.core.columns import feature_of
@@ -49,7 +52,8 @@ class Extractor(ABC):
     Attributes:
         kind: ``vector``, one row a recording, or ``sequence``, one row a frame.
         sample_rate: the rate in Hz that it wants; None takes ``data.audio.sample_rate``.
-        code_version: raised whenever the same settings give other numbers than before.
+        code_version: raised whenever the same settings give other numbers than before. An edit of a
+            module outside ``speechnet`` counts without it.
         packages: the installed packages that decide its numbers.
         uses_gpu: whether ``extract`` computes on ``Sound.device``.
     """
@@ -108,6 +112,18 @@ class Extractor(ABC):
             "columns": list(self.columns),
             "versions": {name: version(name) for name in self.packages},
         }
+
+
+def foreign_source(extractor: Extractor) -> dict[str, str]:
+    """The hash of a plugin's module, so that an edit computes anew; ours have ``code_version``."""
+    kind = type(extractor)
+    if kind.__module__.partition(".")[0] == "speechnet":
+        return {}
+    try:
+        source = Path(inspect.getsourcefile(kind) or "").read_bytes()
+    except (OSError, TypeError):  # of a class that was typed in
+        return {}
+    return {"source": hashlib.blake2b(source, digest_size=16).hexdigest()}
 
 
 def _missing(thing: Any) -> str:

@@ -22,7 +22,7 @@ from speechnet.audio.prepare import (
     prepare,
 )
 from speechnet.audio.signal_statistics import bandwidth
-from speechnet.core.errors import ConfigError, Excluded
+from speechnet.core.errors import ConfigError, Excluded, in_words
 from speechnet.core.types import Features, FeatureSet, Float32, Targets
 from speechnet.experiment.saved_run import SavedRun
 from speechnet.features.extraction.compute import compute, gather, rehearse
@@ -264,7 +264,7 @@ class Predictor:
             try:
                 found = compute(self._recipe, {r: [y] for r, y in clips.items()}, list(extractors))
             except Exception as error:
-                raise Excluded("failed", f"{type(error).__name__}: {error}") from error
+                raise Excluded("failed", in_words(error)) from error
         features: dict[str, Features] = {}
         for name, extractor in extractors.items():
             (outcome,) = found[name]

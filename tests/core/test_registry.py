@@ -176,8 +176,8 @@ class TestYamlFiles:
             (
                 "ours",
                 "a: 2",
-                "ValueError: {0}/guest/ours.yaml registers the file 'ours', which {0}/ours.yaml has "
-                "registered already; choose another name",
+                "ValueError: {0}/guest/ours.yaml registers the file 'ours', which {0}/ours.yaml "
+                "has registered already; choose another name",
             ),
             ("theirs", None, "FileNotFoundError: there is no theirs.yaml in guest"),
         ],

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import logging
+import traceback
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 
-from speechnet.core.errors import ConfigError, Excluded
+from speechnet.core.errors import ConfigError, Excluded, SpeechnetError, in_words
 from speechnet.core.thread_warnings import collected_warnings
 from speechnet.core.types import FeatureMatrix, Features, Float32, Int64, Sequences
+from speechnet.core.wording import counted
 from speechnet.denoise.gate import denoise_clips
 from speechnet.features.extraction.recipe import Recipe
 from speechnet.features.extractor import Extractor, Sound
+
+_LOG: Final = logging.getLogger(__name__)
+_NOT_FINITE: Final = "not_finite_features"
+
+
+class ExtractorError(SpeechnetError):
+    """An extractor failed, or broke its contract."""
 
 
 def compute(
@@ -32,6 +44,10 @@ def compute(
 
     Returns:
         By extractor for each clip float32 ``[d]`` or ``[frames, d]``, or why there is none.
+
+    Raises:
+        ExtractorError: an extractor failed, or gave something else than rows.
+        SpeechnetError: whatever else an extractor raises on purpose.
     """
     found = {}
     for rate, some in clips.items():
@@ -40,28 +56,56 @@ def compute(
         usable = [y for y in denoised if not isinstance(y, Excluded)]
         for name in (name for name in names if recipe.rates[name] == rate):
             extractor = recipe.extractors[name]
-            rows = extractor.extract(usable, sound) if usable else []
-            described = iter([_checked(name, extractor, row) for row in rows])
+            described = iter(_described(name, extractor, usable, sound) if usable else [])
             found[name] = [y if isinstance(y, Excluded) else next(described) for y in denoised]
     return found
 
 
-def _checked(name: str, extractor: Extractor, found: Float32 | Excluded) -> Float32 | Excluded:
-    """What an extractor gave, if it has the right columns and is finite."""
+def _described(
+    name: str, extractor: Extractor, clips: Sequence[Float32], sound: Sound
+) -> list[Float32 | Excluded]:
+    """What an extractor gives for some clips, checked."""
+    try:
+        rows = list(extractor.extract(clips, sound))
+    except SpeechnetError:
+        raise
+    except Exception as error:  # whatever a plugin raises
+        raise ExtractorError(
+            f"the extractor {name} failed: {in_words(error)}{_place(error)}"
+        ) from error
+    if len(rows) != len(clips):
+        raise ExtractorError(
+            f"the extractor {name} gave {counted(len(rows), 'row')} for "
+            f"{counted(len(clips), 'clip')}, expected one for each, in their order"
+        )
+    return [_checked(name, extractor, row) for row in rows]
+
+
+def _place(error: Exception) -> str:
+    """The line of an extractor's own file in which it failed, such as `` (loudness.py:13)``."""
+    frames = traceback.extract_tb(error.__traceback__)[1:]
+    own = [frame for frame in frames if frame.filename == frames[0].filename]
+    return f" ({Path(own[-1].filename).name}:{own[-1].lineno})" if own else ""
+
+
+def _checked(name: str, extractor: Extractor, found: Any) -> Float32 | Excluded:
+    """A row or frames, if they have the right columns and are finite."""
     if isinstance(found, Excluded):
         return found
     columns = extractor.columns
-    expected = "[d]" if extractor.kind == "vector" else "[frames, d]"
     axes = 1 if extractor.kind == "vector" else 2
-    if found.dtype != np.float32 or found.ndim != axes or found.shape[-1] != len(columns):
-        raise ConfigError(
-            f"the extractor {name} gave {found.dtype} {list(found.shape)}, expected float32 "
-            f"{expected} with d = {len(columns)}, its columns"
+    is_array = isinstance(found, np.ndarray)
+    if not (is_array and found.dtype == np.float32 and found.shape[axes - 1 :] == (len(columns),)):
+        gave = f"{found.dtype} {list(found.shape)}" if is_array else f"a {type(found).__name__}"
+        expected = "[d]" if extractor.kind == "vector" else "[frames, d]"
+        raise ExtractorError(
+            f"the extractor {name} gave {gave}, expected a NumPy array of float32 {expected} with "
+            f"d = {len(columns)}, its columns"
         )
     wrong = ~np.isfinite(found).reshape(-1, len(columns))
     if wrong.any():
         bad = [columns[i] for i in np.flatnonzero(wrong.any(axis=0))]
-        return Excluded("not_finite_features", f"not finite: {', '.join(bad[:5])}")
+        return Excluded(_NOT_FINITE, f"not finite: {', '.join(bad[:5])}")
     if found.size == 0:
         return Excluded("too_short", f"{name} found no frames")
     return found
@@ -90,25 +134,37 @@ def as_features(
 
 
 def rehearse(recipe: Recipe) -> None:
-    """Denoise and describe two seconds of noise, as a recording would be.
+    """Denoise and describe two seconds of noise and a little more, as recordings would be.
 
     Raises:
-        ConfigError: the settings don't go together, such as an octave band above half the
-            sample rate.
+        ConfigError: an extractor fails or breaks its contract, or the settings don't go together,
+            such as an octave band above half the sample rate.
     """
     random = np.random.default_rng(0)
     for name, rate in recipe.rates.items():
-        noise = 0.1 * random.standard_normal(2 * rate, dtype=np.float32)
+        lengths = (2 * rate, 2 * rate + rate // 10)
+        noise = [0.1 * random.standard_normal(n, dtype=np.float32) for n in lengths]
         try:
             with collected_warnings():
-                (found,) = compute(recipe, {rate: [noise]}, [name])[name]
-                if isinstance(found, Excluded):
-                    raise found
+                for found in compute(recipe, {rate: noise}, [name])[name]:
+                    if isinstance(found, Excluded):
+                        raise found
         except Exception as error:
-            raise ConfigError(
-                f"data.audio.sample_rate ({rate} Hz), data.denoise and data.features.{name} "
-                f"don't go together: {error}"
-            ) from error
+            _LOG.info("%s", "".join(traceback.format_exception(error)))
+            raise ConfigError(_after_rehearsal(error, name, rate)) from error
+
+
+def _after_rehearsal(error: Exception, name: str, rate: int) -> str:
+    """What it means that a rehearsal failed."""
+    tried = "tried on two seconds of noise, "
+    if isinstance(error, ExtractorError):
+        return f"{tried}{error}"
+    if isinstance(error, Excluded) and error.reason == _NOT_FINITE:
+        return f"{tried}the extractor {name} gave numbers that are {error.detail}"
+    return (
+        f"data.audio.sample_rate ({rate} Hz), data.denoise and data.features.{name} don't go "
+        f"together: {error}"
+    )
 
 
 def choose_device(recipe: Recipe, device: str) -> str:

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from speechnet.audio.decode import load_at_rates
 from speechnet.audio.signal_statistics import SignalStatistics
-from speechnet.core.errors import Excluded
+from speechnet.core.errors import Excluded, in_words
 from speechnet.core.thread_warnings import collected_warnings
 from speechnet.core.types import Float32
 from speechnet.features.extraction.compute import compute, rehearse
@@ -189,4 +189,4 @@ def _describe(
 
 def _failed(error: Exception, recipe: Recipe) -> Excluded:
     rehearse(recipe)  # raises if the recipe is at fault, not the file
-    return Excluded("failed", f"{type(error).__name__}: {error}")
+    return Excluded("failed", in_words(error))

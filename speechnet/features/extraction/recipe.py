@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
@@ -9,7 +10,7 @@ from typing import Any, Final
 from speechnet.audio.config import AudioConfig
 from speechnet.core.errors import ConfigError
 from speechnet.denoise.config import DenoiseConfig
-from speechnet.features.extractor import Extractor, version
+from speechnet.features.extractor import Extractor, foreign_source, version
 
 # Raised whenever sounds are read differently, or the layout of a shard changes.
 _CODE_VERSION: Final = 8
@@ -67,6 +68,7 @@ class Recipe:
             "audio": asdict(self.audio) | {"sample_rate": rate},
             "denoise": self.denoise.deciding(),
             **found,
+            **foreign_source(self.extractors[name]),
             "versions": versions | found.get("versions", {}),
         }
 
@@ -75,7 +77,7 @@ class Recipe:
 
         Raises:
             ConfigError: a setting is out of its range or unknown, no extractor is named, or two
-                have a column of one name.
+                columns have one name.
         """
         self.audio.check()
         if not self.extractors:
@@ -85,6 +87,11 @@ class Recipe:
         rates, owner = self.rates, dict[str, str]()
         for name, extractor in self.extractors.items():
             extractor.check(rates[name])
+            if repeated := [c for c, n in Counter(extractor.columns).items() if n > 1]:
+                raise ConfigError(
+                    f"the extractor {name} has several columns {repeated[0]!r}; give "
+                    "each a name of its own"
+                )
             for column in extractor.columns:
                 if owner.setdefault(column, name) != name:
                     raise ConfigError(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -96,30 +97,62 @@ class Loudness(Extractor):
             "too many": np.ones(3, np.float32),
             "float64": np.ones(2),
             "frames": np.ones((4, 2), np.float32),
+            "a tuple": (1.0, 2.0),
+            "refused": Excluded("too_short", "three seconds are needed"),
         }
-        return [given[self.gives]] * len(clips)
+        if self.gives == "nothing":
+            raise ZeroDivisionError("division by zero")
+        more = {"one row too few": -1, "one row too many": 1}.get(self.gives, 0)
+        return [given.get(self.gives, given["a row"])] * (len(clips) + more)
 
 
 @pytest.mark.parametrize(
     ("gives", "match"),
     [
-        ("too many", r"loudness gave float32 \[3\], expected float32 \[d\] with d = 2"),
-        ("float64", r"gave float64 \[2\], expected float32"),
-        ("frames", r"gave float32 \[4, 2\], expected float32 \[d\]"),
-        ("NaN", "not_finite_features: not finite: loudness_max"),
+        ("too many", r"gave float32 \[3\], expected a NumPy array of float32 \[d\] with d = 2"),
+        ("float64", r"gave float64 \[2\], expected a NumPy array of float32"),
+        ("frames", r"gave float32 \[4, 2\], expected a NumPy array of float32 \[d\]"),
+        ("a tuple", "gave a tuple, expected a NumPy array"),
+        ("NaN", "gave numbers that are not finite: loudness_max"),
+        ("one row too few", "gave 1 row for 2 clips, expected one for each"),
+        ("one row too many", "gave 3 rows for 2 clips, expected one for each"),
+        ("nothing", r"failed: ZeroDivisionError: division by zero \(test_recipe\.py:\d+\)"),
     ],
 )
-def test_a_rehearsal_sees_what_an_extractor_gives(gives: str, match: str) -> None:
-    """The contract is checked before any recording is read."""
+def test_a_rehearsal_sees_what_an_extractor_gives(
+    caplog: pytest.LogCaptureFixture, gives: str, match: str
+) -> None:
+    """The contract is checked before any recording is read; --verbose shows the traceback."""
     good = Recipe(AudioConfig(), DenoiseConfig(method="none"), {"loudness": Loudness()})
     rehearse(good)
     bad = Recipe(AudioConfig(), DenoiseConfig(method="none"), {"loudness": Loudness(gives)})
-    with pytest.raises(ConfigError, match=match):
+    with (
+        caplog.at_level("INFO"),
+        pytest.raises(
+            ConfigError, match=f"on two seconds of noise, the extractor loudness {match}"
+        ),
+    ):
+        rehearse(bad)
+    assert "Traceback" in caplog.text
+
+
+def test_an_extractor_that_refuses_is_no_faulty_one() -> None:
+    """It is a matter of the settings."""
+    bad = Recipe(AudioConfig(), DenoiseConfig(method="none"), {"loudness": Loudness("refused")})
+    with pytest.raises(ConfigError, match="don't go together: too_short: three seconds are needed"):
         rehearse(bad)
 
 
-def test_columns_stand_in_one_extractor_only() -> None:
+@dataclass
+class Twice(Loudness):
+    columns = ("loudness_mean", "loudness_mean")
+
+
+def test_each_column_has_its_own_name() -> None:
     """Joined side by side, two of one name could not be told apart."""
+    alone = Recipe(AudioConfig(), DenoiseConfig(), {"twice": Twice()})
+    with pytest.raises(ConfigError, match="twice has several columns 'loudness_mean'; give each"):
+        alone.check()
     twice = {"loudness": Loudness(), "louder": Loudness()}
     with pytest.raises(ConfigError, match="loudness and louder both have a column 'loudness_mean'"):
         Recipe(AudioConfig(), DenoiseConfig(), twice).check()
@@ -311,3 +344,21 @@ def test_nothing_lies_above_half_the_rate() -> None:
     recipe(features=Functionals(fmax=4_000.0), rate=8_000).check()
     with pytest.raises(ConfigError, match=r"fmax is 4001 Hz, .* 4000 Hz, .* \(8000 Hz\)"):
         recipe(features=Functionals(fmax=4_001.0), rate=8_000).check()
+
+
+def test_an_edit_of_a_plugin_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It gives another key, whatever ``code_version`` says; ours have no hash of their source."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    path = tmp_path / "plugin_that_is_edited.py"
+    path.write_text(
+        "from test_recipe import Loudness\n\nclass Edited(Loudness):\n    code_version = 1\n"
+    )
+    edited = import_module(path.stem).Edited()
+    one = Recipe(AudioConfig(), DenoiseConfig(), {"edited": edited, "functionals": CHEAP})
+    before = one.describe("edited")
+    assert one.describe("edited") == before
+    path.write_text(path.read_text() + "# another line\n")
+    after = one.describe("edited")
+    assert before.pop("source") != after.pop("source")
+    assert before == after
+    assert "source" not in described(one)
