@@ -20,11 +20,13 @@ class Options:
 
     Attributes:
         run: the run folder.
+        model: the network; by default the first that can be exported.
         out: a folder; by default export/ in the run folder.
         fold: the networks of one fold, or all averaged.
     """
 
     run: str
+    model: str | None = None
     out: str | None = None
     fold: int | Literal["all"] = "all"
 
@@ -47,4 +49,4 @@ def run(arguments: Sequence[str]) -> None:
         from speechnet.experiment.export import export
 
     out = None if options.out is None else Path(options.out)
-    export(Path(options.run), out=out, fold=options.fold)
+    export(Path(options.run), model=options.model, out=out, fold=options.fold)

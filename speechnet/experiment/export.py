@@ -34,13 +34,20 @@ _BATCHES: Final = (1, 7, 256)
 """Batch sizes that the model is tested with."""
 
 
-def export(run_path: Path, *, out: Path | None = None, fold: int | Literal["all"] = "all") -> Path:
+def export(
+    run_path: Path,
+    *,
+    model: str | None = None,
+    out: Path | None = None,
+    fold: int | Literal["all"] = "all",
+) -> Path:
     """Write a run's network with its scaler and its calibration as ONNX.
 
     The model is run by onnxruntime and compared with torch before it is written.
 
     Args:
         run_path: the run folder.
+        model: its name; None for the run's first network that can be exported.
         out: the folder for the file; None for ``export`` in the run folder.
         fold: the networks of one fold, or those of all, averaged as ``predict`` does.
 
@@ -48,7 +55,8 @@ def export(run_path: Path, *, out: Path | None = None, fold: int | Literal["all"
         The file, ``model.onnx`` or ``model_fold_<N>.onnx``.
 
     Raises:
-        ConfigError: a package is missing, or the run has no network or no such fold.
+        ConfigError: a package is missing, the run has no such fold, or no such network that can be
+            exported.
         SpeechnetError: the run or the disk is at fault, or the model gives other probabilities
             than torch.
     """
@@ -58,17 +66,17 @@ def export(run_path: Path, *, out: Path | None = None, fold: int | Literal["all"
             "installed: pip install 'speechnet[onnx]'"
         )
     run = SavedRun(run_path)
-    name = _exportable(run)
+    name = _exportable(run, model)
     folds = _folds(run, fold)
     path = run.folder.path / "export" if out is None else out
     check_writable(path)
     path /= "model.onnx" if fold == "all" else f"model_fold_{fold}.onnx"
     with working("translating the network"):
         models = [run.fitted(name, number) for number in folds]
-        model = to_onnx(models, len(run.columns))
+        made = to_onnx(models, len(run.columns))
         for key, text in _about(run, folds).items():
-            model.metadata_props.add(key=key, value=text)
-        content = model.SerializeToString()
+            made.metadata_props.add(key=key, value=text)
+        content = made.SerializeToString()
         off = _largest_difference(content, models, run.targets)
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -86,15 +94,15 @@ def export(run_path: Path, *, out: Path | None = None, fold: int | Literal["all"
     return path
 
 
-def _exportable(run: SavedRun) -> str:
+def _exportable(run: SavedRun, asked: str | None) -> str:
     """The model to export."""
     able = [name for name, kind in MODELS.items() if kind.exportable]
     for name in run.models:
-        if name in able:
+        if name in able and asked in {None, name}:
             return name
     raise ConfigError(
-        f"{run.folder.path} has no model that can be exported: it has {', '.join(run.models)}, and "
-        f"{', '.join(able)} can be. Name one below models and run fit"
+        f"{run.folder.path} has no model {asked or ''} that can be exported: it has "
+        f"{', '.join(run.models)}, and {', '.join(able)} can be. Name one below models and run fit"
     )
 
 

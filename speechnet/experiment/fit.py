@@ -36,6 +36,8 @@ from speechnet.experiment.run_location import check_writable
 from speechnet.experiment.tensorboard import log_figures
 from speechnet.features.extraction.compute import choose_device, rehearse
 from speechnet.models.model import Rows
+from speechnet.models.scikit.estimators import check_saving
+from speechnet.models.scikit.model import ScikitModel
 from speechnet.models.training.model import NetworkModel
 from speechnet.report.data import ReportData
 from speechnet.report.findings import limits
@@ -105,6 +107,9 @@ def _check(config: ExperimentConfig) -> None:
         )
     choose_device(recipe, config.data.device)
     rehearse(recipe)
+    for name, model in config.models.items():
+        if isinstance(model, ScikitModel):
+            check_saving(model, name)
     check_writable(Path(config.out))
 
 

@@ -38,7 +38,7 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "onnx_predict.py"
 @pytest.fixture(scope="module")
 def exported(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run's network, all folds."""
-    return export(tiny_run, out=tmp_path_factory.mktemp("exported"))
+    return export(tiny_run, model="mlp", out=tmp_path_factory.mktemp("exported"))
 
 
 @pytest.fixture
@@ -116,6 +116,12 @@ def test_what_it_says_of_itself(tiny_run: Path, exported: Path) -> None:
     assert (features.n_fft, features.hop_length, features.n_mels) == (512, 256, 40)
     assert recipe["recipes"] == {"functionals": kept["recipe"]}
     assert recipe["per_speaker"] is None
+
+
+def test_one_model_of_several(tiny_run: Path) -> None:
+    """One that can't be exported is refused by its name, whatever else the run has."""
+    with pytest.raises(ConfigError, match=r"no model knn that can be exported: .*mlp can be"):
+        export(tiny_run, model="knn")
 
 
 def test_into_the_run_folder(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

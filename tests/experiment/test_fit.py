@@ -21,6 +21,7 @@ from speechnet.evaluation.scores import validate_predictions
 from speechnet.experiment.description import protocol_in_words
 from speechnet.experiment.fit import fit
 from speechnet.experiment.run_folder import RunFolder
+from speechnet.models.scikit import files
 from speechnet.splits.config import SplitConfig
 
 pytestmark = pytest.mark.slow
@@ -324,6 +325,16 @@ def test_refused_before_anything_is_computed(
     """A mistake leaves no run folder behind."""
     with pytest.raises(error, match=message):
         _fit(tiny_config, tmp_path / "runs", *flags)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_model_that_could_not_be_read_back(
+    tiny_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is refused before anything is computed, too."""
+    monkeypatch.setattr(files, "TRUSTED", ())
+    with pytest.raises(ConfigError, match=r"knn\.skops .*add .*KNeighborsClassifier.* to trusted"):
+        _fit(tiny_config, tmp_path / "runs")
     assert not (tmp_path / "runs").exists()
 
 

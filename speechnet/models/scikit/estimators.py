@@ -11,6 +11,7 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.svm import SVC
 
 from speechnet.core.errors import DataError
+from speechnet.core.scratch import temporary_folder
 from speechnet.core.types import Float32, Float64, Int64, Targets
 from speechnet.models.candidates import Candidate, InnerFolds
 from speechnet.models.model import Context, Fitted, Rows
@@ -82,6 +83,26 @@ def fit_estimator(
         )
     with ignore_unconverged():
         return estimator.fit(double(X), y)
+
+
+def check_saving(model: Tunable, name: str) -> None:
+    """Save an estimator of a small made problem and read it back, before a real one is fitted.
+
+    Raises:
+        ConfigError: it holds types that the model doesn't trust.
+        DataError: it can't be read back.
+    """
+    X = np.random.default_rng(0).standard_normal((60, 8), dtype=np.float32)
+    halves = np.arange(30), np.arange(30, 60)
+    rest: dict[str, Any] = {"folds": [halves, halves[::-1]], "scaling": "standard", "seed": 0}
+    try:
+        estimator = fit_estimator(model, model.candidates()[0], X, np.arange(60) % 3, **rest)
+    except Exception:  # settings may suit a corpus and not these few rows: training will show
+        return
+    with temporary_folder() as folder:
+        path = Path(folder, f"{name}.skops")
+        dump_sklearn(estimator, path, model.trusted)
+        load_sklearn(path, model.trusted)
 
 
 class FittedEstimators(Fitted):

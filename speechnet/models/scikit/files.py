@@ -92,8 +92,8 @@ def dump_sklearn(estimator: Any, path: Path, trusted: Iterable[str] = ()) -> Non
     content = own_skops().dumps(estimator)
     if unknown := set(own_skops().get_untrusted_types(data=content)) - {*TRUSTED, *trusted}:
         raise ConfigError(
-            f"{path.name} couldn't be read back: it holds {', '.join(sorted(unknown))}, which the "
-            "model doesn't name as trusted"
+            f"{path.name} couldn't be read back: it holds types that the model doesn't trust; "
+            f"add {', '.join(sorted(unknown))} to trusted"
         )
     write_whole(path, content)
 

@@ -7,6 +7,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from speechnet.core.errors import ConfigError
 from speechnet.core.types import Targets
 from speechnet.models.model import MODELS
 from speechnet.models.training.settings import NetworkSettings
@@ -40,8 +41,10 @@ class Network(nn.Module):
         # By position: a target's name may be one that a module already uses, such as "type".
         for column, classes in enumerate(targets.values()):
             self.register_buffer(f"class_weights_{column}", torch.ones(len(classes)))
-        self.trunk, out = self.config.trunk(width)
-        self.heads = nn.ModuleList(nn.Linear(out, len(classes)) for classes in targets.values())
+        self.model = model
+        self.trunk, self.out = self.config.trunk(width)
+        made = (nn.Linear(self.out, len(classes)) for classes in targets.values())
+        self.heads = nn.ModuleList(made)
 
     def set_scaling(self, centre: Tensor, scale: Tensor) -> None:
         """Take over a scaling fitted on training rows: float32 ``[d]`` each."""
@@ -59,6 +62,9 @@ class Network(nn.Module):
         Args:
             x: float ``[n, d]``; of sequences ``[n, frames, d]``, padded.
             lengths: frames of each sequence, int64 ``[n]``.
+
+        Raises:
+            ConfigError: the trunk's output isn't as wide as ``trunk`` said.
         """
         x = (x - self.centre) / self.scale
         if self.training and self.config.noise > 0:
@@ -67,7 +73,17 @@ class Network(nn.Module):
             )
             x = x + self.noise * drawn[: len(x)]
         shared = self.trunk(x) if lengths is None else self.trunk(x, lengths)
+        self._check(shared, len(x))
         return {target: head(shared) for target, head in zip(self.targets, self.heads, strict=True)}
+
+    def _check(self, shared: object, rows: int) -> None:
+        """Refuse what a trunk gave for some rows if it isn't what ``trunk`` said."""
+        found = list(shared.shape) if isinstance(shared, Tensor) else type(shared).__name__
+        if found != [rows, self.out]:
+            raise ConfigError(
+                f"models.{self.model}: trunk() says that its output has the width {self.out}, but "
+                f"gave {found} for {rows} rows, expected {[rows, self.out]}"
+            )
 
     def class_weights(self, column: int) -> Tensor:
         """Of the target at a position: float32 ``[k]``."""

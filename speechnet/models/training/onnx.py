@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from torch import Tensor, nn
 
+from speechnet.core.errors import ConfigError
 from speechnet.models.calibration import Calibrated
 from speechnet.models.model import Fitted
 from speechnet.models.training.fitted import FittedNetworks
@@ -26,6 +27,10 @@ INPUT: Final = "features"
 _OPSET: Final = 20
 """Of ONNX's operations: the first that has GELU; onnxruntime 1.17 and later know it."""
 
+_KNOWN: Final = (
+    "an nn.Sequential of Linear, LayerNorm and BatchNorm1d, each with a bias, Dropout, ReLU, Tanh, "
+    "GELU and SiLU"
+)
 _PLAIN: Final = {nn.ReLU: "Relu", nn.Tanh: "Tanh", nn.GELU: "Gelu"}
 """Layers without parameters that ONNX has under a name of its own."""
 
@@ -48,7 +53,7 @@ def to_onnx(models: Sequence[Fitted], width: int) -> onnx.ModelProto:
 
     Raises:
         ImportError: onnx is not installed.
-        TypeError: a model is no network, or has a layer that is not known here.
+        ConfigError: a model is no network, or has a layer that is not known here.
     """
     from onnx import TensorProto, helper
 
@@ -78,11 +83,11 @@ def networks(fitted: Fitted) -> list[Network]:
     """The networks that a fitted model averages.
 
     Raises:
-        TypeError: it has none.
+        ConfigError: it has none.
     """
     inner = fitted.fitted if isinstance(fitted, Calibrated) else fitted
     if not isinstance(inner, FittedNetworks):
-        raise TypeError(f"{type(inner).__name__} is no network")
+        raise ConfigError(f"can't export a {type(inner).__name__}: only networks can be exported")
     return inner.networks
 
 
@@ -138,7 +143,8 @@ def _log_sum(graph: _Graph, logits: Sequence[str]) -> str:
 def _network(graph: _Graph, network: Network) -> dict[str, str]:
     """Adds one network; returns the name of each target's logits."""
     x = graph.add("Div", graph.add("Sub", INPUT, network.centre), network.scale)
-    for layer in network.trunk:
+    trunk = network.trunk if isinstance(network.trunk, nn.Sequential) else [network.trunk]
+    for layer in trunk:
         x = _layer(graph, x, layer)
     heads = zip(network.targets, network.heads, strict=True)
     return {target: _layer(graph, x, head) for target, head in heads}
@@ -146,18 +152,20 @@ def _network(graph: _Graph, network: Network) -> dict[str, str]:
 
 def _layer(graph: _Graph, x: str, layer: nn.Module) -> str:
     match layer:
-        case Dropout():
+        case Dropout() | nn.Dropout():
             return x
-        case nn.Linear():
+        case nn.Linear(bias=Tensor()):
             return graph.add("Gemm", x, layer.weight, layer.bias, transB=1)
-        case nn.LayerNorm():
+        case nn.LayerNorm(bias=Tensor()):
             learnt = (layer.weight, layer.bias)
             return graph.add("LayerNormalization", x, *learnt, axis=-1, epsilon=layer.eps)
-        case nn.BatchNorm1d(running_mean=Tensor() as mean, running_var=Tensor() as variance):
+        case nn.BatchNorm1d(
+            bias=Tensor(), running_mean=Tensor() as mean, running_var=Tensor() as variance
+        ):
             columns = (layer.weight, layer.bias, mean, variance)
             return graph.add("BatchNormalization", x, *columns, epsilon=layer.eps)
         case nn.SiLU():
             return graph.add("Mul", x, graph.add("Sigmoid", x))
     if type(layer) not in _PLAIN:
-        raise TypeError(f"a layer of the kind {type(layer).__name__} can't be exported")
+        raise ConfigError(f"can't export a trunk with a {type(layer).__name__}, expected {_KNOWN}")
     return graph.add(_PLAIN[type(layer)], x)

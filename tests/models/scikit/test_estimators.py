@@ -2,7 +2,7 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from functools import cache
 from types import ModuleType
 from typing import Literal, get_args, get_origin, get_type_hints
@@ -14,14 +14,17 @@ from helpers.tables import TARGETS
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
+from sklearn.naive_bayes import GaussianNB
 
+from speechnet.core.errors import ConfigError
 from speechnet.core.types import Float32, Int64
+from speechnet.models.candidates import Candidate
 from speechnet.models.classical.knn import KNN
 from speechnet.models.classical.logreg import LogReg
 from speechnet.models.classical.sklearn_mlp import SklearnMLP
 from speechnet.models.classical.svm import SVM
 from speechnet.models.scikit import files as persistence
-from speechnet.models.scikit.estimators import FittedEstimators, fit_estimator
+from speechnet.models.scikit.estimators import FittedEstimators, check_saving, fit_estimator
 from speechnet.models.scikit.files import TRUSTED, own_skops
 from speechnet.models.scikit.model import ScikitModel
 from speechnet.models.scikit.pipelines import FitAndScore, make_pipeline
@@ -76,6 +79,29 @@ def test_trusted_types_are_necessary_and_sufficient(problem: tuple) -> None:
             )
             found |= set(skops.get_untrusted_types(data=skops.dumps(estimator)))
     assert found == set(TRUSTED)
+
+
+@dataclass
+class Bayes(ScikitModel):
+    """Naive Bayes."""
+
+    label = "naive Bayes"
+
+    def estimator(self, candidate: Candidate, seed: int) -> GaussianNB:
+        del candidate, seed
+        return GaussianNB()
+
+
+def test_a_type_that_is_not_trusted_is_told_before_training(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What to add is named; settings that a small problem doesn't suit are left to training."""
+    remedy = r"^bayes\.skops couldn't .*; add sklearn\.naive_bayes\.GaussianNB to trusted$"
+    with pytest.raises(ConfigError, match=remedy):
+        check_saving(Bayes(), "bayes")
+    monkeypatch.setattr(Bayes, "trusted", ("sklearn.naive_bayes.GaussianNB",))
+    check_saving(Bayes(), "bayes")
+    check_saving(KNN(n_neighbors=[1_000]), "knn")
 
 
 def test_threads_that_need_skops_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

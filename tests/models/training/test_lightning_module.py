@@ -12,6 +12,7 @@ from sklearn.metrics import recall_score
 from torch import Tensor, nn
 
 from speechnet.core.errors import ConfigError
+from speechnet.models.neural.mlp import MLP
 from speechnet.models.training.lightning_module import LightningNetwork
 
 
@@ -35,6 +36,19 @@ def trainer(**settings: Any) -> SimpleNamespace:
     """What a network asks its trainer for; 10 steps."""
     plain = {"estimated_stepping_batches": 10, "max_epochs": 5, "max_steps": -1}
     return SimpleNamespace(**plain | {"precision": "32-true"} | settings)
+
+
+@pytest.mark.parametrize(("trunk", "found"), [(nn.Linear, r"\[12, 3\]"), (nn.GRU, "tuple")])
+def test_a_trunk_that_gives_something_else_than_it_says(
+    monkeypatch: pytest.MonkeyPatch, trunk: type[nn.Module], found: str
+) -> None:
+    """The model, what it said, and what came."""
+    monkeypatch.setattr(MLP, "trunk", lambda _, width: (trunk(width, 3), 4))
+    said = (
+        rf"models\.mlp: trunk\(\) says .* width 4, but gave {found} for 12 rows, expected \[12, 4\]"
+    )
+    with pytest.raises(ConfigError, match=said):
+        network()(batch()[0])
 
 
 class TestLoss:

@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import nn
 
+from speechnet.core.errors import ConfigError
 from speechnet.core.types import Float32, Float64, Targets
 from speechnet.models.calibration import Calibrated
 from speechnet.models.model import Fitted
@@ -143,7 +144,15 @@ def test_what_can_not_be_translated() -> None:
     """A layer or a model that isn't known is an error, never left out."""
     network = _network(0)
     network.trunk.append(nn.Softplus())
-    with pytest.raises(TypeError, match="a layer of the kind Softplus can't be exported"):
+    with pytest.raises(
+        ConfigError, match=r"a trunk with a Softplus, expected an nn\.Sequential of"
+    ):
         to_onnx([FittedNetworks([network])], WIDTH)
-    with pytest.raises(TypeError, match="FittedEstimators is no network"):
+    network.trunk = nn.Sequential(nn.Linear(WIDTH, 4, bias=False))
+    with pytest.raises(ConfigError, match=r"a trunk with a Linear, expected .* each with a bias"):
+        to_onnx([FittedNetworks([network])], WIDTH)
+    network.trunk = nn.Bilinear(WIDTH, WIDTH, 4)
+    with pytest.raises(ConfigError, match="can't export a trunk with a Bilinear"):
+        to_onnx([FittedNetworks([network])], WIDTH)
+    with pytest.raises(ConfigError, match="can't export a FittedEstimators: only networks"):
         to_onnx([FittedEstimators({}, TARGETS)], WIDTH)
