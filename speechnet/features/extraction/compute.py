@@ -6,7 +6,7 @@ import logging
 import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -88,20 +88,18 @@ def _place(error: Exception) -> str:
     return f" ({Path(own[-1].filename).name}:{own[-1].lineno})" if own else ""
 
 
-def _checked(name: str, extractor: Extractor, found: Any) -> Float32 | Excluded:
+def _checked(name: str, extractor: Extractor, found: object) -> Float32 | Excluded:
     """A row or frames, if they have the right columns and are finite."""
     if isinstance(found, Excluded):
         return found
     columns = extractor.columns
-    axes = 1 if extractor.kind == "vector" else 2
-    is_array = isinstance(found, np.ndarray)
-    if not (is_array and found.dtype == np.float32 and found.shape[axes - 1 :] == (len(columns),)):
-        gave = f"{found.dtype} {list(found.shape)}" if is_array else f"a {type(found).__name__}"
-        expected = "[d]" if extractor.kind == "vector" else "[frames, d]"
-        raise ExtractorError(
-            f"the extractor {name} gave {gave}, expected a NumPy array of float32 {expected} with "
-            f"d = {len(columns)}, its columns"
-        )
+    expected, axes = ("[d]", 1) if extractor.kind == "vector" else ("[frames, d]", 2)
+    rest = f"expected a NumPy array of float32 {expected} with d = {len(columns)}, its columns"
+    if not isinstance(found, np.ndarray):
+        raise ExtractorError(f"the extractor {name} gave a {type(found).__name__}, {rest}")
+    if found.dtype != np.float32 or found.ndim != axes or found.shape[-1] != len(columns):
+        gave = f"{found.dtype} {list(found.shape)}"
+        raise ExtractorError(f"the extractor {name} gave {gave}, {rest}")
     wrong = ~np.isfinite(found).reshape(-1, len(columns))
     if wrong.any():
         bad = [columns[i] for i in np.flatnonzero(wrong.any(axis=0))]
