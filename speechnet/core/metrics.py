@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Final, Literal, TypeVar, get_args
 
 from speechnet.core.errors import ConfigError
 from speechnet.core.registry import Registry
@@ -23,7 +23,9 @@ INPUTS: Final = ("truth", "predicted", "probability", "classes")
 
 Place = Literal["terminal", "page", "figure"]
 
-EVERYWHERE: Final[tuple[Place, ...]] = ("terminal", "page", "figure")
+EVERYWHERE: Final[tuple[Place, ...]] = get_args(Place)
+
+Over = Literal["rows", "classes", "class"]
 
 _ROUNDING: Final = 1e-9
 
@@ -65,7 +67,7 @@ class Metric:
     kind: Literal["categorical", "continuous"] = "categorical"
     range: tuple[float, float] = (0.0, 1.0)
     higher_is_better: bool = True
-    over: Literal["rows", "classes", "class"] = "classes"
+    over: Over = "classes"
     interval: bool = False
     shown: tuple[Place, ...] = ()
     chance: Callable[[int], float] | None = None
@@ -83,7 +85,7 @@ class Metric:
 
     @property
     def tunable(self) -> bool:
-        """Whether a search can maximise it: a single value from labels alone."""
+        """Whether a search can maximise it: a single value from truth and predicted alone."""
         return self.over != "class" and set(self.inputs) <= {"truth", "predicted"}
 
     def names(self, classes: Sequence[str]) -> list[str]:
@@ -99,19 +101,45 @@ class Metric:
         try:
             found = self.function(**{name: inputs[name] for name in self.inputs})
             values = [float(each) for each in (found if self.over == "class" else [found])]
+            if self.over == "class" and len(values) != len(inputs["classes"]):
+                raise ValueError(
+                    f"it returned {len(values)} values for {len(inputs['classes'])} classes"
+                )
             low, high = self.range[0] - _ROUNDING, self.range[1] + _ROUNDING
             outside = [each for each in values if not (math.isnan(each) or low <= each <= high)]
             if outside:
                 raise ValueError(f"it returned {outside[0]:g}, expected {self.range}")
         except Exception as error:  # whatever a plugin's function raises
-            raise ConfigError(
-                f"the metric {self.name!r} of the package {METRICS.package(self.name)} failed with "
-                f"{type(error).__name__}: {error}"
-            ) from error
+            raise self.failed(error) from error
         return values
+
+    def failed(self, error: Exception) -> ConfigError:
+        """An error that names the metric and where it comes from."""
+        return ConfigError(
+            f"the metric {self.name!r} of the package {METRICS.package(self.name)} "
+            f"({self.__module__}) failed with {type(error).__name__}: {error}"
+        )
+
+    def report_failure(self, error: ConfigError) -> None:
+        """Report, the first time, that the metric failed and is NaN there."""
+        cause = error.__cause__ or error
+        reason = ConfigError(f"{type(cause).__name__}: {cause}; its score is NaN there")
+        METRICS.refuse(self.name, METRICS.package(self.name), reason)
 
 
 def _missing(thing: Any) -> str:
+    """What a metric lacks of the contract."""
+    if thing.over not in get_args(Over):
+        return f"a known over: found {thing.over!r}, expected one of {', '.join(get_args(Over))}"
+    if isinstance(thing.shown, str) or not {*thing.shown} <= {*EVERYWHERE}:
+        return f"known places: found shown={thing.shown!r}, expected some of {EVERYWHERE}"
+    if thing.over == "class" and thing.shown:
+        return "shown=(): the report lists the scores of each class by itself"
+    by_class = [name for name, each in METRICS.registered.items() if each.over == "class"]
+    if taken := [name for name in by_class if thing.name.startswith(f"{name}_")]:
+        return f"a name of its own: {thing.name} may be the {taken[0]} of a class"
+    if thing.name == "n":
+        return "a name of its own: n is the number of rows"
     unknown = sorted(set(thing.inputs) - set(INPUTS))
     if unknown:
         return f"known parameters: found {', '.join(unknown)}, expected {', '.join(INPUTS)}"
@@ -157,6 +185,7 @@ def tuning_metric(name: str, *, key: str) -> Metric:
     if not found.tunable:
         known = ", ".join(each for each, one in METRICS.items() if one.tunable)
         raise ConfigError(
-            f"{key} is {name}, which takes more than predicted labels; expected one of {known}"
+            f"{key} is {name}: a search needs one value from truth and predicted alone; expected "
+            f"one of {known}"
         )
     return found

@@ -131,12 +131,16 @@ class Registry(Mapping[str, T], Generic[T]):
         return list(self._refusals.values())
 
     def refuse(self, name: str, package: str, error: Exception) -> None:
-        """Record that a plugin failed, at its import or in use, and report it once."""
-        refusal = Refusal(self.kind, package, name, in_words(error))
-        if self._refusals.get(name) != refusal:
-            self._refusals[name] = refusal
+        """Record that a plugin failed, at its import or in use, and report it the first time."""
+        if name not in self._refusals:
+            refusal = self._refusals[name] = Refusal(self.kind, package, name, in_words(error))
             for report in on_refusal:
                 report(refusal)
+
+    @property
+    def registered(self) -> Mapping[str, T]:
+        """What is registered so far; unlike the registry itself it loads nothing."""
+        return self._things
 
     def package(self, name: str) -> str:
         """The package that registered a name."""

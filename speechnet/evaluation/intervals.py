@@ -25,6 +25,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from speechnet.core.errors import ConfigError
 from speechnet.core.metrics import Metric
 from speechnet.core.types import Float64, Int64
 from speechnet.evaluation.bootstrap import (
@@ -124,9 +125,20 @@ class Resamples:
     share = staticmethod(ratio)
 
     def scores(self, metric: Metric) -> Float64:
+        """As ``checked_scores``, but a metric that fails is NaN, which is reported once."""
+        try:
+            return self.checked_scores(metric)
+        except ConfigError as error:
+            metric.report_failure(error)
+            return np.full((len(metric.names(self.sample.classes)), len(self.weights)), np.nan)
+
+    def checked_scores(self, metric: Metric) -> Float64:
         """The score of each resample: float64 ``[1, r]``, or ``[k, r]`` for one of each class.
 
         NaN where undefined, and where a class of the sample is missing from the resample.
+
+        Raises:
+            ConfigError: the metric's fast form fails.
         """
         if metric.resampled is None:
             rows = np.arange(len(self.sample.unit))
@@ -134,8 +146,18 @@ class Resamples:
             repeated = (self.sample.take(np.repeat(rows, times)) for times in copies)
             found = np.transpose([one.scores(metric) for one in repeated])
         else:
-            found = np.atleast_2d(metric.resampled(self))
+            found = self._fast(metric)
         return np.where(self._complete, found, np.nan) if metric.over == "classes" else found
+
+    def _fast(self, metric: Metric) -> Float64:
+        expected = (len(metric.names(self.sample.classes)), len(self.weights))
+        try:
+            found = np.atleast_2d(metric.resampled(self))  # type: ignore[misc] # it has one
+            if found.shape != expected:
+                raise ValueError(f"resampled gave {found.shape} scores, expected {expected}")
+        except Exception as error:  # whatever a plugin's function raises
+            raise metric.failed(error) from error
+        return found
 
     @cached_property
     def present(self) -> NDArray[np.bool_]:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from speechnet.core.errors import ConfigError
 from speechnet.core.metrics import Metric
 from speechnet.core.types import Float64, Int64, Targets, encode
 from speechnet.evaluation.bootstrap import unit_codes
@@ -62,7 +63,19 @@ class Sample:
         return np.asarray(self.probability.max(axis=1, initial=0.0))
 
     def scores(self, metric: Metric) -> list[float]:
-        """The score, or that of each class; NaN where ``Metric.over`` says it is undefined."""
+        """As ``checked_scores``, but a metric that fails is NaN, which is reported once."""
+        try:
+            return self.checked_scores(metric)
+        except ConfigError as error:
+            metric.report_failure(error)
+            return [float("nan")] * len(metric.names(self.classes))
+
+    def checked_scores(self, metric: Metric) -> list[float]:
+        """The score, or that of each class; NaN where ``Metric.over`` says it is undefined.
+
+        Raises:
+            ConfigError: the metric fails.
+        """
         if metric.over == "classes" and len(np.unique(self.truth)) < 2:
             return [float("nan")]
         return metric.values(

@@ -19,6 +19,7 @@ from speechnet.core.wording import all_of, plural
 from speechnet.data.datamodule import SpeechDataModule
 from speechnet.evaluation.cluster_findings import cluster_findings
 from speechnet.evaluation.clustering import cluster_features
+from speechnet.evaluation.rehearsal import rehearse_metrics
 from speechnet.experiment.ablation import ablate, check_ablation
 from speechnet.experiment.audit import audit_fit, check_speaker_normalisation
 from speechnet.experiment.cross_corpus import cross_matrix
@@ -107,6 +108,7 @@ def _check(config: ExperimentConfig) -> None:
         )
     choose_device(recipe, config.data.device)
     rehearse(recipe)
+    rehearse_metrics()
     for name, model in config.models.items():
         if isinstance(model, ScikitModel):
             check_saving(model, name)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn.metrics
+from helpers.metrics import one_more_metric
 
 from speechnet.comparison.compare import compare
 from speechnet.config.experiment import read_experiment
@@ -32,11 +33,9 @@ def cohen(truth: Int64, predicted: Int64) -> float:
 @pytest.fixture
 def kappa() -> Iterator[None]:
     """A metric more, for one test."""
-    assert "kappa" not in METRICS  # our own come first
     properties = {"range": (-1.0, 1.0), "interval": True, "shown": EVERYWHERE}
-    metric("kappa", label="kappa", chance=lambda _: 0.0, **properties)(cohen)
-    yield
-    del METRICS._things["kappa"], METRICS._packages["kappa"]
+    with one_more_metric("kappa", cohen, chance=lambda _: 0.0, **properties):
+        yield
 
 
 @pytest.fixture
@@ -93,7 +92,7 @@ def test_a_search_can_maximise_it() -> None:
     ("name", "message"),
     [
         ("uarr", "no metric 'uarr'.*did you mean 'uar'"),
-        ("ece", "evaluation.tune_by is ece, which takes more than predicted labels.*accuracy, uar"),
+        ("ece", "evaluation.tune_by is ece: .*truth and predicted alone.*accuracy, uar"),
         ("recall", "evaluation.tune_by is recall"),
     ],
 )
@@ -108,14 +107,31 @@ def test_what_a_search_can_not_maximise(name: str, message: str) -> None:
     [
         ({"interval": True, "range": (0, 36)}, r"a range within -1 to 1.*found \(0, 36\)"),
         ({"shown": EVERYWHERE, "range": (0, 2)}, "a range within -1 to 1"),
+        ({"shown": "terminal"}, "known places: found shown='terminal', expected some of"),
+        ({"shown": ("terminal", "report")}, r"known places: found .*'report'.*'page', 'figure'"),
+        ({"over": "class", "shown": ("page",)}, r"lacks shown=\(\)"),
+        ({"over": "speakers"}, "found 'speakers', expected one of rows, classes, class"),
     ],
 )
 def test_a_metric_that_can_not_be_shown_is_refused(
     properties: dict[str, object], message: str
 ) -> None:
-    """Intervals and per cent need a range; a parameter must be known."""
+    """Properties hold known words; intervals and per cent need a range."""
+    assert "uar" in METRICS
     with pytest.raises(ValueError, match=message):
         metric("odd", label="odd", **properties)(cohen)
+
+
+@pytest.mark.parametrize("name", ["n", "recall_sad", "auc_weighted"])
+def test_a_metric_can_not_be_called_like_another_score(name: str) -> None:
+    """Both would stand under one name in the scores."""
+    assert "recall" in METRICS
+    with pytest.raises(ValueError, match="lacks a name of its own"):
+        metric(name, label="odd")(cohen)
+
+
+def test_a_parameter_of_a_metric_must_be_known() -> None:
+    """A misspelt one is named."""
     with pytest.raises(ValueError, match="known parameters: found prediction, expected truth"):
         metric("odd", label="odd")(lambda prediction: prediction.mean())
 
@@ -130,3 +146,7 @@ def test_a_metric_that_fails_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(uar.__dict__, "function", lambda truth: 1 / int(truth.sum()))
     with pytest.raises(ConfigError, match="failed with ZeroDivisionError"):
         uar.values(**inputs)
+    monkeypatch.setitem(uar.__dict__, "over", "class")
+    monkeypatch.setitem(uar.__dict__, "function", lambda truth: truth)
+    with pytest.raises(ConfigError, match="it returned 2 values for 3 classes"):
+        uar.values(**inputs, classes=["a", "b", "c"])
