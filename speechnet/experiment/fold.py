@@ -169,11 +169,14 @@ class FoldTraining:
 
     def _keep(self, model: str, target: str, tried: list[Tried]) -> None:
         means = pd.Series([record.mean for record in tried])
+        failed = pd.Series([bool(record.error) for record in tried])
+        ranks = means.rank(method="min", ascending=False, na_option="bottom").mask(failed)
         winner = best(tried)
         choice = ", ".join(f"{key} {value}" for key, value in winner.candidate.items())
         tell(
             f"{self.named(model, target)}: {choice}, the best of {len(tried)}, "
             f"{self.config.evaluation.tune_by} {percent(winner.mean)} on the inner folds"
+            + (f", undefined on {winner.undefined} of them" if winner.undefined else "")
         )
         table = pd.DataFrame(
             {
@@ -182,8 +185,9 @@ class FoldTraining:
                 "target": target,
                 "candidate": [json.dumps(record.candidate) for record in tried],
                 "mean": means,
-                "sd": [float(np.std(record.scores)) for record in tried],
-                "rank": means.rank(method="min", ascending=False),
+                "sd": [float(np.std(record.counted)) for record in tried],
+                "undefined": [record.undefined for record in tried],
+                "rank": ranks,
                 "chosen": [record is winner for record in tried],
                 "unconverged": [record.unconverged for record in tried],
                 "error": [record.error for record in tried],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
+from math import isnan
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -24,7 +25,7 @@ class Tried:
 
     Attributes:
         candidate: its hyper-parameters.
-        scores: one for each inner fold; NaN where it failed.
+        scores: one for each inner fold; NaN where it failed, or where the metric is undefined.
         unconverged: how many of its fits stopped before they had converged.
         error: its first failure, or an empty text; a candidate that failed can't win.
     """
@@ -36,8 +37,19 @@ class Tried:
 
     @property
     def mean(self) -> float:
-        """The mean over the inner folds, whatever their order; NaN if any failed."""
-        return fmean(self.scores)
+        """The mean of ``counted``, whatever their order; NaN if any failed or none is defined."""
+        return fmean(self.counted)
+
+    @property
+    def counted(self) -> tuple[float, ...]:
+        """The scores of the inner folds on which the metric is defined; of a failure all."""
+        defined = tuple(score for score in self.scores if not isnan(score))
+        return self.scores if self.error or not defined else defined
+
+    @property
+    def undefined(self) -> int:
+        """On how many inner folds the metric is undefined, if none failed."""
+        return 0 if self.error else sum(map(isnan, self.scores))
 
 
 def combinations(values: Mapping[str, Sequence[Any]]) -> list[Candidate]:

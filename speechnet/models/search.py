@@ -51,6 +51,7 @@ def search(
     candidates: Sequence[Candidate],
     folds: InnerFolds,
     *,
+    metric: str = "score",
     parallel: bool = True,
     on_done: Callable[[int], None] = lambda _: None,
 ) -> list[Tried]:
@@ -60,6 +61,7 @@ def search(
         run: fits and scores the candidates; must be picklable when ``parallel``.
         candidates: in the order in which ties are decided.
         folds: rows to fit on and to score on.
+        metric: the name of the score, for messages.
         parallel: every group and fold is a task for joblib, as ``joblib.parallel_config`` says;
             else one after the other.
         on_done: called with the number of fits just finished, of candidates times folds in all.
@@ -68,7 +70,7 @@ def search(
         One record a candidate, in the order given.
 
     Raises:
-        ConfigError: all candidates failed.
+        ConfigError: all candidates failed, or the score of all is undefined.
     """
     alone = [[position] for position in range(len(candidates))]
     groups = run.groups(candidates) if isinstance(run, Sharing) else alone
@@ -94,16 +96,22 @@ def search(
             f"all {len(tried)} candidates failed; the first, {tried[0].candidate}, with "
             f"{tried[0].error}. Change the grid"
         )
+    if all(math.isnan(record.mean) for record in tried):
+        raise ConfigError(
+            f"{metric} is undefined on all {len(folds)} inner folds, whatever the candidate; they "
+            "may lack a class. Set evaluation.tune_by to another metric, or the model's folds to "
+            "fewer, and so larger, ones"
+        )
     return tried
 
 
 def best(tried: Sequence[Tried]) -> Tried:
-    """The highest mean; of equals the first. At least one candidate must not have failed."""
+    """The highest mean; of equals the first. At least one candidate must have a mean."""
     return tried[int(np.nanargmax([record.mean for record in tried]))]
 
 
 def score(truth: Int64, predicted: Int64, metric: str) -> float:
-    """What a search maximises: a metric, or its negative where lower is better.
+    """What a search maximises: a metric, or its negative where lower is better; may be NaN.
 
     Args:
         truth: int64 ``[n]``.
@@ -111,14 +119,12 @@ def score(truth: Int64, predicted: Int64, metric: str) -> float:
         metric: its name in ``METRICS``.
 
     Raises:
-        ValueError: there are no rows, or the metric is undefined on them.
+        ValueError: there are no rows.
     """
     if not len(truth):
         raise ValueError("there are no rows to score")
     found = METRICS[metric]
     [value] = found.values(truth=truth, predicted=predicted)
-    if math.isnan(value):
-        raise ValueError(f"{found.label} is undefined on these rows")
     return value if found.higher_is_better else -value
 
 

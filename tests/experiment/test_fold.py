@@ -1,6 +1,7 @@
 """One fold: its searches, its models, and that nothing is fitted on rows that are scored."""
 
 import json
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from speechnet.data.datamodule import SpeechDataModule
 from speechnet.experiment.fold import FoldTraining, check_searches, context_of
 from speechnet.experiment.parallel import parallel
 from speechnet.models.calibration import Calibrated, fit_temperatures
+from speechnet.models.candidates import Tried
 from speechnet.models.model import Fitted
 from speechnet.models.scikit.estimators import FittedEstimators
 from speechnet.models.scikit.pipelines import FitAndScore
@@ -205,6 +207,18 @@ class TestSearchRecords:
             assert isinstance(knn.fitted, FittedEstimators)
             fitted = knn.fitted.estimators[target].named_steps["model"].get_params()
             assert {name: fitted[name] for name in chosen} == chosen
+
+    def test_undefined_folds_stand_in_the_table(self, tmp_path: Path) -> None:
+        """How many were left out of the mean; a candidate that has none ranks last."""
+        training = FoldTraining(configuration(), speech_data(), number=0, folder=tmp_path)
+        scores = {1: (0.5, 0.7), 2: (math.nan, math.nan), 3: (math.nan, 0.9)}
+        tried = [Tried({"C": value}, each) for value, each in scores.items()]
+        training._keep("svm", "gender", [*tried, Tried({"C": 4}, (math.nan, 1.0), error="x")])
+        (table,) = training.searched
+        assert table["undefined"].tolist() == [0, 2, 1, 0]
+        assert table["rank"].fillna(0).tolist() == [2, 3, 1, 0]
+        np.testing.assert_allclose(table["mean"], [0.6, math.nan, 0.9, math.nan])
+        np.testing.assert_allclose(table["sd"], [0.1, math.nan, 0.0, math.nan])
 
     def test_failures_stand_in_the_table(self, train: Train) -> None:
         """A candidate that can't be fitted has no mean, no rank, and a reason."""

@@ -9,6 +9,7 @@ import joblib
 import numpy as np
 import pytest
 from helpers.grid_oracle import assert_as_grid_search
+from helpers.metrics import one_more_metric
 from helpers.tables import TARGETS, corpus_table, features
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import ParameterGrid, StratifiedGroupKFold
@@ -86,6 +87,33 @@ def test_a_failure_is_kept_and_cannot_win() -> None:
     assert tried[0].error == "ValueError: no luck"
     assert best(tried) is tried[1]
     assert tried[1].error == ""
+
+
+def test_folds_without_a_score_are_left_out() -> None:
+    """The mean is over the others, and the number of those left out is kept."""
+    nan = math.nan
+    grid = [{"scores": one} for one in ((nan, nan), (0.5, 0.6), (nan, 0.7))]
+    none, both, one = tried = search(by_value, grid, FOLDS)
+    assert math.isnan(none.mean)
+    assert [each.undefined for each in tried] == [2, 0, 1]
+    assert both.mean == (0.5 + 0.6) / 2
+    assert one.mean == 0.7
+    assert best(tried) is one
+    assert [each.error for each in tried] == ["", "", ""]
+
+
+def test_a_score_that_no_fold_has() -> None:
+    """The error names the metric and says what to do."""
+    grid = [{"scores": (math.nan, math.nan)}, {"scores": ("no luck", 0.5)}]
+    message = "kappa is undefined on all 2 inner folds.*Set evaluation.tune_by.*fewer"
+    with pytest.raises(SpeechnetError, match=message):
+        search(by_value, grid, FOLDS, metric="kappa")
+
+
+def test_an_undefined_score_is_nan() -> None:
+    """It is no failure of the candidate."""
+    with one_more_metric("odd", lambda truth: math.nan * len(truth)):
+        assert math.isnan(score(np.array([0, 0]), np.array([0, 1]), "odd"))
 
 
 class InPairs:

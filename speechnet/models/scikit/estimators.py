@@ -37,7 +37,9 @@ def fit_estimators(model: Tunable, train: Rows, context: Context) -> FittedEstim
             tries = model.candidates()
             run = FitAndScore(model, X, y, context.scaling, context.metric, context.seed)
             with context.progress(f"{context.name}, {target}", len(tries) * len(folds)) as advance:
-                tried = search(model.sharing(run), tries, folds, on_done=advance)
+                tried = search(
+                    model.sharing(run), tries, folds, metric=context.metric, on_done=advance
+                )
             context.searched(target, tried)
             candidate = best(tried).candidate
         else:

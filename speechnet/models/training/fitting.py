@@ -82,7 +82,14 @@ class _Fitting:
                     self.trainer, model, self.dev, context.metric, context.seed, Path(folder)
                 )
             )
-            tried = search(run, choices, folds, parallel=self.parallel, on_done=advance)
+            tried = search(
+                run,
+                choices,
+                folds,
+                metric=context.metric,
+                parallel=self.parallel,
+                on_done=advance,
+            )
         context.searched("", tried)
         return replace(model, **best(tried).candidate)
 
