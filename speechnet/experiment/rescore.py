@@ -88,9 +88,15 @@ def rescore(run_path: Path, *, corpus: Mapping[str, Any], out: Path | None) -> P
     write_tables(folder, tables)
     words = run.folder.info["protocol"] if own else _other_in_words(run, data)
     unit = unit_codes(list(data.table.index), speakers)[1]
-    output.print(
-        scores_table(scores, run.targets, protocol=words, unit=unit, labels=run.folder.labels)
+    table = scores_table(
+        scores,
+        run.targets,
+        protocol=words,
+        unit=unit,
+        labels=run.folder.labels,
+        width=output.width,
     )
+    output.print(table)
     say(f"Tables: {folder}", to=output)
     return folder
 

@@ -168,12 +168,15 @@ def _subject(targets: Collection[str]) -> str:
 
 
 def _by_chance(data: ReportData) -> Iterator[Finding]:
-    """Targets that no model recognises better than chance."""
+    """Targets that no model recognises better than chance, or that can't show it."""
     for found in at_chance(data):
         uar = found.numbers["uar"]
         if uar <= found.numbers["high"]:
             what = f"No model tells the {found.subject} better than chance"
             what += f": UAR {percent(uar)} % at most"
+            if found.numbers["high"] >= 1:
+                what = f"Too few test {data.unit or 'recording'}s to tell if any model beats chance"
+                what += f" at {found.subject}"
             yield replace(found, check="chance", severity="warning", what=what)
 
 

@@ -67,6 +67,8 @@ def at_chance(data: ReportData) -> Iterator[Finding]:
         found = pooled.loc[pooled["value"] <= high, "model"]
         if len(found):
             what = f"no better than chance: {all_of(map(data.label, found))}"
+            if high >= 1:
+                what = f"too few test {data.unit or 'recording'}s to tell any model from chance"
             detail = f"models that know nothing of it reach {percent(low)} to {percent(high)} %"
             numbers = {"uar": float(pooled["value"].max()), "low": low, "high": high}
             numbers["models"] = len(found)

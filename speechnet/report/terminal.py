@@ -16,6 +16,7 @@ from speechnet.core.findings import Finding
 from speechnet.core.metrics import METRICS, shown
 from speechnet.core.safe_text import visible
 from speechnet.core.types import Targets
+from speechnet.evaluation.samples import blocks
 from speechnet.report.data import counts
 from speechnet.report.names import (
     NO_LABELS,
@@ -28,13 +29,16 @@ from speechnet.report.names import (
 )
 from speechnet.report.scores import POOLED_NOTE, Score, fold_count, models_of, scores_by_key
 
+_Key = tuple[str, str]
+"""Part and metric of a column."""
 _BESIDES: Final = (("train", "accuracy"), ("dev", "uar"))
-"""Part and metric of what stands before the test scores."""
+"""What stands before the test scores."""
 _DECIDING: Final = ("test", "uar")
-_INTERVALS: Final = 2
-"""The most columns with an interval that fit 80 characters; all intervals stand in scores.csv."""
-_ROOM: Final = 3
-"""So many scores of the test part leave room for that many intervals; of more, one has its own."""
+_NARROWEST: Final = 80
+"""Characters of the narrowest terminal that tables are made for."""
+_HEADING: Final = "Scores in %"
+_NAME: Final = len("Logistic regression")
+"""The names of models get no more room; longer ones are folded."""
 _BEST: Final = "▸"
 _NO_INTERVAL: Final = f"[{UNDEFINED}]"
 _EXAMPLES: Final = 10
@@ -51,6 +55,7 @@ def scores_table(
     protocol: str,
     unit: str | None = None,
     labels: Mapping[str, str] = NO_LABELS,
+    width: int = _NARROWEST,
 ) -> Table:
     """Every model's scores in per cent, a section per target, the best test UAR marked.
 
@@ -61,50 +66,75 @@ def scores_table(
         protocol: how training and test part were divided, in words.
         unit: what the intervals' bootstrap draws, ``speaker`` or ``recording``.
         labels: what the models are called.
+        width: of the terminal; the more it has, the more scores have their interval.
 
     Raises:
         DataError: the table has no rows.
     """
-    table = plain_table(gap=0)  # two intervals leave no more
+    names = {model: model_name(model, labels) for model in models_of(scores)}
+    rows, ends = _rows(scores, targets), "low" in scores
+    every = [row for of_target in rows.values() for row in of_target.values()]
+    keys = [*every[0]]
+    room = max(width, _NARROWEST) - min(_NAME, max(map(len, [_HEADING, *names.values()])))
+    wide = _with_room(every, room, intervals=ends)
+    table = plain_table(gap=0)
     table.show_edge = False  # with what is said of it, it has to fit 24 lines
-    table.add_column("Scores in %")
-    columns = _columns(set(scores["part"]))
-    for (part, metric), wide in columns.items():
-        name = METRICS[metric].label if wide else METRICS[metric].short
-        table.add_column(f"{part}\n{name}", justify="right", no_wrap=True)
-    found, models = scores_by_key(scores), models_of(scores)
-    every: list[Score] = []
-    texts: list[str] = []
-    for target in targets:
-        rows = [
-            {key: found.get((model, target, *key), Score(math.nan)) for key in columns}
-            for model in models
-        ]
-        deciding = [row[_DECIDING].value for row in rows]
-        best = max((value for value in deciding if not math.isnan(value)), default=math.inf)
+    table.add_column(_HEADING)
+    for key in keys:
+        table.add_column(_heading(key, wide=key in wide), justify="right", no_wrap=True)
+    texts = ""
+    for target, of_target in rows.items():
         table.add_row(Text(target, style="bold cyan"))
-        for model, row in zip(models, rows, strict=True):
-            cells = {
-                key: Text(_cell(row[key], wide=wide, intervals="low" in scores))
-                for key, wide in columns.items()
-            }
+        deciding = [row[_DECIDING].value for row in of_target.values()]
+        best = max((value for value in deciding if not math.isnan(value)), default=math.inf)
+        for model, row in of_target.items():
+            cells = {key: Text(_cell(row[key], wide=key in wide, intervals=ends)) for key in keys}
             if row[_DECIDING].value == best:
                 cells[_DECIDING] = Text(f"{_BEST}{cells[_DECIDING]}", "bold")
-            table.add_row(model_name(model, labels), *cells.values())
-            every += row.values()
-            texts += map(str, cells.values())
-    notes = [protocol.rstrip("."), *_notes(scores, every, "".join(texts), unit=unit)]
+            table.add_row(names[model], *cells.values())
+            texts += "".join(map(str, cells.values()))
+    scored = [score for row in every for score in row.values()]
+    notes = [protocol.rstrip("."), *_notes(scores, scored, texts, unit=unit)]
     table.caption = Text(f"{'. '.join(notes)}.", style="dim italic")
     return table
 
 
-def _columns(parts: set[str]) -> dict[tuple[str, str], bool]:
-    """The part and metric of each column, and whether it has room for an interval."""
+def _rows(scores: pd.DataFrame, targets: Targets) -> dict[str, dict[str, dict[_Key, Score]]]:
+    """The scores of each column, by target and model."""
+    found, parts = scores_by_key(scores), set(scores["part"])
     tested = [("test", each.name) for each in shown("terminal")]
-    with_one = [key for key in tested if METRICS[key[1]].interval]
-    with_one.sort(key=lambda key: key != _DECIDING)
-    wide = with_one[: _INTERVALS if len(tested) <= _ROOM else 1]
-    return {key: key in wide for key in (*_BESIDES, *tested) if key[0] in parts}
+    keys = [key for key in (*_BESIDES, *tested) if key[0] in parts]
+    return {
+        target: {
+            model: {key: found.get((model, target, *key), Score(math.nan)) for key in keys}
+            for model in models_of(scores)
+        }
+        for target in targets
+    }
+
+
+def _with_room(rows: Sequence[Mapping[_Key, Score]], room: int, *, intervals: bool) -> set[_Key]:
+    """The columns whose intervals fit into the room of all columns, the deciding one first."""
+
+    def width(key: _Key, *, wide: bool) -> int:
+        cells = [_cell(row[key], wide=wide, intervals=intervals) for row in rows]
+        mark = len(_BEST) if key == _DECIDING else 0
+        return mark + max(map(len, [*_heading(key, wide=wide).split("\n"), *cells]))
+
+    found = set()
+    room -= sum(1 + width(key, wide=False) for key in rows[0])
+    tested = [key for key in rows[0] if key[0] == "test" and METRICS[key[1]].interval]
+    for key in sorted(tested, key=lambda key: key != _DECIDING):
+        more = width(key, wide=True) - width(key, wide=False)
+        if more <= room:
+            found.add(key)
+            room -= more
+    return found
+
+
+def _heading(key: _Key, *, wide: bool) -> str:
+    part, name = key
+    return f"{part}\n{METRICS[name].label if wide else METRICS[name].short}"
 
 
 def _cell(score: Score, *, wide: bool, intervals: bool) -> str:
@@ -255,13 +285,13 @@ def warnings_in_words(findings: Sequence[Finding]) -> list[str]:
 def recalls_in_words(predictions: Mapping[str, pd.DataFrame], targets: Targets) -> str:
     """What one model recognises of each part of one fold, as soon as that is known.
 
-    ``predictions`` are by part, with columns ``target, truth, predicted``.
+    ``predictions`` are tables of predictions by part.
     """
     said = []
     for part in sorted(set(predictions) - {"train"}, reverse=True):
-        rows = predictions[part]
-        hits = (rows["truth"] == rows["predicted"]).groupby([rows["target"], rows["truth"]]).mean()
-        uars = hits.groupby(level="target").mean()
-        named = (f"{target} {percent(uars[target])}" for target in targets if target in uars)
+        named = [
+            f"{block.target} {percent(*block.sample.scores(METRICS['uar']))}"
+            for block in blocks(predictions[part], targets)
+        ]
         said.append(f"{part} UAR {', '.join(named)}")
     return "; ".join(said)

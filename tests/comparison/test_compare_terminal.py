@@ -8,12 +8,19 @@ import math
 import numpy as np
 import pytest
 from helpers.compared_runs import a_pair, make_comparison
+from helpers.metrics import hide_others
 from rich.console import Console
 
 from speechnet.comparison.result import RunComparison, findings, settings_in_words
 from speechnet.comparison.terminal import runs_table
 
 UNTESTED = {"untested": "other folds", "difference": math.nan, "p": math.nan, "p_holm": math.nan}
+
+
+@pytest.fixture(autouse=True)
+def _known_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tables have the columns that the tests know, whatever metric is added."""
+    hide_others("terminal", "accuracy", "uar", "auc_macro", monkeypatch=monkeypatch)
 
 
 def printed(comparison: RunComparison) -> list[str]:

@@ -248,6 +248,15 @@ def test_a_choice_on_the_test_part_is_told() -> None:
     assert checks(limits(without)) == ["chosen_on_test"]
 
 
+def test_chance_that_reaches_everything_is_no_verdict() -> None:
+    """A UAR of 100 % can't be told from chance where so few are tested that it reaches 100 %."""
+    info: dict[str, Any] = make_info({}) | {"chance": {"gender": [0.0, 1.0]}, "unit": "speaker"}
+    found = limits(make_report_data(info=info, whole=False))
+    (chance,) = (each for each in found if each.check == "chance")
+    assert chance.line == "Too few test speakers to tell if any model beats chance at gender"
+    assert len(chance.line) <= 70
+
+
 def test_some_models_better_than_chance_is_no_warning() -> None:
     """Only where even the best is within chance."""
     info: dict[str, Any] = make_info({}) | {

@@ -137,6 +137,8 @@ def test_what_is_within_chance_is_called_so() -> None:
     assert found.line.endswith(": KNN")
     assert found.numbers == {"uar": 0.7, "low": 0.44, "high": 0.56, "models": 1}
     assert only(with_info(data, chance={"emotion": (0.44, 0.5)}), "at_chance") == []
+    (few,) = only(with_info(data, chance={"emotion": (0.0, 1.0)}), "at_chance")
+    assert few.line == "too few test speakers to tell any model from chance"
     assert only(with_info(data, chance={"emotion": (float("nan"), 0.9)}), "at_chance") == []
 
 
@@ -180,12 +182,14 @@ def test_inflation_is_told_with_its_numbers() -> None:
 
 
 def test_recalls_of_a_fold() -> None:
-    """The mean recall of the classes there, test before dev, and nothing of the training rows."""
+    """The UAR as in the scores, test before dev, and nothing of the training rows."""
     rows = [("angry", "angry"), ("angry", "angry"), ("angry", "sad"), ("sad", "angry")]
     table = pd.DataFrame(rows, columns=["truth", "predicted"]).assign(target="emotion")
+    table = table.assign(model="svm", part="test", fold=0, file=[*"abcd"])
     parts = {"train": table, "dev": table.iloc[:2], "test": table}
     targets = {"gender": ["female", "male"], **CLASSES}
-    assert recalls_in_words(parts, targets) == "test UAR emotion 33.3; dev UAR emotion 100.0"
+    said = recalls_in_words(parts, targets)
+    assert said == "test UAR emotion 33.3; dev UAR emotion –"  # noqa: RUF001 - one class alone
 
 
 def test_findings_are_shown_as_they_stand() -> None:

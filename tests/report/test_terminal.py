@@ -6,12 +6,14 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.metrics import hide_others, one_more_metric
 from helpers.results import LABELS, TARGETS, build_data
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from speechnet.core.errors import DataError
+from speechnet.core.metrics import EVERYWHERE
 from speechnet.report.terminal import (
     counts_table,
     dropped_table,
@@ -20,9 +22,9 @@ from speechnet.report.terminal import (
 )
 
 
-def render(table: Table) -> list[str]:
-    """The lines of a table in a terminal of 80 columns."""
-    console = Console(width=80, file=io.StringIO(), color_system=None)
+def render(table: Table, width: int = 80) -> list[str]:
+    """The lines of a table in a terminal."""
+    console = Console(width=width, file=io.StringIO(), color_system=None)
     console.print(table)
     return [line.rstrip() for line in console.file.getvalue().splitlines()]
 
@@ -42,6 +44,12 @@ def bold(table: Table) -> list[tuple[int, int]]:
     ]
 
 
+@pytest.fixture(autouse=True)
+def _known_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tables have the columns that the tests know, whatever metric is added."""
+    hide_others("terminal", "accuracy", "uar", "auc_macro", monkeypatch=monkeypatch)
+
+
 def test_scores_fit_80_columns() -> None:
     """Five models on two targets: a line each, no number or name broken or cut."""
     scores = build_data(TARGETS, models=5, folds=6).scores
@@ -53,6 +61,34 @@ def test_scores_fit_80_columns() -> None:
     for name in ("MLP (network)", "KNN", "SVM", "Logistic regression", "MLP (scikit-learn)"):
         assert sum(line.strip().startswith(name) for line in lines) == 2
     assert sum(line.count("100.0 [99.9, 100.0]") for line in lines) == 2 * 5 * 2
+
+
+@pytest.mark.parametrize(
+    ("width", "names", "intervals"),
+    [
+        (60, ["mlp", "logreg"], ["UAR"]),
+        (80, ["mlp", "logreg"], ["UAR"]),
+        (80, ["mlp", "knn"], ["accuracy", "UAR"]),
+        (160, ["mlp", "logreg"], ["accuracy", "UAR", "AUC", "kappa"]),
+    ],
+)
+def test_what_has_room_has_its_interval(width: int, names: list[str], intervals: list[str]) -> None:
+    """The UAR first, then from left to right, a metric of one's own too."""
+    scores = build_data(TARGETS, models=names).scores.assign(value=1.0, low=0.999, high=1.0)
+    own = scores[scores["metric"] == "uar"].assign(metric="kappa")
+    with one_more_metric("kappa", lambda truth: truth.mean(), interval=True, shown=EVERYWHERE):
+        table = scores_table(
+            pd.concat([scores, own]), TARGETS, protocol="x", labels=LABELS, width=width
+        )
+    lines = render(table, max(width, 80))
+    assert max(map(len, lines)) <= max(width, 80)
+    assert not any("…" in line for line in lines)
+    found = [
+        str(column.header).split("\n")[1]
+        for column in table.columns
+        if "[99.9, 100.0]" in str([*column.cells][1])
+    ]
+    assert found == intervals
 
 
 def test_intervals_are_those_of_what_is_shown() -> None:
@@ -70,7 +106,7 @@ def test_intervals_are_those_of_what_is_shown() -> None:
 
 
 def test_scores_are_those_given() -> None:
-    """Each cell is the mean of the part and metric its heading names, two with their deviation."""
+    """Each cell is the mean of what its heading names; of the test part with its deviation."""
     scores = build_data(TARGETS, models=2, folds=3).scores
     table = scores_table(scores, TARGETS, protocol="loso", labels=LABELS)
     headings = [str(column.header).split("\n") for column in table.columns[1:]]
@@ -82,8 +118,8 @@ def test_scores_are_those_given() -> None:
         of_cell = values[(values["part"] == part) & (values["metric"] == metrics[heading])]
         of_fold = of_cell[of_cell["fold"].isin(["0", "1", "2"])]["value"]
         spread = f" ± {100 * of_fold.std():.1f}"
-        with_spread = part == "test" and heading in {"accuracy", "UAR"}
-        assert cell.lstrip("▸") == f"{100 * of_fold.mean():.1f}{spread if with_spread else ''}"
+        expected = f"{100 * of_fold.mean():.1f}{spread if part == 'test' else ''}"
+        assert cell.lstrip("▸") == expected
 
 
 def test_best_test_uar_is_bold() -> None:
