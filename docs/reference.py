@@ -21,6 +21,7 @@ from jsonargparse import ArgumentParser
 
 from speechnet.cli.main import COMMANDS
 from speechnet.config.experiment import fit_parser
+from speechnet.core.metrics import METRICS, Metric
 from speechnet.report.figure import FIGURES
 
 _HERE: Final = Path(__file__).parent
@@ -116,6 +117,20 @@ def _pages() -> Iterator[tuple[str, str, dict[str, Any]]]:
     yield "keys/index", "keys", {"sections": sections}
     shown = {name: inspect.getdoc(draw) or "" for name, draw in FIGURES.items()}
     yield "figures", "figures", {"figures": {n: d.partition("\n")[0] for n, d in shown.items()}}
+    yield "metrics", "metrics", {"metrics": {n: _of_metric(one) for n, one in METRICS.items()}}
+
+
+def _of_metric(metric: Metric) -> dict[str, str]:
+    """The cells of a metric's row."""
+    what = (inspect.getdoc(metric.function) or "").partition("\n\n")[0]
+    low, high = metric.range
+    return {
+        "what": _markdown(what).replace("|", r"\|"),
+        "range": f"{low:g} to {high:g}",
+        "better": "higher" if metric.higher_is_better else "lower",
+        "shown": ", ".join(metric.shown),
+        "tunable": "✓" if metric.tunable else "",
+    }
 
 
 def keys(parser: ArgumentParser) -> Iterator[Key]:

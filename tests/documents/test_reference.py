@@ -16,6 +16,7 @@ import yaml
 
 from speechnet.cli.main import COMMANDS
 from speechnet.config.experiment import ExperimentConfig, ModelsConfig
+from speechnet.core.metrics import METRICS
 from speechnet.report.figure import FIGURES
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -108,3 +109,15 @@ def test_every_figure_is_listed(pages: Path) -> None:
     rows = dict(re.findall(r"^\| `(\w+)` \| (.+) \|$", text, re.MULTILINE))
     assert {*rows} == {*FIGURES}
     assert all(what.endswith(".") for what in rows.values())
+
+
+def test_every_metric_is_listed(pages: Path) -> None:
+    """With its formula, its range, where it is shown, and whether a search can maximise it."""
+    text = (pages / "metrics.md").read_text(encoding="utf-8")
+    cells = [re.split(r" (?<!\\)\| ", row) for row in re.findall(r"^\| (`.+) \|$", text, re.M)]
+    rows = {name.strip("`"): rest for name, *rest in cells}
+    assert {*rows} == {*METRICS}
+    assert all(len(rest) == 5 for rest in rows.values())
+    assert rows["accuracy"][1:] == ["0 to 1", "higher", "terminal, page, figure", "✓"]
+    assert r"\|accuracy_b - confidence_b\|" in rows["ece"][0]
+    assert rows["brier"][1:] == ["0 to 2", "lower", "", ""]

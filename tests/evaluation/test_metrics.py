@@ -14,7 +14,7 @@ from speechnet.evaluation.samples import Sample
 from speechnet.evaluation.scores import scores_of
 
 CLASSES = ["angry", "happy", "sad", "neutral"]
-N_SCORES = 9 + 4 * len(CLASSES)
+N_SCORES = 1 + sum(len(each.names(CLASSES)) for each in METRICS.values())
 
 
 def all_scores(
@@ -79,9 +79,10 @@ def test_all_scores_match_scikit_learn() -> None:
         expected[f"recall_{name}"] = recall[c]
         expected[f"f1_{name}"] = f1[c]
         expected[f"auc_{name}"] = metrics.roc_auc_score(truth == c, probability[:, c])
-    assert scores == pytest.approx(expected, abs=1e-13)
-    assert [*scores] == [*expected]
-    assert len(scores) == N_SCORES
+    known = {name: value for name, value in scores.items() if name in expected}
+    assert known == pytest.approx(expected, abs=1e-13)
+    assert [*known] == [*expected]
+    assert len(scores) == N_SCORES >= len(expected)
 
 
 def test_formulas_by_hand() -> None:
@@ -89,29 +90,28 @@ def test_formulas_by_hand() -> None:
     truth, predicted = np.array([0, 0, 0, 1]), np.array([0, 0, 1, 1])
     probability = np.array([[0.9, 0.1], [0.6, 0.4], [0.3, 0.7], [0.2, 0.8]])
     scores = all_scores(truth, predicted, probability, ["a", "b"])
-    assert scores == pytest.approx(
-        {
-            "n": 4,
-            "accuracy": 3 / 4,
-            "uar": (2 / 3 + 1) / 2,
-            "macro_f1": (4 / 5 + 2 / 3) / 2,
-            "log_loss": -np.log(0.9 * 0.6 * 0.3 * 0.8) / 4,
-            "brier": 2 * (0.1**2 + 0.4**2 + 0.7**2 + 0.2**2) / 4,
-            # one row to a bin: .1, .4 and .2 short of what they were sure of, .7 beyond
-            "ece": (0.1 + 0.4 + 0.7 + 0.2) / 4,
-            "auc_macro": 1.0,
-            # .9 .6 .3 .8 for what is true, .1 .4 .7 .2 for what is not: 3 of 16 pairs are wrong
-            "auc_micro": 13 / 16,
-            "precision_a": 1.0,
-            "recall_a": 2 / 3,
-            "f1_a": 4 / 5,
-            "auc_a": 1.0,
-            "precision_b": 1 / 2,
-            "recall_b": 1.0,
-            "f1_b": 2 / 3,
-            "auc_b": 1.0,
-        }
-    )
+    expected = {
+        "n": 4,
+        "accuracy": 3 / 4,
+        "uar": (2 / 3 + 1) / 2,
+        "macro_f1": (4 / 5 + 2 / 3) / 2,
+        "log_loss": -np.log(0.9 * 0.6 * 0.3 * 0.8) / 4,
+        "brier": 2 * (0.1**2 + 0.4**2 + 0.7**2 + 0.2**2) / 4,
+        # one row to a bin: .1, .4 and .2 short of what they were sure of, .7 beyond
+        "ece": (0.1 + 0.4 + 0.7 + 0.2) / 4,
+        "auc_macro": 1.0,
+        # .9 .6 .3 .8 for what is true, .1 .4 .7 .2 for what is not: 3 of 16 pairs are wrong
+        "auc_micro": 13 / 16,
+        "precision_a": 1.0,
+        "recall_a": 2 / 3,
+        "f1_a": 4 / 5,
+        "auc_a": 1.0,
+        "precision_b": 1 / 2,
+        "recall_b": 1.0,
+        "f1_b": 2 / 3,
+        "auc_b": 1.0,
+    }
+    assert {name: scores[name] for name in expected} == pytest.approx(expected)
 
 
 def test_order_of_classes_changes_nothing() -> None:

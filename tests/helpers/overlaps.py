@@ -24,7 +24,7 @@ def off_the_page(figure: Figure, found: list[Text]) -> list[str]:
 
 def extents(found: list[Text]) -> np.ndarray:
     """The boxes of texts in pixels, ``[n, 4]`` (x0, y0, x1, y1)."""
-    return np.array([text.get_window_extent().extents for text in found])
+    return np.array([text.get_window_extent().extents for text in found]).reshape(-1, 4)
 
 
 def under_legends(figure: Figure, found: list[Text], boxes: np.ndarray) -> list[tuple[int, int]]:
