@@ -12,12 +12,13 @@ import pandas as pd
 
 from speechnet.audit.bandwidth import nearest_rate
 from speechnet.config.data import DataConfig
-from speechnet.core.columns import NEWS, feature_of
+from speechnet.core.columns import NEWS
 from speechnet.core.wording import counted, khz, listing
 from speechnet.models.novelty import Novelty, novelties
 
 if TYPE_CHECKING:
     from speechnet.data.datamodule import SpeechDataModule  # needs Lightning
+    from speechnet.features.extraction.recipe import Recipe
 
 TABLE: Final = "novelty.csv"
 
@@ -44,7 +45,8 @@ def fit_novelty(data: SpeechDataModule, fold: int, folder: Path) -> pd.DataFrame
         return pd.DataFrame(columns=["file", "fold", "novelty", "far"])
     fitted = Novelty.fit(data.X[train], list(data.table["speaker"].iloc[train]))
     fitted.save(folder)
-    found = novelties([fitted], data.X[test], data.matrix.names)
+    names, groups = data.matrix.names, data.config.recipe.groups
+    found = novelties([fitted], data.X[test], names, groups)
     files = [data.matrix.index[row] for row in test]
     return pd.DataFrame({"file": files, "fold": fold, "novelty": found.novelty, "far": found.far})
 
@@ -89,7 +91,7 @@ def unlike_in_words(
     if len(rest):
         others = " in the others" if apart.any() else ""
         far = str(rest.iloc[0]) if one else ""
-        said.append(f"What lies far{others}: {far or _farthest(rest)}")
+        said.append(f"What lies far{others}: {far or _farthest(rest, config.recipe)}")
     return ". ".join(said)
 
 
@@ -104,10 +106,11 @@ def _of_another_band(heard: pd.Series, config: DataConfig, trained: Mapping[str,
     return apart
 
 
-def _farthest(far: pd.Series) -> str:
-    """The features that lie far in most of the recordings."""
-    named = (words.split()[0] for text in far if text for words in text.split(", "))
-    counts = Counter(feature_of(column) for column in named)
+def _farthest(far: pd.Series, recipe: Recipe) -> str:
+    """The groups of columns that lie far in most of the recordings."""
+    group = dict(zip(recipe.columns, recipe.groups, strict=True))
+    named = (words.rsplit(maxsplit=2)[0] for text in far if text for words in text.split(", "))
+    counts = Counter(group[column] for column in named)
     if not counts:
         return "no single column, but what goes together"
     return listing(f"{name} ({count:,})" for name, count in counts.most_common(3))

@@ -136,7 +136,8 @@ class SavedRun:
             fold: compare with this fold's training rows alone; None for the mean over all folds.
         """
         chosen = self._novelty if fold is None else self._novelty[fold : fold + 1]
-        return novelties(chosen, self._vectors(features), self.columns)
+        recipe = self.config.data.recipe
+        return novelties(chosen, self._vectors(features), recipe.columns, recipe.groups)
 
     @cached_property
     def _novelty(self) -> list[Novelty]:

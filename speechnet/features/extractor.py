@@ -84,9 +84,10 @@ class Extractor(ABC):
         raise NotImplementedError(f"{type(self).__name__} is no sequence")
 
     def group(self, column: str) -> str:
-        """The group that a column belongs to; columns of a group are left out or shuffled together.
+        """The group that a column belongs to: by default ``mfcc`` for ``mfcc_07_mean``.
 
-        By default what stands before a column's number and statistic: ``mfcc`` of ``mfcc_07_mean``.
+        Columns of a group are left out or shuffled together. Where a recording is unlike the
+        training data, only the farthest of a group is named.
         """
         return feature_of(column)
 

@@ -34,7 +34,6 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from speechnet.core.columns import feature_of
 from speechnet.core.errors import DataError
 from speechnet.core.files import write_whole
 from speechnet.core.reading import open_regular
@@ -160,20 +159,23 @@ class Novelties:
         novelty: of each, float64 ``[n]``; above 1 it is unlike the training data. NaN where the
             models use no vectors.
         far: for each that is unlike, the columns that lie far, such as ``contrast_05_mean +19 sd``;
-            one of each feature, three at most. Empty for all others.
+            one of each group, three at most. Empty for all others.
     """
 
     novelty: Float64
     far: list[str]
 
 
-def novelties(fitted: Sequence[Novelty], X: Float32, names: Sequence[str]) -> Novelties:
+def novelties(
+    fitted: Sequence[Novelty], X: Float32, names: Sequence[str], groups: Sequence[str]
+) -> Novelties:
     """The novelty of some recordings for the models of several folds.
 
     Args:
         fitted: of each fold; their novelties are averaged, as probabilities are.
         X: float32 ``[n, d]``, as the models take them.
         names: of the columns.
+        groups: of the columns, such as ``mfcc`` of ``mfcc_07_mean``.
     """
     if not fitted:
         return Novelties(np.full(len(X), np.nan), [""] * len(X))
@@ -181,17 +183,17 @@ def novelties(fitted: Sequence[Novelty], X: Float32, names: Sequence[str]) -> No
     far = [""] * len(X)
     for i in np.flatnonzero(values > 1):
         z = np.mean([one.standardise(X[i : i + 1])[0] for one in fitted], axis=0)
-        far[i] = _in_words(z, names)
+        far[i] = _in_words(z, names, groups)
     return Novelties(values, far)
 
 
-def _in_words(z: Float64, names: Sequence[str]) -> str:
-    """The farthest column of each feature, the farthest first."""
+def _in_words(z: Float64, names: Sequence[str], groups: Sequence[str]) -> str:
+    """The farthest column of each group, the farthest first."""
     found: dict[str, str] = {}
     for column in np.argsort(-np.abs(z)):
         if abs(z[column]) < _FAR or len(found) == _MOST:
             break
-        found.setdefault(feature_of(names[column]), f"{names[column]} {z[column]:+.0f} sd")
+        found.setdefault(groups[column], f"{names[column]} {z[column]:+.0f} sd")
     return ", ".join(found.values())
 
 

@@ -11,11 +11,12 @@ import pytest
 import soundfile
 
 import speechnet
-from speechnet.config.data import DataConfig
+from speechnet.config.data import DataConfig, FeaturesConfig
 from speechnet.core.errors import ConfigError, DataError
 from speechnet.experiment.manifest import write_sums
 from speechnet.experiment.novelty import MEASURED, bandwidths, unlike_in_words
 from speechnet.experiment.rescore import rescore
+from speechnet.features.speaker_encoder import SpeakerEncoder
 from speechnet.inference.predict import recognise
 from speechnet.inference.prediction import Prediction
 from speechnet.inference.predictor import Predictor
@@ -164,6 +165,15 @@ def test_a_band_explains_only_the_recordings_that_have_it() -> None:
     assert most.endswith("flatness (1)")
     assert "band" not in said([noise])
     assert "their labels are left out" in said([*narrow, noise], labelled=False)
+
+
+def test_what_lies_far_is_counted_by_the_extractors_groups() -> None:
+    """Units of a layer of the speaker encoder go together."""
+    features = FeaturesConfig(functionals=None, speaker_encoder=SpeakerEncoder())
+    config = DataConfig(features=features)
+    far = [f"speaker_encoder_1_{column} +9 sd" for column in ("std_003", "last_002")]
+    new = pd.DataFrame([(2.0, one, np.nan) for one in far], columns=MEASURED)
+    assert (unlike_in_words(new, config, {}) or "").endswith(": speaker_encoder_1 (2)")
 
 
 @pytest.fixture(scope="module")

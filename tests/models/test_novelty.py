@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,11 @@ import pytest
 from sklearn.covariance import LedoitWolf
 
 from speechnet.core.errors import DataError
+from speechnet.features.speaker_encoder import SpeakerEncoder
 from speechnet.models.novelty import NAME, Novelty, novelties
 
 NAMES = [f"mfcc_{i:02d}_mean" for i in range(10)] + ["f0_p90", "zero_crossing_rate_std"]
+GROUPS = ["mfcc"] * 10 + ["f0", "zero_crossing_rate"]
 D = len(NAMES)
 
 
@@ -65,13 +68,13 @@ def test_a_speaker_of_many_recordings_counts_once() -> None:
 
 
 def test_what_is_unlike_is_said_by_its_columns() -> None:
-    """The farthest of each feature, three at most; of what is alike nothing."""
+    """The farthest of each group, three at most; of what is alike nothing."""
     X, speakers = features(20, 10, seed=4)
     fitted = [Novelty.fit(X[:150], speakers[:150]), Novelty.fit(X[50:], speakers[50:])]
     new = np.tile(X.mean(axis=0), (2, 1))
     sd = X.std(axis=0)
     new[1, [3, 7, 10]] += np.float32([40, 50, -30]) * sd[[3, 7, 10]]
-    found = novelties(fitted, new, NAMES)
+    found = novelties(fitted, new, NAMES, GROUPS)
     np.testing.assert_allclose(found.novelty, np.mean([f.of(new) for f in fitted], axis=0))
     assert found.novelty[0] < 1 < found.novelty[1]
     assert found.far[0] == ""
@@ -81,9 +84,21 @@ def test_what_is_unlike_is_said_by_its_columns() -> None:
     assert 45 < float(first.split()[1]) < 55
 
 
+def test_units_of_a_layer_count_once() -> None:
+    """The speaker encoder's groups are its layers, whatever its columns are called."""
+    encoder = SpeakerEncoder()
+    names = encoder.columns[:3] + encoder.columns[-3:]
+    groups = [encoder.group(name) for name in names]
+    X, speakers = features(20, 10, seed=4)
+    X = X[:, :6]
+    far = np.float32(X.mean(axis=0) + [40, 50, 45, 30, 20, 10] * X.std(axis=0))
+    found = novelties([Novelty.fit(X, speakers)], far[None], names, groups)
+    assert re.fullmatch(rf"{names[1]} \+\d+ sd, {names[3]} \+\d+ sd", found.far[0])
+
+
 def test_without_knowledge_nothing_is_claimed() -> None:
     """NaN is neither like nor unlike."""
-    found = novelties([], np.zeros((2, D), np.float32), NAMES)
+    found = novelties([], np.zeros((2, D), np.float32), NAMES, GROUPS)
     assert np.isnan(found.novelty).all()
     assert found.far == ["", ""]
 
