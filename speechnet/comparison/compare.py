@@ -9,7 +9,6 @@ Conventions:
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from itertools import combinations, product
 from pathlib import Path
@@ -40,7 +39,8 @@ from speechnet.core.types import Targets
 from speechnet.evaluation.run_significance import Match, compare_runs, match_runs
 from speechnet.experiment.run_tables import table_bytes
 from speechnet.report.drawing.style import save
-from speechnet.report.scores import Score, models_of, scores_by_key
+from speechnet.report.names import model_name
+from speechnet.report.scores import models_of, scores_by_key
 from speechnet.report.terminal import printable
 
 _SETTINGS: Final = 12  # how many keys are listed in the terminal
@@ -145,8 +145,9 @@ def _scores(name: str, run: OpenRun, targets: Targets) -> pd.DataFrame:
     found = scores_by_key(run.scores[run.scores["metric"].isin(metrics)])
     rows = []
     for key in product(models_of(run.scores), targets, ("dev", "test"), metrics):
-        value, _, pooled, low, high = found.get(key, Score(math.nan))
-        rows.append((name, *key, value, low, high, pooled, run.scored.best == key[0]))
+        if key in found:
+            value, _, pooled, low, high = found[key]
+            rows.append((name, *key, value, low, high, pooled, run.scored.best == key[0]))
     return pd.DataFrame(rows, columns=[*SCORE_COLUMNS])
 
 
@@ -166,15 +167,15 @@ def _described(runs: Mapping[str, OpenRun]) -> list[ComparedRun]:
 
 
 def _facts(run: OpenRun) -> dict[str, str]:
-    info, corpus = run.info, run.info["corpus"]
+    info, corpus, labels = run.info, run.info["corpus"], run.folder.labels
     versions = [f"{name} {version}" for name, version in info.get("versions", {}).items()]
     facts = {
         "corpus": corpus.get("name"),
         **{name: corpus.get(name) for name in ("recordings", "speakers", "excluded")},
         "features": sum(len(one["columns"]) for one in info["features"].values()),
         "protocol": info["protocol"],
-        "models": ", ".join(info["models"]),
-        "best": f"{run.best.model}, {run.best.reason}"
+        "models": ", ".join(model_name(each, labels) for each in info["models"]),
+        "best": f"{model_name(run.best.model, labels)}, {run.best.reason}"
         if run.best
         else "unknown: no dev part tells",
         **{name: info.get(name) for name in ("seed", "started")},

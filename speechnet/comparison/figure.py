@@ -41,14 +41,9 @@ def draw_runs(comparison: RunComparison) -> Figure:
                 _write(ax, place, 1, f"{above.words}  {p_value(above.p)}".strip(), color=ink)
         _write(ax, -0.85, 0, "UAR in %", color=style.GREY)
         _write(ax, -0.85, 1, f"above {first}", color=style.GREY)
-        models = [line.model for line in lines[target]]
-        names = [
-            f"{forest.wrapped(comparison.label(line.model))}   {line.run}"
-            if models.index(line.model) == place
-            else line.run
-            for place, line in enumerate(lines[target])
-        ]
-        _finish(ax, names, y, chance=1 / len(comparison.targets[target]))
+        _finish(
+            ax, _names(comparison, lines[target]), y, chance=1 / len(comparison.targets[target])
+        )
         ax.set_title(heading(target))
 
     most = max(_places(of_target)[-1] for of_target in lines.values()) + 1
@@ -64,6 +59,17 @@ def draw_runs(comparison: RunComparison) -> Figure:
         f"run's dev part. Above {first}: difference in UAR in points, of the rows that both test, "
         "with p of a permutation test after Holm; grey: no difference shown.",
     )
+
+
+def _names(comparison: RunComparison, lines: list[Line]) -> list[str]:
+    """Each row's run, behind the model's name where its first run stands."""
+    models = [line.model for line in lines]
+    return [
+        f"{forest.wrapped(comparison.label(line.model))}   {line.run}"
+        if models.index(line.model) == place
+        else line.run
+        for place, line in enumerate(lines)
+    ]
 
 
 def _intervals(ax: Axes, comparison: RunComparison, lines: list[Line], y: Float64) -> None:

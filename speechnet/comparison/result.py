@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
@@ -9,10 +11,11 @@ from typing import Any, Final, NamedTuple
 import pandas as pd
 
 from speechnet.core.findings import Finding
+from speechnet.core.metrics import shown
 from speechnet.core.types import Targets
 from speechnet.core.wording import counted
 from speechnet.evaluation.significance import SIGNIFICANT
-from speechnet.report.names import interval_words, model_name, points
+from speechnet.report.names import UNDEFINED, interval_words, model_name, points
 from speechnet.report.results import difference
 from speechnet.report.scores import POOLED_NOTE, Score
 
@@ -21,6 +24,7 @@ _OF: Final = {
     "difference": ", model by model",
     "same_answers": "",
 }
+_LACKING: Final = f"{UNDEFINED}: undefined, or the run doesn't have this score"
 _VALUE: Final = 50  # how many characters of a setting's value are listed
 SCORE_COLUMNS: Final = (
     *("run", "model", "target", "part", "metric", "value", "low", "high", "pooled", "best"),
@@ -73,7 +77,7 @@ class Line(NamedTuple):
         model: its name.
         run: the run's letter.
         best: whether it is the best model of its run.
-        scores: by part and metric.
+        scores: by part and metric; NaN is undefined, or the run doesn't have it.
         above: how far its UAR is above that of the same model of the first run, if it has one.
     """
 
@@ -93,7 +97,7 @@ class RunComparison:
         runs: in the order given.
         scores: columns ``SCORE_COLUMNS``; of the parts dev and test the metrics that pages show,
             means over folds; ``best`` is the best model of its run; see
-            ``speechnet.evaluation.selection``.
+            ``speechnet.evaluation.selection``. What a run doesn't have has no row.
         pairs: as ``speechnet.evaluation.run_significance.compare_runs`` gives them.
         settings: columns ``key, run, value``: those that differ.
         notes: what a reader must know to compare them.
@@ -125,7 +129,8 @@ class RunComparison:
         found: dict[str, dict[str, dict[tuple[str, str], Score]]] = {}
         scores = self.scores[self.scores["target"] == target]
         for row in scores.to_dict("records"):
-            of_model = found.setdefault(row["model"], {}).setdefault(row["run"], {})
+            of_run = found.setdefault(row["model"], {})
+            of_model = of_run.setdefault(row["run"], defaultdict(lambda: Score(math.nan)))
             given = {name: row[name] for name in ("value", "low", "high", "pooled")}
             of_model[row["part"], row["metric"]] = Score(**given)
         best = scores.loc[scores["best"].astype(bool), ["model", "run"]].to_numpy().tolist()
@@ -142,6 +147,12 @@ class RunComparison:
             if run in of_run
         ]
 
+    @property
+    def lacks_scores(self) -> bool:
+        """Whether a run doesn't have a score that others may have."""
+        each = self.scores.groupby(["run", "model", "target"]).size()
+        return bool((each < 2 * len(shown("page"))).any())
+
     def settings_by_key(self) -> pd.DataFrame:
         """The settings that differ: a row for each key, a column for each run."""
         table = self.settings.pivot_table("value", "key", "run", aggfunc="first", sort=False)
@@ -156,6 +167,7 @@ def caption(comparison: RunComparison) -> str:
         "Differences: of the UAR of all folds' rows that both runs test; bold: shown, p at most "
         f"{SIGNIFICANT:g} after Holm",
         *([POOLED_NOTE] if comparison.scores["pooled"].any() else []),
+        *([_LACKING] if comparison.lacks_scores else []),
     ]
     return f"{'. '.join(notes)}."
 

@@ -24,6 +24,7 @@ Options = TypeVar("Options")
 IMPORTABLE: Final = "lightning.pytorch"
 """The only package that a YAML may name callbacks, strategies and the like of."""
 _HELP: Final = frozenset({"-h", "--help"})
+_HELP_OF: Final = ".help"
 _PRINT: Final = "--print_config"
 
 # A dataclass is a section, even one that has a base class: no YAML can name a subclass of it.
@@ -155,11 +156,9 @@ def read_words(
     Raises:
         ConfigError: an unknown key, with the nearest known one; a value that isn't what its key
             expects; a flag without a value; a configuration file that can't be used.
-        SystemExit: with code 0, after ``--help``.
+        SystemExit: with code 0, after ``--help`` and ``--SECTION.help``.
     """
-    if _HELP & set(arguments):
-        parser().print_help()
-        raise SystemExit(0)
+    _help_if_asked(arguments, parser)
     given: list[Given] = []
     words: list[str] = []
     for key, text in flags(arguments):
@@ -181,6 +180,24 @@ def read_words(
     if words and not free:
         raise ConfigError(f"unexpected {words[0]!r}; settings are given as --key value")
     return given + [Given(free, words)] * bool(words)
+
+
+def _help_if_asked(arguments: Sequence[str], parser: Callable[[], ArgumentParser]) -> None:
+    """Print all keys, or with a flag such as ``--models.mlp.help`` those of a section, and end."""
+    if _HELP & set(arguments):
+        parser().print_help()
+        raise SystemExit(0)
+    asked = {word for word in arguments if word.endswith(_HELP_OF)}
+    if not asked:
+        return
+    whole = parser()
+    for action in whole._actions:
+        if asked & {*action.option_strings} and action.nargs == 0:  # else it needs a class
+            section = ArgumentParser(prog=f"{whole.prog} ...", add_help=False)
+            (kind,) = action._help_types  # type: ignore[attr-defined] # jsonargparse's own action
+            section.add_class_arguments(kind, action.dest.removesuffix(_HELP_OF))
+            section.print_help()
+            raise SystemExit(0)
 
 
 def flags(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:

@@ -36,12 +36,10 @@ def mapping_class(name: str, settings: Mapping[str, type], *, default: Collectio
         for key, kind in settings.items()
     ]
     made = make_dataclass(name, kinds)
-    lines = []
-    for key, kind in settings.items():
-        line = (kind.__doc__ or "").strip().splitlines()[0]
-        lines.append(
-            f"        {key}: {line if line[1:2].isupper() else line[0].lower() + line[1:]}"
-        )
+    lines = [
+        f"        {key}: {(kind.__doc__ or '').strip().splitlines()[0]}"
+        for key, kind in settings.items()
+    ]
     made.__doc__ = "\n".join(["By name, each with its settings.", "", "    Attributes:", *lines])
     return made
 

@@ -29,7 +29,7 @@ _OURS: Final = "speechnet"
 
 @dataclass(frozen=True)
 class Refusal:
-    """A plugin that was left out.
+    """A plugin, or a figure of ours, that was left out.
 
     Attributes:
         kind: of registry, such as ``model``.
@@ -130,10 +130,14 @@ class Registry(Mapping[str, T], Generic[T]):
         self._load()
         return list(self._refusals.values())
 
-    def refuse(self, name: str, package: str, error: Exception) -> None:
-        """Record that a plugin failed, at its import or in use, and report it the first time."""
+    def refuse(self, name: str, package: str, error: Exception, *, place: str = "") -> None:
+        """Record that something failed, at its import or in use, and report it the first time.
+
+        ``place`` is the file and line, if the error doesn't tell.
+        """
         if name not in self._refusals:
-            refusal = self._refusals[name] = Refusal(self.kind, package, name, in_words(error))
+            reason = f"{place}: {in_words(error)}" if place else in_words(error)
+            refusal = self._refusals[name] = Refusal(self.kind, package, name, reason)
             for report in on_refusal:
                 report(refusal)
 

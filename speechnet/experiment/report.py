@@ -94,6 +94,7 @@ def rebuild(path: Path, *, figures: bool = True) -> Path:
         say(f"The report lacks a metric: {missing}", style="yellow")
     data = report_data(run)
     with _damage_named(run):
+        data.check_tables()
         if figures:
             with working("drawing figures"):
                 draw_figures(run, data)

@@ -102,6 +102,15 @@ class ReportData:
                 found = found[found[column] == wanted]
         return found
 
+    def check_tables(self) -> None:
+        """Read every table that a report may use.
+
+        Raises:
+            DataError: one can't be read, or lacks one of its ``COLUMNS``.
+        """
+        for name in COLUMNS:
+            self.table(name)
+
     def targets_in(self, name: str, *, part: str = "") -> list[str]:
         """The targets that a table has rows of."""
         return [each for each in self.targets if len(self.table(name, target=each, part=part))]

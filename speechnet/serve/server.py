@@ -120,6 +120,7 @@ def _application(run_path: Path, *, limits: Limits, hosts: Sequence[str]) -> ASG
 
     from speechnet.experiment.saved_run import SavedRun
     from speechnet.inference.predictor import Predictor
+    from speechnet.report.html.svg import COLOURS
     from speechnet.serve.guard import guarded
     from speechnet.serve.page import about, build, render
     from speechnet.serve.recognition import UploadRecogniser
@@ -139,6 +140,7 @@ def _application(run_path: Path, *, limits: Limits, hosts: Sequence[str]) -> ASG
         yield
         uploads.close()
 
+    light, dark = COLOURS["#FFFFFF"]  # pictures have no edges on the page
     app = fastapi.FastAPI(routes=uploads.routes(), lifespan=lifespan, openapi_url=None)
     gradio.mount_gradio_app(
         app,
@@ -147,7 +149,9 @@ def _application(run_path: Path, *, limits: Limits, hosts: Sequence[str]) -> ASG
         footer_links=[],
         max_file_size=limits.upload_bytes,
         ssr_mode=False,
-        theme=gradio.themes.Base(font=_FONTS, font_mono=["ui-monospace", "monospace"]),
+        theme=gradio.themes.Base(font=_FONTS, font_mono=["ui-monospace", "monospace"]).set(
+            body_background_fill=light, body_background_fill_dark=dark
+        ),
         css_paths=[Path(__file__).with_name("templates") / "page.css"],
     )
     return guarded(app, hosts=hosts, upload_bytes=limits.upload_bytes)

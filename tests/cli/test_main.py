@@ -107,6 +107,18 @@ def test_help_of_each_command(command: str, capsys: pytest.CaptureFixture[str]) 
     assert shown.err == ""
 
 
+@pytest.mark.parametrize("key", ["models.svm", "data.features.functionals", "data.corpora"])
+def test_help_of_a_section(key: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of any command that has it: its keys alone."""
+    for command in ("fit", "audit"):
+        with pytest.raises(SystemExit) as exit_:
+            main([command, "--print_config", f"--{key}.help"])
+        assert exit_.value.code == 0
+        shown = capsys.readouterr().out
+        assert shown.startswith(f"usage: python -m speechnet {command} ... [--{key} ")
+        assert "--experiment" not in shown
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

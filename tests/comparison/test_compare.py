@@ -270,7 +270,20 @@ def test_without_a_dev_part(narrow: Path, edited: Edit, capsys: pytest.CaptureFi
     found = compare([narrow, run], out=None)
     assert not found.scores.loc[found.scores["run"] == "B", "best"].any()
     assert not found.pairs["best"].any()
-    assert "No dev part tells which model of B is the best" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "No dev part tells which model of B is the best" in said
+    assert "undefined, or the run doesn't have this score" in " ".join(said.split())
+
+
+def test_the_best_model_is_called_by_its_label(
+    narrow: Path, edited: Edit, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As in the tables, each run by its own labels."""
+    labels = {"knn": "My neighbours", "svm": "My vectors"}
+    mine = compare([narrow, edited(labels=labels)], out=None).runs[1].facts
+    assert mine["models"] == "My neighbours, My vectors"
+    assert mine["best"].partition(",")[0] in labels.values()
+    assert f"   {mine['best']}\n" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", ["predictions.parquet", "split.csv", "scores.csv", "config.yaml"])

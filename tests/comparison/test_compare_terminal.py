@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from rich.console import Console
 
 from speechnet.comparison.result import RunComparison, findings, settings_in_words
 from speechnet.comparison.terminal import runs_table
+from speechnet.report.names import UNDEFINED
 
 UNTESTED = {"untested": "other folds", "difference": math.nan, "p": math.nan, "p_holm": math.nan}
 
@@ -61,6 +63,18 @@ def test_what_is_undefined_or_untested() -> None:
     assert "not tested" in text
     assert "same answers" in text
     assert "nan" not in text
+
+
+def test_a_score_that_a_run_lacks_is_explained() -> None:
+    """A dash is told to mean that only where a run lacks a score."""
+    comparison = make_comparison([a_pair()])
+    assert "doesn't have" not in " ".join(printed(comparison))
+    scores = comparison.scores
+    lacking = (scores["run"] == "B") & (scores["metric"] == "accuracy")
+    lines = printed(replace(comparison, scores=scores[~lacking]))
+    text = " ".join(" ".join(lines).split())
+    assert f"{UNDEFINED}: undefined, or the run doesn't have this score." in text
+    assert sum(UNDEFINED in line.split() for line in lines) == 2 * len(comparison.targets)
 
 
 def test_eight_runs_fit() -> None:

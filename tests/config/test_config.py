@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from lightning.pytorch.callbacks import LearningRateMonitor
 from lightning.pytorch.plugins.environments import LightningEnvironment, SLURMEnvironment
 
 from speechnet.config.experiment import read_experiment
+from speechnet.config.mapping import mapping_class
 from speechnet.config.trainer_factory import TrainerFactory, _never_requeued
 from speechnet.core.errors import ConfigError
 from speechnet.models.neural.mlp import MLP
@@ -27,6 +29,17 @@ def _yaml(folder: Path, content: str, name: str = "x.yaml") -> str:
     path = folder / name
     path.write_text(content)
     return str(path)
+
+
+def test_descriptions_are_kept_as_they_are() -> None:
+    """Whoever begins one with a proper name finds it so in the help."""
+
+    @dataclass
+    class Bayes:
+        """Gaussian naive Bayes."""
+
+    made = mapping_class("Models", {"bayes": Bayes}, default=[])
+    assert made.__doc__.splitlines()[-1].strip() == "bayes: Gaussian naive Bayes."
 
 
 def test_defaults() -> None:

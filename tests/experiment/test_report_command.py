@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,9 +16,11 @@ from sklearn.metrics import roc_auc_score
 from speechnet.cli import main as cli
 from speechnet.core.errors import DataError
 from speechnet.experiment.manifest import write_sums
-from speechnet.experiment.report import _attachments, report_data, write_report
+from speechnet.experiment.report import _attachments, rebuild, report_data, write_report
 from speechnet.experiment.run_folder import RunFolder
 from speechnet.experiment.run_tables import as_read, read_table
+from speechnet.report.data import ReportData
+from speechnet.report.figure import FIGURES, Drawing
 
 pytestmark = pytest.mark.slow
 
@@ -159,6 +162,8 @@ DAMAGE = {
     "a column gone": ("scores.csv", lambda text: text.replace("metric", "what", 1)),
     "words for numbers": ("calibration.csv", lambda text: text.replace("0.", "x", 9)),
     "an empty table": ("corpus.csv", lambda _: ""),
+    "words that a figure alone reads": ("reliability.csv", lambda text: text.replace("0.", "x", 9)),
+    "a row cut off": ("scores.csv", lambda text: text[: text.rindex(",")] + ',"'),
     "clusters of no method": ("clustering.csv", lambda text: text.replace("against", "x", 1)),
 }
 
@@ -180,6 +185,36 @@ def test_damaged_tables_of_a_run(
     said = capsys.readouterr().err
     assert str(bare_run) in said.replace("\n", "")
     assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("name", ["scores.csv", "predictions.parquet"])
+def test_missing_tables_of_a_run(bare_run: Path, name: str) -> None:
+    """They are refused, even if the sums don't list them."""
+    (bare_run / name).unlink()
+    with pytest.raises(DataError, match=rf"{name} is gone"):
+        rebuild(bare_run)
+    write_sums(bare_run)
+    with pytest.raises(DataError, match=re.escape(str(bare_run))):
+        rebuild(bare_run)
+
+
+def test_a_figure_with_a_bug(
+    bare_run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is left out with one warning, and the run isn't blamed."""
+
+    def faulty(data: ReportData) -> list[Drawing]:
+        return [data.scores["no such column"]]
+
+    monkeypatch.setitem(FIGURES._things, "confusion", faulty)
+    assert cli.main(["report", "--run", str(bare_run)]) == 0
+    said = capsys.readouterr().err
+    line = faulty.__code__.co_firstlineno + 1
+    assert said.count("left out") == 1
+    assert f"{Path(__file__).name}:{line}: KeyError: 'no such column'" in said
+    assert "damaged" not in said
+    assert "roc_emotion.svg" in {path.name for path in (bare_run / "figures").iterdir()}
+    FIGURES._refusals.clear()
 
 
 @pytest.mark.parametrize(

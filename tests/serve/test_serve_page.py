@@ -109,6 +109,7 @@ def test_an_upload_gives_what_predict_gives(
     pictures = watched.page.locator("article.heard figure img").count()
     wide = watched.page.evaluate("document.documentElement.scrollWidth")
     dark = watched.page.evaluate("document.body.classList.contains('dark')")
+    paper = watched.page.evaluate("getComputedStyle(document.body).backgroundColor")
     watched.page.locator("summary").click()
     scores = watched.page.locator("#about table").inner_text()
     assert "Trained on synthetic speech" in notice
@@ -121,6 +122,7 @@ def test_an_upload_gives_what_predict_gives(
     assert pictures == 1
     assert wide <= width
     assert dark == (theme == "dark")
+    assert paper == {"light": "rgb(255, 255, 255)", "dark": "rgb(20, 23, 27)"}[theme]  # a picture's
     _assert_calm(watched, demo)
     assert demo.files() == []
 

@@ -180,12 +180,17 @@ class quietly(warnings.catch_warnings):  # noqa: N801 - a context manager, read 
 def quiet() -> None:
     """Silence Lightning, which reports each Trainer's hardware and advertises.
 
-    Where the root logger is set to INFO, somebody wants to read it.
+    Where the root logger is set to INFO, somebody wants to read it, but no advertisement.
     """
     logging.getLogger("lightning").handlers.clear()  # else the root logger repeats it
     wanted = logging.getLogger().isEnabledFor(logging.INFO)
     for name in ("lightning.pytorch", "lightning.fabric", "lightning"):
         logging.getLogger(name).setLevel(logging.INFO if wanted else logging.WARNING)
+    logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(_no_advertisement)
+
+
+def _no_advertisement(record: logging.LogRecord) -> bool:
+    return "Tip: For seamless" not in record.getMessage()
 
 
 @contextmanager

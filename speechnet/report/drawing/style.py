@@ -20,6 +20,7 @@ from matplotlib.transforms import ScaledTranslation, blended_transform_factory
 
 from speechnet.core.files import storage_errors, write_whole
 from speechnet.core.types import Float64
+from speechnet.report.names import in_line
 
 T = TypeVar("T")
 Look = dict[str, Any]
@@ -251,10 +252,10 @@ def mark_undefined(
 
 
 @styled
-def save(figure: Figure, folder: Path, name: str) -> list[Path]:
+def save(figure: Figure, folder: Path, name: str, *, title: str = "") -> list[Path]:
     """Write ``name.png`` and ``name.svg``, each whole or not at all, and clear the figure.
 
-    Equal figures give equal bytes.
+    Equal figures give equal bytes. A figure without a title of its own gets ``title``.
 
     Returns:
         The paths of the PNG and of the SVG.
@@ -262,6 +263,8 @@ def save(figure: Figure, folder: Path, name: str) -> list[Path]:
     Raises:
         StorageError: the folder can't be written to, or there is no space left.
     """
+    if title and not figure.get_suptitle():
+        set_title(figure, in_line(title))
     contents = {}
     for suffix, dpi, metadata in (
         ("png", PNG_DPI, {"Software": None}),

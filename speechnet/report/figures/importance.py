@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from speechnet.report.data import ReportData
 from speechnet.report.drawing import forest, style
-from speechnet.report.figure import FIGURES, Drawing, file_name
+from speechnet.report.figure import FIGURES, Drawing
 from speechnet.report.names import in_line, interval_words, points, readable
 
 _FEATURES: Final = 20
@@ -29,7 +29,7 @@ def importance(data: ReportData) -> Iterator[Drawing]:
         for model, rows in found.groupby("model", sort=False):
             label = data.label(model)
             yield Drawing(
-                file=f"importance_{file_name(target)}_{file_name(str(model))}",
+                file=f"importance_{target}_{model}",
                 section="importance",
                 title=f"Importance of features: {target}, {label}",
                 caption=_caption(rows, label),

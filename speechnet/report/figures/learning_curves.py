@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from speechnet.report.data import ReportData
 from speechnet.report.drawing import style
-from speechnet.report.figure import FIGURES, Drawing, file_name
+from speechnet.report.figure import FIGURES, Drawing
 from speechnet.report.names import readable
 
 # The first that the log has carries the marks of the chosen epochs.
@@ -30,7 +30,7 @@ def learning_curves(data: ReportData) -> Iterator[Drawing]:
         several = len(by_model) > 1
         title = f"Learning curves: {data.label(model)}" if several else "Learning curves"
         yield Drawing(
-            file=f"learning_curves_{file_name(str(model))}" if several else "learning_curves",
+            file="learning_curves_" + str(model) if several else "learning_curves",
             section="network",
             title=title if several else "Learning curves of the network",
             caption=epochs_in_words(rows),

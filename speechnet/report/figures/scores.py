@@ -75,15 +75,8 @@ def _draw(data: ReportData, metric: Metric) -> Figure:
     chance = data.majority if metric.name == "accuracy" else {}
     others = references_of(data.table("references"), metric=metric.name)
     others = others if _REFERENCES_FOR in targets else others.iloc[:0]
-    found = {
-        (target, row, part): data.score(model=model, target=target, part=part, metric=metric.name)
-        for target in targets
-        for row, model in enumerate(models)
-        for part in _PARTS
-    }
+    found = _found(data, metric)
     intervals = any(score.has_interval for score in found.values())
-    if intervals:  # a whisker has one meaning in a figure
-        found = {key: score._replace(sd=math.nan) for key, score in found.items()}
     least = math.floor(5 * min(_ends(score)[0] for score in found.values()))
     reach = max(_ends(score)[1] for score in found.values()) + (0.46 if intervals else 0.26)
 
@@ -113,6 +106,19 @@ def _draw(data: ReportData, metric: Metric) -> Figure:
         max_width=14,
         note=f"{whisker} {_reference_note(others)}".strip(),
     )
+
+
+def _found(data: ReportData, metric: Metric) -> dict[tuple[str, int, str], Score]:
+    """By target, row and part; without deviations if any has an interval, as whiskers are alike."""
+    found = {
+        (target, row, part): data.score(model=model, target=target, part=part, metric=metric.name)
+        for target in data.targets
+        for row, model in enumerate(data.models)
+        for part in _PARTS
+    }
+    if any(score.has_interval for score in found.values()):
+        return {key: score._replace(sd=math.nan) for key, score in found.items()}
+    return found
 
 
 def _axes(ax: Axes, names: list[str], *, least: int, reach: float) -> None:

@@ -1,5 +1,6 @@
 """One call of Lightning's Trainer: how it ends, what it says, what it is plain enough for."""
 
+import logging
 import os
 import signal
 import sys
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 from helpers.tables import TARGETS, speech_data
-from lightning.pytorch import Callback
+from lightning.pytorch import Callback, Trainer
 from torch.multiprocessing.spawn import ProcessRaisedException
 
 from speechnet.core.errors import ConfigError, DataError, SpeechnetError
@@ -170,6 +171,13 @@ class TestQuiet:
         fit(data, SMALL)  # over what is there already
         fit(data, replace(SMALL, schedule="none", patience=1), max_epochs=None)
         assert capfd.readouterr() == ("", "")
+
+    def test_messages_pass_but_no_advertisement(self, caplog: pytest.LogCaptureFixture) -> None:
+        """For whoever asked for more messages."""
+        with caplog.at_level(logging.INFO), quietly():
+            Trainer(accelerator="cpu", logger=False, enable_checkpointing=False)
+        assert any("GPU available" in said for said in caplog.messages)
+        assert not any("pypi.org" in said for said in caplog.messages)
 
     def test_other_warnings_pass(self) -> None:
         """Only what is said of every training is left out, and only inside."""

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 from helpers.evidence import LONG_SPEAKER, make_evidence, with_intervals
 from helpers.overlaps import clashes, off_the_page, visible_texts
@@ -15,7 +14,6 @@ from helpers.results import build_data, draw, with_tables
 from matplotlib.figure import Figure
 
 from speechnet.core.errors import DataError
-from speechnet.core.registry import Registry
 from speechnet.report.data import ReportData
 from speechnet.report.drawing.style import SVG_DPI
 from speechnet.report.figure import FIGURES, Drawing, draw_all, drawings_of
@@ -192,33 +190,3 @@ def test_an_unknown_gender_and_a_numbered_speaker_are_drawn() -> None:
     speakers["gender"] = speakers["gender"].where(speakers["gender"] == "female")
     figure = draw(with_tables(data, speakers=speakers), "speakers")
     assert {"female", "unknown gender"} <= {text.get_text() for text in visible_texts(figure)}
-
-
-def test_figures_of_others_can_fail(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """One that fails is left out and named; all others are drawn."""
-
-    def failing(_: ReportData) -> list[Drawing]:
-        raise ValueError("no such table")
-
-    def unfit(_: ReportData) -> list[Drawing]:
-        def draw() -> Figure:
-            raise ValueError("can't be drawn")
-
-        return [Drawing(file="x", section="models", title="x", caption="x", draw=draw)]
-
-    few: Registry[object] = Registry("figure", group="speechnet.none", modules=())
-    few.register("scores")(FIGURES["scores"])
-    few._package = "a-plugin"
-    few.register("failing")(failing)
-    few.register("unfit")(unfit)
-    monkeypatch.setattr("speechnet.report.figure.FIGURES", few)
-    data = build_data({"gender": ["female", "male"]}, models=1, n=20)
-    drawn = draw_all(drawings_of(data), tmp_path)
-    assert {each.file for each in drawn} == {"uar", "accuracy"}
-    assert [str(refusal) for refusal in few.refusals] == [
-        "the figure 'failing' of the package a-plugin: ValueError: no such table",
-        "the figure 'unfit' of the package a-plugin: ValueError: can't be drawn",
-    ]
-    broken = pd.DataFrame({"model": ["a"]})
-    with pytest.raises(DataError, match="scores has the columns model"):
-        draw_all(drawings_of(with_tables(data, scores=broken)), tmp_path)

@@ -20,10 +20,12 @@ from matplotlib.figure import Figure
 
 from speechnet.report.data import ReportData
 from speechnet.report.figure import FIGURES, Drawing, drawings_of
+from speechnet.report.figure import SECTIONS as SECTIONS_OF_FIGURES
 from speechnet.report.html.environment import environment
 from speechnet.report.html.page import Attachments, page
 from speechnet.report.html.parts import Table
 from speechnet.report.html.parts import whole as numbers
+from speechnet.report.html.sections import sections
 from speechnet.report.names import UNDEFINED
 
 pytestmark = pytest.mark.slow
@@ -390,17 +392,25 @@ def test_what_clips_are(whole: ReportData) -> None:
     assert "not denoised" not in Read(bare(whole)).text
 
 
+def test_the_sections_of_figures(whole: ReportData) -> None:
+    """The places that the page asks for are those that figures may name."""
+    asked: list[str] = []
+    sections(whole, lambda place: asked.append(place) or [])  # type: ignore[func-returns-value]
+    assert [*asked, "more"] == [*SECTIONS_OF_FIGURES]
+
+
 def test_a_figure_stands_where_it_says(monkeypatch: pytest.MonkeyPatch, whole: ReportData) -> None:
     """In the section it names, behind the others; or else in a last one."""
 
     def more(_: ReportData) -> list[Drawing]:
         return [
-            Drawing(file=name, section=name, title=f"My {name}", caption="Seen.", draw=Figure)
-            for name in ("corpus", "elsewhere")
+            Drawing(file=name[3:], section=name[3:], title=name, caption="Seen.", draw=Figure)
+            for name in ("My people", "My elsewhere")
         ]
 
     monkeypatch.setattr("speechnet.report.figure.FIGURES", {**FIGURES, "more": more})
-    read = Read(bare(whole, figures={"corpus": FIGURE, "elsewhere": FIGURE}))
+    files = dict.fromkeys(["speakers_emotion", "people", "elsewhere"], FIGURE)
+    read = Read(bare(whole, figures=files))
     assert [section["id"] for section in read.of("section")] == [
         *SECTIONS[:7],
         "more",
@@ -411,5 +421,6 @@ def test_a_figure_stands_where_it_says(monkeypatch: pytest.MonkeyPatch, whole: R
         for tag, given in read.elements
         if tag in {"section", "img"}
     ]
-    assert order[:4] == ["corpus", "The corpus at a glance", "My corpus", "models"]
+    start = order.index("people")
+    assert order[start : start + 4] == ["people", "Each speaker", "My people", "clusters"]
     assert order[order.index("more") + 1] == "My elsewhere"
