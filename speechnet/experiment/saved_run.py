@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+import pyarrow.parquet
 
 from speechnet.config.experiment import ExperimentConfig, read_experiment_file
 from speechnet.console.messages import say
 from speechnet.core.errors import ConfigError, DataError
+from speechnet.core.reading import open_regular
 from speechnet.core.types import FeatureSet, Float32, Float64, Targets
 from speechnet.evaluation.selection import Choice
 from speechnet.experiment.run_folder import RunFolder
@@ -43,6 +45,7 @@ class SavedRun:
         self.targets: Targets = self.folder.info["targets"]
         self.models: list[str] = self.folder.info["models"]
         self._fitted: dict[tuple[str, int], Fitted] = {}
+        self._check_models_and_classes()
         self._check_recipe()
 
     def fitted(self, model: str, fold: int) -> Fitted:
@@ -144,6 +147,36 @@ class SavedRun:
         """Of each fold; none where the run has no vectors."""
         folds = range(self.folder.info["folds"] if self.columns else 0)
         return [Novelty.load(self.folder.fold(fold), len(self.columns)) for fold in folds]
+
+    def _check_models_and_classes(self) -> None:
+        """Refuse classes that differ or are in another order, which would mislabel every answer."""
+        run_json: dict[str, list[str]] = {"the models": sorted(self.models), **self.targets}
+        config: dict[str, Any] = {
+            "the models": sorted(self.config.models),
+            **self.config.data.targets,
+        }
+        for name, found in config.items():
+            if found is not None and found != run_json.get(name):  # null is for the classes found
+                raise self._disagree(name, run_json.get(name, []), "config.yaml", found)
+        every = list(dict.fromkeys(label for names in self.targets.values() for label in names))
+        found = [name[2:] for name in self._predicted_columns() if name.startswith("p_")]
+        if found != every:
+            raise self._disagree("all targets", every, "predictions.parquet", found)
+
+    def _predicted_columns(self) -> list[str]:
+        path = self.folder.path / "predictions.parquet"
+        try:
+            with open_regular(path) as file:
+                names: list[str] = pyarrow.parquet.read_schema(file).names
+        except (OSError, ValueError) as error:
+            raise DataError(f"{path} can't be read: {error}") from error
+        return names
+
+    def _disagree(self, name: str, here: list[str], file: str, there: list[str]) -> DataError:
+        return DataError(
+            f"{self.folder.path} contradicts itself: of {name}, run.json has {', '.join(here)}, "
+            f"{file} has {', '.join(map(str, there))}; copy the folder anew from where it was made"
+        )
 
     def _check_recipe(self) -> None:
         recipe, features = self.config.data.recipe, self.folder.info["features"]

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -127,21 +128,41 @@ REORDERED = {"gender": ["female", "male"], "emotion": ["happy", "angry", "sad", 
 
 
 @pytest.mark.parametrize(
-    ("targets", "message"),
+    ("how", "message"),
     [
-        (REORDERED, r"mlp_0\.ckpt was made for .*'angry', 'happy'.* says .*'happy', 'angry'"),
-        (
-            REORDERED | {"emotion": ["angry", "happy", "sad"]},
-            r"mlp_0\.ckpt was made for .*'neutral'.* the run says .*'sad'\]",
-        ),
+        ("run", "itself: of gender, run.json has male, female, config.yaml has female, male; copy"),
+        ("config", r"emotion, run\.json has angry, happy, .*, config\.yaml has sad, happy, angry"),
+        ("predictions", r"all targets, .* male, angry, happy, .*parquet has .* male, happy, angry"),
+        ("networks", r"mlp_0\.ckpt was made for .*'angry', 'happy'.* says .*'happy', 'angry'"),
     ],
 )
-def test_classes_that_do_not_match(run: Path, targets: dict[str, list[str]], message: str) -> None:
+def test_classes_that_do_not_match(run: Path, how: str, message: str) -> None:
     """Other classes, or another order, are refused with both lists, whatever the sums say."""
-    _info(run, targets=targets)
+    if how == "run":
+        _info(run, targets=REORDERED | {"gender": ["male", "female"]})
+    if how == "config":
+        old, new = "- angry\n    - happy\n    - sad", "- sad\n    - happy\n    - angry"
+        _edit(run / "config.yaml", old, new)
+    if how in {"predictions", "networks"}:
+        table = pd.read_parquet(run / "predictions.parquet")
+        names = {"p_angry": "p_happy", "p_happy": "p_angry"}
+        table = table[[names.get(column, column) for column in table]]
+        table.to_parquet(run / "predictions.parquet", index=False)
+    if how == "networks":
+        _info(run, targets=REORDERED)
+        _edit(run / "config.yaml", "- angry\n    - happy", "- happy\n    - angry")
     write_sums(run)
     with pytest.raises(DataError, match=message):
         SavedRun(run).predict_proba("mlp", FeatureSet.vectors(np.zeros((1, 25), np.float32)))
+
+
+def test_models_that_do_not_match(run: Path) -> None:
+    """A model that only ``run.json`` names has no settings, so the run is refused."""
+    models = json.loads((run / "run.json").read_text())["models"]
+    _info(run, models=[*models, "gru"])
+    write_sums(run)
+    with pytest.raises(DataError, match=r"of the models, run\.json has gru, .* config\.yaml has"):
+        SavedRun(run)
 
 
 def _spoil_network(run: Path) -> None:
