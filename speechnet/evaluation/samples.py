@@ -17,6 +17,7 @@ from speechnet.evaluation.bootstrap import unit_codes
 
 PARTS: Final = ("train", "dev", "test")
 
+_KEY: Final = ["file", "fold", "part", "model", "target"]
 _TOLERANCE: Final = 1e-6  # by rounding, of probabilities and of their sum
 
 
@@ -128,13 +129,19 @@ def blocks(
 
 
 def validate_predictions(predictions: pd.DataFrame, targets: Targets) -> None:
-    """Check the probabilities of a table of predictions, which may come from any plugin's model.
+    """Check a table of predictions, which may come from any plugin's model.
 
     Raises:
-        ValueError: a row whose probabilities are not finite, not in 0 to 1 or don't sum to 1
+        ValueError: a part that isn't train, dev or test; a fold that is no integer; a row that is
+            there twice; a row whose probabilities are not finite, not in 0 to 1 or don't sum to 1
             (within 1e-6), or whose predicted class isn't the most probable one, or one of several
             that tie (within 1e-6); a predicted label that isn't among the classes.
     """
+    _refuse(predictions, ~predictions["part"].isin(PARTS).to_numpy(), f"has a part not in {PARTS}")
+    if not pd.api.types.is_integer_dtype(predictions["fold"]):
+        raise ValueError(f"fold is {predictions['fold'].dtype}, expected integers 0, 1, ...")
+    doubled = predictions.duplicated(_KEY).to_numpy()
+    _refuse(predictions, doubled, f"has the same {', '.join(_KEY)} as an earlier one")
     for target, classes in targets.items():
         rows = predictions[predictions["target"] == target]
         p = _probability(rows, classes)

@@ -35,6 +35,8 @@ def score_predictions(
     training rows are, counts once for each. Mean and sd are NaN if one fold's value is undefined:
     read the pooled score then.
 
+    A metric that fails is NaN there, and is reported once.
+
     Returns:
         Columns ``model, target, part, fold, metric, value, low, high``; ``fold`` is a string ("0",
         "1", ..., "all", "mean", "sd"), the last three are float64. ``low`` and ``high`` are the
@@ -47,7 +49,6 @@ def score_predictions(
     Raises:
         ValueError: the predictions are invalid; see ``validate_predictions``. A file is missing
             from ``speakers``.
-        ConfigError: a metric fails.
     """
     validate_predictions(predictions, targets)
     metrics = [each for each in METRICS.values() if each.kind == "categorical"]

@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -204,6 +206,21 @@ def test_a_bad_row_is_refused(column: str, value: object, message: str) -> None:
     with pytest.raises(ValueError, match=message) as caught:
         score_predictions(predictions, TARGETS)
     assert column != "p_female" or predictions.loc[row, "file"] in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"part": "Test"}, "30 of 30 predictions: the first has a part not in .'train', 'dev'"),
+        ({"fold": 0.5}, "fold is float64, expected integers"),
+        ({"file": "same.wav"}, "29 of 30 predictions: the first has the same file, fold, part"),
+    ],
+)
+def test_a_table_of_another_form_is_refused(changes: dict[str, Any], message: str) -> None:
+    """Rows of an unknown part would be left out silently, and doubled ones count twice."""
+    predictions = block("knn", "gender", "test", 0).assign(**changes)
+    with pytest.raises(ValueError, match=message):
+        validate_predictions(predictions, {"gender": TARGETS["gender"]})
 
 
 def test_predicted_must_be_the_most_probable() -> None:
