@@ -166,7 +166,8 @@ def open_results(
             part.replace(out)
             sync_folder(out.parent)
             about.unlink()
-    lock.unlink(missing_ok=True)
+            # Before it is released: another process might hold it by then.
+            lock.unlink(missing_ok=True)
 
 
 def _alone(lock: Path, out: Path) -> AbstractContextManager[object]:

@@ -159,6 +159,24 @@ def test_two_at_once(tmp_path: Path) -> None:
         _write(tmp_path / "x.csv")
 
 
+def test_the_lock_is_removed_while_it_is_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Removed later, it might be the lock that another process has taken meanwhile."""
+    there = []
+
+    class Spy(filelock.FileLock):
+        def release(self, force: bool = False) -> None:
+            there.append(Path(self.lock_file).exists())
+            super().release(force)
+
+    monkeypatch.setattr(filelock, "FileLock", Spy)
+    _write(tmp_path / "x.csv")
+    assert there
+    assert not any(there)
+    assert [path.name for path in tmp_path.iterdir()] == ["x.csv"]
+
+
 def test_no_place(tmp_path: Path) -> None:
     """Neither a folder nor a device is replaced by a table."""
     (tmp_path / "folder").mkdir()
