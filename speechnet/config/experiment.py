@@ -54,7 +54,8 @@ class EvaluationConfig:
     """How predictions are evaluated.
 
     Attributes:
-        resamples: bootstrap samples for intervals, and permutations for comparisons.
+        resamples: bootstrap samples for intervals, guesses for that of chance, and permutations
+            for comparisons.
         tune_by: the metric that searches of hyper-parameters maximise on the inner folds: any
             registered metric of predicted labels, such as ``uar``, ``accuracy`` and ``macro_f1``.
         calibrate: calibrate probabilities on the dev part, by one temperature for each model,

@@ -147,7 +147,8 @@ def _examine(
         highest=config.data.recipe.highest_frequency(),
         labels=data.corpus.table,
     )
-    findings, inflation = [*misfits, *found.findings], measure_inflation(data)
+    findings = [*misfits, *found.findings]
+    inflation = measure_inflation(data, resamples=config.evaluation.resamples)
     tables = {
         "audit.csv": as_table(findings),
         "audit_files.csv": found.files,

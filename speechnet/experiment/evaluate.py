@@ -54,7 +54,12 @@ def evaluate(
 
 
 def chance_intervals(
-    predictions: pd.DataFrame, targets: Targets, speakers: pd.Series, *, seed: int
+    predictions: pd.DataFrame,
+    targets: Targets,
+    speakers: pd.Series,
+    *,
+    seed: int,
+    resamples: int,
 ) -> dict[str, tuple[float, float]]:
     """The chance interval of each target's pooled test rows; see ``chance_interval``."""
     test = predictions[predictions["part"] == "test"].drop_duplicates(["file", "fold", "target"])
@@ -66,7 +71,6 @@ def chance_intervals(
         # A label of the speaker, such as a gender, is guessed for all their recordings at once.
         pairs = len(np.unique(np.stack([codes, truth]), axis=1).T)
         theirs = unit == "speaker" and pairs == len(np.unique(codes))
-        found[target] = chance_interval(
-            truth, codes if theirs else None, len(classes), seed=seed, resamples=10_000
-        )
+        drawn = {"seed": seed, "resamples": resamples}
+        found[target] = chance_interval(truth, codes if theirs else None, len(classes), **drawn)
     return found

@@ -236,7 +236,7 @@ def _evaluate(
         run.write_tables(
             evaluate(predictions, data.table, data.targets, temperatures=temperatures, **drawn)
         )
-        run.info["chance"] = chance_intervals(predictions, data.targets, speakers, seed=seed)
+        run.info["chance"] = chance_intervals(predictions, data.targets, speakers, **drawn)
     if evaluation.ablate.parts:
         with run.stage("ablation"):
             run.write_table("ablation.csv", ablate(config, data, run, predictions))

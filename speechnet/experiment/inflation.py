@@ -27,11 +27,11 @@ MOST: Final = 4_000
 _FOLDS: Final = 5
 
 
-def measure_inflation(data: SpeechDataModule) -> pd.DataFrame:
+def measure_inflation(data: SpeechDataModule, *, resamples: int = 10_000) -> pd.DataFrame:
     """Score one SVM under two protocols, of which one keeps speakers apart and the other doesn't.
 
     Both divide the same rows into five parts (fewer with fewer speakers), stratified by the target.
-    Features and scaling are those of the experiment.
+    Features and scaling are those of the experiment, ``resamples`` draws make the interval.
 
     Returns:
         A row for each target: model, target, the pooled UAR under the random and the
@@ -47,7 +47,7 @@ def measure_inflation(data: SpeechDataModule) -> pd.DataFrame:
         chosen = named[_sample(speakers.to_numpy(dtype=object), seed=data.seed)]
         for column, target in enumerate(data.targets):
             known = chosen[data.labels[chosen, column] >= 0]
-            if row := _compare(data, known, column):
+            if row := _compare(data, known, column, resamples):
                 rows.append({"model": reference_model(), "target": target, **row})
     return pd.DataFrame(rows, columns=[*COLUMNS])
 
@@ -63,7 +63,9 @@ def _sample(speakers: np.ndarray, *, seed: int) -> Int64:
     return np.flatnonzero(np.isin(codes, order[:count]))
 
 
-def _compare(data: SpeechDataModule, rows: Int64, column: int) -> dict[str, float] | None:
+def _compare(
+    data: SpeechDataModule, rows: Int64, column: int, resamples: int
+) -> dict[str, float] | None:
     """The numbers of one target; None if it can't be divided by speaker."""
     y = data.labels[rows, column]
     table = data.table.iloc[rows]
@@ -92,7 +94,7 @@ def _compare(data: SpeechDataModule, rows: Int64, column: int) -> dict[str, floa
     for number, ((_, held), values) in enumerate(zip(divisions, predicted, strict=True)):
         (first if number < folds else second)[held] = values
     k = int(labels.max()) + 1
-    [found] = differences(labels, [first, second], units, k=k, seed=data.seed)
+    [found] = differences(labels, [first, second], units, k=k, seed=data.seed, resamples=resamples)
     return {
         "random": found.first_value,
         "disjoint": found.second_value,

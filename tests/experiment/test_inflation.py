@@ -1,5 +1,7 @@
 """What a random split would have reported."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,6 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from speechnet.data.datamodule import SpeechDataModule
+from speechnet.evaluation.significance import differences
 from speechnet.experiment import inflation
 from speechnet.experiment.inflation import measure_inflation
 from speechnet.splits.config import SplitConfig
@@ -35,6 +38,20 @@ def test_what_only_a_random_split_can_learn() -> None:
     assert emotion["difference"] == pytest.approx(emotion["random"] - emotion["disjoint"])
     assert 0.4 < emotion["low"] < emotion["difference"] < emotion["high"]
     assert tuple(emotion[["recordings", "speakers"]]) == (288, 12)
+
+
+def test_as_many_resamples_as_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``evaluation.resamples`` holds for the intervals here too."""
+    asked = []
+
+    def spy(*given: Any, resamples: int, **more: Any) -> Any:
+        asked.append(resamples)
+        return differences(*given, resamples=resamples, **more)
+
+    monkeypatch.setattr(inflation, "differences", spy)
+    measure_inflation(speakers_with_habits(4, 8), resamples=123)
+    assert asked
+    assert {*asked} == {123}
 
 
 def test_the_two_numbers_are_those_of_scikit_learn() -> None:
