@@ -28,6 +28,9 @@ _AHEAD: Final = 2**26
 _PORTION: Final = 2**29  # bytes of files whose clips may be in memory at once
 _UNKNOWN_SIZE: Final = 2**20  # bytes assumed for a file that has just been written
 
+_sound: Final[list[Recipe]] = []
+"""The recipe that this process has rehearsed last, after a file had failed."""
+
 
 class Part(NamedTuple):
     """The part of a recording to read; see ``load_at_rates``."""
@@ -188,5 +191,7 @@ def _describe(
 
 
 def _failed(error: Exception, recipe: Recipe) -> Excluded:
-    rehearse(recipe)  # raises if the recipe is at fault, not the file
+    if recipe not in _sound:
+        rehearse(recipe)  # raises if the recipe is at fault, not the file
+        _sound[:] = [recipe]
     return Excluded("failed", in_words(error))

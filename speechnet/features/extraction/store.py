@@ -144,7 +144,10 @@ class FeatureStore:
                 write_whole(self.folder / "recipe.json", text)
 
     def read(self, keys: Iterable[str]) -> Rows:
-        """The rows of some keys, as far as the cache holds them, each once."""
+        """The rows of some keys, as far as the cache holds them.
+
+        A key that two processes have written at once comes twice; ``Rows`` counts it once.
+        """
         wanted = pa.array(set(keys), pa.string())
         return Rows(pa.concat_tables([*self._found(wanted), _SCHEMA.empty_table()]), self.width)
 

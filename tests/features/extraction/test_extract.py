@@ -246,6 +246,22 @@ def test_an_unexpected_error_costs_one_file(
     assert len(result.features.matrix.X) == 4
 
 
+def test_a_recipe_is_rehearsed_once_for_all_files_that_fail(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Another recipe is rehearsed anew."""
+    rehearsed: list[Recipe] = []
+    monkeypatch.setattr(outcomes, "_sound", [])
+    monkeypatch.setattr(outcomes, "rehearse", rehearsed.append)
+    for _ in range(3):  # a worker process reads a recipe of its own
+        recipe = Recipe(AudioConfig(), DenoiseConfig(method="none"), {"functionals": CHEAP})
+        assert outcomes._failed(RuntimeError("x"), recipe).reason == "failed"
+    assert len(rehearsed) == 1
+    other = Recipe(AudioConfig(sample_rate=8_000), recipe.denoise, recipe.extractors)
+    outcomes._failed(RuntimeError("x"), other)
+    assert len(rehearsed) == 2
+
+
 @pytest.mark.parametrize("change", ["other samples", "half copied"])
 def test_a_file_that_changes_while_it_is_read_is_not_cached(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str
