@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -68,10 +69,7 @@ def fit(config: ExperimentConfig, config_text: str) -> Path:
     _check(config)
     data = SpeechDataModule(config.data, seed=config.seed_everything, progress=file_progress)
     with plan(_stages(config)), parallel(config.parallel):
-        with stage("corpus"):
-            _load(config, data)
-        run = RunFolder.create(Path(config.out), config.experiment, seed=config.seed_everything)
-        run.write("config.yaml", config_text.encode())
+        run = _begin(config, config_text, data)
         _prepare(config, data, run)
         with run.stage("training"):
             predictions, temperatures = _train(config, data, run)
@@ -116,7 +114,10 @@ def _check(config: ExperimentConfig) -> None:
 
 
 def _stages(config: ExperimentConfig) -> list[str]:
-    """The stages of a run, by their names in ``seconds`` of ``run.json``."""
+    """The stages of a run, by their names in ``seconds`` of ``run.json``.
+
+    Only ``report`` isn't there: the page is written after ``run.json``.
+    """
     evaluation, report = config.evaluation, config.report
     asked = {
         "ablation": evaluation.ablate.parts,
@@ -129,6 +130,17 @@ def _stages(config: ExperimentConfig) -> list[str]:
     }
     always = ["corpus", "features", "audit", "training", "evaluation"]
     return [*always, *(name for name, wanted in asked.items() if wanted)]
+
+
+def _begin(config: ExperimentConfig, config_text: str, data: SpeechDataModule) -> RunFolder:
+    """Read the corpus, and make the run folder unless the corpus is refused."""
+    begun = time.perf_counter()
+    with stage("corpus"):
+        _load(config, data)
+    run = RunFolder.create(Path(config.out), config.experiment, seed=config.seed_everything)
+    run.info["seconds"]["corpus"] = round(time.perf_counter() - begun, 3)
+    run.write("config.yaml", config_text.encode())
+    return run
 
 
 def _load(config: ExperimentConfig, data: SpeechDataModule) -> None:

@@ -31,14 +31,16 @@ _LARGEST_FILE: Final = 2**34
 """Bytes; a sparse file of terabytes takes no disk space and hours to read."""
 
 
-def write_sums(folder: Path) -> None:
-    """Write ``SHA256SUMS`` for all files of a run, whole or not at all.
+def write_sums(folder: Path) -> dict[str, str]:
+    """Write ``SHA256SUMS`` for all files of a run, whole or not at all, and return the sums.
 
     Raises:
         OSError: there is no space or no permission.
     """
-    lines = [f"{_sum(folder / name)}  {name}\n" for name in sorted(_own(folder))]
+    sums = {name: _sum(folder / name) for name in sorted(_own(folder))}
+    lines = [f"{found}  {name}\n" for name, found in sums.items()]
     write_whole(folder / NAME, os.fsencode("".join(lines)))
+    return sums
 
 
 def read_sums(folder: Path) -> dict[str, str]:

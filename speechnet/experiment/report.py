@@ -15,7 +15,6 @@ from speechnet.console.progress import progress, working
 from speechnet.core.errors import DataError
 from speechnet.core.files import storage_errors
 from speechnet.core.reading import read_regular, read_text, read_yaml
-from speechnet.experiment import manifest
 from speechnet.experiment.run_folder import RunFolder
 from speechnet.experiment.run_info import missing_packages
 from speechnet.experiment.run_location import check_writable
@@ -141,7 +140,7 @@ def _attachments(run: RunFolder, data: ReportData) -> Attachments:
         pictures={
             name: content.decode() for name, content in files.items() if name.endswith(".svg")
         },
-        checksums=manifest.read_sums(run.path) if (run.path / manifest.NAME).exists() else {},
+        checksums=run.sums or {},
     )
 
 

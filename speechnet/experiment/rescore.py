@@ -72,7 +72,10 @@ def rescore(run_path: Path, *, corpus: Mapping[str, Any], out: Path | None) -> P
             console.print(excluded_table(data.excluded))
         data.check_share()
         split = run.folder.read_table("split.csv")
-        own = not corpus or _is_own(run, data, split)
+        same = _is_own(run, data, split)
+        own = same or not corpus
+        if own and not same:
+            say("The corpus isn't as it was: recordings or labels have changed.", style="yellow")
         found, new = _score_own(run, data, split) if own else _score_other(run, data)
     predictions = join(found, run.targets)
     speakers = data.table["speaker"]
@@ -133,8 +136,6 @@ _Scored = tuple[list[pd.DataFrame], pd.DataFrame]
 
 def _score_own(run: SavedRun, data: SpeechDataModule, split: pd.DataFrame) -> _Scored:
     """Each fold's models and training rows on that fold's test part, by ``split.csv``."""
-    if not _is_own(run, data, split):
-        say("The corpus isn't as it was: recordings or labels have changed.", style="yellow")
     position = {file: row for row, file in enumerate(data.extraction.index)}
     absent = sorted(set(split["file"]) - set(position))
     if absent:

@@ -191,7 +191,7 @@ class RunFolder:
         text = json.dumps(_finite(self.info), indent=1, ensure_ascii=False, allow_nan=False)
         self.write("run.json", f"{text}\n".encode())
         with storage_errors(self.path):
-            write_sums(self.path)
+            self.sums = write_sums(self.path)
         (self.path / INCOMPLETE).unlink(missing_ok=True)
 
 

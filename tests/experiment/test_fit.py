@@ -97,6 +97,7 @@ def test_run_json(tiny_run: Path) -> None:
     assert info["folds"] == 2
     assert info["targets"] == CLASSES
     assert set(info["seconds"]) == {
+        "corpus",
         "features",
         "audit",
         "training",
