@@ -1,4 +1,4 @@
-"""Read the words of a command: flags and YAML files, of which the later one counts.
+"""Read the words of a command: YAML files, of which the later one counts, and flags over them.
 
 jsonargparse writes ``--help``. It doesn't read the words: its messages are in the terms of Python's
 type system, it merges lists of sections position by position, and it misses unknown keys that
@@ -44,7 +44,7 @@ def command_parser(command: str, description: str) -> ArgumentParser:
         exit_on_error=False,
         print_config=None,
     )
-    parser.add_argument("--config", help="a YAML with any of the keys below")
+    parser.add_argument("--config", help="a YAML with any of the keys below; flags go over it")
     parser.add_argument(
         _PRINT, action="store_true", help="print the whole configuration as YAML, and exit"
     )
@@ -76,11 +76,13 @@ class Given:
             flag.
         value: plain, of the key's type.
         adds: whether the value is added to a list, as ``--key+`` says.
+        file: whether a file says it, over which flags count.
     """
 
     key: str
     value: Any
     adds: bool = False
+    file: bool = False
 
     def below(self, section: str) -> dict[str, Any]:
         """What is said of the keys of a section, such as ``data.features``."""
@@ -145,7 +147,7 @@ def read_words(
     *,
     free: str = "",
 ) -> list[Given]:
-    """Read flags and configuration files, in their order.
+    """Read flags and configuration files: first the files in their order, then the flags in theirs.
 
     Args:
         arguments: the words that follow the command.
@@ -166,10 +168,10 @@ def read_words(
         if not key:
             words.append(text)
         elif key == "config":
-            given.append(Given("", read_yaml(Path(text))))
+            given.append(Given("", read_yaml(Path(text)), file=True))
             schema.check(given[-1].value)
         elif children_of(schema.expected(name)) is not None and Path(text).is_file():
-            given.append(Given(key, read_yaml(Path(text))))
+            given.append(Given(key, read_yaml(Path(text)), file=True))
             schema.check(given[-1].value, key)
         elif name != key:
             value = plain_value(text)
@@ -179,6 +181,7 @@ def read_words(
             given.append(Given(key, schema.read(key, text)))
     if words and not free:
         raise ConfigError(f"unexpected {words[0]!r}; settings are given as --key value")
+    given.sort(key=lambda one: not one.file)
     return given + [Given(free, words)] * bool(words)
 
 

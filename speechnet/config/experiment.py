@@ -22,6 +22,7 @@ from speechnet.config.arguments import (
 )
 from speechnet.config.data import DataConfig, FeaturesConfig, check_names
 from speechnet.config.mapping import chosen, default_names, mapping_class
+from speechnet.config.split import checked_split
 from speechnet.config.trainer import (
     DECIDED_HERE,
     DEFAULTS,
@@ -187,6 +188,7 @@ def read_experiment(
     values["data"]["features"] = default_names(FeaturesConfig(), "data.features", given)
     for one in given:
         values = merged(schema.keys, values, one)
+    values["data"]["split"] = checked_split(values["data"]["split"], given)
     values["trainer"] = _trainer(values["trainer"], given)
     if values["experiment"] is None:
         values["experiment"] = files[-1] if files else "experiment"
@@ -308,6 +310,6 @@ def _check_trainer(settings: Mapping[str, Any]) -> None:
         if settings.get(key) == 0:
             raise ConfigError(
                 f"trainer.{key} is 0, expected more; to leave a network out set "
-                "it to null below models, to train without a dev part data.split.dev: 0"
+                "--models.NAME null, to train without a dev part data.split.dev: 0"
             )
     check_accelerator(settings.get("accelerator"))

@@ -1,7 +1,8 @@
 """Sections of the configuration that map names of a registry to settings.
 
-Such a section has a default, which a YAML that names anything in it replaces. The flag of a single
-name adds to what is there or changes it; ``null`` takes a name out again.
+Such a section has a default, which a YAML that names anything in it replaces. A name without
+settings has its defaults. The flag of a single name adds to what is there or changes it; ``null``
+takes the name out again.
 """
 
 from __future__ import annotations
@@ -53,11 +54,14 @@ def chosen(section: Any) -> dict[str, Any]:
 def default_names(section: Any, key: str, given: Sequence[Given]) -> dict[str, Any]:
     """What a section holds before anything given is put over it: its default, or nothing of it.
 
+    Names given without settings, as in ``models: {svm: }``, get empty ones.
+
     Args:
         section: an instance with its defaults.
         key: of the section, such as ``data.features``.
-        given: what the command line says.
+        given: what the command line says; is changed.
     """
     said = [one.below(key) for one in given if not one.key.startswith(f"{key}.")]
-    replaced = any(value is not None for one in said for value in one.values())
-    return dict.fromkeys(asdict(section)) if replaced else asdict(section)
+    for names in said:
+        names |= {name: {} for name, settings in names.items() if settings is None}
+    return dict.fromkeys(asdict(section)) if any(said) else asdict(section)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from speechnet.core.bounds import Number
 from speechnet.core.errors import ConfigError
@@ -13,6 +13,22 @@ from speechnet.splits.protocol import PROTOCOLS, Protocol, load_protocol
 ProtocolName = str
 if not TYPE_CHECKING:  # known names depend on files and installed packages
     ProtocolName = Literal[("speaker", "kfold", "loso", "predefined", "random", *PROTOCOLS)]
+
+_USES: Final = {
+    "speaker": ("test",),
+    "kfold": ("folds",),
+    "random": ("folds", "test"),
+    "predefined": ("column", "speakers"),
+}
+"""The settings that a protocol uses beside ``dev``; the others have none."""
+
+_DOES: Final = {
+    "speaker": "makes one split",
+    "kfold": "tests each speaker once",
+    "loso": "leaves each speaker out once",
+    "random": "shuffles recordings",
+    "predefined": "takes its folds from column or speakers",
+}
 
 
 @dataclass
@@ -51,6 +67,25 @@ class SplitConfig:
         named = self.named
         return not named.speakers_shared if named else self.protocol != "random"
 
+    @property
+    def unused(self) -> list[str]:
+        """The settings that change nothing under this protocol."""
+        used = _USES.get(self.protocol, ())
+        if self.protocol == "random" and self.folds > 1:
+            used = ("folds",)
+        return [name for name in ("folds", "test", "column", "speakers") if name not in used]
+
+    def refusal(self, name: str) -> str:
+        """The message about a setting in ``unused`` that is given."""
+        does = _DOES.get(self.protocol, "has folds of its own")
+        remedy = next(f"protocol {one}" for one, uses in _USES.items() if name in uses)
+        if self.protocol == "random" and name == "test":
+            does, remedy = f"tests each recording once in {self.folds} folds", "folds 1"
+        return (
+            f"data.split.{name} is {getattr(self, name)}, but the protocol {self.protocol} {does}: "
+            f"leave {name} out, or set data.split.{remedy}"
+        )
+
     def check(self) -> None:
         """Refuse settings that contradict each other.
 
@@ -64,11 +99,7 @@ class SplitConfig:
                 "data.split: the predefined protocol takes either column or speakers, not both"
             )
         if self.named and (self.column is not None or self.speakers):
-            given = "speakers" if self.speakers else "column"
-            raise ConfigError(
-                f"data.split.{given}: {self.protocol} has folds of its own; leave {given} out, or "
-                "use data.split.protocol: predefined"
-            )
+            raise ConfigError(self.refusal("speakers" if self.speakers else "column"))
 
 
 def describe(config: SplitConfig) -> str:

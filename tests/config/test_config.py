@@ -61,6 +61,7 @@ def test_fed_back(tmp_path: Path) -> None:
     """The whole configuration as YAML, read again, is the same configuration and text."""
     flags = ["--experiment", "x", "--models.svm", "null", "--models.mlp.grid", "{lr: [0.1, 0.01]}"]
     flags += ["--trainer.callbacks", "LearningRateMonitor", "--data.split.speakers", "[['01']]"]
+    flags += ["--data.split.protocol", "predefined"]
     first, text = read_experiment(flags)
     second, again = read_experiment(["--config", _yaml(tmp_path, text)])
     assert second == first
@@ -94,7 +95,11 @@ def test_fed_back(tmp_path: Path) -> None:
             "data.features.functionals.include",
             {"f0": ["mean"]},
         ),
-        (["--data.split.speakers", '[["01", "02"]]'], "data.split.speakers", [["01", "02"]]),
+        (
+            ["--data.split.protocol=predefined", "--data.split.speakers", '[["01", "02"]]'],
+            "data.split.speakers",
+            [["01", "02"]],
+        ),
         (["--data.audio.max_duration", "5.7"], "data.audio.max_duration", 5.7),
         (["--evaluation.figures", "false"], "evaluation.figures", False),
     ],
@@ -118,7 +123,9 @@ def test_flags_override(tmp_path: Path, flags: list[str], path: str, expected: A
         ("models: {svm: {}}", [], ["svm"]),
         ("models: {svm: {}}", ["--models.knn.folds", "3"], ["knn", "svm"]),
         ("models: {svm: {}, knn: {}}", ["--models.svm=null"], ["knn"]),
-        ("models: {mlp: null}", [], ["knn", "logreg", "svm"]),
+        ("models:\n  svm:\n  knn:\n", [], ["knn", "svm"]),
+        ("models:\n  svm:\n", ["--models.knn", "{}", "--models.svm", "null"], ["knn"]),
+        ("models: {svm: {}}", ["--models", "{knn}"], ["knn", "svm"]),
         ("out: x", ["--models", "{sklearn_mlp: {}}"], ["sklearn_mlp"]),
         ("out: x", ["--models.sklearn_mlp", "{}"], ["mlp", "knn", "logreg", "sklearn_mlp", "svm"]),
         ("out: x", ["--models.svm.C", "[1]"], ["mlp", "knn", "logreg", "svm"]),
@@ -140,6 +147,8 @@ def test_which_models(tmp_path: Path, content: str, flags: list[str], expected: 
         ("{log_mel: {}}", ["--data.features.functionals", "{}"], ["functionals", "log_mel"]),
         ("{functionals: {}, log_mel: {}}", ["--data.features.functionals=null"], ["log_mel"]),
         ("{}", ["--data.features", "{log_mel: {}}"], ["log_mel"]),
+        ("{log_mel: }", [], ["log_mel"]),
+        ("{}", ["--data.features", "{functionals}"], ["functionals"]),
     ],
 )
 def test_which_features(
@@ -168,6 +177,16 @@ def test_later_files_go_before_earlier(tmp_path: Path) -> None:
     assert config.models == {"mlp": MLP(lr=0.2, dropout=0.1)}
     assert config.out == "b"
     assert config.experiment == "second"
+
+
+def test_flags_go_before_files(tmp_path: Path) -> None:
+    """Wherever they stand: a command is often changed at its end or at its beginning."""
+    whole = _yaml(tmp_path, "models: {mlp: {lr: 0.1, dropout: 0.1}}\nout: a\n")
+    part = _yaml(tmp_path, "mlp: {lr: 0.2}\n", "part.yaml")
+    flags = ["--models.mlp.lr", "0.3", "--out", "b"]
+    config, _ = read_experiment([*flags, "--config", whole, "--models", part])
+    assert config.models == {"mlp": MLP(lr=0.3, dropout=0.1)}
+    assert config.out == "b"
 
 
 def test_a_section_from_a_file(tmp_path: Path) -> None:
@@ -217,7 +236,7 @@ def test_paths_become_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         (["--models.svm.C", "[]"], r"models\.svm\.C is \[\]"),
         (["--trainer.logger", "true"], r"trainer\.logger can't be set"),
         (["--trainer.fast_dev_run", "true"], r"trainer\.fast_dev_run can't be set"),
-        (["--trainer.max_epochs", "0"], r"trainer\.max_epochs is 0.*null below models"),
+        (["--trainer.max_epochs", "0"], r"trainer\.max_epochs is 0.*--models\.NAME null"),
         (["--seed_everything", "-1"], "seed_everything is -1, expected 0 to"),
         (["--parallel.n_jobs", "0"], r"parallel\.n_jobs is 0"),
         (["--experiment", "../x"], r"experiment is '\.\./x', expected letters"),

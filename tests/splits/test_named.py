@@ -179,5 +179,5 @@ class TestRefusals:
         """A named protocol's folds can't be mixed with others."""
         config = SplitConfig(protocol="savee-loso", **settings)
         (key,) = settings
-        with pytest.raises(ConfigError, match=rf"data\.split\.{key}: savee-loso has folds of its"):
+        with pytest.raises(ConfigError, match=rf"split\.{key} is .* savee-loso has folds of its"):
             make_folds(whole_corpus("savee-loso"), targets_of("savee-loso"), config, seed=0)
