@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,7 +74,7 @@ def run(arguments: Sequence[str]) -> None:
         said = str(error)
         for short, (name, _) in _SHORT.items():
             if parsed[short] is not None:  # name the flag that was used
-                said = said.replace(f"--data.corpus.{name}", f"--{short}")
+                said = re.sub(rf"(--)?data\.corpus\.{name}\b", f"--{short}", said)
         raise type(error)(said) from error
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, Literal
 
 from speechnet.audio.config import AudioConfig
 from speechnet.config.mapping import chosen, mapping_class
-from speechnet.core.bounds import Number
+from speechnet.core.bounds import Number, Written
 from speechnet.core.columns import ANSWERS, SIGNAL_STATISTICS
 from speechnet.core.errors import ConfigError
 from speechnet.core.targets import TargetSetting, parse_targets
@@ -74,9 +74,10 @@ class DataConfig:
     corpus: CorpusConfig = field(default_factory=CorpusConfig)
     corpora: list[CorpusConfig] = field(default_factory=list)
     synthetic: SynthConfig = field(default_factory=lambda: SynthConfig(speakers=40, sentences=5))
-    targets: dict[str, list[str] | dict[str, Any] | None] = field(
-        default_factory=lambda: {"gender": None, "emotion": None}
-    )
+    targets: Annotated[
+        dict[str, list[str] | dict[str, Any] | None],
+        Written("a mapping such as {emotion: [angry, happy]}"),
+    ] = field(default_factory=lambda: {"gender": None, "emotion": None})
     audio: AudioConfig = field(default_factory=AudioConfig)
     denoise: DenoiseConfig = field(default_factory=DenoiseConfig)
     features: FeaturesConfig = field(default_factory=FeaturesConfig)

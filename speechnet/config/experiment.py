@@ -152,6 +152,7 @@ def fit_schema() -> Schema:
             "trainer": hints_of(TrainerConfig),
         },
         refused={f"trainer.{key}": why for key, why in DECIDED_HERE.items()},
+        extensible=("data.features", "models"),
     )
 
 
@@ -271,6 +272,7 @@ def _check_models(config: ExperimentConfig) -> None:
             grid = {"models": {name: {"grid": model.grid}}}
             Schema({"models": {name: {"grid": kinds}}}).check(grid)
             _check_trainer(config.trainer)
+            _check_end(config, name, model)
         try:
             model.check(list(config.data.targets), dev=config.data.split.dev != 0)
         except ConfigError as error:
@@ -313,3 +315,16 @@ def _check_trainer(settings: Mapping[str, Any]) -> None:
                 "--models.NAME null, to train without a dev part data.split.dev: 0"
             )
     check_accelerator(settings.get("accelerator"))
+
+
+def _check_end(config: ExperimentConfig, name: str, model: NetworkModel) -> None:
+    """Refuse a training that nothing ends, unless a class of Lightning's might."""
+    settings = config.trainer
+    endless = settings["max_epochs"] == settings["max_steps"] == -1
+    if not endless or settings["max_time"] or settings["callbacks"]:
+        return
+    if None in model.grid.get("patience", [model.patience]) or config.data.split.dev == 0:
+        raise ConfigError(
+            f"trainer.max_epochs is -1, so training models.{name} would never end: set "
+            f"trainer.max_epochs, or models.{name}.patience and data.split.dev"
+        )

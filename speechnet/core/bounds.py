@@ -56,3 +56,17 @@ class Values:
     def __repr__(self) -> str:
         least = f"at least {self.least}" if self.least else ""
         return ", ".join(filter(None, [least, "each once" if self.once else ""]))
+
+
+@dataclass(frozen=True, repr=False)
+class Written:
+    """How a value is written, for a type that can't be read aloud: ``a mapping such as {a: 1}``."""
+
+    how: str
+
+    def admits(self, value: object) -> bool:  # noqa: ARG002 - the type alone decides
+        """Always true."""
+        return True
+
+    def __repr__(self) -> str:
+        return self.how

@@ -11,7 +11,7 @@ import dataclasses
 import json
 import sys
 import types
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from difflib import SequenceMatcher, get_close_matches
 from functools import cache
 from typing import (
@@ -26,6 +26,7 @@ from typing import (
     get_type_hints,
 )
 
+from speechnet.core.bounds import Written
 from speechnet.core.errors import ConfigError
 from speechnet.core.reading import plain_value
 from speechnet.core.wording import listing
@@ -51,13 +52,19 @@ class Schema:
     Args:
         keys: the top-level keys.
         refused: keys that one could expect, with the reason why they can't be set.
+        extensible: sections whose keys are names, to which installed packages may add.
     """
 
     def __init__(
-        self, keys: Mapping[str, Any], *, refused: Mapping[str, str] | None = None
+        self,
+        keys: Mapping[str, Any],
+        *,
+        refused: Mapping[str, str] | None = None,
+        extensible: Collection[str] = (),
     ) -> None:
         self.keys = keys
         self._refused = refused or {}
+        self._extensible = extensible
 
     def expected(self, key: str) -> Any:
         """The type of a key such as ``data.corpus.root``; ``Any`` below an unchecked type.
@@ -135,23 +142,25 @@ class Schema:
         if key in self._refused:
             return ConfigError(f"{key} can't be set: {self._refused[key]}")
         known = list(_paths(self.keys))
+        meant, named = "", section in self._extensible
+        install = "; if it comes with a package, install that" * named
         siblings = {name.casefold(): name for name in children}
         last = key.rpartition(".")[2]
         if near := get_close_matches(word.casefold(), siblings, n=1, cutoff=_NEAR):
             meant = f"{above}{siblings[near[0]]}"
             whole = ".".join([meant, *rest])
             meant = whole if whole in known else meant
-        else:  # perhaps the right word in the wrong section
+        elif not named:  # perhaps the right word in the wrong section
             names = {path.rpartition(".")[2] for path in known}
             near = get_close_matches(last, names, n=1, cutoff=_SAME)
             same = [path for path in known if path.rpartition(".")[2] in near]
             meant = max(same, key=lambda path: SequenceMatcher(None, key, path).ratio(), default="")
         if meant:
-            return ConfigError(f"unknown key {key!r}; the nearest known one is {meant!r}")
+            return ConfigError(f"unknown key {key!r}; the nearest known one is {meant!r}{install}")
         if not children:
             return ConfigError(f"unknown key {key!r}; {section} has no keys")
         place = f"{section} has" if section else "known are"
-        return ConfigError(f"unknown key {key!r}; {place} {listing(children, 40)}")
+        return ConfigError(f"unknown key {key!r}; {place} {listing(children, 40)}{install}")
 
 
 def decode(kind: type[T], raw: object, where: str) -> T:
@@ -296,11 +305,13 @@ def _described(kind: Any, *, inside: bool = False) -> str:
 
 def _described_one(kind: Any, *, inside: bool) -> str:
     origin, arguments = get_origin(kind), get_args(kind)
+    if origin is Annotated and isinstance(kind.__metadata__[0], Written):
+        return str(kind.__metadata__[0])
     if origin is Annotated:
         bounds = () if inside else map(str, kind.__metadata__)
         return ", ".join([_described_one(arguments[0], inside=inside), *bounds])
     if children := children_of(kind):
-        return f"keys with values ({listing(children, 6)})"
+        return f"keys with values ({listing(children)})"
     if origin in {list, tuple}:
         return "a list " * (not inside) + f"[{_described(arguments[0], inside=True)}, ...]"
     if origin is dict:

@@ -186,6 +186,15 @@ def test_bad_data(tiny_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "--data.corpus.root" not in said
 
 
+def test_the_flag_that_was_used_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not the key that it is short for."""
+    (tmp_path / "run.json").write_text("{}")
+    assert main(["test", "--run", str(tmp_path), "--corpus", "ravdes"]) == 2
+    assert "error: --corpus is neither" in capsys.readouterr().err
+
+
 def test_no_permission(
     tiny_config: Path, tiny_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

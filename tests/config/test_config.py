@@ -244,6 +244,23 @@ def test_paths_become_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         (["--data.features.functionals.include", "{mfc: [mean]}"], "unknown feature 'mfc'.*'mfcc'"),
         (["--evaluation.clustering.k", "[1]"], r"evaluation\.clustering\.k"),
         (["--models.mlp.grid", "{lr: [1.0]}", "--data.split.dev", "0"], "needs a dev part"),
+        (
+            ["--models.mlp.schedule", "plateau", "--data.split.dev", "0"],
+            r"models\.mlp\.schedule is plateau, .* dev part",
+        ),
+        (
+            ["--models.mlp.grid", "{schedule: [none, plateau]}", "--data.split.dev", "0"],
+            "needs a dev part",
+        ),
+        (["--trainer.max_epochs", "-1", "--data.split.dev", "0"], r"models\.mlp would never end"),
+        (["--trainer.max_epochs", "-1", "--models.mlp.patience=null"], "never end: .*max_epochs"),
+        (
+            ["--data.features.mfcc", "{}"],
+            "'data.features.mfcc'; .* has functionals, log_mel, speaker_encoder; if it comes",
+        ),
+        (["--models.my_mlp.lr", "1"], r"nearest known one is 'models\.mlp\.lr'; if it comes"),
+        (["--models", "mlp"], r"expected keys with values \(.*\bensemble\b.*\)"),
+        (["--data.targets", "emotion"], r"a mapping such as \{emotion: \[angry, happy\]\}$"),
         (["--config", "none.yaml"], r"no file none\.yaml"),
         (["--config"], "--config needs a value"),
         (["--data.corpus.root", "--out", "x"], r"--data\.corpus\.root needs a value"),
@@ -275,6 +292,20 @@ def test_mistakes_in_files(tmp_path: Path) -> None:
     ]:
         with pytest.raises(ConfigError, match=message):
             read_experiment(["--config", _yaml(tmp_path, content)])
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--trainer.max_epochs=-1"],
+        ["--trainer.max_epochs=-1", "--trainer.max_steps=9", "--data.split.dev=0"],
+        ["--trainer.max_epochs=-1", "--trainer.max_time=00:00:01:00", "--data.split.dev=0"],
+        ["--trainer.max_epochs=-1", "--trainer.callbacks=LambdaCallback", "--data.split.dev=0"],
+    ],
+)
+def test_training_may_end(flags: list[str]) -> None:
+    """A dev part, a number of steps, a time or a callback of Lightning's ends it."""
+    assert "mlp" in read_experiment(flags)[0].models
 
 
 def test_no_model_is_left() -> None:

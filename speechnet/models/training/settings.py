@@ -98,6 +98,8 @@ class NetworkSettings(Model):
         """See ``Model``."""
         if self.grid and not dev:
             raise ConfigError("grid needs a dev part to stop by: set data.split.dev")
+        if "plateau" in self.grid.get("schedule", [self.schedule]) and not dev:
+            raise ConfigError("schedule is plateau, which needs a dev part: set data.split.dev")
         if unknown := [name for name in self.loss_weights if name not in targets]:
             raise ConfigError(
                 f"loss_weights.{unknown[0]}: there is no such target; known: {', '.join(targets)}"
