@@ -40,7 +40,7 @@ print(code, used.ru_utime + used.ru_stime, used.ru_maxrss)
 def one_clip(bench: Bench) -> list[Measured]:
     """Row 11: a clip of 3 s, from samples to probabilities, on one core.
 
-    The best model and the SVM, against loading the run anew for the clip.
+    The best model and the SVM, against loading the run again for the clip.
     """
     # Without the silence around it, which a run may trim: all of it is worked on.
     clip = np.resize(load(bench.speech()[0], AudioConfig(trim_db=30.0)).y, 3 * SR)

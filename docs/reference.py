@@ -67,7 +67,7 @@ class Key:
 
 
 def write_reference(folder: Path) -> None:
-    """Write every page anew.
+    """Write every page again.
 
     Args:
         folder: where to; what was there is removed.

@@ -55,7 +55,7 @@ class SignalStatistics:
         bandwidth: the frequency in Hz above which there is nothing: half the rate, unless a
             telephone, a codec or an earlier resampling cut it off. It is the highest frequency
             beyond which the mean spectrum is at least 15 dB weaker a step of one eighth further up,
-            or 30 dB a step of one half, and stays so; but where that is more than half an octave
+            or 30 dB per step of one half, and stays so; but where that is more than half an octave
             above the frequency beyond which 0.01 % of the power above 1 kHz lies, the latter. NaN
             where nothing sounds. A sharp cut is found within a tenth, a gentle filter above its
             nominal frequency: Butterworth filters of 48 dB an octave at 3.4 kHz mostly at 4.8 kHz.

@@ -16,7 +16,7 @@ from sklearn.metrics.cluster import expected_mutual_information
 from speechnet.core.types import Float64, Targets
 
 PERSONAL: Final = frozenset({"gender"})
-"""Targets of which each speaker has one class, which is no finding."""
+"""Targets of which each speaker has one class, which isn't a finding."""
 
 
 @dataclass(frozen=True)

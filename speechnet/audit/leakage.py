@@ -52,7 +52,7 @@ def leakage(
 
 
 def _same(codes: Int64, seen: Int64, test: Int64) -> dict[int, list[int]]:
-    """By tested row the seen rows with the same code; -1 is no code."""
+    """By tested row the seen rows with the same code; -1 isn't a code."""
     rows: dict[int, list[int]] = {}
     for row in np.sort(seen):
         rows.setdefault(int(codes[row]), []).append(int(row))

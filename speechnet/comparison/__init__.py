@@ -1,1 +1,1 @@
-"""Runs beside each other: reading them, what differs, and the result in words and pages."""
+"""Runs compared: reading them, what differs, and the result in words and pages."""

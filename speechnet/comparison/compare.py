@@ -1,4 +1,4 @@
-"""The command ``compare``: runs beside each other, and which of their differences are shown.
+"""The command ``compare``: runs compared, and which of their differences are shown.
 
 Conventions:
     Runs can be compared if they have a target in common and tell the same classes of it apart, and

@@ -1,4 +1,4 @@
-"""Runs beside each other: each model's UAR, and how far it is above that of the first run."""
+"""Runs compared: each model's UAR, and how far it is above that of the first run."""
 
 from __future__ import annotations
 

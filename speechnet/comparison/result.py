@@ -1,4 +1,4 @@
-"""Runs beside each other, and what is shown of them."""
+"""Runs compared, and what is shown of them."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class RunComparison:
-    """Runs beside each other.
+    """Runs compared.
 
     Attributes:
         targets: the targets that all runs have, with their ordered classes.

@@ -1,4 +1,4 @@
-"""Runs beside each other as a table for the terminal."""
+"""Runs compared as a table for the terminal."""
 
 from __future__ import annotations
 

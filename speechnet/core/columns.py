@@ -8,15 +8,15 @@ from typing import Final
 CORPUS_COLUMNS: Final = ("path", "start", "end", "speaker", "gender", "emotion", "sentence")
 """The columns of every corpus table, in this order; further columns may follow."""
 
-NEWS: Final = ("novelty", "unlike", "far", "bandwidth")
+NOVELTY_COLUMNS: Final = ("novelty", "unlike", "far", "bandwidth")
 """How unlike the training data a recording is: columns of every table of answers."""
 
 ANSWER_BEGINS: Final = ("file", "model")
-ANSWER_ENDS: Final = (*NEWS, "notes", "reason")
+ANSWER_ENDS: Final = (*NOVELTY_COLUMNS, "notes", "reason")
 """The columns before and after the targets in the table of ``predict``."""
 
 TIMELINE_BEGINS: Final = ("start", "end", "model")
-TIMELINE_ENDS: Final = (*NEWS, "reason")
+TIMELINE_ENDS: Final = (*NOVELTY_COLUMNS, "reason")
 """The columns before and after the targets in a timeline."""
 
 ANSWERS: Final = frozenset([*ANSWER_BEGINS, *ANSWER_ENDS, *TIMELINE_BEGINS, *TIMELINE_ENDS])

@@ -47,7 +47,7 @@ def usable_caches() -> None:
     os.environ["NUMBA_CACHE_DIR"] = folder  # for processes started later
     # For this one: numba has read the variable already.
     setattr(numba.config, "CACHE_DIR", folder)  # noqa: B010 - mypy does not know the attribute
-    _LOG.warning("neither librosa's folder nor the user's can be written: code is compiled anew")
+    _LOG.warning("neither librosa's folder nor the user's can be written: code is compiled again")
 
 
 def _cache_folder() -> Path | None:

@@ -91,7 +91,7 @@ class Sequences:
         starts: int64 ``[n + 1]``; recording ``i`` is ``frames[starts[i]:starts[i + 1]]``.
         index: the ``n`` row ids (the ``file`` index of the corpus table).
         names: the ``d`` column names, such as ``mel_07``.
-        rate: frames a second.
+        rate: frames per second.
     """
 
     frames: Float32

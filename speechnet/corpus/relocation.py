@@ -51,7 +51,7 @@ def _slashed(name: str) -> str:
 def _is_elsewhere(name: str) -> bool:
     """Whether a path is absolute, but not on this machine."""
     absolute = name.startswith("/") or PureWindowsPath(name).drive != ""
-    return absolute and not os.path.exists(name)  # noqa: PTH110 - too long a name is no file
+    return absolute and not os.path.exists(name)  # noqa: PTH110 - a long name isn't a file
 
 
 def _folder(paths: Sequence[str], there: Callable[[str], bool]) -> str:

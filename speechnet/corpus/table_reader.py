@@ -222,7 +222,7 @@ class _Finder:
             path = os.path.relpath(os.path.realpath(self.root / name), self.root)
         if not inside(self.root, path):
             raise Excluded("outside_root", f"{where}: not below {root}")
-        there = os.path.isfile(self.root / path)  # noqa: PTH113 - too long a name is no file
+        there = os.path.isfile(self.root / path)  # noqa: PTH113 - a long name isn't a file
         if there and not is_foreign(path):
             return path
         bare = _composed(without_ending(path))

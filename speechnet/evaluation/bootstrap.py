@@ -176,7 +176,7 @@ def interval(
     Returns:
         The lower and the upper end. Both are NaN unless there are more units than strata, half the
         draws are defined, they differ, and the value lies off the bounds: a score of 1, or of a
-        model that always gives the same answer, has no spread to resample, which is no certainty.
+        model that always gives the same answer, has no spread to resample, which isn't certainty.
 
     Raises:
         ValueError: a draw lies outside the bounds.

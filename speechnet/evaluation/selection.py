@@ -25,8 +25,8 @@ class Choice:
 
     ``basis`` says why it was chosen: it is the ``only`` model, or its mean ``score`` over
     ``targets`` (0 to 1; NaN if it is the only one) was the highest on the ``dev`` part, in the
-    ``search``, or on the ``test`` part. A choice by the test part is no basis for applying a model
-    or comparing runs: its test score is biased upwards.
+    ``search``, or on the ``test`` part. A choice by the test part
+    doesn't serve to apply a model or to compare runs: its test score is biased upwards.
     """
 
     model: str

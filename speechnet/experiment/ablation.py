@@ -106,7 +106,8 @@ def _check_models(config: ExperimentConfig) -> None:
     parts = config.evaluation.ablate.parts
     if "heads" in parts and not any(config.models[name].joint for name in models):
         raise ConfigError(
-            "evaluation.ablate.parts: heads is about networks: add one to evaluation.ablate.models"
+            "evaluation.ablate.parts: heads applies to networks only; "
+            "add one to evaluation.ablate.models"
         )
 
 
@@ -202,7 +203,7 @@ def _denoised(config: DataConfig, data: SpeechDataModule) -> Iterator[_Variant]:
     except DataError as error:
         say(f"{lost}, which the ablation leaves out: {error}", style="yellow")
         return
-    say(f"{lost}: it is held against the experiment without them.", style="yellow")
+    say(f"{lost}: it is compared with the experiment without them.", style="yellow")
     same = _derive(data, rows=rows, folds=folds)
     yield _Variant("denoise", method, [changed], same_rows=same)
 

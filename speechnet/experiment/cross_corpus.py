@@ -96,7 +96,7 @@ def _task(data: SpeechDataModule, column: int) -> _Task | None:
         say(
             f"Nothing to compare across corpora for {target}: labels of it are in "
             f"{', '.join(corpora) or 'none'}, and the classes that all of these have are "
-            f"{', '.join(common) or 'none'}; it takes two and two.",
+            f"{', '.join(common) or 'none'}; at least two corpora and two classes are needed.",
             style="yellow",
         )
         return None

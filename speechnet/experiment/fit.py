@@ -285,8 +285,8 @@ def _cluster(config: ExperimentConfig, data: SpeechDataModule, run: RunFolder) -
 
 def _close(run: RunFolder, found: ReportData, *, report: bool) -> None:
     """Print the result on one screen; everything else is in the report."""
-    told = {"protocol": run.info["protocol"], "unit": found.unit, "labels": run.labels}
-    output.print(scores_table(found.scores, found.targets, width=output.width, **told))
+    options = {"protocol": run.info["protocol"], "unit": found.unit, "labels": run.labels}
+    output.print(scores_table(found.scores, found.targets, width=output.width, **options))
     for line in in_words(results(found), "best_model", "difference", "published", details=False):
         say(line, to=output)
     for line in warnings_in_words(foremost(limits(found))):

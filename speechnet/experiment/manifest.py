@@ -96,7 +96,7 @@ def check_sums(folder: Path, sums: Mapping[str, str]) -> None:
     if faults:
         raise DataError(
             f"{folder} isn't as its run left it: {listing(faults, 5)}; copy the "
-            "folder anew from where it was made, or run fit again"
+            "folder again from where it was made, or run fit again"
         )
 
 

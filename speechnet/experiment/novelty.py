@@ -12,7 +12,7 @@ import pandas as pd
 
 from speechnet.audit.bandwidth import nearest_rate
 from speechnet.config.data import DataConfig
-from speechnet.core.columns import NEWS
+from speechnet.core.columns import NOVELTY_COLUMNS
 from speechnet.core.wording import counted, khz, listing
 from speechnet.models.novelty import Novelty, novelties
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 TABLE: Final = "novelty.csv"
 
-MEASURED: Final = tuple(name for name in NEWS if name != "unlike")
-"""The columns of ``NEWS`` but ``unlike``, which follows from the novelty."""
+MEASURED: Final = tuple(name for name in NOVELTY_COLUMNS if name != "unlike")
+"""The columns of ``NOVELTY_COLUMNS`` but ``unlike``, which follows from the novelty."""
 
 _NARROWER: Final = 0.8
 """A band counts as narrower if it ends below this share of the training data's."""
@@ -58,24 +58,28 @@ def bandwidths(statistics: pd.DataFrame) -> dict[str, float]:
 
 
 def unlike_in_words(
-    new: pd.DataFrame, config: DataConfig, trained: Mapping[str, Any], *, labelled: bool = True
+    recordings: pd.DataFrame,
+    config: DataConfig,
+    trained: Mapping[str, Any],
+    *,
+    labelled: bool = True,
 ) -> str | None:
     """Say how many recordings are unlike a run's training data, and in what; None if none is.
 
     Args:
-        new: columns ``MEASURED``, bandwidths in Hz, a row for each recording.
+        recordings: columns ``MEASURED``, bandwidths in Hz, a row for each recording.
         config: the run's ``data``.
         trained: the result of ``bandwidths`` for the training data.
         labelled: whether such recordings get labels.
     """
-    unlike = new[new["novelty"] > 1]
+    unlike = recordings[recordings["novelty"] > 1]
     if unlike.empty:
         return None
     one = len(unlike) == 1
-    many = f"{len(unlike):,} of {counted(len(new), 'recording')}"
+    many = f"{len(unlike):,} of {counted(len(recordings), 'recording')}"
     worth = "mean little, however sure" if labelled else "are left out"
-    said = [
-        f"{'This recording' if len(new) == 1 else many} {'is' if one else 'are'} unlike the "
+    clauses = [
+        f"{'This recording' if len(recordings) == 1 else many} {'is' if one else 'are'} unlike the "
         f"training data: {'its' if one else 'their'} labels {worth}"
     ]
     apart = _of_another_band(unlike["bandwidth"], config, trained)
@@ -87,20 +91,22 @@ def unlike_in_words(
         if apart.mean() >= _MOST:
             rate = nearest_rate(min(ends, trained["p50"]))
             band += f": train with data.audio.sample_rate {rate}"
-        said.append(band)
+        clauses.append(band)
     if len(rest):
         others = " in the others" if apart.any() else ""
         far = str(rest.iloc[0]) if one else ""
-        said.append(f"What lies far{others}: {far or _farthest(rest, config.recipe)}")
-    return ". ".join(said)
+        clauses.append(f"What lies far{others}: {far or _farthest(rest, config.recipe)}")
+    return ". ".join(clauses)
 
 
-def _of_another_band(heard: pd.Series, config: DataConfig, trained: Mapping[str, Any]) -> pd.Series:
+def _of_another_band(
+    bandwidth_hz: pd.Series, config: DataConfig, trained: Mapping[str, Any]
+) -> pd.Series:
     """Which recordings have a narrower band than the training data, or a wider one if more do."""
     if not trained:
-        return pd.Series(data=False, index=heard.index)
+        return pd.Series(data=False, index=bandwidth_hz.index)
     highest = config.recipe.highest_frequency()
-    seen, usual = heard.clip(upper=highest), min(trained["p50"], highest)
+    seen, usual = bandwidth_hz.clip(upper=highest), min(trained["p50"], highest)
     narrow, wide = seen < _NARROWER * usual, seen > usual / _NARROWER
     apart: pd.Series = narrow if narrow.sum() >= wide.sum() else wide
     return apart
@@ -112,5 +118,5 @@ def _farthest(far: pd.Series, recipe: Recipe) -> str:
     named = (words.rsplit(maxsplit=2)[0] for text in far if text for words in text.split(", "))
     counts = Counter(group[column] for column in named)
     if not counts:
-        return "no single column, but what goes together"
+        return "no single feature, but their combination"
     return listing(f"{name} ({count:,})" for name, count in counts.most_common(3))

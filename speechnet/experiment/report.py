@@ -84,7 +84,7 @@ def rebuild(path: Path, *, figures: bool = True) -> Path:
         figures: draw the figures; False to show the existing ones.
 
     Raises:
-        DataError: it is no run folder, or damaged.
+        DataError: it isn't a run folder, or damaged.
         StorageError: no space, or no permission.
     """
     run = RunFolder.open(path)
@@ -127,7 +127,7 @@ def _damage_named(run: RunFolder) -> Iterator[None]:
     except (ValueError, LookupError, AttributeError, TypeError) as error:
         raise DataError(
             f"{run.path} can't be reported: its tables are damaged "
-            f"({type(error).__name__}: {error}); copy the folder anew from where it was made"
+            f"({type(error).__name__}: {error}); copy the folder again from where it was made"
         ) from error
 
 
@@ -164,5 +164,5 @@ def _drawn(path: Path) -> str:
     try:
         return read_regular(path, largest=_LARGEST).decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        said = error.strerror if isinstance(error, OSError) else "it is no UTF-8"
+        said = error.strerror if isinstance(error, OSError) else "it isn't UTF-8"
         raise DataError(f"the figure {path} can't be read: {said}; remove it") from error

@@ -210,7 +210,7 @@ def _say_classes(data: SpeechDataModule) -> None:
 
 
 def _other_in_words(run: SavedRun, data: SpeechDataModule) -> str:
-    """What the scores are scores of; recordings that the run was trained on are no test."""
+    """What the scores are scores of; recordings that the run was trained on aren't a test."""
     known = set(run.folder.read_table("corpus.csv")["digest"])
     seen = int(data.extraction.statistics["digest"].isin(known).sum())
     words = f"Corpus {data.corpus.name}, not trained on"

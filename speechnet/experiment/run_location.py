@@ -34,7 +34,7 @@ def read_info(path: Path) -> Any:
     try:
         return parse_json(read_regular(path / "run.json", largest=_LARGEST_INFO))
     except OSError as error:
-        said = f"{path} is no run folder: run.json can't be read ({error.strerror})"
+        said = f"{path} isn't a run folder: run.json can't be read ({error.strerror})"
         raise DataError(said) from error
     except PlainError as error:
         raise DataError(f"{path}/run.json is damaged: {error}") from error

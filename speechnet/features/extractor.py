@@ -1,6 +1,6 @@
 """The contract of a feature extractor, and the registry of all of them.
 
-An extractor describes sounds by numbers: a recording by one row (a vector), or by one row a frame
+An extractor describes sounds by numbers: a recording by one row (a vector), or by one row per frame
 (a sequence). It is a dataclass whose fields are its settings, registered under the name by which
 ``data.features`` asks for it; ``examples/plugin`` has one of either kind.
 
@@ -50,7 +50,7 @@ class Extractor(ABC):
     """A feature of a recording, or one over time; subclasses are dataclasses of settings.
 
     Attributes:
-        kind: ``vector``, one row a recording, or ``sequence``, one row a frame.
+        kind: ``vector``, one row per recording, or ``sequence``, one row per frame.
         sample_rate: the rate in Hz that it wants; None takes ``data.audio.sample_rate``.
         code_version: raised whenever the same settings give other numbers than before. An edit of a
             module outside ``speechnet`` counts without it.
@@ -80,8 +80,8 @@ class Extractor(ABC):
 
     @property
     def frame_rate(self) -> float:
-        """Frames a second; only sequences have it."""
-        raise NotImplementedError(f"{type(self).__name__} is no sequence")
+        """Frames per second; only sequences have it."""
+        raise NotImplementedError(f"{type(self).__name__} isn't a sequence")
 
     def group(self, column: str) -> str:
         """The group that a column belongs to: by default ``mfcc`` for ``mfcc_07_mean``.
@@ -116,7 +116,7 @@ class Extractor(ABC):
 
 
 def foreign_source(extractor: Extractor) -> dict[str, str]:
-    """The hash of a plugin's module, so that an edit computes anew; ours have ``code_version``."""
+    """The hash of a plugin's module, so that an edit computes again; ours have ``code_version``."""
     kind = type(extractor)
     if kind.__module__.partition(".")[0] == "speechnet":
         return {}

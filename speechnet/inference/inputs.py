@@ -124,7 +124,7 @@ class _Gathered:
     def add_path(self, shown: Path, path: Path) -> None:
         """A file or all below a folder, under the name to show."""
         name, whole = printable(str(shown)), str(path.absolute())
-        if not os.path.isdir(path):  # noqa: PTH112 - too long a name is no folder, no OSError
+        if not os.path.isdir(path):  # noqa: PTH112 - a name that is too long isn't a folder
             self.add(Recording(name, whole))
             return
         found = discover(path.resolve())
@@ -168,7 +168,7 @@ def _add_manifest(gathered: _Gathered, manifest: Path) -> None:
         except OSError as error:
             raise DataError(f"can't read the list {where}: {error.strerror}") from error
         if b"\0" in text:
-            raise DataError(f"{where} is no text; expected a path on each line")
+            raise DataError(f"{where} isn't text; expected a path on each line")
         gathered.add_list(text, manifest.parent, where)
         return
     sheet = read_sheet(manifest)
@@ -211,7 +211,7 @@ def _matches(pattern: Path) -> Iterator[Path]:
         # Unlike glob.glob, it doesn't go round in circles of links.
         found = list(root.glob("/".join(asked)))
     except ValueError as error:  # such as a**b
-        raise DataError(f"{printable(str(pattern))!r} is no pattern: {error}") from error
+        raise DataError(f"{printable(str(pattern))!r} isn't a pattern: {error}") from error
     hidden = [part for part in asked if part.startswith(".")]
     for path in found:
         dotted = [part for part in path.relative_to(root).parts if part.startswith(".")]

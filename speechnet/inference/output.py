@@ -51,15 +51,15 @@ def rows_of(
         [
             name,
             model,
-            *(cell if isinstance(cell, str) else f"{cell:.6f}" for cell in said.answers),
-            _number(said.novelty, ".3f"),
-            said.unlike_as_word,
-            said.far,
-            _number(said.bandwidth, ".0f"),
-            " ".join(said.notes),
-            said.reason,
+            *(cell if isinstance(cell, str) else f"{cell:.6f}" for cell in prediction.answers),
+            _number(prediction.novelty, ".3f"),
+            prediction.unlike_as_word,
+            prediction.far,
+            _number(prediction.bandwidth, ".0f"),
+            " ".join(prediction.notes),
+            prediction.reason,
         ]
-        for model, said in answer.items()
+        for model, prediction in answer.items()
     ]
 
 
@@ -138,7 +138,7 @@ def open_results(
         return
     check_writable(out.parent)
     if out.exists() and not out.is_file():  # a device would be replaced by the table
-        what = "is a folder" if out.is_dir() else "is no file"
+        what = "is a folder" if out.is_dir() else "isn't a file"
         raise StorageError(f"--out {printable(str(out))} {what}; name a file to write or replace")
     part, about, lock = (out.with_name(f"{out.name}.part{end}") for end in ("", ".json", ".lock"))
     with storage_errors(out):

@@ -105,26 +105,26 @@ def recognise(
         parallel(run.config.parallel) if len(recordings) > 1 else nullcontext(),
     ):
         answerer = Answerer(predictor, extractor, windows, timeline, speakers, abstain, unlike)
-        met = _write_rows(recordings, answerer, out)
-    met.say(run, windows, len(recordings), labelled=unlike != "abstain")
-    if not met.usable:
+        summary = _write_rows(recordings, answerer, out)
+    summary.print(run, windows, len(recordings), labelled=unlike != "abstain")
+    if not summary.usable:
         raise DataError("none of the recordings can be used; the reason stands in the row of each")
 
 
 @dataclass
-class _Met:
-    """What deserves a word at the end.
+class _Summary:
+    """What is printed after the last row.
 
     ``usable`` tells whether any recording could be recognised, by an earlier call too; ``averaged``
     counts those that have the mean over their windows; ``remarks`` names recordings by the code of
-    their note; ``news`` are novelty, far and bandwidth of each that could be used.
+    their note; ``novelties`` are novelty, far and bandwidth of each that could be used.
     """
 
     usable: bool
     excluded: list[ExcludedRow] = field(default_factory=list)
     averaged: int = 0
     remarks: dict[str, list[str]] = field(default_factory=dict)
-    news: list[tuple[float, str, float]] = field(default_factory=list)
+    novelties: list[tuple[float, str, float]] = field(default_factory=list)
 
     def note(self, name: str, answer: Answer, *, long: bool) -> None:
         if isinstance(answer, Excluded):
@@ -133,11 +133,11 @@ class _Met:
         self.usable = True
         self.averaged += long
         one = next(iter(answer.values()))
-        self.news.append((one.novelty, one.far, one.bandwidth))
+        self.novelties.append((one.novelty, one.far, one.bandwidth))
         for code in one.notes:
             self.remarks.setdefault(code, []).append(name)
 
-    def say(self, run: SavedRun, windows: Windows, total: int, *, labelled: bool) -> None:
+    def print(self, run: SavedRun, windows: Windows, total: int, *, labelled: bool) -> None:
         if self.averaged:
             say(
                 f"Longer than {windows.longer_than:g} s, and the mean over windows of "
@@ -151,13 +151,13 @@ class _Met:
         if self.excluded:
             rows = pd.DataFrame(self.excluded, columns=["file", "reason", "detail"], dtype=object)
             console.print(excluded_table(rows))
-        news = pd.DataFrame(self.news, columns=MEASURED)
+        table = pd.DataFrame(self.novelties, columns=MEASURED)
         trained = run.folder.info["corpus"].get("bandwidth", {})
-        if unlike := unlike_in_words(news, run.config.data, trained, labelled=labelled):
+        if unlike := unlike_in_words(table, run.config.data, trained, labelled=labelled):
             say(unlike, style="yellow")
 
 
-def _write_rows(recordings: Sequence[Recording], answerer: Answerer, out: Path | None) -> _Met:
+def _write_rows(recordings: Sequence[Recording], answerer: Answerer, out: Path | None) -> _Summary:
     """Add the rows of all recordings that have none yet.
 
     The batches are the same wherever an earlier call stopped: linear algebra rounds differently
@@ -177,7 +177,7 @@ def _write_rows(recordings: Sequence[Recording], answerer: Answerer, out: Path |
         _counted(total - results.done, printed=out is None) as advance,
     ):
         _say_done(results, total)
-        met = _Met(results.usable)
+        summary = _Summary(results.usable)
         for first, end in batches:
             if end <= results.done:
                 continue
@@ -185,14 +185,14 @@ def _write_rows(recordings: Sequence[Recording], answerer: Answerer, out: Path |
             skip = max(results.done - first, 0)
             answers = answerer.answer(recordings[first:end], first=first, skip=skip)
             for recording, answer, long in answers:
-                met.note(recording.name, answer, long=long)
+                summary.note(recording.name, answer, long=long)
                 rows += rows_of(recording.name, answer, targets)
                 if long or answerer.timelines:  # it took its time, and isn't cached
                     results.append(rows)
                     rows = []
                 advance(1)
             results.append(rows)
-    return met
+    return summary
 
 
 def _batches(count: int) -> Iterator[tuple[int, int]]:

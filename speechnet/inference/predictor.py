@@ -89,8 +89,8 @@ class Predictor:
             Excluded: the sound can't be used, such as one that is silent or too short. Use
                 ``timeline`` for one longer than ``data.audio.max_duration``.
             DataError: ``y`` or ``sr`` is of another kind.
-            ConfigError: the model isn't loaded, ``abstain`` is no probability, the run doesn't know
-                what is unlike its training data, or it standardises features by speaker.
+            ConfigError: the model isn't loaded, ``abstain`` isn't a probability, the run doesn't
+                know what is unlike its training data, or it standardises features by speaker.
         """
         name = self.models[0] if model is None else model
         if name not in self.models:
@@ -117,9 +117,9 @@ class Predictor:
         if samples.shape[1] > 1:
             powers = frame_powers(in_frames(samples, rate))
             notes = channel_notes(taken, channel_correlation(powers))
-        heard = bandwidth(samples, rate)
+        bandwidth_hz = bandwidth(samples, rate)
         (found,) = self.recognise(
-            features, [heard], notes=[notes], models=models, abstain=abstain, unlike=unlike
+            features, [bandwidth_hz], notes=[notes], models=models, abstain=abstain, unlike=unlike
         )
         return found
 
@@ -153,8 +153,8 @@ class Predictor:
 
         Raises:
             Excluded: the sound can't be used as a whole.
-            ConfigError: the windows don't fit the run's bounds, ``abstain`` is no probability, the
-                run doesn't know what is unlike its training data, or standardises features by
+            ConfigError: the windows don't fit the run's bounds, ``abstain`` isn't a probability,
+                the run doesn't know what is unlike its training data, or standardises features by
                 speaker.
         """
         windows = self._windows(window, hop, abstain, unlike)
@@ -213,12 +213,12 @@ class Predictor:
                     unlike=unlike,
                     novelty=new.novelty[i],
                     far=new.far[i],
-                    bandwidth=heard,
+                    bandwidth=bandwidth_hz,
                     notes=notes[i] if notes else (),
                 )
                 for name, by_target in found.items()
             }
-            for i, heard in enumerate(bandwidths)
+            for i, bandwidth_hz in enumerate(bandwidths)
         ]
 
     def check_unlike(self, unlike: Unlike) -> None:

@@ -154,11 +154,11 @@ def timeline(
     pieces = []
     while some := list(islice(described, _AT_ONCE)):
         sets = [one.features for one in some if one.features is not None]
-        heard = [one.bandwidth for one in some if one.features is not None]
+        bandwidths = [one.bandwidth for one in some if one.features is not None]
         found: list[dict[str, Prediction]] = []
         if sets:
             features = FeatureSet.stacked(sets)
-            found = predictor.recognise(features, heard, abstain=abstain, unlike=unlike)
+            found = predictor.recognise(features, bandwidths, abstain=abstain, unlike=unlike)
         pieces.append(_table(some, found, predictor))
     return pd.concat(pieces, ignore_index=True)
 
@@ -179,14 +179,14 @@ def _table(
     targets, predictions = predictor.targets, iter(found)
     missing = [["", *[math.nan] * len(classes)] for classes in targets.values()]
     rows: list[list[object]] = []
-    for start, end, features, heard, reason in windows:
-        said = None if features is None else next(predictions)
+    for start, end, features, bandwidth_hz, reason in windows:
+        predicted = None if features is None else next(predictions)
         for model in predictor.models:
             cells: list[object] = [*chain(*missing), math.nan, "", ""]
-            if said is not None:
-                one = said[model]
+            if predicted is not None:
+                one = predicted[model]
                 cells = [*one.answers, one.novelty, one.unlike_as_word, one.far]
-            rows.append([start, end, model, *cells, heard, reason])
+            rows.append([start, end, model, *cells, bandwidth_hz, reason])
     columns = [*TIMELINE_BEGINS, *answer_columns(targets), *TIMELINE_ENDS]
     return pd.DataFrame(rows, columns=columns)
 

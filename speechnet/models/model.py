@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from speechnet.core.types import FeatureSet, Float64, Int64, Targets
 
 SEQUENCE: Final = "sequence"
-"""What a model takes if it takes one row a frame."""
+"""What a model takes if it takes one row per frame."""
 
 ALL: Final = "*"
 """Stands for the features of all extractors, which models made of other models take."""
@@ -159,7 +159,7 @@ class Model(metaclass=ABCMeta):  # not ABC: all bases must be dataclasses for js
     Attributes:
         label: its name in tables and figures.
         default: whether it is fitted where a configuration names no models.
-        takes: ``vector``, one row a recording, or ``sequence``, one row a frame. A model of
+        takes: ``vector``, one row per recording, or ``sequence``, one row per frame. A model of
             sequences has a setting ``features: str | None = None``, which names the extractor.
         kinds: the kinds of target that it can learn.
         joint: whether one model learns all targets, with a head for each.

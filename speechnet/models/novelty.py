@@ -79,9 +79,9 @@ class Novelty:
         codes = _codes(speakers)
         distances = np.empty(len(X))
         group = codes % _GROUPS
-        for held in np.unique(group):
-            fitted = cls._of(X[group != held]) if (group != held).any() else cls._of(X)
-            distances[group == held] = fitted.of(X[group == held])
+        for fold in np.unique(group):
+            fitted = cls._of(X[group != fold]) if (group != fold).any() else cls._of(X)
+            distances[group == fold] = fitted.of(X[group == fold])
         whole = cls._of(X)
         return cls(whole.mean, whole.scale, whole.whitening / _limit(distances, codes))
 

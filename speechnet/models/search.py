@@ -67,7 +67,7 @@ def search(
         on_done: called with the number of fits just finished, of candidates times folds in all.
 
     Returns:
-        One record a candidate, in the order given.
+        One record per candidate, in the order given.
 
     Raises:
         ConfigError: all candidates failed, or the score of all is undefined.

@@ -142,7 +142,7 @@ class ReportData:
 
     @property
     def chance(self) -> dict[str, tuple[float, float]]:
-        """By target between which UARs 95 % of the models lie that know nothing of it."""
+        """By target, the interval that holds 95 % of UARs by chance."""
         return {
             target: (float(low), float(high))
             for target, (low, high) in self.info.get("chance", {}).items()
@@ -151,7 +151,7 @@ class ReportData:
 
     @cached_property
     def best(self) -> Choice | None:
-        """The best model, whose details are told; None where all scores are undefined."""
+        """The best model, shown in detail; None where all scores are undefined."""
         searched = self.table("search")
         return choose_model(self.scores, self.models, None if searched.empty else searched)
 

@@ -101,7 +101,7 @@ def p_value(p: float) -> str:
 
 
 def interval_words(unit: str | None) -> str:
-    """What a whisker is; ``unit`` is what the bootstrap draws, such as ``speaker``, if known."""
+    """The name of an interval; ``unit`` is what the bootstrap draws, such as ``speaker``."""
     return f"95 % bootstrap interval over {unit}s" if unit else "95 % bootstrap interval"
 
 

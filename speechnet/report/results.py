@@ -110,8 +110,8 @@ def difference(rows: pd.DataFrame, *, subject: str, family: int | None = None) -
         clauses = [f"no difference shown {between}"]
     elif len(shown) < len(rows):
         clauses.append("no other difference shown")
-    told = (rows if len(rows) == 1 else shown).head(_CLAUSES)
-    detail = [*map(_by_points, told.to_dict("records")), _tested(rows, family or len(rows))]
+    listed = (rows if len(rows) == 1 else shown).head(_CLAUSES)
+    detail = [*map(_by_points, listed.to_dict("records")), _tested(rows, family or len(rows))]
     numbers = {"pairs": len(rows), "shown": len(shown), "p": float(rows["p_holm"].min())}
     what = "; ".join(clauses)
     return Finding("difference", "result", what, None, "; ".join(detail), subject, numbers)

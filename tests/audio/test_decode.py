@@ -330,7 +330,7 @@ def test_durations_are_bounded(tmp_path: Path) -> None:
 
 
 def test_too_quiet_is_silent(tmp_path: Path) -> None:
-    """The peak is held against ``silence_db`` below full scale, without the offset."""
+    """The peak is compared with ``silence_db`` below full scale, without the offset."""
     path = tmp_path / "x.wav"
     y = 1e-3 * np.sin(np.arange(22_050) * 0.1) + 0.25
     soundfile.write(path, y, 22_050, subtype="FLOAT")

@@ -1,4 +1,4 @@
-"""What is cut from both ends, held against librosa."""
+"""What is cut from both ends, compared with librosa."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Who says what, held against counts and formulas written out."""
+"""Who says what, compared with counts and formulas written out."""
 
 import numpy as np
 import pandas as pd

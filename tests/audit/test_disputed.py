@@ -49,7 +49,7 @@ def test_an_exact_copy_that_was_excluded() -> None:
 
 
 def test_copies_that_are_all_used() -> None:
-    """Each is held against the first; a pair that sounds alike too is named once, as exact."""
+    """Each is compared with the first; a pair that sounds alike too is named once, as exact."""
     labels = labels_of(a=("anna", "happy"), b=("anna", "sad"), c=("ben", "happy"), d=("ben", "sad"))
     found = disputed(
         labels,

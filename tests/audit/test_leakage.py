@@ -89,7 +89,7 @@ def test_a_recording_with_several_copies_is_named_once() -> None:
 
 
 def test_a_random_division_by_sets() -> None:
-    """In several folds, held against sets and counts."""
+    """In several folds, compared with sets and counts."""
     table = corpus_table(speakers=20, each=4)
     rng = np.random.default_rng(0)
     table["sentence"] = rng.choice([f"t{number}" for number in range(30)], len(table))

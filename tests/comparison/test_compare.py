@@ -63,7 +63,7 @@ def edited(narrow: Path, tmp_path: Path) -> Edit:
 
 
 def change_table(run: Path, name: str, change: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
-    """Write a table of a run anew."""
+    """Write a table of a run again."""
     change(read_table(run / name)).to_csv(run / name, index=False)
     write_sums(run)
 
@@ -315,7 +315,7 @@ def test_exit_codes(narrow: Path, edited: Edit, capsys: pytest.CaptureFixture[st
         (["compare", str(narrow)], 2, "1 run given"),
         (["compare"], 2, "runs"),
         (["compare", str(narrow), str(narrow / "nowhere")], 3, "there is no run folder"),
-        (["compare", str(narrow), str(narrow.parent)], 3, "is no run folder"),
+        (["compare", str(narrow), str(narrow.parent)], 3, "isn't a run folder"),
     ):
         assert main(words) == code
         error = capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Tests of the figure of runs beside each other."""
+"""Tests of the figure of compared runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests of the page of runs beside each other, read as text and in a real browser."""
+"""Tests of the page of compared runs, read as text and in a real browser."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests of the table and the sentences of runs beside each other."""
+"""Tests of the table and the sentences of compared runs."""
 
 from __future__ import annotations
 

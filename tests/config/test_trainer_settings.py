@@ -55,7 +55,7 @@ def _alternatives(kind: Any) -> Iterator[Any]:
 
 
 def test_keys_defaults_and_types_are_lightnings() -> None:
-    """Held against the signature of the installed Trainer."""
+    """Compared with the signature of the installed Trainer."""
     signature = inspect.signature(Trainer.__init__).parameters
     kept = [name for name in signature if name not in {"self", *DECIDED_HERE}]
     assert set(DECIDED_HERE) <= set(signature)

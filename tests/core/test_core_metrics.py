@@ -40,7 +40,7 @@ def kappa() -> Iterator[None]:
 
 @pytest.fixture
 def rescored(kappa: None, tiny_run: Path, tmp_path: Path) -> list[Path]:  # noqa: ARG001 - it is there while they are scored
-    """Two copies of a run, scored anew."""
+    """Two copies of a run, scored again."""
     paths = []
     for number in range(2):
         path = Path(shutil.copytree(tiny_run, tmp_path / "tiny" / f"version_{number}"))

@@ -88,7 +88,7 @@ def test_few_rows(rows: int) -> None:
 
 
 def test_join() -> None:
-    """Tables of several models stand below each other, numbered anew."""
+    """Tables of several models stand below each other, renumbered."""
     one, other = table_of([[0, 2]] * 3), table_of([[1, 1]] * 3, model="svm")
     joined = join([one, other], TARGETS)
     assert joined["model"].tolist() == ["knn"] * 6 + ["svm"] * 6

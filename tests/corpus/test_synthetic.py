@@ -1,4 +1,4 @@
-"""The synthetic corpus: its sound, held against librosa, and its files."""
+"""The synthetic corpus: its sound, compared with librosa, and its files."""
 
 import json
 import os

@@ -74,7 +74,7 @@ def test_fingerprint(data: SpeechDataModule) -> None:
 
 
 def test_too_much_is_bad(tmp_path: Path) -> None:
-    """The share of faulty recordings is held against the limit; those by policy don't count."""
+    """The share of faulty recordings is compared with the limit; those by policy don't count."""
     for number in range(4):
         folder = tmp_path / "corpus" / ["sad", "happy"][number % 2]
         folder.mkdir(parents=True, exist_ok=True)

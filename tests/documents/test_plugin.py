@@ -135,7 +135,7 @@ def test_predict(python: Path, fitted: Path, recordings: Path, model: str) -> No
 
 
 def test_report(python: Path, fitted: Path) -> None:
-    """Made anew from the run folder, the report has the same figures."""
+    """Made again from the run folder, the report has the same figures."""
     before = sorted(path.name for path in (fitted / "figures").iterdir())
     shutil.rmtree(fitted / "figures")
     run(python, "report", "--run", fitted, cwd=fitted)

@@ -113,7 +113,7 @@ def test_scores_match_scikit_learn_and_the_entropies(result: Clustering) -> None
 
 
 def test_one_tree_gives_the_clusters_of_scikit_learn() -> None:
-    """Cutting one Ward tree for every k agrees with growing it anew for each."""
+    """Cutting one Ward tree for every k agrees with growing it again for each."""
     data = blobs(gap=0.5)
     found = clustered(data, pca=6, methods=["agglomerative"], k=[2, 5, 10, 80])
     for k, rows in found.assignments.groupby("k"):

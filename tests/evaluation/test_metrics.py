@@ -68,7 +68,7 @@ def test_all_scores_match_scikit_learn() -> None:
         "macro_f1": metrics.f1_score(truth, predicted, average="macro"),
         "log_loss": metrics.log_loss(truth, probability),
         "brier": metrics.brier_score_loss(truth, probability, labels=range(4), scale_by_half=False),
-        # scikit-learn has none; it is held against a loop beside its own module
+        # scikit-learn has none; it is compared with a loop beside its own module
         "ece": calibration_error(probability.max(axis=1), predicted == truth),
         "auc_macro": metrics.roc_auc_score(truth, probability, multi_class="ovr"),
         "auc_micro": metrics.roc_auc_score(truth, probability, multi_class="ovr", average="micro"),

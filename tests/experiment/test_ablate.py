@@ -197,7 +197,7 @@ class TestOtherRows:
         table = ablated("denoise", "speakers")
         rows = table.groupby("part")["n"].unique().map(list).to_dict()
         assert rows == {"denoise": [45], "speakers": [48]}
-        said = "3 recordings can't be used under denoising nonstationary: it is held against"
+        said = "3 recordings can't be used under denoising nonstationary: it is compared with"
         assert said in capsys.readouterr().err
         left = np.arange(3, 48)
         y = data.table["emotion"].to_numpy()

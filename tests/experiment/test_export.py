@@ -97,7 +97,7 @@ def test_one_fold(tiny_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
 
 
 def test_what_it_says_of_itself(tiny_run: Path, exported: Path) -> None:
-    """Enough to make its input anew, and to find the run it comes from."""
+    """Enough to make its input again, and to find the run it comes from."""
     info = json.loads((tiny_run / "run.json").read_text())
     about = _about(exported)
     assert json.loads(about["classes"]) == info["targets"]

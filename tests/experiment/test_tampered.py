@@ -58,7 +58,7 @@ def _link(path: Path) -> None:
 TAMPERED: dict[str, tuple[Callable[[Path], object], str]] = {
     "unfinished": (lambda run: (run / "INCOMPLETE").touch(), "is incomplete: its run was killed"),
     "run.json": (lambda run: _edit(run / "run.json", '"seed": 0', '"seed": 1'),
-                 r"run isn't as its run left it: run\.json has changed; copy the folder anew"),
+                 r"run isn't as its run left it: run\.json has changed; copy the folder again"),
     "config": (lambda run: _edit(run / "config.yaml", "n_fft: 512", "n_fft: 256"),
                r"config\.yaml has changed"),
     "scores": (lambda run: _edit(run / "scores.csv", "svm", "knn"), r"scores\.csv has changed"),

@@ -1,4 +1,4 @@
-"""Invented runs beside each other, for tests of what is shown of them."""
+"""Invented runs to compare, for tests."""
 
 from __future__ import annotations
 

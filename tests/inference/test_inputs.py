@@ -109,12 +109,12 @@ def test_patterns_do_not_go_round_in_circles(here: Path) -> None:
 
 
 def test_a_name_that_looks_like_a_pattern(here: Path) -> None:
-    """What is there as it stands is no pattern; what a pattern misses is an error at once."""
+    """What is there as it stands isn't a pattern; what a pattern misses is an error at once."""
     _tree(here, "take [1]*.wav", "take 1.wav")
     assert _names("take [1]*.wav") == ["take [1]*.wav"]
     with pytest.raises(DataError, match=r"nothing matches the pattern 'none/\*\.wav'"):
         gather(["take 1.wav", "none/*.wav"])
-    with pytest.raises(DataError, match=r"'a\*\*b' is no pattern"):
+    with pytest.raises(DataError, match=r"'a\*\*b' isn't a pattern"):
         gather(["a**b"])
 
 
@@ -210,7 +210,7 @@ def test_faulty_lists(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(DataError, match=r"x\.txt names no recording; expected a path on each line"):
         gather([], Path("x.txt"))
     (here / "x.wav").write_bytes(b"RIFF\0\0\0\0WAVE")
-    with pytest.raises(DataError, match=r"x\.wav is no text"):
+    with pytest.raises(DataError, match=r"x\.wav isn't text"):
         gather([], Path("x.wav"))
     for name in ("none.txt", "none.csv"):
         with pytest.raises(DataError, match=f"can't read .*{name}: No such file"):

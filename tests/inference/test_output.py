@@ -181,7 +181,7 @@ def test_no_place(tmp_path: Path) -> None:
     """Neither a folder nor a device is replaced by a table."""
     (tmp_path / "folder").mkdir()
     os.mkfifo(tmp_path / "pipe")
-    for name, message in (("folder", "is a folder"), ("pipe", "is no file")):
+    for name, message in (("folder", "is a folder"), ("pipe", "isn't a file")):
         with pytest.raises(StorageError, match=message):
             _write(tmp_path / name)
     (tmp_path / "file").touch()

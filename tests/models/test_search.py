@@ -1,4 +1,4 @@
-"""The search of hyper-parameters, held against scikit-learn's own."""
+"""The search of hyper-parameters, compared with scikit-learn's own."""
 
 import math
 import warnings

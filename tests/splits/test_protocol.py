@@ -127,7 +127,7 @@ def test_speakers_shared_is_no_grouped_split() -> None:
 
 
 def test_departures() -> None:
-    """What keeps a score from being held against the published ones is said; else nothing."""
+    """What keeps a score from being compared with the published ones is said; else nothing."""
     protocol = load_protocol("savee-loso")
     assert protocol.departures(480, {"emotion": list(protocol.classes)[::-1]}) == []
     assert protocol.departures(478, {"emotion": ["angry", "sad"]}) == [

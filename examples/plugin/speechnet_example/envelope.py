@@ -12,7 +12,7 @@ from speechnet.features.extractor import EXTRACTORS, Extractor, Sound
 @EXTRACTORS.register("envelope")
 @dataclass
 class Envelope(Extractor):
-    """The level and the share of sign changes, 50 frames a second."""
+    """The level and the share of sign changes, 50 frames per second."""
 
     kind = "sequence"
     sample_rate = 16_000

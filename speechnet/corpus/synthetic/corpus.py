@@ -98,7 +98,7 @@ def _begun(out: Path, config: SynthConfig) -> bool:
         if all(path.suffix == ".tmp" for path in out.iterdir()):  # killed at its first file
             return False
         raise ConfigError(
-            f"{out} is not empty and has no {SETTINGS}, so it is no synthetic corpus; "
+            f"{out} is not empty and has no {SETTINGS}, so it isn't a synthetic corpus; "
             "name a new folder"
         ) from None
     except ValueError:

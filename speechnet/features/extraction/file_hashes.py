@@ -5,7 +5,7 @@ same content. A file that changed less than two seconds before it was looked at 
 within the resolution of its times; nothing is remembered of it.
 
 One Parquet file per corpus folder, ``<cache>/digests/<hash of the folder's path>.parquet``, its
-pages checked by checksums. It only saves time: whatever is missing or damaged is read anew.
+pages checked by checksums. It only saves time: whatever is missing or damaged is read again.
 """
 
 from __future__ import annotations
@@ -215,5 +215,5 @@ class FileHashes:
         except FileNotFoundError:
             pass
         except (OSError, pa.ArrowException, ValueError) as error:
-            _LOG.warning("%s is damaged and made anew: %s", self._path, error)
+            _LOG.warning("%s is damaged and made again: %s", self._path, error)
         return _SCHEMA.empty_table()

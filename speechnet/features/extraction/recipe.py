@@ -20,7 +20,7 @@ _CODE_VERSION: Final = 8
 class Recipe:
     """Audio and denoise settings, and the extractors by name.
 
-    The device is no part of it: a row from a GPU stands for the same row from a CPU.
+    The device isn't part of it: a row from a GPU stands for the same row from a CPU.
     """
 
     audio: AudioConfig

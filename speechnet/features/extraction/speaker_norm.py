@@ -46,7 +46,7 @@ def standardise_by_speaker(X: Float32, speakers: Sequence[object]) -> Float32:
         values = X[rows].astype(np.float64)
         centred = values - values.mean(axis=0)
         sd = centred.std(axis=0)
-        # What rounding leaves of a constant column is no variation.
+        # What rounding leaves of a constant column isn't variation.
         varies = sd > 10 * np.finfo(np.float32).eps * np.abs(values).max(axis=0)
         out[rows] = np.where(varies, centred / np.where(varies, sd, 1.0), 0.0)
     return out

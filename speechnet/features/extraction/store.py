@@ -249,7 +249,7 @@ class FeatureStore:
                 table = pq.read_table(io.BytesIO(data))
                 if table.schema == _SCHEMA:
                     return table
-        _LOG.warning("damaged cache shard %s: its rows are computed anew", path)
+        _LOG.warning("damaged cache shard %s: its rows are computed again", path)
         with contextlib.suppress(OSError):
             path.unlink(missing_ok=True)
         return None

@@ -65,7 +65,7 @@ class Frames:
 
 @lru_cache(maxsize=4)
 def _mel_bank(sr: int, n_fft: int, n_mels: int, fmax: float) -> Float32:
-    """The mel filters; librosa would make them anew for every clip."""
+    """The mel filters; librosa would make them again for every clip."""
     bank = librosa.filters.mel(sr=sr, n_fft=n_fft, n_mels=n_mels, fmax=fmax)
     return np.asarray(bank, dtype=np.float32)
 

@@ -1,4 +1,4 @@
-"""The networks, one a file.
+"""The networks, one per file.
 
 A configuration is read by importing them: torch and NumPy are imported within functions.
 """

@@ -49,7 +49,7 @@ def run(
         trainer: one that has not fitted anything yet.
         network: is changed.
         batches: of ``(X, labels)``.
-        batch_size: rows a step.
+        batch_size: rows per step.
 
     Raises:
         ConfigError: training would never end.
@@ -200,7 +200,7 @@ def threads(networks: int, network: LightningModule, batch_size: int) -> Iterato
     Args:
         networks: how many are trained at once.
         network: one of them.
-        batch_size: rows a step.
+        batch_size: rows per step.
     """
     before = torch.get_num_threads()
     parameters = networks * sum(parameter.numel() for parameter in network.parameters())

@@ -76,7 +76,7 @@ def recall(hits: Tensor, rows: Tensor) -> Tensor:
 def make_optimizer(
     config: NetworkSettings, parameters: Iterable[Any], *, fused: bool
 ) -> torch.optim.Optimizer:
-    """The optimizer of a network's parameters, or of groups of them; one kernel a step if fused."""
+    """The optimizer of a network's parameters, or of groups; one kernel per step if fused."""
     momentum = {"momentum": config.momentum} if config.optimizer == "sgd" else {}
     made: torch.optim.Optimizer = _OPTIMIZERS[config.optimizer](
         parameters, lr=config.lr, weight_decay=config.weight_decay, fused=fused, **momentum

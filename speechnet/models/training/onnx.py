@@ -1,7 +1,7 @@
 """The networks of several folds as one ONNX graph, which needs neither torch nor speechnet.
 
 The graph is built operation by operation. ``torch.onnx.export`` makes the same graph, but takes
-half a second a network, and writes paths of the machine into the file.
+half a second per network, and writes paths of the machine into the file.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def to_onnx(models: Sequence[Fitted], width: int) -> onnx.ModelProto:
 
     Raises:
         ImportError: onnx is not installed.
-        ConfigError: a model is no network, or has a layer that is not known here.
+        ConfigError: a model isn't a network, or has a layer that is not known here.
     """
     from onnx import TensorProto, helper
 

@@ -35,7 +35,7 @@ class NetworkSettings(Model):
         weight_decay: of the optimizer.
         momentum: of ``sgd``.
         schedule: of the learning rate, over ``trainer.max_epochs``.
-        batch_size: rows a step.
+        batch_size: rows per step.
         patience: epochs without a better dev UAR before training stops; null never stops early.
         members: networks trained from different seeds; their probabilities are averaged.
         grid: values to search on the inner folds, by the name of a key above.

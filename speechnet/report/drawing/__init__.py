@@ -1,1 +1,1 @@
-"""What figures are drawn with, and pictures that are no part of a report's figures."""
+"""What figures are drawn with, and pictures that aren't part of a report's figures."""

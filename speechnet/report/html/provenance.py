@@ -17,7 +17,7 @@ from speechnet.report.names import without_places
 
 _UNNAMED: Final = "RUN"
 """Stands for a run folder that can't be named without folders of the machine."""
-_UNITS: Final = {"vector": "column", "sequence": "column a frame"}
+_UNITS: Final = {"vector": "column", "sequence": "column per frame"}
 
 
 def provenance(data: ReportData, checksums: Mapping[str, str]) -> dict[str, Any]:

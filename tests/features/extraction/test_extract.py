@@ -91,7 +91,7 @@ def test_each_fault_is_excluded_for_its_own_reason(tmp_path: Path) -> None:
     assert result.statistics.loc["offset.wav", "dc"] == pytest.approx(0.5, abs=0.01)
     assert result.statistics.loc["clipped.wav", "clipped"] > 0.05
     # What was measured comes back from the cache as it was, and what was refused is again; only
-    # what may be mended by now is tried anew.
+    # what may be mended by now is tried again.
     again = run(root, list(expected), recipe)
     assert again.computed == sum(reason == "unreadable" for reason in expected.values()) - 2
     np.testing.assert_array_equal(again.features.matrix.X, result.features.matrix.X)
@@ -326,7 +326,7 @@ def test_a_file_that_kills_its_worker_is_excluded(
     assert list(result.features.matrix.index) == [name for name in files if name != "007.wav"]
 
 
-# Behind the killed ones: an error ends the processes, too, and the next would start anew.
+# Behind the killed ones: an error ends the processes, too, and the next would start again.
 @pytest.mark.parametrize(
     ("n_jobs", "recipe", "match"),
     [

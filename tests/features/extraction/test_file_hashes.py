@@ -178,7 +178,7 @@ def test_a_damaged_memory_is_made_anew(
     read.clear()
     assert look(root) == first
     assert sorted(read) == ["a", "b", "c"]
-    assert "damaged and made anew" in caplog.text
+    assert "damaged and made again" in caplog.text
     read.clear()
     assert look(root) == first
     assert read == []

@@ -174,7 +174,7 @@ def test_a_damaged_shard_is_noticed(
 def test_a_shard_of_another_kind_is_damaged(
     tmp_path: Path, other: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Whole, under its own hash, but not what this program writes: its rows are computed anew."""
+    """Whole, under its own hash, but not what this program writes: its rows are computed again."""
     store = open_store(tmp_path)
     store.write(rows(1))
     (ours,) = shards(store)

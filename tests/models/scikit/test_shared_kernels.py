@@ -1,4 +1,4 @@
-"""The search of the support vector machine by shared kernel matrices, held against scikit-learn."""
+"""The SVM's search by shared kernel matrices, compared with scikit-learn."""
 
 from typing import Any
 

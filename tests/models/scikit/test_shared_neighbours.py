@@ -1,4 +1,4 @@
-"""The search of nearest neighbours by shared graphs, held against scikit-learn's candidates."""
+"""The search of nearest neighbours by shared graphs, compared with scikit-learn's candidates."""
 
 from typing import Any
 

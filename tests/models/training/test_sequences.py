@@ -19,7 +19,7 @@ def padded(recordings: list[np.ndarray], frames: int, beyond: float) -> torch.Te
 
 @pytest.fixture
 def recordings() -> list[np.ndarray]:
-    """Of several lengths, 6 values a frame."""
+    """Of several lengths, 6 values per frame."""
     rng = np.random.default_rng(0)
     return [rng.normal(size=(length, 6)).astype(np.float32) for length in LENGTHS]
 

@@ -43,7 +43,7 @@ def bare(data: ReportData, **files: Any) -> str:
 
 
 def written(scores: pd.DataFrame, **key: str) -> str:
-    """A score as the report has to write it, worked out anew from the table."""
+    """A score as the report has to write it, worked out again from the table."""
     rows = scores.loc[(scores[[*key]] == pd.Series(key)).all(axis=1)].set_index("fold")
     value, low, high = rows.loc["mean", ["value", "low", "high"]]
     if math.isnan(low) or key["part"] == "dev":
