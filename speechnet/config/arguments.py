@@ -1,4 +1,4 @@
-"""Read the words of a command: YAML files, of which the later one counts, and flags over them.
+"""Read the words of a command: YAML files, the later one wins, and flags over them.
 
 jsonargparse writes ``--help``. It doesn't read the words: its messages are in the terms of Python's
 type system, it merges lists of sections position by position, and it misses unknown keys that

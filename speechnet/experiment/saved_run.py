@@ -175,7 +175,7 @@ class SavedRun:
     def _disagree(self, name: str, here: list[str], file: str, there: list[str]) -> DataError:
         return DataError(
             f"{self.folder.path} contradicts itself: of {name}, run.json has {', '.join(here)}, "
-            f"{file} has {', '.join(map(str, there))}; copy the folder anew from where it was made"
+            f"{file} has {', '.join(map(str, there))}; copy the folder again from where it was made"
         )
 
     def _check_recipe(self) -> None:
