@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import pty
@@ -11,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,6 +21,7 @@ import pandas as pd
 import psutil
 import pytest
 import yaml
+from joblib.externals.loky import process_executor
 
 from speechnet import __version__
 from speechnet.cli.main import COMMANDS, main
@@ -42,6 +45,7 @@ def _own_signals() -> Iterator[None]:
 
 SLOWLY = """
 import time
+import warnings
 import soundfile
 read = soundfile.SoundFile.read
 def slow(*given, **named):
@@ -450,3 +454,17 @@ def test_on_a_terminal(tiny_config: Path, tmp_path: Path) -> None:
     text = re.sub(r"(?m)^Warning: .*", "", text)  # what limits the scores
     for noise in ("Warning", "warn", "Traceback", "deprecat", "resource_tracker", "💡", "Seed set"):
         assert noise not in text
+
+
+def test_a_replaced_worker_is_not_reported(capfd: pytest.CaptureFixture[str]) -> None:
+    """Loky's warning of a worker that it replaced stays out of the terminal."""
+    said = next(
+        text
+        for text in inspect.getsource(process_executor).splitlines()
+        if "A worker stopped while some jobs" in text
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        assert main(["report", "--run", "nowhere"]) != 0
+        warnings.warn(said.strip().strip('"'), UserWarning, stacklevel=1)
+    assert "worker" not in capfd.readouterr().err
