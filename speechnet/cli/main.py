@@ -84,7 +84,7 @@ def main(arguments: Sequence[str]) -> int:
         return _fail(_unknown(command), 2)
     # These are for developers.
     warnings.filterwarnings("ignore", category=FutureWarning)
-    # loky replaces a worker that has grown by 300 MB; no job is lost.
+    # With psutil, loky replaces a worker that has grown by 300 MB; no job is lost.
     warnings.filterwarnings("ignore", "A worker stopped while some jobs")
     on_refusal[:] = [lambda plugin: say(f"left out: {plugin}", style="yellow")]
     rest, volumes = _take_volumes(rest)

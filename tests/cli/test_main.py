@@ -7,7 +7,6 @@ import json
 import os
 import pty
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -18,7 +17,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import psutil
 import pytest
 import yaml
 from joblib.externals.loky import process_executor
@@ -32,7 +30,6 @@ from speechnet.experiment.fit import fit
 pytestmark = pytest.mark.slow
 
 ONE_MODEL = ["--models.mlp=null", "--models.svm=null", "--models.logreg=null"]
-ONLY_SVM = ["--models.mlp=null", "--models.knn=null", "--models.logreg=null"]
 NO_REPORT = ["--report.html=false", "--report.mistakes=0"]
 
 
@@ -361,37 +358,6 @@ def test_terminated_while_training(tiny_config: Path, tiny_run: Path, tmp_path: 
     assert "Traceback" not in text
     assert (tmp_path / "a" / "tiny" / "version_0" / "INCOMPLETE").exists()
     assert not (tmp_path / "a" / "tiny" / "version_0" / "run.json").exists()
-
-
-def test_terminated_while_searching(
-    tiny_config: Path, tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """SIGTERM to the command alone: its workers end without a word, also where pgrep is missing."""
-    del tiny_run  # its features are there
-    (tmp_path / "bin").mkdir()
-    (tmp_path / "bin" / "cat").symlink_to(shutil.which("cat") or "")  # joblib counts cores by it
-    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
-    words = ["--quiet", "--config", str(tiny_config), "--out", str(tmp_path / "a")]
-    words += [f"--models.svm.C={[n / 1e3 for n in range(1, 2_000)]}", "--parallel.backend=loky"]
-    log = tmp_path / "a.log"
-    with _start("fit", *words, *ONLY_SVM, "--parallel.n_jobs=2", log=log) as process:
-        searching = (tmp_path / "a" / "tiny" / "version_0" / "fold_0").exists
-        _until(lambda: searching() and len(_workers(process.pid)) == 2, process=process)
-        workers = _workers(process.pid)
-        process.terminate()
-        assert process.wait(60) == 143
-    (line,) = log.read_text().splitlines()
-    assert line.startswith("error: terminated; computed features are kept")
-    assert psutil.wait_procs(workers, timeout=10)[1] == []
-
-
-def _workers(parent: int) -> list[psutil.Process]:
-    """The worker processes of joblib that a process has."""
-    return [
-        child
-        for child in psutil.Process(parent).children()
-        if "LokyProcess" in " ".join(child.cmdline())
-    ]
 
 
 SECOND = """
