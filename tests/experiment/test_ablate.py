@@ -245,7 +245,7 @@ KNOWN = pd.DataFrame({"speaker": ["a"]})
             "sklearn_mlp is not a model of this experiment, which has mlp, knn, logreg, svm",
         ),
         ({"importance": True, "models": ["nothing"]}, "nothing is not a model"),
-        ({"parts": ["heads"]}, r"heads .*: add one to evaluation\.ablate\.models"),
+        ({"parts": ["heads"]}, r"heads applies to .*; add one to evaluation\.ablate\.models"),
     ],
 )
 def test_settings_that_are_refused(
