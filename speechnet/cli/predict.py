@@ -34,7 +34,7 @@ class Options:
         model: a model's name, best (on the dev part), or all.
         abstain: no label if the likeliest class is less probable.
         unlike: recordings that are unlike the training data: keep their labels, or abstain.
-        speakers: for a run with features standardised by speaker: one speaker, or one a folder.
+        speakers: for a run with features standardised by speaker: one speaker, or one per folder.
         channels: mix several channels as the run does, or answer for each, as in a phone call.
         long: recordings longer than so many seconds are split into windows; null for none.
         window: seconds of a window; by default 3, or the nearest length that the run accepts.

@@ -73,6 +73,8 @@ class SplitConfig:
         used = _USES.get(self.protocol, ())
         if self.protocol == "random" and self.folds > 1:
             used = ("folds",)
+        if self.protocol == "speaker" and self.folds == 1:
+            used = (*used, "folds")  # one split is what it makes
         return [name for name in ("folds", "test", "column", "speakers") if name not in used]
 
     def refusal(self, name: str) -> str:

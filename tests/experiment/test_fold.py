@@ -267,9 +267,8 @@ class TestLeakage:
 class TestInnerFolds:
     def test_speakers_are_kept_apart(self, tmp_path: Path) -> None:
         """Within the training part too, as the protocol says; shuffled for the random one."""
-        one_split = {"data__split__protocol": "random", "data__split__folds": "1"}
-        for settings, apart in (({"data__split__protocol": "speaker"}, True), (one_split, False)):
-            config = configuration(**settings)
+        for protocol, apart in (("speaker", True), ("random", False)):
+            config = configuration(data__split__protocol=protocol, data__split__folds="1")
             data = speech_data(split=config.data.split)
             train = data.folds[0].train
             speakers = data.table["speaker"].to_numpy()[train]
