@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -54,6 +54,22 @@ POLICY_REASONS: Final = frozenset({"too_short", "too_long", "duplicate"})
 """Reasons that the configuration sets; they don't count towards ``data.max_bad_share``."""
 
 
+class Stack(NamedTuple):
+    """Neighbouring columns that hold the same numbers of several layers of an encoder.
+
+    Column ``start + layer * width + i`` is number ``i`` of a layer, both from 0.
+    """
+
+    start: int
+    layers: int
+    width: int
+
+    @property
+    def end(self) -> int:
+        """The column behind the last."""
+        return self.start + self.layers * self.width
+
+
 @dataclass(frozen=True)
 class FeatureMatrix:
     """A vector for each recording.
@@ -62,11 +78,13 @@ class FeatureMatrix:
         X: float32 ``[n, d]``, read-only, finite.
         index: the ``n`` row ids (the ``file`` index of the corpus table).
         names: the ``d`` column names, such as ``mfcc_07_mean``.
+        stacks: the columns that several layers of an encoder gave, of which a model may choose.
     """
 
     X: Float32
     index: tuple[str, ...]
     names: tuple[str, ...]
+    stacks: tuple[Stack, ...] = ()
 
     def __post_init__(self) -> None:
         if self.X.shape != (len(self.index), len(self.names)):
@@ -79,7 +97,18 @@ class FeatureMatrix:
 
     def take(self, rows: Int64) -> FeatureMatrix:
         """Some recordings, in the order asked for; their numbers are copied."""
-        return FeatureMatrix(self.X[rows], tuple(self.index[row] for row in rows), self.names)
+        index = tuple(self.index[row] for row in rows)
+        return FeatureMatrix(self.X[rows], index, self.names, self.stacks)
+
+    def only(self, columns: Int64) -> FeatureMatrix:
+        """Some columns, int64, in rising order; a stack that isn't whole any more is none."""
+        kept, stacks = columns.tolist(), []
+        for stack in self.stacks:
+            start, end = np.searchsorted(columns, [stack.start, stack.end])
+            if end - start == stack.end - stack.start:
+                stacks.append(stack._replace(start=int(start)))
+        names = tuple(self.names[column] for column in kept)
+        return FeatureMatrix(self.X[:, columns], self.index, names, tuple(stacks))
 
 
 @dataclass(frozen=True)
@@ -92,6 +121,7 @@ class Sequences:
         index: the ``n`` row ids (the ``file`` index of the corpus table).
         names: the ``d`` column names, such as ``mel_07``.
         rate: frames per second.
+        stacks: see ``FeatureMatrix``.
     """
 
     frames: Float32
@@ -99,6 +129,7 @@ class Sequences:
     index: tuple[str, ...]
     names: tuple[str, ...]
     rate: float
+    stacks: tuple[Stack, ...] = ()
 
     def __post_init__(self) -> None:
         expected = (int(self.starts[-1]), len(self.names))
@@ -122,7 +153,7 @@ class Sequences:
         frames = np.concatenate([self.frames[:0], *(self.of(int(row)) for row in rows)])
         index = tuple(self.index[row] for row in rows)
         starts = _starts(np.diff(self.starts)[rows])
-        return Sequences(frames, starts, index, self.names, self.rate)
+        return Sequences(frames, starts, index, self.names, self.rate, self.stacks)
 
 
 def _starts(lengths: Int64) -> Int64:
@@ -152,7 +183,14 @@ class FeatureSet:
             return vectors[0]
         nothing = np.zeros((len(self.index), 0), dtype=np.float32)
         X = np.concatenate([nothing, *(one.X for one in vectors)], axis=1)
-        return FeatureMatrix(X, self.index, tuple(name for one in vectors for name in one.names))
+        firsts = np.cumsum([0, *(len(one.names) for one in vectors)]).tolist()
+        stacks = tuple(
+            stack._replace(start=first + stack.start)
+            for first, one in zip(firsts, vectors, strict=False)
+            for stack in one.stacks
+        )
+        names = tuple(name for one in vectors for name in one.names)
+        return FeatureMatrix(X, self.index, names, stacks)
 
     def take(self, rows: Int64) -> FeatureSet:
         """Some recordings, in the order asked for."""
@@ -173,11 +211,11 @@ class FeatureSet:
             parts: list[Any] = [one.by_extractor[name] for one in sets]
             if isinstance(first, FeatureMatrix):
                 X = np.concatenate([part.X for part in parts])
-                made[name] = FeatureMatrix(X, index, first.names)
+                made[name] = FeatureMatrix(X, index, first.names, first.stacks)
             else:
                 lengths = np.concatenate([np.diff(part.starts) for part in parts])
                 frames = np.concatenate([part.frames for part in parts])
-                made[name] = Sequences(frames, _starts(lengths), index, first.names, first.rate)
+                made[name] = replace(first, frames=frames, starts=_starts(lengths), index=index)
         return cls(made)
 
     def of(self, name: str | None = None) -> Features:

@@ -23,7 +23,7 @@ from speechnet.console.messages import say
 from speechnet.console.progress import progress
 from speechnet.core.errors import ConfigError, DataError
 from speechnet.core.scratch import temporary_folder
-from speechnet.core.types import FeatureMatrix, FeatureSet, Fold, Int64, Targets
+from speechnet.core.types import FeatureSet, Fold, Int64, Targets
 from speechnet.core.wording import counted
 from speechnet.data.datamodule import SpeechDataModule
 from speechnet.denoise import DenoiseConfig
@@ -223,9 +223,7 @@ def _derive(
         config = replace(config, per_speaker=per_speaker)
     rows = np.arange(len(matrix.index)) if rows is None else rows
     columns = np.arange(len(matrix.names)) if columns is None else columns
-    index = tuple(matrix.index[row] for row in rows)
-    names = tuple(matrix.names[column] for column in columns)
-    vectors = FeatureMatrix(matrix.X[np.ix_(rows, columns)], index, names)
+    vectors = matrix.only(columns).take(rows)
     derived = SpeechDataModule(config, seed=data.seed)
     derived.corpus = replace(data.corpus, targets=targets or data.targets)
     derived.extraction = replace(data.extraction, features=FeatureSet({"vectors": vectors}))

@@ -55,6 +55,7 @@ class Extractor(ABC):
         code_version: raised whenever the same settings give other numbers than before. An edit of a
             module outside ``speechnet`` counts without it.
         packages: the installed packages that decide its numbers.
+        stored_type: how the cache keeps its numbers.
         uses_gpu: whether ``extract`` computes on ``Sound.device``.
     """
 
@@ -62,6 +63,7 @@ class Extractor(ABC):
     sample_rate: ClassVar[int | None] = None
     code_version: ClassVar[int] = 1
     packages: ClassVar[tuple[str, ...]] = ("numpy",)
+    stored_type: ClassVar[Literal["float32", "float16"]] = "float32"
     uses_gpu: bool = False
 
     @property
@@ -75,8 +77,30 @@ class Extractor(ABC):
 
         Returns:
             For each clip float32 ``[d]`` (vector) or ``[frames, d]`` (sequence), finite, or why
-            there is none. No clip changes another's numbers.
+            there is none; ``stored`` instead of ``d`` where an extractor has one. No clip changes
+            another's numbers.
         """
+
+    @property
+    def stored(self) -> int:
+        """How many numbers the cache keeps of a row, of which ``choose`` makes the columns.
+
+        Those that settings only choose among are computed once, so they don't belong into the
+        fingerprint.
+        """
+        return len(self.columns)
+
+    def choose(self, rows: Float32) -> Float32:
+        """The columns of rows from the cache: float32 ``[m, stored] -> [m, d]``."""
+        return rows
+
+    @property
+    def layers(self) -> int:
+        """How many layers of an encoder the columns hold, one after the other, all as wide.
+
+        A network learns the weight of each of several layers; other models take their mean, or one.
+        """
+        return 1
 
     @property
     def frame_rate(self) -> float:

@@ -13,7 +13,16 @@ from hypothesis import strategies as st
 import speechnet
 from speechnet.core import errors
 from speechnet.core.targets import EMOTIONS, GENDERS, VOCABULARY
-from speechnet.core.types import POLICY_REASONS, REASONS, FeatureMatrix, Fold, Sequences, encode
+from speechnet.core.types import (
+    POLICY_REASONS,
+    REASONS,
+    FeatureMatrix,
+    FeatureSet,
+    Fold,
+    Sequences,
+    Stack,
+    encode,
+)
 
 SOURCES = sorted(Path(speechnet.__file__).parent.rglob("*.py"))
 
@@ -31,6 +40,21 @@ def test_a_matrix_must_fit_its_names() -> None:
     """A row for each file, a column for each name."""
     with pytest.raises(ValueError, match=r"X has shape \(2, 3\), expected \(2, 2\)"):
         FeatureMatrix(np.ones((2, 3), np.float32), ("a", "b"), ("x", "y"))
+
+
+def test_stacks_follow_their_columns() -> None:
+    """Through a join and a choice of rows; a stack that lacks a column is none any more."""
+    names = tuple("abcdef")
+    layered = FeatureMatrix(
+        np.arange(12, dtype=np.float32).reshape(2, 6), ("i", "j"), names, (Stack(0, 3, 2),)
+    )
+    plain = FeatureMatrix(np.zeros((2, 2), np.float32), ("i", "j"), ("y", "z"))
+    joined = FeatureSet({"plain": plain, "layered": layered}).matrix.take(np.array([1]))
+    assert joined.stacks == (Stack(2, 3, 2),)
+    [stack] = joined.stacks
+    np.testing.assert_array_equal(joined.X[0, stack.start : stack.end], layered.X[1])
+    assert joined.only(np.arange(1, 8)).stacks == (Stack(1, 3, 2),)
+    assert joined.only(np.arange(3, 8)).stacks == ()
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])

@@ -12,7 +12,7 @@ import numpy as np
 
 from speechnet.core.errors import ConfigError, Excluded, SpeechnetError, in_words
 from speechnet.core.thread_warnings import collected_warnings
-from speechnet.core.types import FeatureMatrix, Features, Float32, Int64, Sequences
+from speechnet.core.types import FeatureMatrix, Features, Float32, Int64, Sequences, Stack
 from speechnet.core.wording import counted
 from speechnet.denoise.gate import denoise_clips
 from speechnet.features.extraction.recipe import Recipe
@@ -89,28 +89,33 @@ def _place(error: Exception) -> str:
 
 
 def _checked(name: str, extractor: Extractor, found: object) -> Float32 | Excluded:
-    """A row or frames, if they have the right columns and are finite."""
+    """A row or frames as they are stored, if they have the right columns and are finite."""
     if isinstance(found, Excluded):
         return found
-    columns = extractor.columns
+    d = extractor.stored
     expected, axes = ("[d]", 1) if extractor.kind == "vector" else ("[frames, d]", 2)
-    rest = f"expected a NumPy array of float32 {expected} with d = {len(columns)}, its columns"
+    rest = f"expected a NumPy array of float32 {expected} with d = {d}, its columns"
     if not isinstance(found, np.ndarray):
         raise ExtractorError(f"the extractor {name} gave a {type(found).__name__}, {rest}")
-    if found.dtype != np.float32 or found.ndim != axes or found.shape[-1] != len(columns):
+    if found.dtype != np.float32 or found.ndim != axes or found.shape[-1] != d:
         gave = f"{found.dtype} {list(found.shape)}"
         raise ExtractorError(f"the extractor {name} gave {gave}, {rest}")
-    wrong = ~np.isfinite(found).reshape(-1, len(columns))
+    with np.errstate(over="ignore"):  # what float16 can't hold becomes infinite, and is refused
+        kept = found.astype(extractor.stored_type, copy=False)
+    wrong = ~np.isfinite(kept).reshape(-1, d)
     if wrong.any():
-        bad = [columns[i] for i in np.flatnonzero(wrong.any(axis=0))]
-        return Excluded(_NOT_FINITE, f"not finite: {', '.join(bad[:5])}")
-    if found.size == 0:
+        bad = np.flatnonzero(wrong.any(axis=0))[:5].tolist()
+        named = (
+            extractor.columns if len(extractor.columns) == d else [f"number {i}" for i in range(d)]
+        )
+        return Excluded(_NOT_FINITE, f"not finite: {', '.join(named[i] for i in bad)}")
+    if kept.size == 0:
         return Excluded("too_short", f"{name} found no frames")
-    return found
+    return kept
 
 
 def gather(extractor: Extractor, rows: Sequence[Float32], index: Sequence[str]) -> Features:
-    """Join what an extractor gave for at least one recording, float32 ``[d]`` or ``[frames, d]``.
+    """Join what an extractor gave for at least one recording, ``[stored]`` or ``[frames, stored]``.
 
     ``index`` holds the row ids.
     """
@@ -122,13 +127,16 @@ def gather(extractor: Extractor, rows: Sequence[Float32], index: Sequence[str]) 
 def as_features(
     extractor: Extractor, frames: Float32, starts: Int64, index: Sequence[str]
 ) -> Features:
-    """Frames of several recordings, float32 ``[total, d]``, as a matrix or as sequences.
+    """Frames of several recordings as stored, ``[total, stored]``, as a matrix or as sequences.
 
     Recording ``i`` of ``index`` has the frames from ``starts[i]`` up to ``starts[i + 1]``.
     """
+    chosen = extractor.choose(frames.astype(np.float32, copy=False))
+    columns, layers = extractor.columns, extractor.layers
+    stacks = (Stack(0, layers, len(columns) // layers),) if layers > 1 else ()
     if extractor.kind == "vector":
-        return FeatureMatrix(frames, tuple(index), extractor.columns)
-    return Sequences(frames, starts, tuple(index), extractor.columns, extractor.frame_rate)
+        return FeatureMatrix(chosen, tuple(index), columns, stacks)
+    return Sequences(chosen, starts, tuple(index), columns, extractor.frame_rate, stacks)
 
 
 def rehearse(recipe: Recipe) -> None:

@@ -98,7 +98,9 @@ class CorpusExtractor:
         self._root, self._recipe, self._device = root, recipe, device
         self._progress = progress
         self._stores = {
-            name: FeatureStore(cache_dir, recipe=recipe.describe(name), width=len(one.columns))
+            name: FeatureStore(
+                cache_dir, recipe=recipe.describe(name), width=one.stored, type_=one.stored_type
+            )
             for name, one in recipe.extractors.items()
         }
         self._hashes = FileHashes(root, cache_dir=cache_dir, verify=verify, progress=progress)

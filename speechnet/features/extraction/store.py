@@ -51,16 +51,19 @@ _HELD_BYTES: Final = 2**27
 
 _KINDS: Final = {"float": pa.float64(), "int": pa.int64(), "str": pa.string()}
 _STATISTICS: Final = {field.name: _KINDS[str(field.type)] for field in fields(SignalStatistics)}
-_SCHEMA: Final = pa.schema(
+_DESCRIBING: Final = pa.schema(
     {
         "key": pa.string(),
         **_STATISTICS,
         "reason": pa.string(),
         "detail": pa.string(),
-        # Large: all frames of a corpus are more than 32 bits can count.
-        "row": pa.large_list(pa.float32()),
     }
 )
+# Large: all frames of a corpus are more than 32 bits can count.
+_SCHEMAS: Final = {
+    name: _DESCRIBING.append(pa.field("row", pa.large_list(number)))
+    for name, number in {"float32": pa.float32(), "float16": pa.float16()}.items()
+}
 
 
 def fingerprint(recipe: Mapping[str, Any]) -> str:
@@ -91,7 +94,7 @@ class Rows:
     def frames(self, keys: Iterable[str]) -> tuple[Float32, Int64]:
         """Frames of some keys, in their order, twice where a key comes twice.
 
-        Float32 ``[total, d]``, one recording after the other; and int64 ``starts [n + 1]``:
+        ``[total, d]`` as stored, one recording after the other; and int64 ``starts [n + 1]``:
         recording ``i`` has the frames from ``starts[i]`` up to the next.
         """
         rows = self._take(keys, ["row"])["row"].combine_chunks()
@@ -125,14 +128,18 @@ class FeatureStore:
         folder: the cache folder; made if need be.
         recipe: everything that decides what a row is, as plain types.
         width: the number of columns of the features, ``d``.
+        type_: of their numbers, ``float32`` or ``float16``.
 
     Attributes:
         writable: False when the folder can't be written: rows are then computed and not kept.
     """
 
-    def __init__(self, folder: Path, *, recipe: Mapping[str, Any], width: int) -> None:
+    def __init__(
+        self, folder: Path, *, recipe: Mapping[str, Any], width: int, type_: str = "float32"
+    ) -> None:
         self.folder = folder / "features" / fingerprint(recipe)
         self.width = width
+        self._schema = _SCHEMAS[type_]
         self.writable = True
         self._keys: dict[Path, pa.ChunkedArray] = {}
         self._held: dict[Path, pa.Table] = {}
@@ -149,7 +156,9 @@ class FeatureStore:
         A key that two processes have written at once comes twice; ``Rows`` counts it once.
         """
         wanted = pa.array(set(keys), pa.string())
-        return Rows(pa.concat_tables([*self._found(wanted), _SCHEMA.empty_table()]), self.width)
+        return Rows(
+            pa.concat_tables([*self._found(wanted), self._schema.empty_table()]), self.width
+        )
 
     def write(self, outcomes: Mapping[str, Outcome]) -> Rows:
         """Keep outcomes by key as one new shard; they are returned as ``read`` would.
@@ -163,7 +172,7 @@ class FeatureStore:
             else {"key": key, "reason": "", "detail": "", "row": o[0].ravel(), **vars(o[1])}
             for key, o in outcomes.items()
         ]
-        table = pa.Table.from_pylist(rows, schema=_SCHEMA)
+        table = pa.Table.from_pylist(rows, schema=self._schema)
         if self.writable and outcomes:
             with self._storage_errors():
                 self._write_shard(table)
@@ -247,7 +256,7 @@ class FeatureStore:
         if _digest(data) == path.stem:
             with contextlib.suppress(pa.ArrowException):
                 table = pq.read_table(io.BytesIO(data))
-                if table.schema == _SCHEMA:
+                if table.schema == self._schema:
                     return table
         _LOG.warning("damaged cache shard %s: its rows are computed again", path)
         with contextlib.suppress(OSError):

@@ -5,9 +5,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import ClassVar, Literal
 
 import joblib
 import numpy as np
@@ -20,11 +22,13 @@ from speechnet.audio.config import AudioConfig
 from speechnet.audio.signal_statistics import SignalStatistics
 from speechnet.core import clip_batches
 from speechnet.core.columns import CORPUS_COLUMNS
-from speechnet.core.errors import ConfigError
+from speechnet.core.errors import ConfigError, Excluded
+from speechnet.core.types import Float32
 from speechnet.denoise import DenoiseConfig
 from speechnet.features.extraction import extract, outcomes
 from speechnet.features.extraction.extract import Extraction, extract_features
 from speechnet.features.extraction.recipe import Recipe
+from speechnet.features.extractor import Extractor, Sound
 from speechnet.features.functionals import Functionals
 
 pytestmark = pytest.mark.slow
@@ -401,3 +405,43 @@ def _shards(root: Path) -> int:
 
 def _rows(root: Path) -> int:
     return sum(len(pd.read_parquet(p)) for p in root.parent.glob("cache/features/*/*.parquet"))
+
+
+@dataclass
+class Chosen(Extractor):
+    """Of three numbers in half precision one is a column."""
+
+    place: int = 0
+
+    stored_type: ClassVar[Literal["float32", "float16"]] = "float16"
+    stored = 3
+    columns = ("chosen",)
+
+    def extract(self, clips: Sequence[Float32], _: Sound) -> list[Float32 | Excluded]:
+        # The third number of the first clip is beyond what half precision can hold.
+        return [np.array([len(y) / 1e5, 3.0, 2.0 * len(y)], np.float32) for y in clips]
+
+    def choose(self, rows: Float32) -> Float32:
+        return rows[:, [self.place]]
+
+    def fingerprint(self, sample_rate: int) -> dict[str, object]:
+        return {"code": sample_rate}
+
+
+def test_what_settings_choose_among_is_computed_once(tmp_path: Path) -> None:
+    """A row with a number beyond half precision is set aside, and the number is named."""
+    root = tmp_path / "corpus"
+    files = [*write_corpus(root, 1, seconds=2.0), "short.wav"]
+    soundfile.write(root / "short.wav", faults.speech(9, 0.5), faults.RATE)
+
+    def found(place: int) -> Extraction:
+        chosen = Chosen(place)
+        return run(root, files, Recipe(AudioConfig(), DenoiseConfig(method="none"), {"c": chosen}))
+
+    first, second = found(0), found(1)
+    assert (first.computed, second.computed) == (2, 0)
+    assert first.index == ("short.wav",)
+    assert first.excluded["detail"].tolist() == ["not finite: number 2"]
+    expected = np.float32(np.float16(0.5 * faults.RATE / 1e5))
+    assert first.features.matrix.X.tolist() == [[expected]]
+    assert second.features.matrix.X.tolist() == [[3.0]]

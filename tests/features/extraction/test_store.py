@@ -126,6 +126,18 @@ def test_frames_of_any_number_come_back(tmp_path: Path) -> None:
     np.testing.assert_array_equal(got, np.concatenate([frames[2], frames[0], frames[1]]))
 
 
+def test_half_precision_comes_back_in_half_the_room(tmp_path: Path) -> None:
+    """And float32 never reads it."""
+    half = np.linspace(-60_000, 60_000, WIDTH).astype(np.float16)
+    store = FeatureStore(tmp_path, recipe=RECIPE, width=WIDTH, type_="float16")
+    store.write({"key0": (half, row(0)[1])})
+    again = FeatureStore(tmp_path, recipe=RECIPE, width=WIDTH, type_="float16").read(["key0"])
+    frames, _ = again.frames(["key0"])
+    assert frames.dtype == np.float16
+    np.testing.assert_array_equal(frames, half[None])
+    assert not open_store(tmp_path).read(["key0"]).position
+
+
 def test_shards_are_plain_parquet(tmp_path: Path) -> None:
     """Pandas reads them without this package."""
     store = open_store(tmp_path)
