@@ -32,6 +32,7 @@ MEANING: Final = (
     "synthetic",
     "leakage_speaker",
     "leakage_duplicate",
+    "seen_in_pretraining",
     "copies_disagree",
     "fault",
     "per_speaker",

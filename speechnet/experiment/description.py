@@ -7,9 +7,11 @@ from typing import Any, Final
 
 import pandas as pd
 
+from speechnet.config.data import DataConfig
 from speechnet.config.experiment import ExperimentConfig
 from speechnet.console.messages import console, say
 from speechnet.core.wording import listing, plural
+from speechnet.corpus.definition import load_definition
 from speechnet.data.datamodule import SpeechDataModule
 from speechnet.evaluation.bootstrap import unit_codes
 from speechnet.experiment.novelty import bandwidths
@@ -49,6 +51,7 @@ def describe_run(config: ExperimentConfig, data: SpeechDataModule, run: RunFolde
             name: {
                 "kind": extractor.kind,
                 "columns": list(extractor.columns),
+                "provenance": asdict(found) if (found := extractor.provenance) else None,
                 "fingerprint": fingerprint(described := recipe.describe(name)),
                 "recipe": {key: value for key, value in described.items() if key != "columns"},
             }
@@ -74,6 +77,7 @@ def _describe_corpus(data: SpeechDataModule, run: RunFolder) -> dict[str, Any]:
     run.write_table("dropped.csv", data.corpus.dropped)
     return {
         "name": data.corpus.name,
+        "titles": titles(data.config),
         "recordings": len(table),
         "speakers": int(table["speaker"].nunique()),
         "bandwidth": bandwidths(table),
@@ -86,6 +90,12 @@ def _describe_corpus(data: SpeechDataModule, run: RunFolder) -> dict[str, Any]:
         "computed": data.extraction.computed,
         "fingerprint": data.fingerprint(),
     }
+
+
+def titles(config: DataConfig) -> dict[str, str]:
+    """The full name of each corpus by its definition's."""
+    every = [load_definition(one.name) for one in config.corpora or [config.corpus]]
+    return {one.name: one.title for one in every}
 
 
 def protocol_in_words(data: SpeechDataModule) -> str:

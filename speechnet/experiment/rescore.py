@@ -31,7 +31,7 @@ from speechnet.corpus.labels import NOT_LISTED
 from speechnet.data.datamodule import SpeechDataModule
 from speechnet.evaluation.bootstrap import unit_codes
 from speechnet.evaluation.scores import confusion_table, score_predictions
-from speechnet.experiment.description import BY_SPEAKER, announce
+from speechnet.experiment.description import BY_SPEAKER, announce, titles
 from speechnet.experiment.fold import predict_rows
 from speechnet.experiment.novelty import TABLE, unlike_in_words
 from speechnet.experiment.parallel import parallel
@@ -41,6 +41,7 @@ from speechnet.experiment.run_tables import write_tables
 from speechnet.experiment.saved_run import SavedRun
 from speechnet.models.model import Rows
 from speechnet.models.novelty import Novelties
+from speechnet.report.findings import seen_in_pretraining
 from speechnet.report.terminal import excluded_table, scores_table
 
 
@@ -74,6 +75,8 @@ def rescore(run_path: Path, *, corpus: Mapping[str, Any], out: Path | None) -> P
         split = run.folder.read_table("split.csv")
         same = _is_own(run, data, split)
         own = same or not corpus
+        for finding in seen_in_pretraining(run.folder.info["features"], titles(data.config)):
+            say(f"{finding.line}: {finding.detail}.", style="yellow")
         if own and not same:
             say("The corpus isn't as it was: recordings or labels have changed.", style="yellow")
         found, new = _score_own(run, data, split) if own else _score_other(run, data)

@@ -35,11 +35,20 @@ _PERCENTILES: Final = frozenset(["p5", "p50", "p95"])
 
 
 @dataclass(frozen=True)
+class _Provenance:
+    what: str
+    licence: str
+    source: str
+    seen: list[str]
+
+
+@dataclass(frozen=True)
 class _Feature:
     kind: Literal["vector", "sequence"]
     columns: list[str]
     fingerprint: str
     recipe: dict[str, Any]
+    provenance: _Provenance | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.recipe.get("versions"), dict):
@@ -49,6 +58,7 @@ class _Feature:
 @dataclass(frozen=True)
 class _Corpus:
     name: str | None = None
+    titles: dict[str, str] = field(default_factory=dict)
     recordings: int = 0
     speakers: int = 0
     bandwidth: dict[str, Annotated[float, Number(gt=0)]] = field(default_factory=dict)

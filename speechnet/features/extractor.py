@@ -46,6 +46,24 @@ class Sound:
     device: str = "cpu"
 
 
+@dataclass(frozen=True)
+class Provenance:
+    """Where something that an extractor computes with comes from, such as pretrained weights.
+
+    Attributes:
+        what: what it is, with its version: ``the speaker encoder of resemblyzer 0.1.4``.
+        licence: what may be done with it.
+        source: where it is to be found.
+        seen: the corpora that its weights were trained on, by their usual names. A run warns
+            beside its scores if one of them is its own corpus.
+    """
+
+    what: str
+    licence: str
+    source: str
+    seen: tuple[str, ...] = ()
+
+
 class Extractor(ABC):
     """A feature of a recording, or one over time; subclasses are dataclasses of settings.
 
@@ -106,6 +124,11 @@ class Extractor(ABC):
     def frame_rate(self) -> float:
         """Frames per second; only sequences have it."""
         raise NotImplementedError(f"{type(self).__name__} isn't a sequence")
+
+    @property
+    def provenance(self) -> Provenance | None:
+        """Whose weights or program it computes with; None where they are speechnet's own."""
+        return None
 
     def group(self, column: str) -> str:
         """The group that a column belongs to: by default ``mfcc`` for ``mfcc_07_mean``.

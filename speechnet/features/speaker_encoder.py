@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from speechnet.core.errors import ConfigError, Excluded
 from speechnet.core.reading import read_regular
-from speechnet.features.extractor import EXTRACTORS, Extractor, Sound
+from speechnet.features.extractor import EXTRACTORS, Extractor, Provenance, Sound
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -76,6 +76,16 @@ class SpeakerEncoder(Extractor):
             for layer in range(1, _LAYERS + 1)
             for statistic in _STATISTICS
             for unit in range(_UNITS)
+        )
+
+    @property
+    def provenance(self) -> Provenance:
+        """See ``Extractor``."""
+        return Provenance(
+            what="the GE2E speaker encoder in resemblyzer 0.1.4",
+            licence="Apache-2.0",
+            source="https://github.com/resemble-ai/Resemblyzer",
+            seen=("LibriSpeech", "VoxCeleb1", "VoxCeleb2"),
         )
 
     def group(self, column: str) -> str:

@@ -7,14 +7,15 @@ captions of figures render the same records, and tests look at their numbers.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator
+import re
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 import pandas as pd
 
 from speechnet.core.findings import Finding, from_table, ranked
-from speechnet.core.wording import counted
+from speechnet.core.wording import counted, listing
 from speechnet.report.data import ReportData
 from speechnet.report.names import percent, percent_interval, points
 from speechnet.report.results import at_chance
@@ -51,6 +52,7 @@ def _of_the_data(data: ReportData) -> Iterator[Finding]:
     if "synthetic" in str(corpus.get("name", "")).split(" + "):
         what = "The speech is synthetic: the scores say nothing about real voices"
         yield _warning("synthetic", what, "made-up voices tell whether the program works")
+    yield from seen_in_pretraining(data.info["features"], corpus.get("titles", {}))
     if data.setting("data", "per_speaker"):
         yield _warning(
             "per_speaker",
@@ -83,6 +85,34 @@ def _of_the_data(data: ReportData) -> Iterator[Finding]:
             share=bad / (bad + used),
             recordings=bad,
         )
+
+
+def seen_in_pretraining(
+    features: Mapping[str, Any], titles: Mapping[str, str]
+) -> Iterator[Finding]:
+    """Features whose pretrained weights have seen a corpus that they are tested on.
+
+    Args:
+        features: by name, as in ``run.json``.
+        titles: the full name of each corpus by its definition's name.
+    """
+    known = {_bare(word): name for name, title in titles.items() for word in (name, title)}
+    for feature, one in features.items():
+        origin = one.get("provenance") or {"seen": []}
+        found = [known[bare] for bare in map(_bare, origin["seen"]) if bare in known]
+        if found:
+            yield _warning(
+                "seen_in_pretraining",
+                f"The weights of {feature} have seen {listing(found)}",
+                f"{origin['what']} was trained on it, perhaps on the very recordings that are "
+                "tested: speech that it has never heard may be recognised less well",
+                corpora=len(found),
+            )
+
+
+def _bare(name: str) -> str:
+    """A corpus's name by its letters and digits: CREMA-D is cremad."""
+    return re.sub(r"[\W_]", "", name.casefold())
 
 
 def inflated(inflation: pd.DataFrame) -> list[Finding]:

@@ -291,3 +291,25 @@ def test_tested_recordings_unlike_those_trained_on_are_found() -> None:
     assert finding.line.startswith("40 % of the tested recordings are unlike")
     assert finding.numbers == {"share": 0.4}
     assert "unlike_training" not in checks(limits(report_data))
+
+
+@pytest.mark.parametrize(
+    ("titles", "found"),
+    [
+        ({"cremad": "Crowd-sourced Emotional Multimodal Actors Dataset"}, True),
+        ({"mine": "crema d"}, True),
+        ({"ravdess": "Ryerson Audio-Visual Database", "cremad": "CREMA"}, True),
+        ({"ravdess": "Ryerson Audio-Visual Database"}, False),
+    ],
+)
+def test_weights_that_have_seen_the_corpus(titles: dict[str, str], found: bool) -> None:
+    """By its definition's name or its title, however they are written."""
+    info = make_info(TARGETS)
+    origin = {"what": "an encoder", "licence": "none", "source": "?", "seen": ["TIMIT", "CREMA-D"]}
+    info["features"]["encoder"] = info["features"]["functionals"] | {"provenance": origin}
+    info["corpus"]["titles"] = titles
+    data = make_report_data(TARGETS, whole=False, info=info)
+    seen = [each for each in limits(data) if each.check == "seen_in_pretraining"]
+    assert [each.numbers["corpora"] for each in seen] == [1] * found
+    shown = Read(page(data, Attachments())).tables["Weights and programs of others"]
+    assert shown[1] == ["encoder", "an encoder", "none", "TIMIT, CREMA-D", "?"]

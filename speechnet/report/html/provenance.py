@@ -75,6 +75,19 @@ def _tables(info: Mapping[str, Any], checksums: Mapping[str, str]) -> Iterator[T
     packages = dict(info.get("versions", {}))
     for one in info["features"].values():
         packages |= one["recipe"]["versions"]
+    if used := [
+        {"feature": name, **one["provenance"], "seen": ", ".join(one["provenance"]["seen"])}
+        for name, one in info["features"].items()
+        if one.get("provenance")
+    ]:
+        columns = {
+            "feature": text("feature"),
+            "computed with": text("what"),
+            "licence": text("licence"),
+            "trained on": text("seen"),
+            "source": text("source", kind="long"),
+        }
+        yield Table.of("Weights and programs of others", pd.DataFrame(used), columns)
     yield Table.of("Versions", _pairs(packages), {"package": text("key"), "version": text("value")})
     seconds = {"stage": text("key"), "seconds": decimal("value", 1)}
     yield Table.of("Time spent", _pairs(info.get("seconds", {})), seconds)
