@@ -113,7 +113,7 @@ class Extractor(ABC):
         return rows
 
     @property
-    def layers(self) -> int:
+    def n_layers(self) -> int:
         """How many layers of an encoder the columns hold, one after the other, all as wide.
 
         A network learns the weight of each of several layers; other models take their mean, or one.

@@ -132,7 +132,7 @@ def as_features(
     Recording ``i`` of ``index`` has the frames from ``starts[i]`` up to ``starts[i + 1]``.
     """
     chosen = extractor.choose(frames.astype(np.float32, copy=False))
-    columns, layers = extractor.columns, extractor.layers
+    columns, layers = extractor.columns, extractor.n_layers
     stacks = (Stack(0, layers, len(columns) // layers),) if layers > 1 else ()
     if extractor.kind == "vector":
         return FeatureMatrix(chosen, tuple(index), columns, stacks)
