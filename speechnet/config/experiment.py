@@ -242,6 +242,10 @@ def _make_absolute(data: DataConfig) -> None:
             corpus.root = str(absolute(corpus.root))
         if corpus.name.endswith((".yaml", ".yml")):
             corpus.name = str(absolute(corpus.name))
+    for extractor in chosen(data.features).values():
+        for name in extractor.paths:
+            if (path := getattr(extractor, name)) is not None:
+                setattr(extractor, name, str(absolute(path)))
     if data.cache_dir is not None:
         data.cache_dir = str(absolute(data.cache_dir))
 

@@ -38,6 +38,7 @@ REASONS: Final[dict[str, str]] = {
     "silent": "no sound above the silence level",
     "not_finite_denoised": "denoising gave NaN or infinite samples",
     "not_finite_features": "a feature came out NaN or infinite",
+    "not_in_table": "the table of features has no row of it",
     "failed": "a step of the extraction raised an error",
     "duplicate": "the same samples as another recording",
     "worker_died": "the process working on it died twice",

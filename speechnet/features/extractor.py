@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NamedTuple, cast
 
 from speechnet.core.columns import feature_of
 from speechnet.core.errors import Excluded
@@ -44,6 +44,22 @@ class Sound:
     sample_rate: int
     floor: float = 0.0
     device: str = "cpu"
+
+
+class Named(NamedTuple):
+    """A recording by its name, for extractors that go by it.
+
+    Attributes:
+        file: as it is named to the user: its row of the corpus table.
+        path: relative to the corpus's root; elsewhere absolute.
+        start: of a part of it, in seconds; NaN for its beginning.
+        end: of a part of it, in seconds; NaN for its end.
+    """
+
+    file: str
+    path: str
+    start: float
+    end: float
 
 
 @dataclass(frozen=True)
@@ -74,6 +90,9 @@ class Extractor(ABC):
             module outside ``speechnet`` counts without it.
         packages: the installed packages that decide its numbers.
         stored_type: how the cache keeps its numbers.
+        by_name: whether it goes by the names of recordings, which ``look_up`` takes, and never
+            hears them. It is a vector.
+        paths: the settings that are files or folders, kept absolute; text or None each.
         uses_gpu: whether ``extract`` computes on ``Sound.device``.
     """
 
@@ -82,6 +101,8 @@ class Extractor(ABC):
     code_version: ClassVar[int] = 1
     packages: ClassVar[tuple[str, ...]] = ("numpy",)
     stored_type: ClassVar[Literal["float32", "float16"]] = "float32"
+    by_name: ClassVar[bool] = False
+    paths: ClassVar[tuple[str, ...]] = ()
     uses_gpu: bool = False
 
     @property
@@ -98,6 +119,10 @@ class Extractor(ABC):
             there is none; ``stored`` instead of ``d`` where an extractor has one. No clip changes
             another's numbers.
         """
+
+    def look_up(self, recordings: Sequence[Named]) -> list[Float32 | Excluded]:
+        """What ``extract`` gives, by the names of recordings; only where ``by_name``."""
+        raise NotImplementedError(f"{type(self).__name__} doesn't go by name")
 
     @property
     def stored(self) -> int:
@@ -182,6 +207,8 @@ def _missing(thing: Any) -> str:
         return " and ".join(absent)
     if thing.kind == "sequence" and thing.frame_rate is Extractor.frame_rate:
         return "frame_rate, which a sequence needs"
+    if thing.by_name and thing.look_up is Extractor.look_up:
+        return "look_up, which an extractor that goes by name needs"
     return settings_lack(thing)
 
 

@@ -75,7 +75,8 @@ class Answerer:
             yield recording, answer, recording.name in long
 
     def _is_long(self, recording: Recording) -> bool:
-        if self.speakers or recording.refused or not recording.whole:
+        by_name = self.predictor.run.config.data.recipe.by_name
+        if self.speakers or by_name or recording.refused or not recording.whole:
             return False
         return header(Path(recording.path)).duration > self.windows.longer_than
 

@@ -83,6 +83,12 @@ def recognise(
     data = run.config.data
     _check_speakers(run, speakers, timeline)
     windows = Windows.of(data.audio, length=window, hop=hop, longer_than=long)
+    if data.recipe.by_name and (timeline is not None or each_channel):
+        raise ConfigError(
+            f"{run.folder.path} takes features by the names of recordings (data.features."
+            f"{data.recipe.by_name[0]}), which windows and channels don't have: leave out "
+            f"{'--channels' if timeline is None else '--timeline'}"
+        )
     if timeline is not None:
         check_writable(timeline)
     run.choose(model)  # a name that isn't there is noticed before a list is read

@@ -286,6 +286,12 @@ class Predictor:
                 "speaker together by the command predict with --speakers, or fit a run with "
                 "per_speaker: false"
             )
+        if self._recipe.by_name:
+            raise ConfigError(
+                f"{self.run.folder.path} takes features by the names of recordings (data.features."
+                f"{self._recipe.by_name[0]}), which a sound alone or a window doesn't have: "
+                "recognise whole recordings by the command predict, or fit a run without it"
+            )
 
     def _check(self, abstain: float, unlike: Unlike) -> None:
         if not 0 <= abstain <= 1:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import traceback
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +25,28 @@ _NOT_FINITE: Final = "not_finite_features"
 
 class ExtractorError(SpeechnetError):
     """An extractor failed, or broke its contract."""
+
+
+@dataclass
+class _Unheard(Extractor):
+    """No numbers, so that all that is kept of a recording is its signal statistics."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return ()
+
+    def extract(self, clips: Sequence[Float32], _: Sound) -> list[Float32 | Excluded]:
+        return [np.empty(0, np.float32) for _ in clips]
+
+
+def heard(recipe: Recipe) -> Recipe:
+    """The recipe of the extractors that hear recordings.
+
+    If all go by name, it has one without columns: recordings are decoded and checked all the same,
+    once for any table.
+    """
+    hearing = {name: one for name, one in recipe.extractors.items() if not one.by_name}
+    return replace(recipe, extractors=hearing or {"": _Unheard()})
 
 
 def compute(
@@ -102,6 +125,8 @@ def _checked(name: str, extractor: Extractor, found: object) -> Float32 | Exclud
         raise ExtractorError(f"the extractor {name} gave {gave}, {rest}")
     with np.errstate(over="ignore"):  # what float16 can't hold becomes infinite, and is refused
         kept = found.astype(extractor.stored_type, copy=False)
+    if d == 0:
+        return kept
     wrong = ~np.isfinite(kept).reshape(-1, d)
     if wrong.any():
         bad = np.flatnonzero(wrong.any(axis=0))[:5].tolist()
@@ -115,13 +140,14 @@ def _checked(name: str, extractor: Extractor, found: object) -> Float32 | Exclud
 
 
 def gather(extractor: Extractor, rows: Sequence[Float32], index: Sequence[str]) -> Features:
-    """Join what an extractor gave for at least one recording, ``[stored]`` or ``[frames, stored]``.
+    """Join what an extractor gave for recordings, ``[stored]`` or ``[frames, stored]`` each.
 
     ``index`` holds the row ids.
     """
     frames = [np.atleast_2d(row) for row in rows]
     starts = np.cumsum([0, *map(len, frames)])
-    return as_features(extractor, np.concatenate(frames), starts, index)
+    nothing = np.zeros((0, extractor.stored), np.float32)
+    return as_features(extractor, np.concatenate([nothing, *frames]), starts, index)
 
 
 def as_features(
@@ -147,6 +173,7 @@ def rehearse(recipe: Recipe) -> None:
             such as an octave band above half the sample rate.
     """
     random = np.random.default_rng(0)
+    recipe = heard(recipe)
     for name, rate in recipe.rates.items():
         lengths = (2 * rate, 2 * rate + rate // 10)
         noise = [0.1 * random.standard_normal(n, dtype=np.float32) for n in lengths]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,13 +15,14 @@ import pandas as pd
 from speechnet.audio.decode import probe
 from speechnet.core.errors import Excluded
 from speechnet.core.progress import Progress, silent
-from speechnet.core.types import Features, FeatureSet
+from speechnet.core.types import Features, FeatureSet, Float32
 from speechnet.core.wording import counted
-from speechnet.features.extraction.compute import as_features, choose_device
+from speechnet.features.extraction.compute import as_features, choose_device, gather, heard
 from speechnet.features.extraction.file_hashes import FileHashes
 from speechnet.features.extraction.outcomes import Part, Recording, Task, outcomes
 from speechnet.features.extraction.recipe import Recipe
 from speechnet.features.extraction.store import FeatureStore, Outcome, Rows
+from speechnet.features.extractor import Named
 
 _LOG = logging.getLogger(__name__)
 
@@ -95,13 +97,15 @@ class CorpusExtractor:
         progress: Progress = silent,
     ) -> None:
         recipe.check()
-        self._root, self._recipe, self._device = root, recipe, device
+        hearing = heard(recipe)
+        self._root, self._recipe, self._device = root, hearing, device
+        self._extractors = recipe.extractors
         self._progress = progress
         self._stores = {
             name: FeatureStore(
-                cache_dir, recipe=recipe.describe(name), width=one.stored, type_=one.stored_type
+                cache_dir, recipe=hearing.describe(name), width=one.stored, type_=one.stored_type
             )
-            for name, one in recipe.extractors.items()
+            for name, one in hearing.extractors.items()
         }
         self._hashes = FileHashes(root, cache_dir=cache_dir, verify=verify, progress=progress)
 
@@ -132,6 +136,9 @@ class CorpusExtractor:
             StorageError: no space is left for the cache.
         """
         recordings, excluded = self._look_up(table, channels or [None] * len(table))
+        named, lacking = self._by_name(recordings)
+        excluded |= lacking
+        recordings = [one for one in recordings if one.file not in lacking]
         keys = {one.key: one for one in recordings}
         rows = {name: store.read(keys) for name, store in self._stores.items()}
         tasks = {}
@@ -148,7 +155,7 @@ class CorpusExtractor:
             found, counted(len(recordings), "recording"), len(tasks),
         )  # fmt: skip
         return self._assemble(
-            recordings, rows, excluded, computed=len(tasks), keep_duplicates=keep_duplicates
+            recordings, rows, named, excluded, computed=len(tasks), keep_duplicates=keep_duplicates
         )
 
     def _look_up(
@@ -172,6 +179,27 @@ class CorpusExtractor:
                 part = Part(float(start), float(end), channel)
                 found.append(Recording(file, self._root / path, content, part))
         return found, excluded
+
+    def _by_name(
+        self, recordings: Sequence[Recording]
+    ) -> tuple[dict[str, dict[str, Float32]], dict[str, Excluded]]:
+        """What extractors know by name, by extractor and file; and the files that one lacks."""
+        root = str(self._root)
+        names = [
+            Named(one.file, os.path.relpath(one.path, root), one.part.start, one.part.end)
+            for one in recordings
+        ]
+        found: dict[str, dict[str, Float32]] = {}
+        lacking: dict[str, Excluded] = {}
+        for name, extractor in self._extractors.items():
+            if extractor.by_name:
+                found[name] = {}
+                for one, row in zip(names, extractor.look_up(names), strict=True):
+                    if isinstance(row, Excluded):
+                        lacking[one.file] = row
+                    else:
+                        found[name][one.file] = row
+        return found, lacking
 
     def _compute(
         self, tasks: Mapping[str, Task]
@@ -213,6 +241,7 @@ class CorpusExtractor:
         self,
         recordings: Sequence[Recording],
         rows: Mapping[str, Rows],
+        named: Mapping[str, Mapping[str, Float32]],
         excluded: dict[str, Excluded],
         *,
         computed: int,
@@ -234,8 +263,10 @@ class CorpusExtractor:
             kept = [one for one in kept if one.file not in excluded]
         index, keys = tuple(one.file for one in kept), [one.key for one in kept]
         features: dict[str, Features] = {
-            name: as_features(self._recipe.extractors[name], *each.frames(keys), index)
-            for name, each in rows.items()
+            name: gather(extractor, [named[name][file] for file in index], index)
+            if extractor.by_name
+            else as_features(extractor, *rows[name].frames(keys), index)
+            for name, extractor in self._extractors.items()
         }
         statistics = any_rows.statistics(keys)
         whys = [(file, why.reason, why.detail) for file, why in sorted(excluded.items())]

@@ -39,6 +39,11 @@ class Recipe:
         return [name for name, one in self.extractors.items() if one.kind == "vector"]
 
     @property
+    def by_name(self) -> list[str]:
+        """The extractors that go by the names of recordings."""
+        return [name for name, one in self.extractors.items() if one.by_name]
+
+    @property
     def columns(self) -> tuple[str, ...]:
         """The columns of all vectors, joined."""
         return tuple(c for name in self.vectors for c in self.extractors[name].columns)
