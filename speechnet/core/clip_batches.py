@@ -43,13 +43,23 @@ class ClipBatches:
         device: cpu, cuda and so on.
         batch_samples: the most samples in a batch, padding included; by default what suits the
             device. A longer clip goes alone.
+        padded_to: samples that every clip takes at least, once it is computed.
+        mixed: whether clips of different lengths may share a batch.
     """
 
-    def __init__(self, device: str = "cpu", *, batch_samples: int | None = None) -> None:
+    def __init__(
+        self,
+        device: str = "cpu",
+        *,
+        batch_samples: int | None = None,
+        padded_to: int = 0,
+        mixed: bool = True,
+    ) -> None:
         self._device = device
         # On a CPU small arrays stay in its caches: clip by clip is faster than any batch.
         default = 0 if device == "cpu" else _GPU_SAMPLES
         self.batch_samples = default if batch_samples is None else batch_samples
+        self._padded_to, self._mixed = padded_to, mixed
 
     def map(self, clips: Sequence[Float32], compute: Compute[Result]) -> list[Result]:
         """Apply a function to all clips, with one of torch's threads on a CPU.
@@ -74,9 +84,10 @@ class ClipBatches:
         """Positions of clips of similar length, the longest first: they need the most memory."""
         batch: list[int] = []
         for i in sorted(range(len(lengths)), key=lengths.__getitem__, reverse=True):
-            longest = lengths[batch[0]] if batch else 0
+            longest = max(lengths[batch[0]] if batch else 0, self._padded_to)
             full = (len(batch) + 1) * longest > self.batch_samples
-            if batch and (full or 2 * lengths[i] < longest):
+            other = 2 * max(lengths[i], self._padded_to) < longest
+            if batch and (full or other or not (self._mixed or lengths[i] == longest)):
                 yield batch
                 batch = []
             batch.append(i)
@@ -97,7 +108,7 @@ class ClipBatches:
             _LOG.warning("a clip of %d samples is too long for the GPU: the CPU takes it",
                          len(clips[0]))  # fmt: skip
             return _apply(clips, compute, "cpu")
-        self.batch_samples = len(clips) // 2 * max(map(len, clips))
+        self.batch_samples = len(clips) // 2 * max(self._padded_to, *map(len, clips))
         _LOG.warning("the GPU ran out of memory: from here on batches hold at most %d samples",
                      self.batch_samples)  # fmt: skip
         return self.map(clips, compute)

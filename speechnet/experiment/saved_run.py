@@ -186,10 +186,17 @@ class SavedRun:
             raise DataError(f"{path}: config.yaml and run.json disagree on the features")
         changed: dict[str, str] = {}
         for name in columns:
-            then = features[name]["recipe"]["versions"]
+            described, before = recipe.describe(name), features[name]["recipe"]
+            if described.get("files") != before.get("files"):  # of a pretrained encoder
+                raise DataError(
+                    f"{path}: the files of data.features.{name} have changed since this run was "
+                    f"made, in {recipe.extractors[name].model}; put those back that it was made "  # type: ignore[attr-defined]
+                    "with"
+                )
+            then = before["versions"]
             changed |= {
                 package: f"{package} {then.get(package, 'absent')} -> {version}"
-                for package, version in recipe.describe(name)["versions"].items()
+                for package, version in described["versions"].items()
                 if then.get(package) != version
             }
         if changed:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from helpers.encoders import encoder_folder
 from lightning.pytorch.callbacks import LearningRateMonitor
 from lightning.pytorch.plugins.environments import LightningEnvironment, SLURMEnvironment
 
@@ -51,9 +52,12 @@ def test_defaults() -> None:
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
-def test_shipped_configs(path: Path) -> None:
+def test_shipped_configs(path: Path, tmp_path: Path) -> None:
     """Every shipped YAML is valid, and what it becomes gives the same when it is fed back."""
-    config, text = read_experiment(["--config", str(path)])
+    flags = ["--config", str(path)]
+    if path.stem == "pretrained":
+        flags += ["--data.features.pretrained.model", str(encoder_folder(tmp_path))]
+    config, text = read_experiment(flags)
     assert yaml.safe_load(text)["experiment"] == config.experiment
 
 

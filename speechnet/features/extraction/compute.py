@@ -192,6 +192,8 @@ def _after_rehearsal(error: Exception, name: str, rate: int) -> str:
     tried = "tried on two seconds of noise, "
     if isinstance(error, ExtractorError):
         return f"{tried}{error}"
+    if isinstance(error, ConfigError) and str(error).startswith(f"data.features.{name}"):
+        return str(error)
     if isinstance(error, Excluded) and error.reason == _NOT_FINITE:
         return f"{tried}the extractor {name} gave numbers that are {error.detail}"
     return (
