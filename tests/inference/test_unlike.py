@@ -171,9 +171,9 @@ def test_what_lies_far_is_counted_by_the_extractors_groups() -> None:
     """Units of a layer of the speaker encoder go together."""
     features = FeaturesConfig(functionals=None, speaker_encoder=SpeakerEncoder())
     config = DataConfig(features=features)
-    far = [f"speaker_encoder_1_{column} +9 sd" for column in ("std_003", "last_002")]
+    far = [f"speaker_encoder_2_{column} +9 sd" for column in ("std_003", "last_002")]
     new = pd.DataFrame([(2.0, one, np.nan) for one in far], columns=MEASURED)
-    assert (unlike_in_words(new, config, {}) or "").endswith(": speaker_encoder_1 (2)")
+    assert (unlike_in_words(new, config, {}) or "").endswith(": speaker_encoder_2 (2)")
 
 
 @pytest.fixture(scope="module")
