@@ -260,7 +260,7 @@ def test_paths_become_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         (["--trainer.max_epochs", "-1", "--models.mlp.patience=null"], "never end: .*max_epochs"),
         (
             ["--data.features.mfcc", "{}"],
-            "'data.features.mfcc'; .* has functionals, log_mel, .*; if it comes",
+            "'data.features.mfcc'; .* has functionals, functionals_large, .*; if it comes",
         ),
         (["--models.my_mlp.lr", "1"], r"nearest known one is 'models\.mlp\.lr'; if it comes"),
         (["--models", "mlp"], r"expected keys with values \(.*\bensemble\b.*\)"),

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -70,6 +71,24 @@ class Clips:
         if first < 0 or end > n:
             y = pad(y, (max(-first, 0), max(end - n, 0)))
         return y.unfold(1, n_fft, hop)
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Some frames of each clip, such as the voiced ones, in the place of all its own."""
+
+    mask: Tensor  # bool [b, frames]
+    equal: ClassVar[bool] = False
+
+    @cached_property
+    def counts(self) -> Tensor:
+        """Chosen frames of each clip: int64 ``[b]``."""
+        return self.mask.sum(dim=1)
+
+    @cached_property
+    def last(self) -> Tensor:
+        """See ``Clips``; 0 where no frame is chosen."""
+        return (self.counts[:, None] - 1).clamp(min=0)
 
 
 class Block:

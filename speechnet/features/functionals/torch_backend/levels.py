@@ -41,14 +41,31 @@ def delta(values: Tensor, clips: Clips) -> Tensor:
     ``[b, frames, rows]`` to slopes per frame of the same shape; each clip has at least nine frames.
     """
     half = DELTA_WIDTH // 2
-    n = values.shape[1] - half
-    slopes = torch.zeros_like(values[:, half:n])
-    for k in range(1, half + 1):
-        slopes.add_(values[:, half + k : n + k] - values[:, half - k : n - k], alpha=k)
-    slopes /= 2 * sum(k**2 for k in range(1, half + 1))
+    slopes = _slopes(values, half)
     centre = torch.arange(clips.n_frames, device=values.device)
     centre = torch.minimum(centre.clamp(min=half), clips.last - half) - half
     return slopes.gather(1, centre[..., None].expand(-1, -1, slopes.shape[-1]))
+
+
+def slopes(values: Tensor, clips: Clips, width: int) -> Tensor:
+    """Slopes per frame of a straight line fitted over ``width`` frames, an odd number.
+
+    Beyond a clip's ends its first and last frame are repeated, so that a clip may be shorter than
+    that (``librosa.feature.delta`` with ``mode="nearest"``). ``[b, frames, rows]`` to the same.
+    """
+    half = width // 2
+    position = torch.arange(-half, clips.n_frames + half, device=values.device)
+    nearest = torch.minimum(position.clamp(min=0), clips.last)
+    return _slopes(values.gather(1, nearest[..., None].expand(-1, -1, values.shape[-1])), half)
+
+
+def _slopes(values: Tensor, half: int) -> Tensor:
+    """Slopes over ``half`` frames to either side: ``[b, t + 2 * half, rows] -> [b, t, rows]``."""
+    n = values.shape[1] - half
+    found = torch.zeros_like(values[:, half:n])
+    for k in range(1, half + 1):
+        found.add_(values[:, half + k : n + k] - values[:, half - k : n - k], alpha=k)
+    return found.div_(2 * sum(k**2 for k in range(1, half + 1)))
 
 
 def tempogram(mel_db: Tensor, clips: Clips) -> Tensor:

@@ -6,6 +6,7 @@ gives ``[rows, t]``; Hz where that gives Hz.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -42,12 +43,16 @@ def bandwidth(block: Block) -> Tensor:
     return (spread.sum(dim=-1, keepdim=True) / kernels.or_one(block.moments[0])).sqrt_()
 
 
-def rolloff(block: Block) -> Tensor:
-    """The lowest frequency up to which ``roll_percent`` of the magnitude lies."""
+def rolloff(block: Block, shares: Sequence[float] = ()) -> Tensor:
+    """The lowest frequency up to which a share of the magnitude lies.
+
+    By default it is ``roll_percent``; ``shares`` asks for several: a row for each.
+    """
     cumulative = block.band.cumsum(dim=-1)
-    threshold = cumulative[..., -1:] * block.config.roll_percent
+    asked = torch.tensor(shares or [block.config.roll_percent], device=block.device)
     # A NaN is found beyond the last bin.
-    found = torch.searchsorted(cumulative, threshold).clamp_(max=cumulative.shape[-1] - 1)
+    found = torch.searchsorted(cumulative, cumulative[..., -1:] * asked)
+    found.clamp_(max=cumulative.shape[-1] - 1)
     return banks.frequencies(block.sr, block.config.n_fft, block.device).take(found)
 
 

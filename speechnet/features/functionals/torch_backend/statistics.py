@@ -8,16 +8,16 @@ import torch
 from torch import Tensor
 
 from speechnet.features.functionals.torch_backend import kernels
-from speechnet.features.functionals.torch_backend.frames import Clips
+from speechnet.features.functionals.torch_backend.frames import Chosen, Clips
 
 
 def summarise(
-    values: Mapping[str, Tensor], groups: Mapping[str, Sequence[str]], clips: Clips
+    values: Mapping[str, Tensor], groups: Mapping[str, Sequence[str]], clips: Clips | Chosen
 ) -> Tensor:
     """All statistics of all features: float32 ``[b, d]``, in the order of ``Functionals.columns``.
 
     ``values`` are float32 ``[b, frames, rows]`` of each feature; of one that is counted, the count
-    itself, ``[b, 1, 1]``.
+    itself, ``[b, 1, 1]``. ``clips`` says which frames count; statistics over none are NaN.
     """
     found: dict[tuple[str, str], Tensor] = {}
     kinds = {name: [name] for name in ("mean", "std", "min", "max", "count")}
@@ -39,7 +39,7 @@ def summarise(
 
 
 def _over_time(
-    values: Tensor, kind: str, statistics: Sequence[str], clips: Clips
+    values: Tensor, kind: str, statistics: Sequence[str], clips: Clips | Chosen
 ) -> Sequence[Tensor]:
     """One kind of statistic: ``[b, frames, rows]`` to a ``[b, rows]`` for each of its names."""
     if kind == "count":
@@ -56,7 +56,12 @@ def _over_time(
     return _percentiles(values, [float(name[1:]) for name in statistics], clips)
 
 
-def _mean(values: Tensor, clips: Clips) -> Tensor:
+def centred(values: Tensor, clips: Clips | Chosen) -> Tensor:
+    """Less each clip's mean, and zero where a frame doesn't count: ``[b, frames, rows]``."""
+    return _filled(values - _mean(values, clips), 0.0, clips)
+
+
+def _mean(values: Tensor, clips: Clips | Chosen) -> Tensor:
     """``[b, frames, rows] -> [b, 1, rows]``."""
     if clips.equal:
         return values.mean(dim=1, keepdim=True)
@@ -64,7 +69,9 @@ def _mean(values: Tensor, clips: Clips) -> Tensor:
     return total / clips.counts[:, None, None]
 
 
-def _percentiles(values: Tensor, percents: Sequence[float], clips: Clips) -> tuple[Tensor, ...]:
+def _percentiles(
+    values: Tensor, percents: Sequence[float], clips: Clips | Chosen
+) -> tuple[Tensor, ...]:
     """``numpy.percentile``, linear between neighbours: a ``[b, rows]`` for each."""
     ordered = kernels.sort_last(_filled(values, torch.inf, clips).transpose(1, 2).contiguous())
     # NaN is sorted to the end, after the filling.
@@ -80,6 +87,6 @@ def _percentiles(values: Tensor, percents: Sequence[float], clips: Clips) -> tup
     return found.masked_fill_(spoilt[..., None], torch.nan).unbind(dim=-1)
 
 
-def _filled(values: Tensor, filling: float, clips: Clips) -> Tensor:
+def _filled(values: Tensor, filling: float, clips: Clips | Chosen) -> Tensor:
     """Frames beyond a clip's end take a value that does not count."""
     return values if clips.mask is None else values.masked_fill(~clips.mask[..., None], filling)

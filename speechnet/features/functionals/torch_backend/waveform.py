@@ -3,10 +3,12 @@
 References:
     A. de Cheveigné and H. Kawahara, "YIN, a fundamental frequency estimator for speech and music",
     J. Acoust. Soc. Am. 111(4), 2002.
+    P. McLeod and G. Wyvill, "A smarter way to find pitch", ICMC 2005.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import ceil, floor
 
 import scipy.fft
@@ -65,34 +67,71 @@ def _changes(clips: Clips, start: int, stop: int) -> Tensor:
 
 def fundamental(block: Block) -> Tensor:
     """The fundamental frequency of each frame in Hz (``librosa.yin``): float32 ``[b, t, 1]``."""
-    config = block.config
-    shortest = floor(block.sr / config.f0_max)
-    longest = min(ceil(block.sr / config.f0_min), config.n_fft - 1)
-    frames = block.clips.frames(block.start, block.stop)
-    size = _PART_CPU if block.device.type == "cpu" else frames.shape[1]
-    lags = torch.arange(1, longest + 1, device=frames.device, dtype=torch.float32)
-    periods = []
-    for part in torch.split(frames, size, dim=1):
-        difference = _difference(part, longest)
-        mean = difference.cumsum(dim=-1).div_(lags)[..., shortest - 1 :]
-        periods.append(_period(difference[..., shortest - 1 :] / mean.add_(kernels.TINY)))
+    shortest, longest = _lags(block)
+    parts = _parts(block)
+    periods = [_period(_yin(part, _correlation(part, longest), shortest)) for part in parts]
     return block.sr / (shortest + torch.cat(periods, dim=1))
 
 
-def _difference(frames: Tensor, longest: int) -> Tensor:
-    """Squared difference between a frame and itself moved: ``[b, t, n] -> [b, t, longest]``.
+def voicing(block: Block) -> Tensor:
+    """``fundamental`` beside how periodic the frame is: float32 ``[b, t, 2]``.
 
-    Lags 1 to ``longest``; by librosa's formula ``2 (r(0) - r(k)) - sum of the first k squares``,
-    whose sum is left out at lag 1.
+    That is ``2 r(k) / (sum of squares of the frame without its last k samples, and without its
+    first k)`` with ``r`` the autocorrelation and ``k`` the period rounded to samples: 1 for a
+    periodic frame, about 0 for noise, 0 for zeros (the normalised square difference function of
+    McLeod and Wyvill 2005).
     """
+    shortest, longest = _lags(block)
+    found = []
+    for part in _parts(block):
+        correlation = _correlation(part, longest)
+        period = shortest + _period(_yin(part, correlation, shortest))
+        lag = period.round().long()
+        squares = part.square()
+        head = squares[..., :longest].cumsum(dim=-1).gather(-1, lag - 1)
+        tail = squares[..., -longest:].flip(-1).cumsum(dim=-1).gather(-1, lag - 1)
+        both = kernels.or_one(2 * correlation[..., :1] - head - tail)
+        periodic = (2 * correlation.gather(-1, lag) / both).clamp_(-1, 1)
+        found.append(torch.cat((block.sr / period, periodic), dim=-1))
+    return torch.cat(found, dim=1)
+
+
+def _lags(block: Block) -> tuple[int, int]:
+    """The shortest and the longest period that is looked for, in samples."""
+    config = block.config
+    longest = min(ceil(block.sr / config.f0_min), config.n_fft - 1)
+    return floor(block.sr / config.f0_max), longest
+
+
+def _parts(block: Block) -> Sequence[Tensor]:
+    """The block's frames, ``[b, t, n_fft]``, as many at a time as a CPU's cache holds."""
+    frames = block.clips.frames(block.start, block.stop)
+    size = _PART_CPU if block.device.type == "cpu" else frames.shape[1]
+    return torch.split(frames, size, dim=1)
+
+
+def _correlation(frames: Tensor, longest: int) -> Tensor:
+    """Autocorrelation of each frame at lags 0 to ``longest``: ``[b, t, n] -> [b, t, lags]``."""
     # No more zeros than keep these lags from wrapping around.
     n = scipy.fft.next_fast_len(frames.shape[-1] + longest, real=True)
     spectrum = torch.fft.rfft(frames, n=n)
-    correlation: Tensor = torch.fft.irfft(spectrum * spectrum.conj(), n=n)
+    found: Tensor = torch.fft.irfft(spectrum * spectrum.conj(), n=n)[..., : longest + 1]
+    return found
+
+
+def _yin(frames: Tensor, correlation: Tensor, shortest: int) -> Tensor:
+    """Cumulative mean normalised difference at lags from ``shortest``: float32 ``[b, t, lags]``.
+
+    The difference between a frame and itself moved is librosa's ``2 (r(0) - r(k)) - sum of the
+    first k squares``, whose sum is left out at lag 1.
+    """
+    longest = correlation.shape[-1] - 1
     head = frames[..., :longest].square().cumsum(dim=-1)
     head[..., 0] = 0
-    moved = correlation[..., 1 : longest + 1]
-    return (correlation[..., :1] - moved).mul_(2).sub_(head)
+    difference = (correlation[..., :1] - correlation[..., 1:]).mul_(2).sub_(head)
+    lags = torch.arange(1, longest + 1, device=frames.device, dtype=torch.float32)
+    mean = difference.cumsum(dim=-1).div_(lags)[..., shortest - 1 :]
+    return difference[..., shortest - 1 :] / mean.add_(kernels.TINY)
 
 
 def _period(curve: Tensor) -> Tensor:
