@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 from speechnet.audio.config import AudioConfig
+from speechnet.augment.config import AugmentConfig
 from speechnet.config.mapping import chosen, mapping_class
 from speechnet.core.bounds import Number, Written
 from speechnet.core.columns import ANSWERS, SIGNAL_STATISTICS
@@ -54,6 +55,7 @@ class DataConfig:
             ``{kind: continuous, range: [1, 5]}``, with a ``unit`` if it has one; no model here can
             learn it yet.
         audio: how recordings are read.
+        augment: changed copies of the training recordings.
         denoise: spectral gating.
         features: the extractors by name, each with its settings; the vectors of several are joined
             column by column. Those that a YAML names replace the default, functionals.
@@ -79,6 +81,7 @@ class DataConfig:
         Written("a mapping such as {emotion: [angry, happy]}"),
     ] = field(default_factory=lambda: {"gender": None, "emotion": None})
     audio: AudioConfig = field(default_factory=AudioConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
     denoise: DenoiseConfig = field(default_factory=DenoiseConfig)
     features: FeaturesConfig = field(default_factory=FeaturesConfig)
     scaling: Literal["minmax", "standard", "robust", "none"] = "standard"

@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from speechnet.augment.config import Copy
 from speechnet.config.data import DataConfig, check_names
 from speechnet.core.errors import ConfigError, DataError
 from speechnet.core.files import storage_errors
@@ -30,6 +31,7 @@ from speechnet.corpus.reader import Corpus, load_corpus
 from speechnet.corpus.synthetic.corpus import write_corpus
 from speechnet.corpus.synthetic.synthesis import VERSION
 from speechnet.corpus.union import CORPUS, check_left_out, load_corpora
+from speechnet.data.augmented import Copies, TrainingSource
 from speechnet.features.extraction.extract import Extraction, extract_features
 from speechnet.features.extraction.speaker_norm import by_speaker
 from speechnet.features.extraction.store import fingerprint
@@ -196,6 +198,51 @@ class SpeechDataModule:
         if not self.config.per_speaker:
             return found
         return by_speaker(found, list(self.table["speaker"]))
+
+    @cached_property
+    def copies(self) -> Copies | None:
+        """Changed copies of the recordings that some fold trains on; None where none are wanted."""
+        config = self.config
+        if not config.augment.copies:
+            return None
+        rows = np.unique(np.concatenate([fold.train for fold in self.folds]))
+        place = {file: int(row) for file, row in zip(self.table.index[rows], rows, strict=True)}
+        found = [
+            extract_features(
+                self.corpus.root,
+                self.table.iloc[rows],
+                replace(config.recipe, copy=Copy(config.augment, number)),
+                cache_dir=config.cache,
+                device=config.device,
+                keep_duplicates=True,
+                progress=self._progress,
+            )
+            for number in range(config.augment.copies)
+        ]
+        origin = [place[file] for one in found for file in one.index]
+        return Copies(
+            FeatureSet.stacked([one.features for one in found]),
+            np.array(origin, dtype=np.int64),
+            failed=len(found) * len(rows) - len(origin),
+            computed=sum(one.computed for one in found),
+        )
+
+    @cached_property
+    def training(self) -> TrainingSource:
+        """What models are fitted on: the rows of ``table``, and behind them the copies.
+
+        Standardised by speaker, a copy is so by the statistics of its speaker's recordings, as a
+        test recording is by those of its own: what was done to it remains to be seen.
+        """
+        n = len(self.table)
+        if self.copies is None:
+            return TrainingSource(self.feature_set, self.labels, np.arange(n))
+        origin = np.concatenate([np.arange(n), self.copies.origin])
+        found = FeatureSet.stacked([self.extraction.features, self.copies.features])
+        if self.config.per_speaker:
+            speakers = self.table["speaker"].to_numpy(dtype=object)[origin]
+            found = by_speaker(found, list(speakers), first=n)
+        return TrainingSource(found, self.labels[origin], origin)
 
     @property
     def X(self) -> Float32:  # noqa: N802 - the field's name for it

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from speechnet.core.bounds import Number, Values
 from speechnet.core.errors import ConfigError
 
-Part = Literal["denoise", "features", "speakers", "heads"]
+Part = Literal["denoise", "features", "speakers", "heads", "augment"]
 Method = Literal["kmeans", "gmm", "agglomerative"]
 Scaling = Literal["minmax", "standard", "robust", "none"]
 
@@ -20,7 +20,7 @@ class AblationConfig:
     Attributes:
         parts: ``denoise``: the other modes; ``features``: each group of features left out;
             ``speakers``: standardisation by speaker switched on or off; ``heads``: a separate
-            network for each target.
+            network for each target; ``augment``: training without changed copies.
         models: which of the experiment's models take part; ``heads`` needs a network. null for one,
             svm if it is among them.
         importance: whether features are shuffled in the test parts, by group and one by one.

@@ -28,7 +28,7 @@ from speechnet.core.wording import counted
 from speechnet.data.datamodule import SpeechDataModule
 from speechnet.denoise import DenoiseConfig
 from speechnet.evaluation.ablation import Trial, ablation_table
-from speechnet.experiment.fold import context_of
+from speechnet.experiment.fold import context_of, training_rows
 from speechnet.experiment.run_folder import RunFolder
 from speechnet.features.extraction.compute import rehearse
 from speechnet.models.candidates import Candidate
@@ -66,7 +66,8 @@ def check_ablation(config: ExperimentConfig, table: pd.DataFrame) -> None:
 
     Raises:
         ConfigError: a model isn't in the experiment or takes more than vectors, there are no two
-            targets or groups of columns to compare, or the recipe excludes a denoising mode.
+            targets or groups of columns to compare, no copies to leave out, or the recipe excludes
+            a denoising mode.
         DataError: features can't be standardised by unknown speakers.
     """
     asked = config.evaluation.ablate
@@ -81,6 +82,8 @@ def check_ablation(config: ExperimentConfig, table: pd.DataFrame) -> None:
     if "denoise" in asked.parts:
         for other in _other_methods(config.data):
             rehearse(other.recipe)
+    if "augment" in asked.parts and not config.data.augment.copies:
+        raise ConfigError("evaluation.ablate.parts: augment needs copies, data.augment has none")
     if "speakers" in asked.parts and (unknown := int(table["speaker"].isna().sum())):
         raise DataError(
             f"evaluation.ablate.parts: speakers needs to know them, {unknown:,} of "
@@ -168,6 +171,8 @@ def _variants(part: str, config: ExperimentConfig, data: SpeechDataModule) -> It
             each = [{target: classes} for target, classes in data.targets.items()]
             apart = [partial(_derive, data, targets=one) for one in each]
             yield _Variant(part, "apart", apart)
+        case "augment":
+            yield _Variant(part, "off", [partial(_derive, data, copies=False)])
 
 
 def _other_methods(config: DataConfig) -> list[DataConfig]:
@@ -192,6 +197,7 @@ def _denoised(config: DataConfig, data: SpeechDataModule) -> Iterator[_Variant]:
         Fold(*(np.flatnonzero(np.isin(rows, part)) for part in fold.parts().values()))
         for fold in data.folds
     ]
+    other.folds = [Fold(*(there[part] for part in fold.parts().values())) for fold in folds]
     changed = partial(_derive, other, rows=there, folds=folds)
     if len(rows) == len(data.table):
         yield _Variant("denoise", method, [changed])
@@ -216,8 +222,9 @@ def _derive(
     columns: Int64 | None = None,
     folds: list[Fold] | None = None,
     targets: Targets | None = None,
+    copies: bool = True,
 ) -> SpeechDataModule:
-    """The same data with other features, rows, folds or targets."""
+    """The same data with other features, rows, folds or targets, or without changed copies."""
     matrix, config = data.matrix, data.config
     if per_speaker is not None:
         config = replace(config, per_speaker=per_speaker)
@@ -228,6 +235,8 @@ def _derive(
     derived.corpus = replace(data.corpus, targets=targets or data.targets)
     derived.extraction = replace(data.extraction, features=FeatureSet({"vectors": vectors}))
     derived.folds = folds or data.folds
+    kept = data.copies if copies else None
+    derived.copies = None if kept is None else kept.vectors(rows, columns)
     return derived
 
 
@@ -281,8 +290,11 @@ def _fit_and_predict(
     """The rows of one fold."""
     rest = {"name": f"{model}_{number}", "folder": folder, "chosen": chosen}
     context = context_of(config, data, number, **rest, probabilities=False)
-    asked, parts = config.models[model], data.folds[number].parts().values()
-    train, dev, test = (Rows(data, rows, asked.extractor) for rows in parts)
+    asked, fold = config.models[model], data.folds[number]
+    train, dev, test = (
+        Rows(data.training, rows, asked.extractor)
+        for rows in (training_rows(data, number), fold.dev, fold.test)
+    )
     predicted = asked.fit(train, dev, context).predict(test.features)
     files = np.array(data.matrix.index, dtype=object)[test.positions]
     tables = []

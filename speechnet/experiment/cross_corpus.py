@@ -7,7 +7,8 @@ Conventions:
     corpus, speakers are kept apart: five folds, or fewer if there are too few speakers for a class,
     their rows pooled.
 
-    The models are not tuned, so that cells differ only in their recordings. Scaling is fitted on
+    The models are not tuned, and see no changed copies, so that cells differ only in their
+    recordings. Scaling is fitted on
     the training rows of each model. No speaker is assumed to be in two corpora.
 """
 

@@ -10,7 +10,7 @@ import pandas as pd
 from speechnet.config.data import DataConfig
 from speechnet.config.experiment import ExperimentConfig
 from speechnet.console.messages import console, say
-from speechnet.core.wording import listing, plural
+from speechnet.core.wording import counted, listing, plural
 from speechnet.corpus.definition import load_definition
 from speechnet.data.datamodule import SpeechDataModule
 from speechnet.evaluation.bootstrap import unit_codes
@@ -59,9 +59,30 @@ def describe_run(config: ExperimentConfig, data: SpeechDataModule, run: RunFolde
         },
         "corpus": _describe_corpus(data, run),
     }
+    if data.copies is not None:
+        run.info["copies"] = {
+            "each": config.data.augment.copies,
+            "used": len(data.copies.origin),
+            "failed": data.copies.failed,
+            "computed": data.copies.computed,
+            "effects": {name: one.p for name, one in config.data.augment.effects.items()},
+        }
     if named is not None:
         run.info["references"] = [asdict(reference) for reference in named.references]
         run.info["departures"] = named.departures(len(data.table), data.targets)
+
+
+def say_copies(data: SpeechDataModule) -> None:
+    """Say how many changed copies training will see, and how many can't be used."""
+    if data.copies is None:
+        return
+    lost = counted(data.copies.failed, "copy", "copies")
+    say(
+        f"Training also sees {counted(len(data.copies.origin), 'changed copy', 'changed copies')} "
+        f"of its recordings ({listing(data.config.augment.effects)})"
+        + (f"; {lost} can't be used and {plural(data.copies.failed, 'is', 'are')} left out"
+           if data.copies.failed else "")
+    )  # fmt: skip
 
 
 def _describe_corpus(data: SpeechDataModule, run: RunFolder) -> dict[str, Any]:

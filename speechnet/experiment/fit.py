@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from speechnet.augment.chain import rehearse_effects
 from speechnet.config.experiment import ExperimentConfig
 from speechnet.config.trainer_factory import TrainerFactory
 from speechnet.console.messages import console, output, say, tell
@@ -24,7 +25,7 @@ from speechnet.evaluation.rehearsal import rehearse_metrics
 from speechnet.experiment.ablation import ablate, check_ablation
 from speechnet.experiment.audit import audit_fit, check_speaker_normalisation
 from speechnet.experiment.cross_corpus import cross_matrix
-from speechnet.experiment.description import announce, describe_run, split_table
+from speechnet.experiment.description import announce, describe_run, say_copies, split_table
 from speechnet.experiment.evaluate import chance_intervals, evaluate
 from speechnet.experiment.fold import FoldTraining, check_searches, predict_rows
 from speechnet.experiment.importance import importance
@@ -106,6 +107,13 @@ def _check(config: ExperimentConfig) -> None:
         )
     choose_device(recipe, config.data.device)
     rehearse(recipe)
+    if config.data.augment.copies:
+        if recipe.by_name:
+            raise ConfigError(
+                f"data.augment: a changed copy would have what {', '.join(recipe.by_name)} says of "
+                "the recording itself; leave it out of data.features, or set copies to 0"
+            )
+        rehearse_effects(config.data.augment, {*recipe.rates.values()})
     rehearse_metrics()
     for name, model in config.models.items():
         if isinstance(model, ScikitModel):
@@ -128,7 +136,8 @@ def _stages(config: ExperimentConfig) -> list[str]:
         "figures": evaluation.figures,
         "report": report.html,
     }
-    always = ["corpus", "features", "audit", "training", "evaluation"]
+    copies = ["copies"] if config.data.augment.copies else []
+    always = ["corpus", "features", "audit", *copies, "training", "evaluation"]
     return [*always, *(name for name, wanted in asked.items() if wanted)]
 
 
@@ -179,6 +188,9 @@ def _prepare(config: ExperimentConfig, data: SpeechDataModule, run: RunFolder) -
     run.write_table("split.csv", split_table(data))
     _note_thin_dev(data)
     audit_fit(config, data, run)
+    if config.data.augment.copies:
+        with run.stage("copies"):
+            say_copies(data)
 
 
 def _note_thin_dev(data: SpeechDataModule) -> None:

@@ -64,11 +64,35 @@ def _scarce(rows: pd.DataFrame, targets: Targets) -> str:
 def _divider(
     config: ExperimentConfig, table: pd.DataFrame, labels: Int64, rows: Int64, seed: int
 ) -> Callable[[int], InnerFolds]:
-    """A function from a number of inner folds to these, as positions among some training rows."""
+    """A function from a number of inner folds to these, as positions among some recordings."""
     speakers = table["speaker"].iloc[rows]
     grouped = config.data.split.grouped and speakers.notna().all()
     who = speakers.to_numpy() if grouped else None
     return lambda folds: inner_folds(labels[rows], who, folds=folds, seed=seed)
+
+
+def training_rows(data: SpeechDataModule, number: int) -> Int64:
+    """What a fold is fitted on, as positions in ``data.training``: recordings, then copies."""
+    return data.training.with_copies(data.folds[number].train)
+
+
+def _with_copies(
+    divide: Callable[[int], InnerFolds], data: SpeechDataModule, number: int
+) -> Callable[[int], InnerFolds]:
+    """Inner folds among ``training_rows``: a copy is fitted on where its recording is.
+
+    Only recordings are held out.
+    """
+    own = data.folds[number].train
+    rows = training_rows(data, number)
+    if len(rows) == len(own):
+        return divide
+    place = np.full(len(data.table), -1)
+    place[own] = np.arange(len(own))
+    origin = place[data.training.origin[rows]]
+    return lambda folds: [
+        (np.flatnonzero(np.isin(origin, fit)), held) for fit, held in divide(folds)
+    ]
 
 
 def context_of(
@@ -76,12 +100,13 @@ def context_of(
 ) -> Context:
     """What a model needs to be fitted on a fold; ``rest`` are the other fields of ``Context``."""
     seed = config.seed_everything + number
+    divide = _divider(config, data.table, data.labels, data.folds[number].train, seed)
     return Context(
         targets=data.targets,
         scaling=config.data.scaling,
         seed=seed,
         metric=config.evaluation.tune_by,
-        inner_folds=_divider(config, data.table, data.labels, data.folds[number].train, seed),
+        inner_folds=_with_copies(divide, data, number),
         make_trainer=TrainerFactory(config.trainer, rest["folder"]),
         models=config.models,
         # Lightning works in the main thread of a process only.
@@ -150,7 +175,10 @@ class FoldTraining:
             trained=partial(self._keep_epochs, name),
         )
         asked, fold = self.config.models[name], self.data.folds[self.number]
-        train, dev = (Rows(self.data, rows, asked.extractor) for rows in (fold.train, fold.dev))
+        train, dev = (
+            Rows(self.data.training, rows, asked.extractor)
+            for rows in (training_rows(self.data, self.number), fold.dev)
+        )
         model = asked.fit(train, dev, context)
         if self.config.evaluation.calibrate and len(dev):
             probabilities = model.predict_proba(dev.features)

@@ -31,7 +31,8 @@ def measure_inflation(data: SpeechDataModule, *, resamples: int = 10_000) -> pd.
     """Score one SVM under two protocols, of which one keeps speakers apart and the other doesn't.
 
     Both divide the same rows into five parts (fewer with fewer speakers), stratified by the target.
-    Features and scaling are those of the experiment, ``resamples`` draws make the interval.
+    Features and scaling are those of the experiment, without changed copies; ``resamples`` draws
+    make the interval.
 
     Returns:
         A row for each target: model, target, the pooled UAR under the random and the

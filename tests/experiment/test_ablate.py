@@ -262,6 +262,9 @@ def test_corpora_that_are_refused(config: ExperimentConfig) -> None:
     config.evaluation.ablate = AblationConfig(parts=["speakers"])
     with pytest.raises(DataError, match="speakers needs to know them, 1 of 2 recordings"):
         check_ablation(config, pd.DataFrame({"speaker": ["a", None]}))
+    config.evaluation.ablate = AblationConfig(parts=["augment"])
+    with pytest.raises(ConfigError, match="augment needs copies"):
+        check_ablation(config, KNOWN)
     config.evaluation.ablate = AblationConfig(parts=["features"])
     config.data.features.functionals.include = {"f0": ["mean"]}
     with pytest.raises(ConfigError, match="features needs two groups of columns"):

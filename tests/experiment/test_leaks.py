@@ -5,6 +5,7 @@ a model scores above chance on unseen rows, it can only have from a leak; plante
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,9 +21,11 @@ from sklearn.metrics import balanced_accuracy_score
 from threadpoolctl import threadpool_limits
 
 from speechnet.config.experiment import ExperimentConfig, read_experiment
-from speechnet.core.types import Int64
+from speechnet.core.types import FeatureMatrix, FeatureSet, Int64
+from speechnet.data.augmented import Copies, TrainingSource
 from speechnet.data.datamodule import SpeechDataModule
 from speechnet.evaluation.chance import chance_interval
+from speechnet.experiment import fold
 from speechnet.experiment.fit import parallel
 from speechnet.experiment.fold import FoldTraining
 from speechnet.models.model import Fitted
@@ -372,3 +375,101 @@ class TestFitted:
         losses = [pd.concat(run.history)["train_loss"].tolist() for run in (plain, other)]
         assert losses[0] == losses[1]
         assert plain.temperatures != other.temperatures
+
+
+def with_copies(data: SpeechDataModule, *, spread: float = 0.05) -> SpeechDataModule:
+    """Two copies of every recording, test and dev ones too, hardly changed: who asks, gets them."""
+    rng = np.random.default_rng(1)
+    origin = np.tile(np.arange(len(data.table)), 2)
+    X = (data.X[origin] + spread * rng.normal(size=(len(origin), WIDTH))).astype(np.float32)
+    index = tuple(data.table.index[origin])
+    matrix = FeatureMatrix(X, index, data.matrix.names)
+    data.copies = Copies(FeatureSet({"functionals": matrix}), origin)
+    return data
+
+
+class TestCopies:
+    """A copy is trained on where its recording is, and nowhere else.
+
+    Every recording has copies that its nearest neighbour would be, so that with a copy in the wrong
+    place a recording is remembered.
+    """
+
+    @pytest.mark.parametrize("planted", [False, True])
+    def test_random_labels(
+        self,
+        shorter: ExperimentConfig,
+        monkeypatch: pytest.MonkeyPatch,
+        planted: bool,
+        tmp_path: Path,
+    ) -> None:
+        """All models stay at chance; with copies of test rows in training, neighbours are known."""
+        names = ["knn"] if planted else MODELS
+        config = replace(shorter, models={name: shorter.models[name] for name in names})
+        if planted:
+
+            def every(source: TrainingSource, rows: Int64) -> Int64:
+                return np.union1d(
+                    rows, np.flatnonzero(source.origin < np.arange(len(source.origin)))
+                )
+
+            monkeypatch.setattr(TrainingSource, "with_copies", every)
+        found: dict[str, list[Results]] = {name: [] for name in names}
+        for seed in range(3):
+            data = with_copies(corpus(PROTOCOLS["kfold"], seed=seed))
+            _, models = train(config, data, tmp_path / str(seed))
+            test = data.folds[0].test
+            for name, model in models.items():
+                predicted = model.predict_proba(data.X[test])["emotion"].argmax(axis=1)
+                found[name].append(Results(data.labels[test, 0], predicted, test))
+        for name in names:
+            results = pooled(found[name])
+            low, high = bounds(results, tests=2 * len(MODELS))
+            assert (results.uar > 0.9) if planted else (low <= results.uar <= high), name
+
+    @pytest.mark.parametrize("planted", [False, True])
+    def test_inner_folds(
+        self,
+        shorter: ExperimentConfig,
+        monkeypatch: pytest.MonkeyPatch,
+        planted: bool,
+        tmp_path: Path,
+    ) -> None:
+        """A search sees that labels are random, unless copies of what it scores are fitted on."""
+        if planted:
+            honest = fold._with_copies
+
+            def leaky(divide: Any, data: SpeechDataModule, number: int) -> Any:
+                n, m = len(data.folds[number].train), len(fold.training_rows(data, number))
+                found = honest(divide, data, number)
+                return lambda k: [(np.union1d(fit, np.arange(n, m)), h) for fit, h in found(k)]
+
+            monkeypatch.setattr(fold, "_with_copies", leaky)
+        config = replace(shorter, models={"knn": shorter.models["knn"]})
+        training, _ = train(config, with_copies(corpus(PROTOCOLS["kfold"], seed=0)), tmp_path / "a")
+        [searched] = training.searched
+        nearest = searched[searched["candidate"].str.contains('"n_neighbors": 1')]
+        scores = nearest.filter(like="score_").to_numpy(dtype=float)
+        assert scores.min() > 0.9 if planted else scores.max() < 0.55
+
+    def test_copies_of_other_rows_change_nothing(
+        self, shorter: ExperimentConfig, tmp_path: Path
+    ) -> None:
+        """Whatever copies of dev and test rows hold, every number stays; copies of training count.
+
+        Bit for bit: what is chosen, scaled, weighted, fitted, stopped and calibrated.
+        """
+        found = {}
+        for part in ("none", "test", "dev", "train"):
+            data = with_copies(corpus(PROTOCOLS["speaker"], seed=0, each=12))
+            assert data.copies is not None
+            of_part = np.isin(data.copies.origin, data.folds[0].parts().get(part, []))
+            X = data.copies.features.matrix.X.copy()
+            X[of_part] = 1e4 - X[of_part]
+            matrix = replace(data.copies.features.matrix, X=X)
+            data.copies = replace(data.copies, features=FeatureSet({"functionals": matrix}))
+            found[part] = fitted(*train(shorter, data, tmp_path / part))
+        plain = found["none"]
+        assert found["test"] == found["dev"] == plain
+        differ = {name.split(".")[1] for name in plain if found["train"].get(name) != plain[name]}
+        assert {*MODELS, "epochs"} <= differ

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 from speechnet.audio.decode import load_at_rates
 from speechnet.audio.signal_statistics import SignalStatistics
+from speechnet.augment.chain import changed
 from speechnet.core.errors import Excluded, in_words
 from speechnet.core.thread_warnings import collected_warnings
 from speechnet.core.types import Float32
@@ -142,7 +143,10 @@ def _decode(recording: Recording, recipe: Recipe, rates: Sequence[int]) -> _Deco
     try:
         with collected_warnings():  # about faults that are measured and named in excluded.csv
             part = recording.part._asdict()
-            outcome = _Decoded(*load_at_rates(recording.path, recipe.audio, rates, **part))
+            clips, statistics = load_at_rates(recording.path, recipe.audio, rates, **part)
+            if (copy := recipe.copy) is not None:
+                clips = {sr: changed(y, sr, recording.key, copy) for sr, y in clips.items()}
+            outcome = _Decoded(clips, statistics)
     except Excluded as why:
         outcome = why
     except Exception as error:  # one file never stops a run

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from speechnet.audio.config import AudioConfig
+from speechnet.augment.config import Copy
 from speechnet.core.errors import ConfigError
 from speechnet.denoise.config import DenoiseConfig
 from speechnet.features.extractor import Extractor, foreign_source, version
@@ -18,7 +19,7 @@ _CODE_VERSION: Final = 8
 
 @dataclass(frozen=True)
 class Recipe:
-    """Audio and denoise settings, and the extractors by name.
+    """Audio and denoise settings, and the extractors by name; of a changed copy, its effects, too.
 
     The device isn't part of it: a row from a GPU stands for the same row from a CPU.
     """
@@ -26,6 +27,7 @@ class Recipe:
     audio: AudioConfig
     denoise: DenoiseConfig
     extractors: Mapping[str, Extractor]
+    copy: Copy | None = None
 
     @property
     def rates(self) -> dict[str, int]:
@@ -75,6 +77,7 @@ class Recipe:
             **found,
             **foreign_source(self.extractors[name]),
             "versions": versions | found.get("versions", {}),
+            **({} if self.copy is None else {"augment": self.copy.describe()}),
         }
 
     def check(self) -> None:

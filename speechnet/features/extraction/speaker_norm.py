@@ -18,12 +18,16 @@ from speechnet.core.types import FeatureMatrix, Features, FeatureSet, Float32
 from speechnet.core.wording import counted, plural
 
 
-def standardise_by_speaker(X: Float32, speakers: Sequence[object]) -> Float32:
+def standardise_by_speaker(
+    X: Float32, speakers: Sequence[object], *, first: int | None = None
+) -> Float32:
     """Subtract each speaker's mean and divide by the standard deviation, column by column.
 
     Args:
         X: float32 ``[n, d]``, finite.
         speakers: who speaks in each row, ``[n]``.
+        first: how many rows, from the first, the statistics are of; None for all. Each speaker
+            has one of them.
 
     Returns:
         float32 ``[n, d]``, ``(x - mean) / sd`` with the population's ``sd`` of the speaker's rows,
@@ -44,24 +48,30 @@ def standardise_by_speaker(X: Float32, speakers: Sequence[object]) -> Float32:
     order = np.argsort(codes, kind="stable")
     for rows in np.split(order, np.cumsum(np.bincount(codes, minlength=len(names)))[:-1]):
         values = X[rows].astype(np.float64)
-        centred = values - values.mean(axis=0)
-        sd = centred.std(axis=0)
+        own = rows < (len(X) if first is None else first)
+        centred = values - values[own].mean(axis=0)
+        sd = centred[own].std(axis=0)
         # What rounding leaves of a constant column isn't variation.
-        varies = sd > 10 * np.finfo(np.float32).eps * np.abs(values).max(axis=0)
+        varies = sd > 10 * np.finfo(np.float32).eps * np.abs(values[own]).max(axis=0)
         out[rows] = np.where(varies, centred / np.where(varies, sd, 1.0), 0.0)
     return out
 
 
-def by_speaker(features: FeatureSet, speakers: Sequence[object]) -> FeatureSet:
+def by_speaker(
+    features: FeatureSet, speakers: Sequence[object], *, first: int | None = None
+) -> FeatureSet:
     """Apply ``standardise_by_speaker`` to all vectors, and to all frames of sequences.
 
-    ``speakers`` says who speaks in each of the ``n`` recordings, ``[n]``.
+    ``speakers`` says who speaks in each of the ``n`` recordings, ``[n]``; of the ``first`` the
+    statistics are, or of all.
     """
     found: dict[str, Features] = {}
     for name, one in features.by_extractor.items():
         if isinstance(one, FeatureMatrix):
-            found[name] = replace(one, X=standardise_by_speaker(one.X, speakers))
+            found[name] = replace(one, X=standardise_by_speaker(one.X, speakers, first=first))
         else:
             each = np.repeat(np.array(speakers, dtype=object), np.diff(one.starts))
-            found[name] = replace(one, frames=standardise_by_speaker(one.frames, list(each)))
+            count = None if first is None else int(one.starts[first])
+            frames = standardise_by_speaker(one.frames, list(each), first=count)
+            found[name] = replace(one, frames=frames)
     return FeatureSet(found)

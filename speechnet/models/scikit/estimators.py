@@ -12,6 +12,7 @@ from sklearn.svm import SVC
 
 from speechnet.core.errors import DataError
 from speechnet.core.scratch import temporary_folder
+from speechnet.core.thread_warnings import collected_warnings
 from speechnet.core.types import Float32, Float64, Int64, Targets
 from speechnet.models.candidates import Candidate, InnerFolds
 from speechnet.models.model import Context, Fitted, Rows
@@ -79,12 +80,23 @@ def fit_estimator(
         A fitted scikit-learn estimator.
     """
     estimator: Any = make_pipeline(model, candidate, scaling=scaling, seed=seed)
-    if model.margins and folds:
-        estimator = CalibratedClassifierCV(
-            estimator, method="temperature", cv=list(folds), ensemble=False
-        )
-    with ignore_unconverged():
-        return estimator.fit(double(X), y)
+    if not (model.margins and folds):
+        with ignore_unconverged():
+            return estimator.fit(double(X), y)
+    # scikit-learn wants every row held out once: copies are where their recordings are, and then
+    # weigh nothing.
+    every = np.arange(len(y))
+    parts = [(fit, np.setdiff1d(every, fit)) for fit, _ in folds]
+    counted = np.isin(every, np.concatenate([held for _, held in folds]))
+    estimator = CalibratedClassifierCV(estimator, method="temperature", cv=parts, ensemble=False)
+    weights = None if counted.all() else counted.astype(np.float64)
+    with collected_warnings(_of_weights), ignore_unconverged():
+        return estimator.fit(double(X), y, sample_weight=weights)
+
+
+def _of_weights(warning: Warning) -> bool:
+    """Whether scikit-learn says that weights go to the calibration alone, as they should."""
+    return "does not appear to accept sample_weight" in str(warning)
 
 
 def check_saving(model: Tunable, name: str) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from speechnet.core.findings import foremost
-from speechnet.core.wording import counted
+from speechnet.core.wording import counted, listing
 from speechnet.report.data import ReportData
 from speechnet.report.findings import limits
 from speechnet.report.html.scores import pairs_note
@@ -38,12 +39,24 @@ def _facts(data: ReportData) -> dict[str, str]:
     length = f"{hours:.1f} hours" if hours >= 1 else f"{60 * hours:.0f} minutes"
     recordings = counted(corpus.get("recordings", 0), "recording")
     excluded = f"; {corpus['excluded']} excluded" if corpus.get("excluded") else ""
-    return {
+    found = {
         "Asked": f"How well can {asked} be recognised from speech, and by which model?",
         "Models": ", ".join(map(data.label, data.models)),
         "Data": f"{corpus.get('name')}: {recordings} of {who}, {length}{excluded}",
         "Tested on": str(data.info["protocol"]),
     }
+    return found | ({"Trained on": _trained(copies)} if (copies := data.info.get("copies")) else {})
+
+
+def _trained(copies: Mapping[str, Any]) -> str:
+    """What training saw beside the recordings themselves."""
+    each = counted(copies["each"], "changed copy", "changed copies")
+    chances = listing(f"{name} {100 * p:.0f} %" for name, p in copies["effects"].items())
+    lost = f"; {copies['failed']:,} more couldn't be used" if copies["failed"] else ""
+    return (
+        f"Each training recording and {each} of it, {copies['used']:,} in all{lost}. Chance of "
+        f"each effect: {chances}. Everything but training sees recordings as they are."
+    )
 
 
 def _ranking(data: ReportData, target: str) -> dict[str, Any]:

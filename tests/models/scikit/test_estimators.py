@@ -159,6 +159,33 @@ def test_temperature(classes: int, problem: tuple) -> None:
     np.testing.assert_allclose(fitted.predict_proba(X), expected, rtol=1e-3)
 
 
+def test_copies_are_fitted_on_and_calibrate_nothing(problem: tuple) -> None:
+    """The factor is that of the recordings that are held out; copies are in no fold's held part."""
+    X, y, _ = problem
+    n, rng = len(y), np.random.default_rng(0)
+    parts = [*StratifiedKFold(3, shuffle=True, random_state=0).split(X, y)]
+    folds = [(np.concatenate([fit, n + fit]), held) for fit, held in parts]
+    X = np.concatenate([X, 3 * rng.standard_normal(X.shape)]).astype(np.float64)
+    y = np.concatenate([y, rng.permutation(y)])
+    candidate = {"C": 1.0, "kernel": "rbf", "gamma": "scale", "class_weight": None}
+    fitted = fit_estimator(SVM(), candidate, X, y, folds=folds, scaling="standard", seed=0)
+    pipeline = make_pipeline(SVM(), candidate, scaling="standard", seed=0)
+    values = np.zeros((n, len(set(y))))
+    for fit, held in folds:
+        values[held] = pipeline.fit(X[fit], y[fit]).decision_function(X[held])
+
+    def log_loss(log_factor: float) -> float:
+        scaled = log_softmax(np.exp(log_factor) * values, axis=1)
+        return -float(scaled[np.arange(n), y[:n]].mean())
+
+    found = np.exp(minimize_scalar(log_loss, bounds=(-10, 10), method="bounded").x)
+    calibrator = fitted.calibrated_classifiers_[0].calibrators[0]
+    assert calibrator.beta_ == pytest.approx(found, rel=1e-3)
+    decision = pipeline.fit(X, y).decision_function(X)
+    expected = np.exp(log_softmax(found * decision, axis=1))
+    np.testing.assert_allclose(fitted.predict_proba(X), expected, rtol=1e-3)
+
+
 def test_temperature_changes_no_prediction(problem: tuple) -> None:
     """A factor leaves the largest decision value the largest."""
     X, y, folds = problem

@@ -1,0 +1,82 @@
+"""The chain of effects that makes a copy of a recording, from the recording's key alone."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Collection
+from typing import Any, Final
+
+import numpy as np
+
+from speechnet.augment import effects
+from speechnet.augment.config import AugmentConfig, Copy
+from speechnet.core.errors import ConfigError, in_words
+from speechnet.core.types import Float32
+
+_Apply = Callable[[Float32, int, np.random.Generator, Any], Float32]
+
+# In the order of AugmentConfig: the speaker, the room, the microphone, the line. What is strong or
+# weak is drawn before samples are, so that it is the same at every rate.
+_APPLY: Final[dict[str, _Apply]] = {
+    "speed": lambda y, sr, random, one: effects.change_speed(
+        y, sr, factor=random.uniform(*one.factor)
+    ),
+    "pitch": lambda y, sr, random, one: effects.shift_pitch(
+        y, sr, semitones=random.uniform(*one.semitones)
+    ),
+    "reverb": lambda y, sr, random, one: effects.reverberate(
+        y, sr, random, rt60=random.uniform(*one.rt60), direct=random.uniform(*one.direct)
+    ),
+    "noise": lambda y, sr, random, one: effects.add_noise(
+        y, sr, random, snr=random.uniform(*one.snr), colour=random.choice(one.colours)
+    ),
+    "gain": lambda y, sr, random, one: effects.change_gain(y, sr, db=random.uniform(*one.db)),
+    "telephone": lambda y, sr, random, one: effects.limit_band(y, sr),  # noqa: ARG005
+    "codec": lambda y, sr, random, one: effects.encode(
+        y, sr, codec=random.choice(one.codecs), level=random.uniform(*one.level)
+    ),
+}
+
+
+def changed(y: Float32, sr: int, key: str, copy: Copy) -> Float32:
+    """A copy of a recording: the same in every process, run and order.
+
+    Args:
+        y: float32 mono ``[n_samples]``, read and trimmed, not denoised: a gate meets the noise of a
+            copy as it would meet that of a recording.
+        sr: its rate in Hz.
+        key: of the recording: its content, and the part of it that is used.
+        copy: which copy, and the effects.
+
+    Returns:
+        float32 ``[m]``. What is drawn depends on ``key``, the copy's number and the seed; of an
+        effect also on its name, so that no effect's settings change what another one draws.
+    """
+    for name, effect in copy.augment.effects.items():
+        text = f"{copy.augment.seed}/{copy.number}/{name}/{key}"
+        digest = hashlib.blake2b(text.encode(), digest_size=16).digest()
+        random = np.random.default_rng(int.from_bytes(digest))
+        if random.random() < effect.p:
+            y = _APPLY[name](y, sr, random, effect)
+    return y
+
+
+def rehearse_effects(augment: AugmentConfig, rates: Collection[int]) -> None:
+    """Apply each effect once to a second of noise at each rate in Hz.
+
+    Raises:
+        ConfigError: one fails, such as a codec that libsndfile lacks here.
+    """
+    for rate in rates:
+        random = np.random.default_rng(0)
+        y = 0.1 * random.standard_normal(rate, dtype=np.float32)
+        for name, effect in augment.effects.items():
+            try:
+                _APPLY[name](y, rate, random, effect)
+                for codec in getattr(effect, "codecs", []):
+                    effects.encode(y, rate, codec=codec, level=effect.level[1])
+            except Exception as error:
+                raise ConfigError(
+                    f"data.augment.{name}: tried on a second of noise at {rate} Hz, it failed: "
+                    f"{in_words(error)}"
+                ) from error

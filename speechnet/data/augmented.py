@@ -1,0 +1,59 @@
+"""Changed copies of training recordings, and the rows that models are fitted on with them.
+
+Rows are positions in the corpus table's ``n`` usable recordings. Behind these, at ``n`` and above,
+stand the copies, each with the speaker and labels of its ``origin``. Nothing but training ever
+asks for them: dev and test parts, audits and scores are positions below ``n``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from speechnet.core.types import FeatureSet, Int64
+
+
+@dataclass(frozen=True)
+class Copies:
+    """Changed copies of recordings.
+
+    Attributes:
+        features: of the ``m`` copies, raw.
+        origin: the positions of their recordings in the table, int64 ``[m]``.
+        failed: how many more were asked for, and can't be used.
+        computed: how many were computed; the others came from the cache.
+    """
+
+    features: FeatureSet
+    origin: Int64
+    failed: int = 0
+    computed: int = 0
+
+    def vectors(self, rows: Int64, columns: Int64) -> Copies:
+        """Those of some recordings, ``rows`` being their new table, with some of the vectors."""
+        place = {int(row): new for new, row in enumerate(rows)}
+        kept = np.flatnonzero(np.isin(self.origin, rows))
+        found = self.features.matrix.only(columns).take(kept)
+        origin = np.array([place[int(row)] for row in self.origin[kept]], dtype=np.int64)
+        return Copies(FeatureSet({"vectors": found}), origin)
+
+
+@dataclass(frozen=True)
+class TrainingSource:
+    """What models are fitted on: all recordings, and behind them the copies.
+
+    Attributes:
+        feature_set: of the ``n`` recordings and ``m`` copies.
+        labels: int64 ``[n + m, targets]``, -1 where there is no label.
+        origin: for each row its recording's, int64 ``[n + m]``; a recording's is its own.
+    """
+
+    feature_set: FeatureSet
+    labels: Int64
+    origin: Int64
+
+    def with_copies(self, rows: Int64) -> Int64:
+        """Some recordings, and behind them their copies."""
+        copies = np.flatnonzero(self.origin != np.arange(len(self.origin)))
+        return np.concatenate([rows, copies[np.isin(self.origin[copies], rows)]])
