@@ -21,14 +21,15 @@ from speechnet.models.training.fitted import FittedNetworks
 pytestmark = pytest.mark.slow
 
 MODELS = (
-    "{cnn: {channels: [16], dropout: 0.0, batch_size: 16, members: 2, lr: 0.01}, "
-    "svm: {C: [1.0], folds: 2}, ensemble: {of: [svm, cnn]}}"
+    "{crnn: {channels: [8], hidden: 8, dropout: 0.0, averaging: 0.8, batch_size: 8, lr: 0.01, "
+    "warp: 0.0, members: 2, grid: {recurrent: [lstm, gru]}, folds: 2}, "
+    "svm: {C: [1.0], folds: 2}, ensemble: {of: [svm, crnn]}}"
 )
 
 
 def configuration(*words: str, models: str = MODELS) -> ExperimentConfig:
     """A small experiment with a network over frames and an ensemble."""
-    flags = ["--models", models, "--trainer.max_epochs", "25", "--trainer.accelerator", "cpu"]
+    flags = ["--models", models, "--trainer.max_epochs", "12", "--trainer.accelerator", "cpu"]
     return read_experiment([*flags, "--parallel.n_jobs", "1", *words])[0]
 
 
@@ -64,7 +65,7 @@ def test_fitted_saved_and_read_back(tmp_path: Path) -> None:
     """The network learns from frames, the ensemble comes last, and both are read back alike."""
     data, config = framed(speech_data()), configuration()
     models = fit(data, config, tmp_path / "fold_0")
-    assert list(models) == ["cnn", "svm", "ensemble"]
+    assert list(models) == ["crnn", "svm", "ensemble"]
     for name, model in models.items():
         test = rows(data, config, name, "test")
         found = model.predict_proba(test.features)
@@ -74,11 +75,11 @@ def test_fitted_saved_and_read_back(tmp_path: Path) -> None:
             np.testing.assert_allclose(found[target].sum(axis=1), 1)
             right = found[target].argmax(axis=1) == test.labels[:, column]
             assert right.mean() > 0.7
-    network = models["cnn"]
+    network = models["crnn"]
     assert isinstance(network, Calibrated)
     assert isinstance(network.fitted, FittedNetworks)
     assert len(network.fitted.networks) == 2
-    train = rows(data, config, "cnn", "train").features
+    train = rows(data, config, "crnn", "train").features
     np.testing.assert_allclose(
         network.fitted.networks[0].centre, train.frames.mean(axis=0), rtol=1e-4
     )

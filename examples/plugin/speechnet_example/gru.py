@@ -1,4 +1,4 @@
-"""A network that takes a sequence: only its trunk is written, the rest is speechnet's."""
+"""A network that takes a sequence: only its layers are written, the rest is speechnet's."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from speechnet.models.model import MODELS
-from speechnet.models.training.model import NetworkModel
+from speechnet.models.training.sequence_model import SequenceModel
 
 
 @MODELS.register("gru")
 @dataclass
-class GRU(NetworkModel):
+class GRU(SequenceModel):
     """A gated recurrent network, whose last state describes the recording.
 
     Attributes:
@@ -20,12 +20,11 @@ class GRU(NetworkModel):
     """
 
     label = "GRU"
-    takes = "sequence"
 
     features: str | None = "envelope"
     units: int = 16
 
-    def trunk(self, width: int) -> tuple[Any, int]:
+    def layers(self, width: int) -> tuple[Any, int]:
         """From frames ``[n, frames, width]`` and their lengths ``[n]`` to states ``[n, units]``."""
         from torch import nn
         from torch.nn.utils.rnn import pack_padded_sequence

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from speechnet.core.bounds import Number, Values
 from speechnet.models.model import MODELS
-from speechnet.models.training.model import NetworkModel
+from speechnet.models.training.sequence_model import SequenceModel
 
 if TYPE_CHECKING:
     from torch import nn
@@ -15,12 +15,10 @@ if TYPE_CHECKING:
 
 @MODELS.register("cnn")
 @dataclass
-class CNN(NetworkModel):
+class CNN(SequenceModel):
     """Convolutional network: layers over the frames of a recording, then their mean and spread.
 
     Attributes:
-        features: the sequence that it takes, by the name of its extractor; null for the only one in
-            ``data.features``, or log_mel where there is none.
         channels: of each layer; each layer halves the frames.
         kernel: frames that a layer sees at once.
         dropout: share of the channels, and of the pooled values, dropped.
@@ -28,9 +26,7 @@ class CNN(NetworkModel):
     """
 
     label = "CNN"
-    takes = "sequence"
 
-    features: str | None = None
     channels: Annotated[list[Annotated[int, Number(ge=1)]], Values()] = field(
         default_factory=lambda: [64, 64, 128]
     )
@@ -38,8 +34,8 @@ class CNN(NetworkModel):
     dropout: Annotated[float, Number(ge=0, lt=1)] = 0.3
     lr: Annotated[float, Number(ge=0)] = 0.002
 
-    def trunk(self, width: int) -> tuple[nn.Module, int]:
-        """See ``NetworkModel``."""
+    def layers(self, width: int) -> tuple[nn.Module, int]:
+        """See ``SequenceModel``."""
         from speechnet.models.training.sequences import FrameCNN
 
         made = FrameCNN(width, self.channels, kernel=self.kernel, dropout=self.dropout)

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
+from itertools import islice
 from typing import Any, Final
 
+import numpy as np
 import torch
 from lightning.pytorch import LightningDataModule
 from torch import Tensor
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import BatchSampler, DataLoader, RandomSampler, TensorDataset
 
 from speechnet.core.types import Features, Int64, Sequences
 from speechnet.models.training.sequences import pad
 
 _DEV_SEQUENCES: Final = 256
 """Sequences of a dev part that are padded at once."""
+
+_POOL: Final = 8
+"""Batches whose recordings are put together by length."""
 
 
 class ChosenRows(LightningDataModule):
@@ -108,13 +113,43 @@ def sequence_loader(
 ) -> DataLoader[int]:
     """Batches of ``padded``, one in memory at a time, shuffled for each epoch by the seed."""
     chosen: Any = rows.tolist()  # as good as a Dataset
+    collate = partial(padded, sequences, labels)
+    if seed is None:
+        return DataLoader(chosen, batch_size, collate_fn=collate)
+    order = RandomSampler(chosen, generator=torch.Generator().manual_seed(seed))
+    lengths = np.diff(sequences.starts)[rows]
     return DataLoader(
-        chosen,
-        batch_size,
-        shuffle=seed is not None,
-        collate_fn=partial(padded, sequences, labels),
-        generator=None if seed is None else torch.Generator().manual_seed(seed),
+        chosen, batch_sampler=SimilarLengths(order, batch_size, False, lengths), collate_fn=collate
     )
+
+
+class SimilarLengths(BatchSampler):
+    """Batches of recordings of similar lengths, so that little of them is padding.
+
+    Of each ``_POOL`` batches' recordings in a sampler's order, those of similar lengths make a
+    batch; the batches come in the order in which the sampler drew the first of each.
+
+    Args:
+        sampler: draws positions.
+        batch_size: recordings in a batch.
+        drop_last: see ``BatchSampler``; Lightning makes these three anew for several devices.
+        lengths: of the recordings, int64 ``[n]``.
+    """
+
+    def __init__(
+        self, sampler: Iterable[int], batch_size: int, drop_last: bool, lengths: Int64
+    ) -> None:
+        super().__init__(sampler, batch_size, drop_last)
+        self.lengths = lengths
+
+    def __iter__(self) -> Iterator[list[int]]:
+        size = self.batch_size
+        positions = iter(self.sampler)
+        while pool := list(islice(positions, size * _POOL)):
+            by_length = sorted(range(len(pool)), key=lambda place: self.lengths[pool[place]])
+            batches = [by_length[start : start + size] for start in range(0, len(pool), size)]
+            for batch in sorted(batches):
+                yield [pool[place] for place in batch]
 
 
 def padded(

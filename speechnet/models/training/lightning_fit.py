@@ -41,7 +41,7 @@ _ONE_THREAD: Final = 1e9
 
 
 def run(
-    trainer: Trainer, network: LightningModule, batches: LightningDataModule, *, batch_size: int
+    trainer: Trainer, network: LightningModule, batches: LightningDataModule, *, rows: int
 ) -> None:
     """``trainer.fit``, with as many threads as the network is worth and errors of our own.
 
@@ -49,7 +49,7 @@ def run(
         trainer: one that has not fitted anything yet.
         network: is changed.
         batches: of ``(X, labels)``.
-        batch_size: rows per step.
+        rows: per step, or frames of sequences.
 
     Raises:
         ConfigError: training would never end.
@@ -64,7 +64,7 @@ def run(
             "(data.split.dev)"
         )
     try:
-        with threads(1, network, batch_size):
+        with threads(1, network, rows):
             trainer.fit(network, datamodule=batches)
     except SystemExit as error:
         # Lightning turns Ctrl-C into exit code 1; SIGTERM arrives with a code of its own.
@@ -194,18 +194,18 @@ def _no_advertisement(record: logging.LogRecord) -> bool:
 
 
 @contextmanager
-def threads(networks: int, network: LightningModule, batch_size: int) -> Iterator[None]:
+def threads(networks: int, network: LightningModule, rows: int) -> Iterator[None]:
     """One thread for small networks: most of a step is calls, and threads wait for each other.
 
     Args:
         networks: how many are trained at once.
         network: one of them.
-        batch_size: rows per step.
+        rows: per step, or frames of sequences.
     """
     before = torch.get_num_threads()
     parameters = networks * sum(parameter.numel() for parameter in network.parameters())
     # Forward, and backward to the inputs and to the weights: a product and a sum each.
-    if 6 * batch_size * parameters < _ONE_THREAD:
+    if 6 * rows * parameters < _ONE_THREAD:
         torch.set_num_threads(1)
     try:
         yield

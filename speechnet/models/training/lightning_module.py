@@ -7,11 +7,13 @@ from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule
+from lightning.pytorch.callbacks import WeightAveraging
 from torch import Tensor
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from speechnet.core.errors import ConfigError
 from speechnet.core.types import Targets
+from speechnet.models.training.augmentation import Mixing
 from speechnet.models.training.layers import seed_epoch
 from speechnet.models.training.network import Network
 from speechnet.models.training.objective import (
@@ -21,6 +23,7 @@ from speechnet.models.training.objective import (
     make_schedule,
     recall,
 )
+from speechnet.models.training.over_time import OverTime
 
 
 class LightningNetwork(Network, LightningModule):
@@ -107,9 +110,19 @@ class LightningNetwork(Network, LightningModule):
 
     def _step(self, *batch: Tensor) -> Tensor:
         *inputs, labels = batch
-        losses = self._all_losses(self(*inputs), labels)
+        mixing = self._mixing(labels)
+        if mixing is None:
+            losses = self._all_losses(self(*inputs), labels)
+        else:
+            logits = self(*inputs, mixing)
+            both = (self._all_losses(logits, one) for one in (labels, labels[mixing.order]))
+            losses = [torch.lerp(b, a, mixing.share) for a, b in zip(*both, strict=True)]
         self._losses.append(torch.stack(losses).detach())
         return losses[0]
+
+    def _mixing(self, labels: Tensor) -> Mixing | None:
+        trunk = self.trunk
+        return trunk.mixing(len(labels)) if isinstance(trunk, OverTime) else None
 
     def _steps_on(self, X: Tensor, labels: Tensor) -> None:
         optimizer: Any = self.optimizers()
@@ -149,6 +162,16 @@ class LightningNetwork(Network, LightningModule):
         """Log the value for all heads as ``name``, then each head's as ``<name>_<target>``."""
         names = [name, *(f"{name}_{target}" for target in self.targets)]
         self.log_dict(dict(zip(names, values, strict=True)), sync_dist=True, **options)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keeps averaged weights where they are averaged.
+
+        Lightning does so itself in checkpoints that hold more than weights.
+        """
+        for callback in self.trainer.callbacks:  # type: ignore[attr-defined] # as in run
+            if isinstance(callback, WeightAveraging):
+                callback.on_save_checkpoint(self.trainer, self, checkpoint)
+                del checkpoint["current_model_state"], checkpoint["averaging_state"]
 
     def configure_optimizers(self) -> Any:
         """The optimizer and the schedule that the configuration names.

@@ -56,12 +56,12 @@ class Network(nn.Module):
         for column, target in enumerate(self.targets):
             self.class_weights(column).copy_(weights[target])
 
-    def forward(self, x: Tensor, lengths: Tensor | None = None) -> dict[str, Tensor]:
+    def forward(self, x: Tensor, *more: Any) -> dict[str, Tensor]:
         """Logits of every target, ``[n, k]`` each.
 
         Args:
             x: float ``[n, d]``; of sequences ``[n, frames, d]``, padded.
-            lengths: frames of each sequence, int64 ``[n]``.
+            more: of sequences the frames of each, int64 ``[n]``, and whatever else the trunk takes.
 
         Raises:
             ConfigError: the trunk's output isn't as wide as ``trunk`` said.
@@ -72,7 +72,7 @@ class Network(nn.Module):
                 max(len(x), self.config.batch_size), *x.shape[1:], dtype=x.dtype, device=x.device
             )
             x = x + self.noise * drawn[: len(x)]
-        shared = self.trunk(x) if lengths is None else self.trunk(x, lengths)
+        shared = self.trunk(x, *more)
         self._check(shared, len(x))
         return {target: head(shared) for target, head in zip(self.targets, self.heads, strict=True)}
 

@@ -64,6 +64,62 @@ class FrameCNN(nn.Module):
         return pooled
 
 
+class AttentiveStatistics(nn.Module):
+    """Mean and standard deviation over time, each frame weighted by what it says.
+
+    ``e_t = v tanh(W x_t + b)``, the weights ``softmax(e)`` over a recording's frames, then
+    ``weighted_statistics`` (Okabe, Koshinaka, Shinoda, "Attentive Statistics Pooling for Deep
+    Speaker Embedding", 2018).
+
+    Args:
+        width: of a frame, ``k``.
+        hidden: width of the layer that weighs the frames.
+    """
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        self.hidden = nn.Linear(width, hidden)
+        self.score = nn.Linear(hidden, 1, bias=False)
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """Pool each recording.
+
+        Args:
+            x: float ``[n, frames, k]``, finite; frames behind a recording's end are ignored.
+            lengths: frames of each, int64 ``[n]``, 1 or more.
+
+        Returns:
+            float32 ``[n, 2 k]``.
+        """
+        scores = self.score(self.hidden(x).tanh()).float()
+        outside = within(lengths, x.shape[1]) == 0
+        weights = scores.masked_fill(outside, -torch.inf).softmax(dim=1)
+        return weighted_statistics(x.float(), weights)
+
+
+class AttentiveFrames(nn.Module):
+    """A norm and a projection of each frame, then ``AttentiveStatistics``.
+
+    Args:
+        width: of a frame, ``d``.
+        hidden: width of the projection.
+        dropout: share of the projected, and of the pooled values, dropped.
+    """
+
+    def __init__(self, width: int, hidden: int, *, dropout: float) -> None:
+        super().__init__()
+        self.project = nn.Sequential(
+            nn.LayerNorm(width), nn.Linear(width, hidden), nn.GELU(), nn.Dropout(dropout)
+        )
+        self.pool = AttentiveStatistics(hidden, hidden)
+        self.drop = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """Float ``[n, frames, d]`` and int64 ``[n]`` -> float32 ``[n, 2 hidden]``."""
+        pooled: Tensor = self.drop(self.pool(self.project(x), lengths))
+        return pooled
+
+
 def pad(recordings: Sequence[Float32]) -> tuple[Tensor, Tensor]:
     """Recordings side by side, with zeros behind the end of each.
 
@@ -84,19 +140,29 @@ def within(lengths: Tensor, frames: int) -> Tensor:
 
 
 def mean_and_spread(x: Tensor, lengths: Tensor) -> Tensor:
-    """Mean and standard deviation over each recording's frames.
-
-    ``sqrt(mean((x - mean)^2) + eps)``, whose gradient is finite where nothing varies.
+    """Mean and standard deviation over each recording's frames; see ``weighted_statistics``.
 
     Args:
-        x: float ``[n, frames, k]``, 0 behind a recording's end.
+        x: float ``[n, frames, k]``.
         lengths: int64 ``[n]``.
+    """
+    inside = within(lengths, x.shape[1]).to(x.dtype)
+    return weighted_statistics(x, inside / lengths[:, None, None].to(x.dtype))
+
+
+def weighted_statistics(x: Tensor, weights: Tensor) -> Tensor:
+    """Mean and standard deviation over the frames, each with a weight.
+
+    ``m = sum_t w_t x_t`` and ``sqrt(sum_t w_t (x_t - m)^2 + eps)``, whose gradient is finite where
+    nothing varies.
+
+    Args:
+        x: float ``[n, frames, k]``, finite.
+        weights: float ``[n, frames, 1]``, of each recording with the sum 1, 0 behind its end.
 
     Returns:
         float ``[n, 2 k]``.
     """
-    count = lengths[:, None].to(x.dtype)
-    mean = x.sum(dim=1) / count
-    centred = (x - mean[:, None]) * within(lengths, x.shape[1]).to(x.dtype)
-    spread = (centred.square().sum(dim=1) / count + _EPS).sqrt()
+    mean = (weights * x).sum(dim=1)
+    spread = ((weights * (x - mean[:, None]).square()).sum(dim=1) + _EPS).sqrt()
     return torch.cat([mean, spread], dim=1)

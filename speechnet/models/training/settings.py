@@ -76,6 +76,10 @@ class NetworkSettings(Model):
             ``[n, k]``; and ``k``.
         """
 
+    def callbacks(self) -> list[Any]:
+        """Lightning callbacks that its training takes."""
+        return []
+
     def candidates(self) -> list[Candidate]:
         """Every combination of ``grid``.
 

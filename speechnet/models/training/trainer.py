@@ -24,6 +24,7 @@ from speechnet.models.scaling import affine
 from speechnet.models.training.batches import ChosenRows
 from speechnet.models.training.lightning_fit import History, is_plain, quietly, run
 from speechnet.models.training.lightning_module import LightningNetwork
+from speechnet.models.training.over_time import OverTime
 from speechnet.models.training.settings import NetworkSettings
 
 _EPOCHS: Final = 1000
@@ -114,7 +115,7 @@ class NetworkTrainer:
             seed_everything(seed, workers=True, verbose=False)
             network = self.network(config, train)
             checkpoint = _checkpoint(folder, name, scored=len(dev) > 0)
-            callbacks: list[Callback] = [history, checkpoint]
+            callbacks: list[Callback] = [history, checkpoint, *config.callbacks()]
             if len(dev) and config.patience is not None:
                 callbacks.append(EarlyStopping("dev_uar", mode="max", patience=config.patience))
             trainer = self.make_trainer(callbacks, list(loggers))
@@ -126,7 +127,12 @@ class NetworkTrainer:
             batches = ChosenRows(
                 features, self.rows.labels, train=train, dev=dev, batch_size=at_once, seed=seed
             )
-            run(trainer, network, batches, batch_size=config.batch_size)
+            rows = config.batch_size
+            if isinstance(features, Sequences):
+                rows *= len(features.frames) // len(
+                    features.index
+                )  # each frame is a row of its own
+            run(trainer, network, batches, rows=rows)
         records = history.collect()
         if not checkpoint.best_model_path:
             raise ConfigError("the network was trained for no epoch; see trainer.max_epochs")
@@ -153,15 +159,16 @@ class NetworkTrainer:
     def network(self, config: NetworkSettings, train: Int64) -> LightningNetwork:
         """An untrained network, with the scaling and the class weights of its training rows."""
         rows = Rows(self.rows, train, config.extractor)
-        X, labels = rows.features, rows.labels
-        if isinstance(X, Sequences):
-            X = X.frames
+        features, labels = rows.features, rows.labels
+        X = features.frames if isinstance(features, Sequences) else features
         name = next(name for name, kind in MODELS.items() if kind is type(config))
         plain = asdict(replace(config, grid={}))
         targets = {target: list(classes) for target, classes in self.targets.items()}
         network = LightningNetwork(X.shape[1], targets, name, plain)
         centre, scale = affine(self.scaling, X)
         network.set_scaling(torch.from_numpy(centre), torch.from_numpy(scale))
+        if isinstance(network.trunk, OverTime):
+            network.trunk.rate.fill_(features.rate)
         if config.class_weights == "balanced":
             weights = (
                 balanced_weights(codes, len(classes))

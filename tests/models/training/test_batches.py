@@ -62,6 +62,25 @@ def test_every_row_once_an_epoch() -> None:
     assert len({tuple(one) for one in shuffled}) > 1
 
 
+def test_similar_lengths_share_a_batch() -> None:
+    """Every row once, little padding, another order each epoch, long batches among short ones."""
+    lengths = np.random.default_rng(0).permutation(np.arange(1, 1001)).tolist()
+    found = sequences(lengths, 1)
+    loader = sequence_loader(
+        found, np.arange(1000)[:, None], np.arange(1000), batch_size=16, seed=0
+    )
+    epochs = []
+    for _ in range(2):
+        batches = [(x, sizes, rows[:, 0].tolist()) for x, sizes, rows in loader]
+        assert sorted(row for *_, rows in batches for row in rows) == list(range(1000))
+        padded_frames = sum(x.shape[0] * x.shape[1] for x, *_ in batches)
+        assert sum(lengths) / padded_frames > 0.85  # shuffled alone it is 0.53
+        longest = [int(sizes.max()) for _, sizes, _ in batches]
+        assert abs(np.corrcoef(longest, np.arange(len(longest)))[0, 1]) < 0.4
+        epochs.append([rows for *_, rows in batches])
+    assert epochs[0] != epochs[1]
+
+
 @pytest.fixture
 def data() -> SpeechDataModule:
     """Vectors and sequences of the same recordings."""

@@ -96,7 +96,7 @@ def test_another_process_fails(last: str, said: str) -> None:
 
     trainer = SimpleNamespace(max_epochs=1, max_steps=-1, callbacks=[], fit=fail)
     with pytest.raises(SpeechnetError, match=said):
-        run(trainer, LightningNetwork(3, TARGETS, "mlp", {}), speech_data(), batch_size=4)
+        run(trainer, LightningNetwork(3, TARGETS, "mlp", {}), speech_data(), rows=4)
 
 
 class TestFailures:
