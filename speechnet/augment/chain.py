@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
+from speechnet.audio.config import AudioConfig
+from speechnet.audio.decode import header, load
 from speechnet.augment import effects
-from speechnet.augment.config import AugmentConfig, Copy
-from speechnet.core.errors import ConfigError, in_words
+from speechnet.augment.config import AugmentConfig, Copy, Noise
+from speechnet.core.errors import ConfigError, Excluded, in_words
 from speechnet.core.types import Float32
 
 _Apply = Callable[[Float32, int, np.random.Generator, Any], Float32]
+
+_READ: Final = AudioConfig(min_duration=0, max_duration=None)
 
 # In the order of AugmentConfig: the speaker, the room, the microphone, the line. What is strong or
 # weak is drawn before samples are, so that it is the same at every rate.
@@ -56,9 +62,38 @@ def changed(y: Float32, sr: int, key: str, copy: Copy) -> Float32:
         text = f"{copy.augment.seed}/{copy.number}/{name}/{key}"
         digest = hashlib.blake2b(text.encode(), digest_size=16).digest()
         random = np.random.default_rng(int.from_bytes(digest))
-        if random.random() < effect.p:
+        if random.random() >= effect.p:
+            continue
+        if name == "noise" and copy.noises:
+            snr = random.uniform(*effect.snr)
+            y = effects.add_recording(y, sr, _drawn(copy.noises, len(y), sr, random), snr=snr)
+        else:
             y = _APPLY[name](y, sr, random, effect)
     return y
+
+
+def _drawn(noises: Sequence[Noise], n: int, sr: int, random: np.random.Generator) -> Float32:
+    """A part of one of some recordings, float32 ``[n]``, repeated where that is too short.
+
+    Raises:
+        Excluded: the recording can't be used.
+    """
+    path = Path(noises[int(random.integers(len(noises)))].path)
+    duration, share = header(path).duration, random.random()
+    start = share * max(0.0, duration - n / sr)
+    try:
+        # Somewhat more than is needed, for the end of a part may be rounded.
+        clip = load(
+            path,
+            replace(_READ, sample_rate=sr),
+            start=start,
+            end=min(duration, start + n / sr + 0.1),
+        )
+    except Excluded as why:
+        if why.reason != "silent":
+            raise
+        return np.zeros(n, dtype=np.float32)
+    return np.resize(clip.y, n)
 
 
 def rehearse_effects(augment: AugmentConfig, rates: Collection[int]) -> None:

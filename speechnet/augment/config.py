@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, fields
 from importlib.metadata import version
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, NamedTuple
 
 from speechnet.core.bounds import Number, Values
 from speechnet.core.errors import ConfigError
@@ -88,16 +89,19 @@ class ReverbConfig(_Effect):
 
 @dataclass
 class NoiseConfig(_Effect):
-    """Steady noise.
+    """Noise.
 
     Attributes:
         p: the chance in each copy.
+        folder: recordings of noise, of any format and in any depth below it, instead of the
+            colours: a part of one of them is drawn, repeated where it is too short.
         snr: the range of signal-to-noise ratios in dB, of mean powers over the whole clip.
         colours: one of them is drawn: white, pink (falling by 10 dB a decade), brown (by 20), or
             speech, which has the spectrum of the clip itself.
     """
 
     p: Share = 0.5
+    folder: str | None = None
     snr: Annotated[list[Annotated[float, Number(ge=-20, le=100)]], Values(2)] = between(5, 30)
     colours: Annotated[list[Colour], Values(once=True)] = field(
         default_factory=lambda: ["white", "pink", "brown", "speech"]
@@ -195,19 +199,31 @@ class AugmentConfig:
         return {name: effect for name, effect in self._every() if effect.p > 0}
 
 
+class Noise(NamedTuple):
+    """A recording of noise: the digest of its bytes, and where it lies."""
+
+    digest: str
+    path: str
+
+
 @dataclass(frozen=True)
 class Copy:
-    """One of the copies, from 0."""
+    """One of the copies, from 0; ``noises`` are those of the folder, by their digests."""
 
     augment: AugmentConfig
     number: int
+    noises: tuple[Noise, ...] = ()
 
     def describe(self) -> dict[str, Any]:
         """All that its samples depend on beside the recording, as plain types."""
+        effects = {name: asdict(effect) for name, effect in self.augment.effects.items()}
+        if self.noises:
+            every = "".join(noise.digest for noise in self.noises)
+            effects["noise"]["folder"] = hashlib.blake2b(every.encode(), digest_size=16).hexdigest()
         return {
             "code": _CODE_VERSION,
             "number": self.number,
             "seed": self.augment.seed,
-            "effects": {name: asdict(effect) for name, effect in self.augment.effects.items()},
+            "effects": effects,
             "versions": {package: version(package) for package in _PACKAGES},
         }

@@ -68,15 +68,23 @@ def add_noise(
     The colour ``speech`` has the clip's own spectrum at random phases: it masks speech the most,
     and holds nobody else's voice.
     """
-    import torch
-    from torchaudio.functional import add_noise as mixed
-
     spectrum = np.fft.rfft(random.standard_normal(len(y)))
     if colour == "speech":
         spectrum = np.abs(np.fft.rfft(y)) * np.exp(1j * np.angle(spectrum))
     elif slope := _SLOPES[colour]:
         spectrum *= np.maximum(np.fft.rfftfreq(len(y), 1 / sr), _LOWEST_HZ) ** (-slope / 2)
-    noise = np.fft.irfft(spectrum, len(y)).astype(np.float32)
+    return add_recording(y, sr, np.fft.irfft(spectrum, len(y)).astype(np.float32), snr=snr)
+
+
+@_effect
+def add_recording(y: Float32, sr: int, noise: Float32, *, snr: float) -> Float32:
+    """Add float32 ``[n_samples]`` at a signal-to-noise ratio as above; silence adds nothing."""
+    import torch
+    from torchaudio.functional import add_noise as mixed
+
+    del sr
+    if not noise.any():
+        return y
     both = (torch.from_numpy(one)[None] for one in (y, noise))
     return np.asarray(mixed(*both, torch.tensor([snr]))[0])
 

@@ -246,6 +246,8 @@ def _make_absolute(data: DataConfig) -> None:
         for name in extractor.paths:
             if (path := getattr(extractor, name)) is not None:
                 setattr(extractor, name, str(absolute(path)))
+    if (folder := data.augment.noise.folder) is not None:
+        data.augment.noise.folder = str(absolute(folder))
     if data.cache_dir is not None:
         data.cache_dir = str(absolute(data.cache_dir))
 

@@ -8,10 +8,53 @@ asks for them: dev and test parts, audits and scores are positions below ``n``.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
+from speechnet.augment.config import AugmentConfig, Noise
+from speechnet.core.errors import ConfigError, Excluded
+from speechnet.core.progress import Progress
 from speechnet.core.types import FeatureSet, Int64
+from speechnet.corpus.discovery import NO_AUDIO, discover, is_foreign
+from speechnet.features.extraction.file_hashes import FileHashes
+
+
+def noise_files(augment: AugmentConfig) -> tuple[Path, list[str]]:
+    """The folder of noises, and the recordings in it; no recordings where none is named.
+
+    Raises:
+        ConfigError: there is no such folder, or no recording in it.
+    """
+    folder = augment.noise.folder
+    if not augment.copies or folder is None or "noise" not in augment.effects:
+        return Path(), []
+    root = Path(folder).expanduser()
+    found = [*discover(root.resolve()).files.values()] if root.is_dir() else []
+    if not (readable := [path for path in found if not is_foreign(path)]):
+        what = f"there are {NO_AUDIO}" if root.is_dir() else "there is no such folder"
+        raise ConfigError(f"data.augment.noise.folder is {folder!r:.200}, but {what}")
+    return root.resolve(), readable
+
+
+def hashed_noises(augment: AugmentConfig, cache: Path, progress: Progress) -> tuple[Noise, ...]:
+    """The recordings of ``noise_files`` in the order of their digests, those that can be read.
+
+    Raises:
+        ConfigError: see ``noise_files``.
+    """
+    root, files = noise_files(augment)
+    if not files:
+        return ()
+    hashes = FileHashes(root, cache_dir=cache, progress=progress)
+    contents = hashes.of(files)
+    hashes.keep()
+    found = {
+        content.digest: Noise(content.digest, str(root / path))
+        for path, content in contents.items()
+        if not isinstance(content, Excluded)
+    }
+    return tuple(found[digest] for digest in sorted(found))
 
 
 @dataclass(frozen=True)

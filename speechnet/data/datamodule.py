@@ -31,7 +31,7 @@ from speechnet.corpus.reader import Corpus, load_corpus
 from speechnet.corpus.synthetic.corpus import write_corpus
 from speechnet.corpus.synthetic.synthesis import VERSION
 from speechnet.corpus.union import CORPUS, check_left_out, load_corpora
-from speechnet.data.augmented import Copies, TrainingSource
+from speechnet.data.augmented import Copies, TrainingSource, hashed_noises
 from speechnet.features.extraction.extract import Extraction, extract_features
 from speechnet.features.extraction.speaker_norm import by_speaker
 from speechnet.features.extraction.store import fingerprint
@@ -205,13 +205,14 @@ class SpeechDataModule:
         config = self.config
         if not config.augment.copies:
             return None
+        noises = hashed_noises(config.augment, config.cache, self._progress)
         rows = np.unique(np.concatenate([fold.train for fold in self.folds]))
         place = {file: int(row) for file, row in zip(self.table.index[rows], rows, strict=True)}
         found = [
             extract_features(
                 self.corpus.root,
                 self.table.iloc[rows],
-                replace(config.recipe, copy=Copy(config.augment, number)),
+                replace(config.recipe, copy=Copy(config.augment, number, noises)),
                 cache_dir=config.cache,
                 device=config.device,
                 keep_duplicates=True,

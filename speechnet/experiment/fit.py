@@ -18,6 +18,7 @@ from speechnet.core.findings import foremost
 from speechnet.core.predictions import join
 from speechnet.core.targets import refuse_continuous
 from speechnet.core.wording import all_of, plural
+from speechnet.data.augmented import noise_files
 from speechnet.data.datamodule import SpeechDataModule
 from speechnet.evaluation.cluster_findings import cluster_findings
 from speechnet.evaluation.clustering import cluster_features
@@ -113,6 +114,7 @@ def _check(config: ExperimentConfig) -> None:
                 f"data.augment: a changed copy would have what {', '.join(recipe.by_name)} says of "
                 "the recording itself; leave it out of data.features, or set copies to 0"
             )
+        noise_files(config.data.augment)
         rehearse_effects(config.data.augment, {*recipe.rates.values()})
     rehearse_metrics()
     for name, model in config.models.items():

@@ -1,14 +1,23 @@
 """What a copy is follows from the recording, its number and the seed, and from nothing else."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from speechnet.augment import effects
 from speechnet.augment.chain import changed, rehearse_effects
-from speechnet.augment.config import AugmentConfig, Copy, GainConfig, NoiseConfig, SpeedConfig
-from speechnet.core.errors import ConfigError
+from speechnet.augment.config import (
+    AugmentConfig,
+    Copy,
+    GainConfig,
+    Noise,
+    NoiseConfig,
+    SpeedConfig,
+)
+from speechnet.core.errors import ConfigError, Excluded
 from speechnet.core.types import Float32
 
 SR = 8_000
@@ -93,3 +102,44 @@ def test_ranges_are_ranges() -> None:
             AugmentConfig(noise=NoiseConfig(snr=wrong))
     with pytest.raises(ConfigError, match="every effect's p is 0"):
         AugmentConfig(copies=1, gain=GainConfig(p=0), **OFF)
+
+
+class TestRecordings:
+    """Noise that is a part of one of the user's recordings."""
+
+    def copy(self, folder: Path, snr: float = 0.0) -> Copy:
+        noises = tuple(Noise(path.name, str(path)) for path in sorted(folder.iterdir()))
+        loud = NoiseConfig(p=1.0, snr=[snr, snr], folder=str(folder))
+        config = AugmentConfig(copies=1, gain=GainConfig(p=0), **OFF | {"noise": loud})
+        return Copy(config, 0, noises)
+
+    def test_a_part_of_one_is_added_at_the_ratio(self, tmp_path: Path) -> None:
+        """At the clip's rate; where it is too short, again and again."""
+        t = np.arange(10 * SR) / SR
+        for name, hz, seconds in (("long", 440, 10.0), ("short", 880, 0.25)):
+            tone = 0.3 * np.sin(2 * np.pi * hz * t[: round(seconds * SR)])
+            soundfile.write(tmp_path / f"{name}.wav", tone, SR, subtype="FLOAT")
+        y, copy, found = noise(2.0), self.copy(tmp_path), set()
+        for key in map(str, range(12)):
+            added = changed(y, SR, key, copy) - y
+            assert np.linalg.norm(added) == pytest.approx(np.linalg.norm(y), rel=1e-3)
+            peak = int(np.abs(np.fft.rfft(added)).argmax()) / 2
+            found.add(round(peak))
+            twice = changed(y, SR, key, copy)
+            assert np.array_equal(twice - y, added)
+        assert found == {440, 880}
+
+    def test_silence_adds_nothing_and_a_fault_is_said(self, tmp_path: Path) -> None:
+        soundfile.write(tmp_path / "silent.wav", np.zeros(SR), SR)
+        y = noise(0.5)
+        assert np.array_equal(changed(y, SR, "key", self.copy(tmp_path)), y)
+        (tmp_path / "silent.wav").write_bytes(b"no sound at all")
+        with pytest.raises(Excluded):
+            changed(y, SR, "key", self.copy(tmp_path))
+
+    def test_what_they_hold_decides_and_not_where_they_lie(self, tmp_path: Path) -> None:
+        soundfile.write(tmp_path / "one.wav", noise(), SR)
+        copy = self.copy(tmp_path)
+        moved = Copy(self.copy(tmp_path).augment, 0, (copy.noises[0]._replace(path="elsewhere"),))
+        other = Copy(copy.augment, 0, (copy.noises[0]._replace(digest="other"),))
+        assert moved.describe() == copy.describe() != other.describe()

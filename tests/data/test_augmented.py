@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from sklearn.preprocessing import StandardScaler
 
 from speechnet.audio.decode import load_at_rates
@@ -13,8 +14,10 @@ from speechnet.augment.chain import changed
 from speechnet.augment.config import AugmentConfig, Copy
 from speechnet.config.data import DataConfig
 from speechnet.config.experiment import read_experiment
+from speechnet.core.errors import ConfigError
+from speechnet.core.progress import silent
 from speechnet.core.types import FeatureMatrix, FeatureSet, Float32
-from speechnet.data.augmented import Copies
+from speechnet.data.augmented import Copies, hashed_noises, noise_files
 from speechnet.data.datamodule import SpeechDataModule
 from speechnet.experiment.parallel import parallel
 from speechnet.features.extraction.compute import compute
@@ -147,3 +150,21 @@ def test_copies_of_some_recordings_in_another_table() -> None:
     assert found.origin.tolist() == [1, 0, 1]
     assert found.features.matrix.X.tolist() == [[0, 2], [3, 5], [6, 8]]
     assert found.features.matrix.names == ("x", "z")
+
+
+def test_a_folder_of_noises(config: DataConfig, tmp_path: Path) -> None:
+    """Files are known by what they hold; a folder that isn't there or is empty is refused."""
+    for folder, said in ((tmp_path / "none", "no such folder"), (tmp_path, "no audio files")):
+        noise = replace(AUGMENT.noise, folder=str(folder))
+        with pytest.raises(ConfigError, match=rf"data\.augment\.noise\.folder .*{said}"):
+            noise_files(replace(AUGMENT, noise=noise))
+    for name in ("a.wav", "same.wav"):
+        soundfile.write(tmp_path / name, 0.1 * np.sin(np.arange(8_000)), 8_000)
+    noise = replace(AUGMENT.noise, folder=str(tmp_path), p=1.0)
+    data = made(replace(config, augment=replace(AUGMENT, copies=1, noise=noise)))
+    assert data.copies.computed == len(data.copies.origin) > 0
+    [one] = hashed_noises(data.config.augment, config.cache, silent)
+    assert Path(one.path).parent == tmp_path.resolve()
+    (tmp_path / "a.wav").unlink()
+    assert made(data.config).copies.computed == 0
+    assert noise_files(replace(data.config.augment, copies=0)) == (Path(), [])
