@@ -197,6 +197,15 @@ class FeatureSet:
         """Some recordings, in the order asked for."""
         return FeatureSet({name: one.take(rows) for name, one in self.by_extractor.items()})
 
+    def only(self, rows: Int64, columns: Int64) -> FeatureSet:
+        """Some recordings with some columns of all vectors, joined, and with all sequences."""
+        sequences = {
+            name: one.take(rows)
+            for name, one in self.by_extractor.items()
+            if isinstance(one, Sequences)
+        }
+        return FeatureSet({"vectors": self.matrix.only(columns).take(rows), **sequences})
+
     @classmethod
     def vectors(cls, X: Float32) -> FeatureSet:
         """The rows of a matrix, float32 ``[n, d]``, whose ids and columns are their numbers."""

@@ -73,13 +73,13 @@ class Copies:
     failed: int = 0
     computed: int = 0
 
-    def vectors(self, rows: Int64, columns: Int64) -> Copies:
+    def only(self, rows: Int64, columns: Int64) -> Copies:
         """Those of some recordings, ``rows`` being their new table, with some of the vectors."""
         place = {int(row): new for new, row in enumerate(rows)}
         kept = np.flatnonzero(np.isin(self.origin, rows))
-        found = self.features.matrix.only(columns).take(kept)
+        found = self.features.only(kept, columns)
         origin = np.array([place[int(row)] for row in self.origin[kept]], dtype=np.int64)
-        return Copies(FeatureSet({"vectors": found}), origin)
+        return Copies(found, origin)
 
 
 @dataclass(frozen=True)

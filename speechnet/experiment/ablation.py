@@ -23,7 +23,7 @@ from speechnet.console.messages import say
 from speechnet.console.progress import progress
 from speechnet.core.errors import ConfigError, DataError
 from speechnet.core.scratch import temporary_folder
-from speechnet.core.types import FeatureSet, Fold, Int64, Targets
+from speechnet.core.types import Fold, Int64, Targets
 from speechnet.core.wording import counted
 from speechnet.data.datamodule import SpeechDataModule
 from speechnet.denoise import DenoiseConfig
@@ -31,8 +31,9 @@ from speechnet.evaluation.ablation import Trial, ablation_table
 from speechnet.experiment.fold import context_of, training_rows
 from speechnet.experiment.run_folder import RunFolder
 from speechnet.features.extraction.compute import rehearse
+from speechnet.models.calibration import calibrate
 from speechnet.models.candidates import Candidate
-from speechnet.models.model import Rows
+from speechnet.models.model import Fitted, Rows
 from speechnet.models.scikit.model import reference_model
 from speechnet.splits.checks import check_folds
 
@@ -101,10 +102,15 @@ def _check_models(config: ExperimentConfig) -> None:
                 f"evaluation.ablate.models: {name} is not a model of this experiment, which has "
                 f"{', '.join(config.models)}"
             )
-        if config.models[name].extractor is not None:
+        model = config.models[name]
+        able = "vectors alone, or are made of others"
+        if model.extractor is not None and not model.made_of:
             raise ConfigError(
-                f"evaluation.ablate.models: {name} takes more than vectors; name models that take "
-                "vectors alone"
+                f"evaluation.ablate.models: {name} takes sequences; name models that take {able}"
+            )
+        if model.made_of and config.evaluation.ablate.importance:
+            raise ConfigError(
+                f"evaluation.ablate.importance: {name} is made of other models; name these"
             )
     parts = config.evaluation.ablate.parts
     if "heads" in parts and not any(config.models[name].joint for name in models):
@@ -230,13 +236,13 @@ def _derive(
         config = replace(config, per_speaker=per_speaker)
     rows = np.arange(len(matrix.index)) if rows is None else rows
     columns = np.arange(len(matrix.names)) if columns is None else columns
-    vectors = matrix.only(columns).take(rows)
     derived = SpeechDataModule(config, seed=data.seed)
     derived.corpus = replace(data.corpus, targets=targets or data.targets)
-    derived.extraction = replace(data.extraction, features=FeatureSet({"vectors": vectors}))
+    found = data.extraction.features.only(rows, columns)
+    derived.extraction = replace(data.extraction, features=found)
     derived.folds = folds or data.folds
     kept = data.copies if copies else None
-    derived.copies = None if kept is None else kept.vectors(rows, columns)
+    derived.copies = None if kept is None else kept.only(rows, columns)
     return derived
 
 
@@ -268,15 +274,51 @@ def refit(
         Columns file, fold, target, truth, predicted; without rows that have no label.
     """
     # A joint model distributes its own work.
-    at_once = 1 if config.models[model].joint else None
+    asked = config.models[model]
+    joint = any(config.models[name].joint for name in (model, *asked.made_of))
     with temporary_folder() as folder:
-        tables: list[pd.DataFrame] = joblib.Parallel(n_jobs=at_once)(
-            joblib.delayed(_fit_and_predict)(
-                config, data, model, number, chosen.get((model, number), {}), Path(folder)
-            )
+        tables: list[pd.DataFrame] = joblib.Parallel(n_jobs=1 if joint else None)(
+            joblib.delayed(_fit_and_predict)(config, data, model, number, chosen, Path(folder))
             for number in range(len(data.folds))
         )
     return pd.concat(tables, ignore_index=True)
+
+
+def _fit(
+    config: ExperimentConfig,
+    data: SpeechDataModule,
+    model: str,
+    number: int,
+    chosen: Chosen,
+    folder: Path,
+    *,
+    probabilities: bool,
+) -> Fitted:
+    """One model of one fold, behind the models that it is made of."""
+    asked, fold = config.models[model], data.folds[number]
+    choices = {name: candidates for (name, f), candidates in chosen.items() if f == number}
+    before = {
+        name: _fit(config, data, name, number, chosen, folder, probabilities=True)
+        for name in asked.made_of
+    }
+    context = context_of(
+        config,
+        data,
+        number,
+        name=f"{model}_{number}",
+        folder=folder,
+        chosen=choices.get(model, {}),
+        choices=choices,
+        fitted=before,
+        probabilities=probabilities,
+    )
+    train, dev = (
+        Rows(data.training, rows, asked.extractor)
+        for rows in (training_rows(data, number), fold.dev)
+    )
+    fitted = asked.fit(train, dev, context)
+    calibrated = probabilities and config.evaluation.calibrate and len(dev)
+    return calibrate(fitted, dev) if calibrated else fitted
 
 
 def _fit_and_predict(
@@ -284,18 +326,13 @@ def _fit_and_predict(
     data: SpeechDataModule,
     model: str,
     number: int,
-    chosen: dict[str, Candidate],
+    chosen: Chosen,
     folder: Path,
 ) -> pd.DataFrame:
     """The rows of one fold."""
-    rest = {"name": f"{model}_{number}", "folder": folder, "chosen": chosen}
-    context = context_of(config, data, number, **rest, probabilities=False)
-    asked, fold = config.models[model], data.folds[number]
-    train, dev, test = (
-        Rows(data.training, rows, asked.extractor)
-        for rows in (training_rows(data, number), fold.dev, fold.test)
-    )
-    predicted = asked.fit(train, dev, context).predict(test.features)
+    fitted = _fit(config, data, model, number, chosen, folder, probabilities=False)
+    test = Rows(data, data.folds[number].test, config.models[model].extractor)
+    predicted = fitted.predict(test.features)
     files = np.array(data.matrix.index, dtype=object)[test.positions]
     tables = []
     for column, (target, classes) in enumerate(data.targets.items()):

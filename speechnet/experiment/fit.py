@@ -22,13 +22,19 @@ from speechnet.data.augmented import noise_files
 from speechnet.data.datamodule import SpeechDataModule
 from speechnet.evaluation.cluster_findings import cluster_findings
 from speechnet.evaluation.clustering import cluster_features
+from speechnet.evaluation.members import member_contributions
 from speechnet.evaluation.rehearsal import rehearse_metrics
 from speechnet.experiment.ablation import ablate, check_ablation
 from speechnet.experiment.audit import audit_fit, check_speaker_normalisation
 from speechnet.experiment.cross_corpus import cross_matrix
 from speechnet.experiment.description import announce, describe_run, say_copies, split_table
 from speechnet.experiment.evaluate import chance_intervals, evaluate
-from speechnet.experiment.fold import FoldTraining, check_searches, predict_rows
+from speechnet.experiment.fold import (
+    FoldTraining,
+    check_searches,
+    predict_rows,
+    predict_without,
+)
 from speechnet.experiment.importance import importance
 from speechnet.experiment.mistakes import write_mistakes
 from speechnet.experiment.novelty import TABLE as NOVELTY_TABLE
@@ -74,9 +80,9 @@ def fit(config: ExperimentConfig, config_text: str) -> Path:
         run = _begin(config, config_text, data)
         _prepare(config, data, run)
         with run.stage("training"):
-            predictions, temperatures = _train(config, data, run)
+            predictions, temperatures, without = _train(config, data, run)
         describe_run(config, data, run)
-        _evaluate(config, predictions, temperatures, data, run)
+        _evaluate(config, predictions, temperatures, without, data, run)
         _cluster(config, data, run)
         if config.report.mistakes:
             with run.stage("mistakes"):
@@ -214,10 +220,10 @@ def _note_thin_dev(data: SpeechDataModule) -> None:
 
 def _train(
     config: ExperimentConfig, data: SpeechDataModule, run: RunFolder
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Every model's predictions, and the temperatures that calibrated them."""
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Every model's predictions, the temperatures that calibrated them, and ``predict_without``."""
     tables: list[pd.DataFrame] = []
-    trained, new = [], []
+    trained, new, without = [], [], []
     for number, fold in enumerate(each(data.folds, "fold")):
         folder = run.fold(number)
         with storage_errors(folder):
@@ -235,6 +241,8 @@ def _train(
                 for part, rows in parts.items()
             }
             tables += found.values()
+            test = Rows(data, fold.test, extractor)
+            without.append(predict_without(data, fitted, test, fold=number, model=name))
             tell(f"{training.named(name)}: {recalls_in_words(found, data.targets)}")
     if searched := [table for one in trained for table in one.searched]:
         run.write_table("search.csv", pd.concat(searched, ignore_index=True))
@@ -245,13 +253,15 @@ def _train(
     run.info["novelty"] = {"tested": len(novelty), "unlike": int((novelty["novelty"] > 1).sum())}
     predictions = join(tables, data.targets)
     run.write_table("predictions.parquet", predictions)
-    return predictions, pd.DataFrame([row for one in trained for row in one.temperatures])
+    temperatures = pd.DataFrame([row for one in trained for row in one.temperatures])
+    return predictions, temperatures, pd.concat(without, ignore_index=True)
 
 
 def _evaluate(
     config: ExperimentConfig,
     predictions: pd.DataFrame,
     temperatures: pd.DataFrame,
+    without: pd.DataFrame,
     data: SpeechDataModule,
     run: RunFolder,
 ) -> None:
@@ -262,6 +272,9 @@ def _evaluate(
         run.write_tables(
             evaluate(predictions, data.table, data.targets, temperatures=temperatures, **drawn)
         )
+        if len(without):
+            found = member_contributions(predictions, without, data.targets, speakers, **drawn)
+            run.write_table("members.csv", found)
         run.info["chance"] = chance_intervals(predictions, data.targets, speakers, **drawn)
     if evaluation.ablate.parts:
         with run.stage("ablation"):
@@ -301,7 +314,8 @@ def _close(run: RunFolder, found: ReportData, *, report: bool) -> None:
     """Print the result on one screen; everything else is in the report."""
     options = {"protocol": run.info["protocol"], "unit": found.unit, "labels": run.labels}
     output.print(scores_table(found.scores, found.targets, width=output.width, **options))
-    for line in in_words(results(found), "best_model", "difference", "published", details=False):
+    shown = ("best_model", "difference", "members", "published")
+    for line in in_words(results(found), *shown, details=False):
         say(line, to=output)
     for line in warnings_in_words(foremost(limits(found))):
         say(line, style="yellow", to=output)

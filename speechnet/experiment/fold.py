@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -14,16 +14,16 @@ import pandas as pd
 
 from speechnet.config.experiment import ExperimentConfig
 from speechnet.config.trainer_factory import TrainerFactory
-from speechnet.console.messages import tell
+from speechnet.console.messages import say, tell
 from speechnet.console.progress import progress
 from speechnet.core.errors import DataError
 from speechnet.core.files import storage_errors
 from speechnet.core.predictions import predictions_table
 from speechnet.core.types import Fold, Int64, Targets, encode_all
 from speechnet.data.datamodule import SpeechDataModule
-from speechnet.models.calibration import Calibrated, fit_temperatures
-from speechnet.models.candidates import InnerFolds, Tried
-from speechnet.models.model import Context, Fitted, Rows
+from speechnet.models.calibration import calibrate
+from speechnet.models.candidates import Candidate, InnerFolds, Tried
+from speechnet.models.model import Context, Divider, Fitted, Rows
 from speechnet.models.search import best
 from speechnet.report.names import percent
 from speechnet.splits.strata import inner_folds
@@ -63,12 +63,17 @@ def _scarce(rows: pd.DataFrame, targets: Targets) -> str:
 
 def _divider(
     config: ExperimentConfig, table: pd.DataFrame, labels: Int64, rows: Int64, seed: int
-) -> Callable[[int], InnerFolds]:
-    """A function from a number of inner folds to these, as positions among some recordings."""
+) -> Divider:
+    """A function that divides some recordings, or some of these, into inner folds."""
     speakers = table["speaker"].iloc[rows]
     grouped = config.data.split.grouped and speakers.notna().all()
-    who = speakers.to_numpy() if grouped else None
-    return lambda folds: inner_folds(labels[rows], who, folds=folds, seed=seed)
+
+    def divide(folds: int, among: Int64 | None = None) -> InnerFolds:
+        some = np.arange(len(rows)) if among is None else among
+        who = speakers.to_numpy()[some] if grouped else None
+        return inner_folds(labels[rows[some]], who, folds=folds, seed=seed)
+
+    return divide
 
 
 def training_rows(data: SpeechDataModule, number: int) -> Int64:
@@ -76,9 +81,7 @@ def training_rows(data: SpeechDataModule, number: int) -> Int64:
     return data.training.with_copies(data.folds[number].train)
 
 
-def _with_copies(
-    divide: Callable[[int], InnerFolds], data: SpeechDataModule, number: int
-) -> Callable[[int], InnerFolds]:
+def _with_copies(divide: Divider, data: SpeechDataModule, number: int) -> Divider:
     """Inner folds among ``training_rows``: a copy is fitted on where its recording is.
 
     Only recordings are held out.
@@ -90,9 +93,16 @@ def _with_copies(
     place = np.full(len(data.table), -1)
     place[own] = np.arange(len(own))
     origin = place[data.training.origin[rows]]
-    return lambda folds: [
-        (np.flatnonzero(np.isin(origin, fit)), held) for fit, held in divide(folds)
-    ]
+
+    def within(folds: int, among: Int64 | None = None) -> InnerFolds:
+        some = np.arange(len(rows)) if among is None else among
+        recordings = np.flatnonzero(some < len(own))  # the copies stand behind them
+        return [
+            (np.flatnonzero(np.isin(origin[some], some[recordings[fit]])), recordings[held])
+            for fit, held in divide(folds, some[recordings])
+        ]
+
+    return within
 
 
 def context_of(
@@ -130,6 +140,34 @@ def predict_rows(
     )
 
 
+def predict_without(
+    data: SpeechDataModule, fitted: Fitted, rows: Rows, *, fold: int, model: str
+) -> pd.DataFrame:
+    """What a model made of others predicts without each of them, beside the truth.
+
+    Returns:
+        Columns ``model, name`` (of the one left out), ``target, fold, file, truth, predicted``;
+        rows that have a label, and none for a model that isn't made of others.
+    """
+    files = np.array([data.matrix.index[row] for row in rows.positions], dtype=object)
+    tables = [pd.DataFrame()]
+    for member, called in fitted.predict_without(rows.features).items():
+        for column, (target, classes) in enumerate(data.targets.items()):
+            names, truth = np.array(classes, dtype=object), rows.labels[:, column]
+            known = truth >= 0
+            found = {
+                "model": model,
+                "name": member,
+                "target": target,
+                "fold": fold,
+                "file": files[known],
+                "truth": names[truth[known]],
+                "predicted": names[called[known, column]],
+            }
+            tables.append(pd.DataFrame(found))
+    return pd.concat(tables, ignore_index=True)
+
+
 @dataclass
 class FoldTraining:
     """Trains the models of one fold into its folder, and collects rows of the run's tables."""
@@ -141,6 +179,7 @@ class FoldTraining:
     searched: list[pd.DataFrame] = field(default_factory=list)  # of search.csv
     history: list[pd.DataFrame] = field(default_factory=list)  # of history.csv
     temperatures: list[dict[str, Any]] = field(default_factory=list)  # of each calibration
+    chosen: dict[str, dict[str, Candidate]] = field(default_factory=dict)  # by model and target
 
     def models(self) -> Iterator[tuple[str, Fitted]]:
         """Fit and save one model after the other.
@@ -169,10 +208,12 @@ class FoldTraining:
             name=name,
             folder=self.folder,
             fitted=before,
+            choices=self.chosen,
             progress=progress,
             loggers=partial(_loggers, self.folder, name),
             searched=partial(self._keep, name),
             trained=partial(self._keep_epochs, name),
+            noted=partial(self._note, name),
         )
         asked, fold = self.config.models[name], self.data.folds[self.number]
         train, dev = (
@@ -181,15 +222,16 @@ class FoldTraining:
         )
         model = asked.fit(train, dev, context)
         if self.config.evaluation.calibrate and len(dev):
-            probabilities = model.predict_proba(dev.features)
-            temperatures = fit_temperatures(probabilities, dev.labels, self.data.targets)
-            model = Calibrated(model, temperatures)
+            model = calibrate(model, dev)
             self.temperatures += [
                 {"model": name, "target": target, "fold": self.number, "temperature": value}
-                for target, value in temperatures.items()
+                for target, value in model.temperatures.items()
             ]
         model.save(self.folder, name)
         return model
+
+    def _note(self, model: str, said: str) -> None:
+        say(f"{self.named(model)}: {said}", style="yellow")
 
     def _keep_epochs(self, model: str, member: int, records: list[dict[str, float]]) -> None:
         table = pd.DataFrame(records).assign(fold=self.number, model=model, member=member)
@@ -200,6 +242,7 @@ class FoldTraining:
         failed = pd.Series([bool(record.error) for record in tried])
         ranks = means.rank(method="min", ascending=False, na_option="bottom").mask(failed)
         winner = best(tried)
+        self.chosen.setdefault(model, {})[target] = winner.candidate
         choice = ", ".join(f"{key} {value}" for key, value in winner.candidate.items())
         tell(
             f"{self.named(model, target)}: {choice}, the best of {len(tried)}, "

@@ -28,7 +28,7 @@ from speechnet.core.errors import DataError
 from speechnet.core.files import write_whole
 from speechnet.core.reading import PlainError, parse_json, read_regular
 from speechnet.core.types import Float64, Int64, Targets
-from speechnet.models.model import MODELS, Fitted
+from speechnet.models.model import MODELS, Fitted, Rows
 
 BOUNDS: Final = (0.05, 20.0)
 """The lowest and the highest temperature."""
@@ -76,6 +76,12 @@ def fit_temperatures(
         enough = len(truth) >= _FEWEST and len(np.unique(truth)) > 1
         temperatures[target] = _fit(probabilities[target][known], truth) if enough else 1.0
     return temperatures
+
+
+def calibrate(fitted: Fitted, dev: Rows) -> Calibrated:
+    """Calibrate a model on the dev part."""
+    probabilities = fitted.predict_proba(dev.features)
+    return Calibrated(fitted, fit_temperatures(probabilities, dev.labels, fitted.targets))
 
 
 def apply_temperature(probability: Float64, temperature: float) -> Float64:
@@ -127,6 +133,10 @@ class Calibrated(Fitted):
     def predict(self, features: Any) -> Int64:
         """See ``Fitted``: a temperature changes no prediction."""
         return self.fitted.predict(features)
+
+    def predict_without(self, features: Any) -> dict[str, Int64]:
+        """See ``Fitted``: a temperature changes no prediction."""
+        return self.fitted.predict_without(features)
 
     def save(self, folder: Path, name: str) -> None:
         """Write the model, and beside it ``<name>_temperature.json``."""

@@ -1,14 +1,9 @@
-"""An ensemble: the weighted mean of other models' calibrated probabilities.
+"""An ensemble of other models: a mean, a weighted mean or a stacker of calibrated probabilities.
 
-For each target ``p = sum_m w_m p_m``, the weights 0 or more with the sum 1. They minimise the log
-loss of the dev rows,
-
-    ``-mean_i log sum_m w_m p_m(truth_i)``,
-
-by expectation maximisation of the mixture's weights: ``w_m`` becomes the mean over the rows of
-``w_m p_m / sum_j w_j p_j``, which raises the likelihood with every step (Dempster, Laird, Rubin,
-"Maximum likelihood from incomplete data via the EM algorithm", 1977). The likelihood is concave, so
-it converges to the one maximum. Without a dev part all weights are equal.
+``speechnet.models.combination`` has the formulas. Weights and stackers are learnt for each target,
+on rows that the members weren't fitted on: on the dev part, which costs nothing, but has few
+speakers and has stopped the networks; or on all training rows by way of inner folds, which costs as
+many more fits of each member as there are folds. Test rows are never among them.
 """
 
 from __future__ import annotations
@@ -17,59 +12,113 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple
 
-from speechnet.core.bounds import Values
+from speechnet.core.bounds import Number, Values
 from speechnet.core.errors import ConfigError, DataError
 from speechnet.models.model import MODELS, Context, Fitted, Model, Rows, inputs
 
 if TYPE_CHECKING:
     from speechnet.core.types import FeatureSet, Float64, Int64, Targets
+    from speechnet.models.combination import Combination
 
-_STEPS: Final = 500
-_FEWEST: Final = 10
-"""Dev rows below which the weights stay equal."""
-_SMALLEST: Final = 1e-12
-_ROUNDING: Final = 1e-9
-_LARGEST_FILE: Final = 65_536
+_LARGEST_FILE: Final = 2**20
 
 
 @MODELS.register("ensemble")
 @dataclass
 class Ensemble(Model):
-    """Weighted mean of other models' calibrated probabilities, the weights learnt on the dev part.
+    """Other models' calibrated probabilities, combined.
 
     Attributes:
         of: the models, each of which is among the experiment's; two or more.
+        how: ``mean``: all count alike; ``weights``: a mean with the weights of least log loss;
+            ``stacker``: a logistic regression on the logarithms of the probabilities.
+        learn_on: for weights and stackers: the ``dev`` part, or the training rows, each
+            predicted by members that were fitted on other ``inner`` folds; these take as many more
+            fits of each member.
+        folds: the inner folds.
+        prior: how strongly weights and stackers are drawn towards counting all models alike; the
+            more, the more rows it takes to leave that. ``speechnet.models.combination`` has it as
+            ``A``.
     """
 
     label = "Ensemble"
 
     of: Annotated[list[str], Values(0, once=True)] = field(default_factory=list)
+    how: Literal["mean", "weights", "stacker"] = "mean"
+    learn_on: Literal["dev", "inner"] = "inner"
+    folds: Annotated[int, Number(ge=2)] = 5
+    prior: Annotated[float, Number(gt=0)] = 100.0
 
     @property
     def made_of(self) -> Sequence[str]:
         """See ``Model``."""
         return self.of
 
+    @property
+    def search_folds(self) -> int:
+        """See ``Model``."""
+        return self.folds if self.how != "mean" and self.learn_on == "inner" else 0
+
     def check(self, targets: Sequence[str], *, dev: bool) -> None:
         """See ``Model``."""
-        del targets, dev
+        del targets
         if len(self.of) < 2:
             raise ConfigError(f"of is {self.of}, expected two models or more, such as [mlp, svm]")
+        if self.how != "mean" and self.learn_on == "dev" and not dev:
+            raise ConfigError(
+                f"learn_on is dev, but data.split.dev is 0: no {self.how} can be learnt; set "
+                "learn_on to inner, or how to mean"
+            )
 
     def fit(self, train: Rows, dev: Rows, context: Context) -> Fitted:
-        """See ``Model``. Only the weights are fitted, on the dev rows alone."""
-        del train
+        """See ``Model``. The members are fitted already; how they are combined is learnt here."""
+        import numpy as np
+
+        found, labels = self._learnt_on(train, dev, context)
         members = {
             name: Member(context.fitted[name], context.models[name].extractor) for name in self.of
         }
-        weights = dict.fromkeys(context.targets, [1 / len(members)] * len(members))
-        if len(dev):
-            found = _predictions(members, dev.features)
-            for column, target in enumerate(context.targets):
-                weights[target] = fit_weights(found[target], dev.labels[:, column])
-        return FittedEnsemble(members, weights, context.targets)
+        combined: dict[str, Combination] = {}
+        without: dict[str, dict[str, Combination]] = {name: {} for name in self.of}
+        for (target, probabilities), truth in zip(found.items(), labels.T, strict=True):
+            combined[target] = self._combine(probabilities, truth)
+            for place, name in enumerate(self.of):
+                others = np.delete(probabilities, place, axis=0)
+                without[name][target] = self._combine(others, truth)
+        if self.how != "mean" and not len(labels):
+            context.noted(f"there is nothing to learn {self.how} on: its models count alike")
+        return FittedEnsemble(members, combined, context.targets, without)
+
+    def _learnt_on(
+        self, train: Rows, dev: Rows, context: Context
+    ) -> tuple[Mapping[str, Float64], Int64]:
+        """Each target's probabilities ``[m, n, k]`` of some rows, and these rows' labels."""
+        import numpy as np
+
+        from speechnet.models.out_of_fold import predict_held_out
+
+        if self.how == "mean":
+            nothing = {t: np.empty((len(self.of), 0, len(k))) for t, k in context.targets.items()}
+            return nothing, train.labels[:0]
+        if self.learn_on == "inner":
+            found = predict_held_out(self.of, train, dev, context, folds=self.folds)
+            return found.probabilities, train.labels[found.rows]
+        members = {
+            name: Member(context.fitted[name], context.models[name].extractor) for name in self.of
+        }
+        return _predictions(members, dev.features), dev.labels
+
+    def _combine(self, probabilities: Float64, truth: Int64) -> Combination:
+        """How models are combined that gave ``[m, n, k]`` to rows that are learnt from."""
+        from speechnet.models.combination import WeightedMean, fit_stacker, fit_weights
+
+        if self.how == "mean":
+            return WeightedMean.equal(len(probabilities))
+        learn = fit_weights if self.how == "weights" else fit_stacker
+        return learn(probabilities, truth, prior=self.prior)
 
     @classmethod
     def load(cls, folder: Path, name: str, targets: Targets) -> Fitted:
@@ -80,15 +129,16 @@ class Ensemble(Model):
         path = folder / f"{name}.json"
         try:
             content = parse_json(read_regular(path, largest=_LARGEST_FILE))
+            extractors, combined = _read(content, name, targets)
         except (OSError, PlainError) as error:
             raise DataError(f"{path} can't be read ({type(error).__name__}: {error})") from error
-        if fault := _fault(content, name, targets):
-            raise DataError(f"{path} can't be used: {fault}")
+        except ValueError as error:
+            raise DataError(f"{path} can't be used: {error}") from error
         members = {
             member: Member(load_fitted(folder, member, targets), extractor)
-            for member, extractor in content["members"].items()
+            for member, extractor in extractors.items()
         }
-        return FittedEnsemble(members, content["weights"], targets)
+        return FittedEnsemble(members, combined, targets)
 
 
 class Member(NamedTuple):
@@ -99,68 +149,58 @@ class Member(NamedTuple):
 
 
 class FittedEnsemble(Fitted):
-    """Fitted members and their weights.
+    """Fitted members and how they are combined.
 
     Args:
         members: by name.
-        weights: by target, of each member; 0 or more, with the sum 1.
+        combined: by target.
         targets: each target's ordered classes.
+        without: by each member's name how the others are combined without it.
     """
 
     def __init__(
         self,
         members: Mapping[str, Member],
-        weights: Mapping[str, Sequence[float]],
+        combined: Mapping[str, Combination],
         targets: Targets,
+        without: Mapping[str, Mapping[str, Combination]] = MappingProxyType({}),
     ) -> None:
         self.members = dict(members)
-        self.weights = {target: [*weights[target]] for target in targets}
+        self.combined = {target: combined[target] for target in targets}
         self.targets = targets
+        self.without = dict(without)
 
     def predict_proba(self, features: FeatureSet) -> dict[str, Float64]:
         """See ``Fitted``."""
+        found = _predictions(self.members, features)
+        return {target: how.apply(found[target]) for target, how in self.combined.items()}
+
+    def predict_without(self, features: FeatureSet) -> dict[str, Int64]:
+        """See ``Fitted``."""
         import numpy as np
 
-        found = _predictions(self.members, features)
-        return {
-            target: np.tensordot(weights, found[target], axes=1)
-            for target, weights in self.weights.items()
-        }
+        found, called = _predictions(self.members, features), {}
+        for name, combined in self.without.items():
+            place = [*self.members].index(name)
+            columns = [
+                combined[target].apply(np.delete(found[target], place, axis=0)).argmax(axis=1)
+                for target in self.targets
+            ]
+            called[name] = np.stack(columns, axis=1).astype(np.int64)
+        return called
 
     def save(self, folder: Path, name: str) -> None:
-        """Write ``<name>.json``, which names the members' extractors and weights.
+        """Write ``<name>.json``: the members' extractors, and the numbers that combine them.
 
         The members save themselves.
         """
         from speechnet.core.files import write_whole
 
         extractors = {member: one.extractor for member, one in self.members.items()}
-        content = {"members": extractors, "weights": self.weights}
+        combined = {target: how.plain() for target, how in self.combined.items()}
+        content = {"members": extractors, "combined": combined}
         text = json.dumps(content, indent=1, allow_nan=False)
         write_whole(folder / f"{name}.json", f"{text}\n".encode())
-
-
-def fit_weights(probabilities: Float64, truth: Int64) -> list[float]:
-    """The weights of least log loss; see the formula at the head of this module.
-
-    Args:
-        probabilities: of some rows by several models, float64 ``[m, n, k]``, rows sum to 1.
-        truth: int64 ``[n]``, -1 where there is no label.
-
-    Returns:
-        ``m`` weights, 0 or more, with the sum 1; equal ones where fewer than ten rows have a label.
-    """
-    import numpy as np
-
-    known = np.flatnonzero(truth >= 0)
-    weights = np.full(len(probabilities), 1 / len(probabilities))
-    if len(known) < _FEWEST:
-        return list(map(float, weights))
-    of_truth = probabilities[:, known, truth[known]].clip(_SMALLEST)
-    for _ in range(_STEPS):
-        shares = weights[:, None] * of_truth
-        weights = (shares / shares.sum(axis=0)).mean(axis=1)
-    return list(map(float, weights / weights.sum()))
 
 
 def _predictions(members: Mapping[str, Member], features: FeatureSet) -> dict[str, Float64]:
@@ -171,20 +211,26 @@ def _predictions(members: Mapping[str, Member], features: FeatureSet) -> dict[st
     return {target: np.stack([one[target] for one in found]) for target in found[0]}
 
 
-def _fault(content: Any, name: str, targets: Targets) -> str:
-    """What is wrong with a file that may come from anywhere; an empty text if nothing."""
-    if not isinstance(content, dict) or content.keys() != {"members", "weights"}:
-        return "expected members and weights"
-    members, weights = content["members"], content["weights"]
+def _read(
+    content: Any, name: str, targets: Targets
+) -> tuple[dict[str, str | None], dict[str, Combination]]:
+    """The members' extractors and how they are combined, from what may come from any file.
+
+    Raises:
+        ValueError: it isn't an ensemble of these targets.
+    """
+    from speechnet.models.combination import parse
+
+    if not isinstance(content, dict) or content.keys() != {"members", "combined"}:
+        raise ValueError("expected members, and how they are combined")
+    members, combined = content["members"], content["combined"]
     if not isinstance(members, dict) or name in members or not members.keys() <= MODELS.keys():
-        return f"found the members {members!r:.99}, expected other models"
+        raise ValueError(f"found the members {members!r:.99}, expected other models")
     if not all(isinstance(one, str | None) for one in members.values()):
-        return "expected the name of an extractor, or null, of each member"
-    if not isinstance(weights, dict) or weights.keys() != targets.keys():
-        return f"expected weights of each of {list(targets)}"
-    for target, of in weights.items():
-        numbers = isinstance(of, list) and all(type(one) in {int, float} for one in of)
-        valid = numbers and len(of) == len(members) and all(0 <= one <= 1 for one in of)
-        if not valid or abs(sum(of) - 1) > _ROUNDING:
-            return f"the weights of {target} are {of!r:.99}, expected shares of the sum 1"
-    return ""
+        raise ValueError("expected the name of an extractor, or null, of each member")
+    if not isinstance(combined, dict) or combined.keys() != targets.keys():
+        raise ValueError(f"expected how the members are combined for each of {list(targets)}")
+    return members, {
+        target: parse(combined[target], len(members), len(classes), what=target)
+        for target, classes in targets.items()
+    }

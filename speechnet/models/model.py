@@ -69,6 +69,21 @@ class Rows:
         return self.source.labels[self.positions]
 
 
+class Divider(Protocol):
+    """Divides training rows into inner folds."""
+
+    def __call__(self, folds: int, among: Int64 | None = None) -> InnerFolds:
+        """Divide all training rows, or some.
+
+        Args:
+            folds: the most inner folds.
+            among: positions among the training rows, int64 ``[n]``; None for all.
+
+        Returns:
+            Positions among the rows that are divided.
+        """
+
+
 @dataclass(frozen=True)
 class Context:
     """What a model needs to be fitted, apart from its rows.
@@ -78,7 +93,7 @@ class Context:
         scaling: of the columns: ``minmax``, ``standard``, ``robust`` or ``none``.
         seed: of whatever is random.
         metric: what a search maximises.
-        inner_folds: divides the training rows into a number of inner folds, as positions in them.
+        inner_folds: divides the training rows, or some of them, into inner folds.
             Each recording is held out once; changed copies, which stand behind the recordings, are
             only fitted on, and only where their recording is.
         folder: for checkpoints, logs and temporary files.
@@ -90,17 +105,19 @@ class Context:
             all targets share; None to search.
         probabilities: whether good probabilities are needed, or only ``Fitted.predict``.
         fitted: the models fitted before, calibrated, by name.
+        choices: what each of these has chosen, by its name; see ``chosen``.
         models: all models of the experiment, by name.
         progress: ``with progress(what, total) as advance`` shows how far a search has come.
         searched: called with each target's candidates once they are scored.
         trained: called with the epochs of each member once it is trained.
+        noted: called with a sentence about what could not be done as asked.
     """
 
     targets: Targets
     scaling: str
     seed: int
     metric: str
-    inner_folds: Callable[[int], InnerFolds]
+    inner_folds: Divider
     folder: Path
     name: str
     make_trainer: Callable[[list[Any], list[Any]], Any]
@@ -109,12 +126,14 @@ class Context:
     chosen: Mapping[str, Candidate] | None = None
     probabilities: bool = True
     fitted: Mapping[str, Fitted] = field(default_factory=dict)
+    choices: Mapping[str, Mapping[str, Candidate]] = field(default_factory=dict)
     models: Mapping[str, Model] = field(default_factory=dict)
     progress: Callable[[str, int], AbstractContextManager[Callable[[int], None]]] = lambda *_: (
         nullcontext(lambda _: None)
     )
     searched: Callable[[str, list[Tried]], None] = lambda *_: None
     trained: Callable[[int, list[dict[str, float]]], None] = lambda *_: None
+    noted: Callable[[str], None] = lambda _: None
 
 
 class Fitted:
@@ -144,6 +163,16 @@ class Fitted:
 
         probabilities = self.predict_proba(features)
         return np.stack([probabilities[name].argmax(axis=1) for name in self.targets], axis=1)
+
+    def predict_without(self, features: Any) -> dict[str, Int64]:
+        """What it would predict without each of the models that it is made of.
+
+        Returns:
+            By the model's name int64 ``[n, targets]``, the likeliest classes; empty if it is made
+            of none, or was read from a file.
+        """
+        del features
+        return {}
 
     def save(self, folder: Path, name: str) -> None:
         """Write files to ``folder`` whose names begin with ``name``.

@@ -32,6 +32,10 @@ COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
     "corpus": ("file", "speaker", "gender", "duration"),
     "references": ("system", "metric", "value", "source"),
     "comparisons": ("target", "first", "second", "difference", "low", "high", "p_holm"),
+    "members": (
+        *("model", "target", "name", "alone", "together", "without"),
+        *("difference", "low", "high", "p_holm"),
+    ),
     "inflation": ("model", "target", "random", "disjoint", "difference", "low", "high"),
     "reliability": ("model", "target", "part", "low", "high", "count", "confidence", "accuracy"),
     "risk_coverage": ("model", "target", "part", "coverage", "risk"),

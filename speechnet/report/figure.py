@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _LOG: Final = logging.getLogger(__name__)
 
 SECTIONS: Final = (
-    *("corpus", "models", "pairs", "confusion", "network", "people", "clusters"),
+    *("corpus", "models", "pairs", "members", "confusion", "network", "people", "clusters"),
     *("ablation", "importance", "inflation", "cross", "more"),
 )
 """The sections and headings of the report at which figures stand; ``more`` is for all others."""

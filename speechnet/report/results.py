@@ -24,10 +24,13 @@ _CLAUSES: Final = 4  # how many differences are told; the others stand in the ta
 def results(data: ReportData) -> list[Finding]:
     """What came out: the best model, differences, published results, who it is worse for.
 
-    Their ``check`` is one of ``best_model, at_chance, difference, published, departures,
+    Their ``check`` is one of ``best_model, at_chance, difference, members, published, departures,
     gender_gap, hardest_speakers``, in this order.
     """
-    every = (_best_model, at_chance, _differences, _published, _worse_for, _hardest_speakers)
+    every = (
+        *(_best_model, at_chance, _differences, _members, _published),
+        *(_worse_for, _hardest_speakers),
+    )
     return [finding for found in every for finding in found(data)]
 
 
@@ -146,6 +149,32 @@ def _tested(rows: pd.DataFrame, family: int) -> str:
     if least > SIGNIFICANT:
         words += f"; so few {unit}s can't show a difference: p is {least:.2g} at the very least"
     return words
+
+
+def _members(data: ReportData) -> Iterator[Finding]:
+    """Which models an ensemble is shown to be better with, or worse."""
+    table = data.table("members")
+    for (model, target), rows in table.groupby(["model", "target"], sort=False):
+        shown = rows["p_holm"] <= SIGNIFICANT
+        names = rows["name"].map(data.label)
+        helped, hurt = (
+            names[shown & way] for way in (rows["difference"] > 0, rows["difference"] < 0)
+        )
+        ensemble = data.label(model)
+        clauses = (
+            [f"{ensemble} is better with {all_of(helped)} than without"] if len(helped) else []
+        )
+        clauses += [f"{ensemble} is worse with {all_of(hurt)} than without"] if len(hurt) else []
+        if not clauses:
+            clauses = [f"{ensemble} is not shown to need any one of {all_of(names)}"]
+        detail = "; ".join(
+            f"{name} {points(*ends)} points, {p_value(p)}"
+            for name, *ends, p in zip(
+                names, *(rows[c] for c in ("difference", "low", "high", "p_holm")), strict=True
+            )
+        )
+        what, numbers = "; ".join(clauses), {"pairs": len(rows), "shown": int(shown.sum())}
+        yield _result("members", what, detail, subject=str(target), **numbers)
 
 
 def _published(data: ReportData) -> Iterator[Finding]:

@@ -146,7 +146,7 @@ def test_copies_of_some_recordings_in_another_table() -> None:
     X: Float32 = np.arange(12, dtype=np.float32).reshape(4, 3)
     matrix = FeatureMatrix(X, ("b", "d", "b", "a"), ("x", "y", "z"))
     copies = Copies(FeatureSet({"functionals": matrix}), np.array([1, 3, 1, 0]))
-    found = copies.vectors(np.array([3, 1]), np.array([0, 2]))
+    found = copies.only(np.array([3, 1]), np.array([0, 2]))
     assert found.origin.tolist() == [1, 0, 1]
     assert found.features.matrix.X.tolist() == [[0, 2], [3, 5], [6, 8]]
     assert found.features.matrix.names == ("x", "z")

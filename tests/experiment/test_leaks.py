@@ -27,8 +27,8 @@ from speechnet.data.datamodule import SpeechDataModule
 from speechnet.evaluation.chance import chance_interval
 from speechnet.experiment import fold
 from speechnet.experiment.fit import parallel
-from speechnet.experiment.fold import FoldTraining
-from speechnet.models.model import Fitted
+from speechnet.experiment.fold import FoldTraining, context_of
+from speechnet.models.model import Fitted, Rows
 from speechnet.splits.config import SplitConfig
 
 pytestmark = pytest.mark.slow
@@ -473,3 +473,37 @@ class TestCopies:
         assert found["test"] == found["dev"] == plain
         differ = {name.split(".")[1] for name in plain if found["train"].get(name) != plain[name]}
         assert {*MODELS, "epochs"} <= differ
+
+
+class TestEnsembles:
+    """What combines models is fitted as well, and could learn from rows that it mustn't see."""
+
+    @pytest.mark.parametrize("leak", [False, True])
+    def test_stacker(self, leak: bool, tmp_path: Path) -> None:
+        """Learnt on inner folds it stays at chance; learnt on the test rows it gives itself away.
+
+        The planted leak has the test rows in the place of the dev part that it learns on.
+        """
+        names = ["knn", "logreg", "svm"]
+        more = {f"models.{name}": "null" for name in ("mlp", "sklearn_mlp")}
+        learnt = f"{{of: {names}, how: stacker, folds: 2, prior: 0.01}}"
+        config = configuration(**more, **{"models.ensemble": learnt})
+        results = []
+        for seed in range(8):
+            data = corpus(PROTOCOLS["kfold"], seed=seed, speakers=12, each=12)
+            folder = tmp_path / str(seed)
+            _, models = train(config, data, folder)
+            test = data.folds[0].test
+            if leak:
+                context = context_of(
+                    *(config, data, 0), name="ensemble", folder=folder, fitted=models
+                )
+                asked = replace(config.models["ensemble"], learn_on="dev")
+                parts = (Rows(data, rows, "*") for rows in (data.folds[0].train, test))
+                models["ensemble"] = asked.fit(*parts, context)
+            found = models["ensemble"].predict(data.feature_set.take(test))[:, 0]
+            speaker = pd.factorize(data.table["speaker"])[0][test] + 1000 * seed
+            results.append(Results(data.labels[test, 0], found, speaker))
+        low, high = bounds(pooled(results), tests=2)
+        uar = pooled(results).uar
+        assert (uar > high + 0.02) if leak else (low <= uar <= high)

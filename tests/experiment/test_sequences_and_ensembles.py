@@ -11,12 +11,16 @@ from speechnet.config.experiment import ExperimentConfig, read_experiment
 from speechnet.core.errors import ConfigError
 from speechnet.core.types import FeatureSet, Sequences, encode_all
 from speechnet.data.datamodule import SpeechDataModule
-from speechnet.experiment.fold import FoldTraining
+from speechnet.experiment.ablation import refit
+from speechnet.experiment.fold import FoldTraining, context_of
 from speechnet.experiment.parallel import parallel
-from speechnet.models.calibration import Calibrated, load_fitted
+from speechnet.models.calibration import Calibrated, calibrate, load_fitted
+from speechnet.models.classical.svm import SVM
 from speechnet.models.ensemble import FittedEnsemble
-from speechnet.models.model import Fitted, Rows
+from speechnet.models.model import Context, Fitted, Rows
+from speechnet.models.out_of_fold import predict_held_out
 from speechnet.models.training.fitted import FittedNetworks
+from speechnet.splits.config import SplitConfig
 
 pytestmark = pytest.mark.slow
 
@@ -85,37 +89,117 @@ def test_fitted_saved_and_read_back(tmp_path: Path) -> None:
     )
 
 
-def weights(model: Fitted) -> dict[str, list[float]]:
-    assert isinstance(model, Calibrated)
-    assert isinstance(model.fitted, FittedEnsemble)
-    return model.fitted.weights
+def test_refitted(tmp_path: Path) -> None:
+    """For an ablation, behind the models that it is made of, it is fitted as in the run."""
+    data = framed(speech_data(corpus_table(speakers=16, each=4)))
+    models = MODELS.replace("[svm, cnn]", "[svm, cnn], how: stacker, folds: 2")
+    config = configuration("--trainer.max_epochs", "2", "--models.cnn.members", "1", models=models)
+    folder = tmp_path / "fold_0"
+    folder.mkdir()
+    training = FoldTraining(config, data, number=0, folder=folder)
+    ensemble = dict(training.models())["ensemble"]
+    expected = ensemble.predict(rows(data, config, "ensemble", "test").features)
+    chosen = {(name, 0): found for name, found in training.chosen.items()}
+    found = refit(config, data, "ensemble", chosen)
+    for column, (target, classes) in enumerate(TARGETS.items()):
+        names = np.array(classes, dtype=object)[expected[:, column]]
+        assert found.loc[found["target"] == target, "predicted"].tolist() == names.tolist()
 
 
-def test_test_rows_change_no_weight(tmp_path: Path) -> None:
-    """Other labels of the test rows leave every weight as it is; those of the dev rows don't."""
-    models = "{knn: {folds: 2}, svm: {C: [1.0], folds: 2}, ensemble: {of: [knn, svm]}}"
-    config = configuration(models=models)
+LEARNT = "{{knn: {{folds: 2}}, svm: {{C: [1.0], folds: 2}}, ensemble: {{of: [knn, svm], {}}}}}"
+
+
+def combined(model: Fitted) -> dict[str, dict[str, list[float]]]:
+    """The numbers that an ensemble has learnt."""
+    found = model.fitted if isinstance(model, Calibrated) else model
+    assert isinstance(found, FittedEnsemble)
+    return {target: one.plain() for target, one in found.combined.items()}
+
+
+@pytest.mark.parametrize(("how", "on"), [("weights", "dev"), ("stacker", "inner")])
+def test_rows_that_are_learnt_on(how: str, on: str, tmp_path: Path) -> None:
+    """Other labels of the test rows leave every number as it is; those of the rows learnt on don't.
+
+    The dev part calibrates the members on inner folds, too.
+    """
+    config = configuration(
+        models=LEARNT.format(f"how: {how}, learn_on: {on}, folds: 2, prior: 1.0")
+    )
     found = []
     for part in ("none", "test", "dev"):
-        table = corpus_table()
+        table = corpus_table(speakers=20, each=4)
         X = features(encode_all(table, TARGETS), signal=0.7)
         data = speech_data(table, X=X)
         if part != "none":
             chosen = data.folds[0].parts()[part]
             data.labels[chosen] = np.random.default_rng(0).permutation(data.labels[chosen])
-        found.append(weights(fit(data, config, tmp_path / part)["ensemble"]))
+        found.append(combined(fit(data, config, tmp_path / part)["ensemble"]))
     assert found[0] == found[1]
     assert found[0] != found[2]
-    assert any(one != [0.5, 0.5] for one in found[0].values())
+
+
+def test_out_of_fold(tmp_path: Path) -> None:
+    """Each training row once, by models that never heard its speaker, made as in use.
+
+    A model refitted by hand on the other speakers, with the candidate that the search chose, gives
+    the same probabilities. A fold on which a member fails is left out, and noted.
+    """
+    data = speech_data(
+        corpus_table(speakers=18, each=4), split=SplitConfig(protocol="kfold", folds=3)
+    )
+    models = "{logreg: {C: [0.01, 1.0], folds: 2}, svm: {C: [1.0], folds: 2}}"
+    config, folder = configuration(models=models), tmp_path / "fold_0"
+    folder.mkdir()
+    training = FoldTraining(config, data, number=0, folder=folder)
+    fitted = dict(training.models())
+    notes: list[str] = []
+    more = {"fitted": fitted, "choices": training.chosen, "noted": notes.append}
+    context = context_of(config, data, 0, name="ensemble", folder=folder, **more)
+    train, dev = (Rows(data, rows) for rows in (data.folds[0].train, data.folds[0].dev))
+    found = predict_held_out(["logreg", "svm"], train, dev, context, folds=2)
+    assert sorted(found.rows) == [*range(len(train))]
+    fit_on, held = context.inner_folds(2)[0]
+    alone = replace(context, chosen=training.chosen["logreg"], name="alone")
+    again = config.models["logreg"].fit(Rows(data, train.positions[fit_on]), dev, alone)
+    expected = calibrate(again, dev).predict_proba(data.X[train.positions[held]])
+    for target, values in expected.items():
+        np.testing.assert_allclose(found.probabilities[target][0, : len(held)], values)
+    speakers = data.table["speaker"].to_numpy()[train.positions]
+    assert not {*speakers[fit_on]} & {*speakers[held]}
+    assert notes == []
+    deaf = _Deaf(train.positions[held[0]])
+    partly = replace(context, models={"logreg": config.models["logreg"], "svm": deaf})
+    left = predict_held_out(["logreg", "svm"], train, dev, partly, folds=2)
+    np.testing.assert_array_equal(left.rows, held)
+    assert notes == ["nothing is learnt from inner fold 2, on which svm failed: ValueError: deaf"]
+
+
+class _Deaf(SVM):
+    """Can't be fitted on one of the rows."""
+
+    def __init__(self, row: int) -> None:
+        super().__init__(C=[1.0], folds=2)
+        self.row = row
+
+    def fit(self, train: Rows, dev: Rows, context: Context) -> Fitted:
+        """See ``Model``."""
+        if self.row in train.positions:
+            raise ValueError("deaf")
+        return super().fit(train, dev, context)
 
 
 def test_without_a_dev_part(tmp_path: Path) -> None:
-    """All members count alike."""
-    models = "{knn: {folds: 2}, svm: {C: [1.0], folds: 2}, ensemble: {of: [knn, svm]}}"
-    config = configuration("--data.split.dev", "0", models=models)
-    model = fit(speech_data(split=config.data.split), config, tmp_path / "fold_0")["ensemble"]
+    """Stacked on inner folds without calibration; asked to learn on it, it is refused."""
+    learnt = LEARNT.format("how: stacker, folds: 2")
+    config = configuration("--data.split.dev", "0", models=learnt)
+    data = speech_data(corpus_table(speakers=16, each=4), split=config.data.split)
+    model = fit(data, config, tmp_path / "fold_0")["ensemble"]
     assert isinstance(model, FittedEnsemble)
-    assert model.weights == {target: [0.5, 0.5] for target in TARGETS}
+    assert {*combined(model)["emotion"]} == {"coefficients", "intercepts"}
+    with pytest.raises(
+        ConfigError, match=r"models\.ensemble\.learn_on is dev, but data\.split\.dev is 0"
+    ):
+        configuration("--data.split.dev", "0", models=LEARNT.format("how: weights, learn_on: dev"))
 
 
 def test_log_mel_is_added() -> None:

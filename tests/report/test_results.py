@@ -200,3 +200,22 @@ def test_findings_are_shown_as_they_stand() -> None:
     assert shown == ["warning", "2", "recordings are noisy\n[red]a\\x1b.wav\nnext"]
     empty = findings_table([])
     assert str(next(iter(empty.columns[2].cells))) == "nothing was found"
+
+
+@pytest.mark.parametrize(
+    ("by", "p", "line"),
+    [
+        ((0.1, 0.02), (0.001, 0.4), "Ensemble is better with SVM than without"),
+        ((0.1, -0.1), (0.001, 0.01), "better with SVM than without; Ensemble is worse with KNN"),
+        ((0.1, 0.02), (0.2, 0.4), "Ensemble is not shown to need any one of SVM and KNN"),
+    ],
+)
+def test_what_each_model_brings(by: tuple[float, float], p: tuple[float, float], line: str) -> None:
+    """Only what the test shows, either way, with the numbers of all."""
+    table = pd.DataFrame({"name": ["svm", "knn"], "difference": by, "p_holm": p, "low": 0.0})
+    table = table.assign(model="ensemble", target="emotion", high=0.2)
+    table = table.assign(alone=0.5, together=0.6, without=0.6)
+    [found] = only(run(members=table), "members")
+    assert line in found.line
+    assert "SVM +10.0 [+0.0, +20.0] points" in found.detail
+    assert found.numbers == {"pairs": 2, "shown": sum(one <= 0.05 for one in p)}

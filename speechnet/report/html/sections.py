@@ -161,6 +161,27 @@ def _models(data: ReportData, pictures: Pictures) -> Iterator[Item]:
         empty="The models aren't compared in pairs: it takes two models.",
         note=f"{'; '.join(notes)}.",
     )
+    yield Heading("What each model brings to the ensemble")
+    yield from _shown(
+        data,
+        "members",
+        "The ensemble without one of its models, test UAR",
+        {
+            "target": text("target"),
+            "ensemble": text("model", data.label),
+            "model": text("name", data.label),
+            "alone, %": share("alone"),
+            "ensemble, %": share("together"),
+            "without it, %": share("without"),
+            "lost without it, points": change("difference"),
+            "p": p("p_holm"),
+        },
+        above=lambda: pictures("members"),
+        empty="No ensemble: models: {ensemble: {of: [mlp, svm]}} makes one of two models of the "
+        "run.",
+        note="Without a model the others are combined anew. Recordings of all folds pooled; p: "
+        "permutation test, after Holm.",
+    )
 
 
 def _learning(data: ReportData, pictures: Pictures) -> Iterator[Item]:

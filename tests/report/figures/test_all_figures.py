@@ -41,8 +41,8 @@ SHAPES = {
 }
 KNOWN = [
     "ablation", "clusters", "clusters_chance", "comparisons", "confusion", "corpus", "cross",
-    "gender_recall", "importance", "inflation", "learning_curves", "reliability", "risk_coverage",
-    "roc", "scores", "speakers",
+    "gender_recall", "importance", "inflation", "learning_curves", "members", "reliability",
+    "risk_coverage", "roc", "scores", "speakers",
 ]  # fmt: skip
 VALUES = [
     "difference", "low", "high", "p", "p_holm", "random", "disjoint", "confidence", "accuracy",
@@ -107,6 +107,7 @@ def test_there_is_a_figure_for_each_table() -> None:
     by_target = ["confusion", "roc", "reliability", "ablation", "cross"]
     assert known_files(data) == {
         *("uar", "accuracy", "comparisons", "inflation", "risk_coverage", "learning_curves"),
+        "members_ensemble",
         *("corpus", "clusters", "clusters_chance", "gender_recall_a_b", "speakers_a_b"),
         *(f"{name}_{target}" for name in by_target for target in ("gender", "a_b")),
         *(f"importance_{target}_m_1" for target in ("gender", "a_b")),
