@@ -28,6 +28,7 @@ ROWS = {
     "10": "recipe.end_to_end",
     "11": "applied.one_clip",
     "12": "applied.cold",
+    "13": "signals.large_set",
     "gpu": "gpu.all_rows",
 }
 """What measures a row. Imported when it is asked for: one row needs no package of another's."""
@@ -61,7 +62,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=every, help="all but gpu")
     parser.add_argument("--rounds", type=int, default=7, help="rounds of the short rows")
     parser.add_argument("--runs", type=int, default=1, help="how often all of it is repeated")
-    parser.add_argument("--corpus", type=Path, help="real recordings for rows 1 to 4, and 11")
+    parser.add_argument("--corpus", type=Path, help="real recordings for rows 1 to 4, 11 and 13")
     parser.add_argument("--run", type=Path, help="a run for rows 11 and 12; else one is made")
     parser.add_argument("--full", action="store_true", help="rows 8 and 9 in full: takes hours")
     return parser.parse_args()

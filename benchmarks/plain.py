@@ -74,6 +74,54 @@ def five_calls(y: np.ndarray, sr: int) -> np.ndarray:
     )
 
 
+def large(y: np.ndarray, sr: int) -> np.ndarray:
+    """Contours and their statistics, the first 574 columns of ``functionals_large`` and its pitch.
+
+    ``[n_samples] -> [581]``. Correlations and modulation spectra, which are beyond librosa, are
+    left out.
+    """
+    feature, length, hop = librosa.feature, 1_024, sr // 100
+    S, freq = np.abs(librosa.stft(y, n_fft=length, hop_length=hop)), np.arange(513) * sr / length
+    seen: dict[str, Any] = {"S": S[freq <= 7_000], "freq": freq[freq <= 7_000]}
+    power = feature.melspectrogram(S=S**2, sr=sr, n_fft=length, n_mels=40, fmax=7_000)
+    mel = librosa.power_to_db(power)
+    mfcc = feature.mfcc(S=mel, n_mfcc=20)
+    spectrum = np.vstack(
+        [
+            feature.spectral_centroid(**seen),
+            feature.spectral_bandwidth(**seen),
+            *(feature.spectral_rolloff(**seen, roll_percent=p) for p in (0.25, 0.5, 0.85)),
+            librosa.power_to_db(feature.spectral_flatness(S=seen["S"]), top_db=None),
+            feature.zero_crossing_rate(y, frame_length=length, hop_length=hop),
+            librosa.onset.onset_strength(S=mel, sr=sr, center=False),
+        ]
+    )
+    contrast = feature.spectral_contrast(**seen, sr=sr, n_bands=5)
+    level = librosa.amplitude_to_db(feature.rms(S=S, frame_length=length))
+    slopes = 100 * feature.delta(np.vstack((mfcc, spectrum)), width=25, mode="nearest")
+    f0 = librosa.yin(y, fmin=65, fmax=500, sr=sr, frame_length=length, hop_length=hop)
+    voiced = (_periodicity(y, f0, sr, length, hop) > 0.7) & (level[0] > level.max() - 40)
+    semitones = 12 * np.log2(f0[voiced] / 55) if voiced.any() else np.zeros(1)
+    bands = mel.reshape(20, 2, -1).mean(axis=1)
+    contours = [mfcc, slopes[:20], bands, spectrum, slopes[20:], contrast, semitones[None]]
+    return np.concatenate([_statistics(values) for values in contours])
+
+
+def _periodicity(y: np.ndarray, f0: np.ndarray, sr: int, length: int, hop: int) -> np.ndarray:
+    """Each frame times itself a period later, over the mean of both squares: ``[frames]``."""
+    padded, found = np.pad(y, length // 2), []
+    for i, lag in enumerate(np.rint(sr / f0).astype(int)):
+        frame = padded[i * hop : i * hop + length]
+        a, b = frame[:-lag], frame[lag:]
+        found.append(2 * (a @ b) / max(a @ a + b @ b, 1e-30))
+    return np.array(found)
+
+
+def _statistics(values: np.ndarray) -> np.ndarray:
+    percentiles = np.percentile(values, [5, 25, 50, 75, 95], axis=1)
+    return np.concatenate([values.mean(axis=1), values.std(axis=1), *percentiles])
+
+
 def row(path: Path) -> np.ndarray:
     """From the file to its 65 values, what can't be heard being silence in both backends."""
     y, sr = librosa.load(path)

@@ -1,8 +1,10 @@
-"""Rows 1 to 4: one core, from samples or files to numbers."""
+"""Rows 1 to 4 and 13: one core, from samples or files to numbers."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,12 +22,15 @@ from speechnet.denoise import DenoiseConfig
 from speechnet.denoise.torch_backend import denoise
 from speechnet.features.extraction.compute import compute
 from speechnet.features.extraction.recipe import Recipe
+from speechnet.features.extractor import Sound
 from speechnet.features.functionals import Functionals
 from speechnet.features.functionals.torch_backend import extract
+from speechnet.features.functionals_large import FunctionalsLarge
 
 SR = 22_050
 ORIGINAL = Functionals(preset="original")
 AUDIO = AudioConfig(remove_dc=False)
+_LIMIT_S = 0.03  # of a core, for a clip of row 13
 
 
 def three_seconds(files: list[Path]) -> list[np.ndarray]:
@@ -77,6 +82,41 @@ def features(bench: Bench) -> list[Measured]:
         seconds = in_turns(each(ours, clips), each(theirs, clips), rounds=bench.rounds)
     what = f"features, original's 65, {len(clips)} clips of 3 s"
     return [Measured("2", what, "five librosa calls", *seconds, target=4.0, gate=text)]
+
+
+def large_set(bench: Bench) -> list[Measured]:
+    """Row 13: all 1,432 numbers against the 581 that librosa's calls and NumPy give."""
+    files = bench.speech()
+    clips = [load(path, replace(AUDIO, sample_rate=16_000)).y for path in files]
+    config = FunctionalsLarge()
+    (first, last), width = (config.columns.index(f"f0_{name}") for name in ("mean", "p95")), 574
+
+    def ours(y: np.ndarray) -> np.ndarray:
+        (found,) = config.extract([y], Sound(16_000))
+        return np.asarray(found)
+
+    def shared(y: np.ndarray) -> np.ndarray:
+        found = ours(y)
+        return np.concatenate((found[:width], found[first : last + 1]))
+
+    theirs = partial(plain.large, sr=16_000)
+    with one_thread():
+        text = agreement(each(shared, clips)(), each(theirs, clips)(), least=0.995)
+        seconds = in_turns(each(ours, clips), each(theirs, clips), rounds=bench.rounds)
+        core = min(_core(each(ours, clips)) for _ in range(bench.rounds)) / len(clips)
+    length = sum(map(len, clips)) / len(clips) / 16_000
+    what = f"functionals_large, {len(clips)} clips of {length:.1f} s"
+    met = "met" if core <= _LIMIT_S else "not met"
+    verdict = f"at most {1000 * _LIMIT_S:.0f} ms of a core: {1000 * core:.1f} ms, {met}"
+    return [Measured("13", what, "librosa and NumPy, 581 of the numbers", *seconds, gate=text,
+                     verdict=verdict, note="one STFT on either side")]  # fmt: skip
+
+
+def _core(function: Callable[[], object]) -> float:
+    """Seconds of a core that a call takes."""
+    start = time.process_time()
+    function()
+    return time.process_time() - start
 
 
 def files_to_rows(bench: Bench) -> list[Measured]:

@@ -22,8 +22,9 @@ from speechnet.features.functionals.torch_backend.frames import Block, Clips
 _ZERO = 1e-10  # samples up to this count as zero, which has no sign
 _CHUNK = 2**20
 _DIP = 0.1  # only a dip below it can be the period: librosa's trough_threshold
-# Frames at a time on a CPU: twice as long as those of the spectra, they leave the cache sooner.
-_PART_CPU = 64
+# Samples of the frames at a time on a CPU: transforms of twice their length leave the cache sooner
+# than those of the spectra.
+_PART_CPU = 64 * 2_048
 
 
 def crossings(clips: Clips) -> Tensor:
@@ -106,7 +107,9 @@ def _lags(block: Block) -> tuple[int, int]:
 def _parts(block: Block) -> Sequence[Tensor]:
     """The block's frames, ``[b, t, n_fft]``, as many at a time as a CPU's cache holds."""
     frames = block.clips.frames(block.start, block.stop)
-    size = _PART_CPU if block.device.type == "cpu" else frames.shape[1]
+    size = max(_PART_CPU // frames.shape[2], 1)
+    if block.device.type != "cpu":
+        size = frames.shape[1]
     return torch.split(frames, size, dim=1)
 
 
