@@ -38,7 +38,9 @@ from speechnet.core.schema import Schema, build, hints_of
 from speechnet.core.wording import did_you_mean
 from speechnet.evaluation.config import AblationConfig, ClusteringConfig
 from speechnet.features.extractor import EXTRACTORS
+from speechnet.models.candidates import check_layers
 from speechnet.models.model import MODELS, SEQUENCE, Model, fitting_order
+from speechnet.models.scikit.model import ScikitModel
 from speechnet.models.training.model import NetworkModel
 from speechnet.report.config import ReportConfig
 
@@ -271,6 +273,8 @@ def _check_models(config: ExperimentConfig) -> None:
     if not config.models:
         raise ConfigError("no model is left: name one below models, such as models: {mlp: {}}")
     config.models = {name: config.models[name] for name in fitting_order(config.models)}
+    recipe = config.data.recipe
+    layers = max((recipe.extractors[name].n_layers for name in recipe.vectors), default=1)
     for name, model in config.models.items():
         _choose_sequence(config, name, model)
         if isinstance(model, NetworkModel):
@@ -281,6 +285,8 @@ def _check_models(config: ExperimentConfig) -> None:
             _check_end(config, name, model)
         try:
             model.check(list(config.data.targets), dev=config.data.split.dev != 0)
+            if isinstance(model, ScikitModel) and layers > 1:
+                check_layers(model.layer, layers)
         except ConfigError as error:
             raise ConfigError(f"models.{name}.{error}") from error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 CORPUS_COLUMNS: Final = ("path", "start", "end", "speaker", "gender", "emotion", "sentence")
@@ -34,3 +35,21 @@ _ENDING: Final = re.compile(r"(_\d+)?_(mean|std|min|max|count|p\d+)$")
 def feature_of(column: str) -> str:
     """The feature of a column of statistics: ``mfcc`` of ``mfcc_07_mean``."""
     return _ENDING.sub("", column)
+
+
+def averaged_names(names: Sequence[str], layers: int) -> tuple[str, ...]:
+    """The names of the mean of several layers, such as ``encoder_mean_000``.
+
+    Args:
+        names: of the columns of a stack, such as ``encoder_07_mean_000``, layer by layer.
+        layers: how many.
+    """
+    if layers == 1:
+        return tuple(names)
+    width = len(names) // layers
+    found = []
+    for column in range(width):
+        parts = (name.split("_") for name in names[column::width])
+        places = zip(*parts, strict=False)
+        found.append("_".join(each[0] for each in places if len({*each}) == 1))
+    return tuple(found) if len({*found} - {""}) == width else tuple(names[:width])

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from speechnet.core.columns import averaged_names
 from speechnet.core.errors import ConfigError
 
 Float32 = NDArray[np.float32]
@@ -71,6 +72,11 @@ class Stack(NamedTuple):
         return self.start + self.layers * self.width
 
 
+def tallest(stacks: Sequence[Stack]) -> int:
+    """The layers of the stack that has most of them; 1 where there is none."""
+    return max((one.layers for one in stacks), default=1)
+
+
 @dataclass(frozen=True)
 class FeatureMatrix:
     """A vector for each recording.
@@ -95,6 +101,21 @@ class FeatureMatrix:
         if not np.isfinite(self.X).all():
             raise ValueError("X holds NaN or infinite values; exclude those rows first")
         self.X.setflags(write=False)
+
+    @cached_property
+    def averaged(self) -> FeatureMatrix:
+        """The mean of each stack's layers in its place, for distances between recordings."""
+        if not self.stacks:
+            return self
+        pieces, names, end = [], list[str](), 0
+        for one in self.stacks:
+            layers = self.X[:, one.start : one.end].reshape(-1, one.layers, one.width)
+            pieces += [self.X[:, end : one.start], layers.mean(axis=1)]
+            names += self.names[end : one.start]
+            names += averaged_names(self.names[one.start : one.end], one.layers)
+            end = one.end
+        X = np.concatenate([*pieces, self.X[:, end:]], axis=1)
+        return FeatureMatrix(X, self.index, (*names, *self.names[end:]))
 
     def take(self, rows: Int64) -> FeatureMatrix:
         """Some recordings, in the order asked for; their numbers are copied."""
@@ -192,6 +213,12 @@ class FeatureSet:
         )
         names = tuple(name for one in vectors for name in one.names)
         return FeatureMatrix(X, self.index, names, stacks)
+
+    def stacked_by(self, name: str | None = None) -> list[str]:
+        """The extractor of each of the stacks of ``of(name)``."""
+        wanted = [key for key, one in self.by_extractor.items() if isinstance(one, FeatureMatrix)]
+        chosen = wanted if name is None else [name]
+        return [key for key in chosen for _ in self.by_extractor[key].stacks]
 
     def take(self, rows: Int64) -> FeatureSet:
         """Some recordings, in the order asked for."""

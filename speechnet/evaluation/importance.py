@@ -28,6 +28,7 @@ Predict = Callable[[Float32], Int64]
 """Raw features ``[n, d]`` to the classes of all targets, int64 ``[n, targets]``."""
 
 _ROWS: Final = 2**15  # predicted at once: enough for matrix products, few for the memory
+_NUMBERS: Final = 2**26  # the same, of many columns
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def recognised(predict: Predict, rows: HeldRows, columns: Int64, orders: Int64) 
     """
     hits = np.zeros(rows.labels.shape)
     n, width = rows.X.shape
-    for some in np.array_split(orders, -(-orders.size // max(_ROWS, n))):
+    for some in np.array_split(orders, -(-orders.size // max(min(_ROWS, _NUMBERS // width), n))):
         shuffled = np.repeat(rows.X[None], len(some), axis=0)
         shuffled[:, :, columns] = rows.X[some[:, :, None], columns]
         predicted = predict(shuffled.reshape(-1, width))

@@ -140,7 +140,7 @@ def _examine(
         data.table,
         data.targets,
         data.folds,
-        matrix=data.matrix,
+        matrix=data.matrix.averaged,
         statistics=data.extraction.statistics,
         excluded=data.excluded,
         config=config.evaluation.audit,

@@ -14,6 +14,7 @@ Conventions:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -25,7 +26,7 @@ from speechnet.console.messages import say
 from speechnet.console.progress import working
 from speechnet.core.errors import DataError
 from speechnet.core.metrics import METRICS
-from speechnet.core.types import Float32, Int64, encode
+from speechnet.core.types import Float32, Int64, Stack, encode
 from speechnet.corpus.union import CORPUS, corpora_of_classes
 from speechnet.data.datamodule import SpeechDataModule
 from speechnet.evaluation.bootstrap import unit_codes
@@ -82,6 +83,7 @@ class _Task:
     classes: list[str]
     scaling: str
     seed: int
+    stacks: Sequence[Stack]  # of the columns
 
     def rows(self, corpus: str) -> Int64:
         return np.flatnonzero(self.table[CORPUS] == corpus)
@@ -104,7 +106,8 @@ def _task(data: SpeechDataModule, column: int) -> _Task | None:
     rows = np.flatnonzero(data.table[target].isin(common))
     table = data.table.iloc[rows]
     y = encode(table[target], common)
-    return _Task(target, corpora, data.X[rows], y, table, common, data.config.scaling, data.seed)
+    rest = data.config.scaling, data.seed, data.matrix.stacks
+    return _Task(target, corpora, data.X[rows], y, table, common, *rest)
 
 
 def _predictions(task: _Task) -> dict[tuple[str, str], Int64]:
@@ -117,10 +120,9 @@ def _predictions(task: _Task) -> dict[tuple[str, str], Int64]:
         for fit, held in _divisions(task, train)
         for model in models
     ]
+    rest = {"scaling": task.scaling, "seed": task.seed, "stacks": task.stacks}
     done = joblib.Parallel()(
-        joblib.delayed(fit_untuned)(
-            models[model], task.X, task.y, fit, held, scaling=task.scaling, seed=task.seed
-        )
+        joblib.delayed(fit_untuned)(models[model], task.X, task.y, fit, held, **rest)
         for model, _, fit, held in jobs
     )
     found = {(model, train): np.full(len(task.y), -1) for model in models for train in task.corpora}

@@ -248,6 +248,8 @@ def _train(
         run.write_table("search.csv", pd.concat(searched, ignore_index=True))
     if history := [table for one in trained for table in one.history]:
         run.write_table("history.csv", pd.concat(history, ignore_index=True))
+    if layers := [row for one in trained for row in one.layers]:
+        run.write_table("layers.csv", pd.DataFrame(layers))
     novelty = pd.concat(new, ignore_index=True)
     run.write_table(NOVELTY_TABLE, novelty)
     run.info["novelty"] = {"tested": len(novelty), "unlike": int((novelty["novelty"] > 1).sum())}
@@ -291,10 +293,11 @@ def _cluster(config: ExperimentConfig, data: SpeechDataModule, run: RunFolder) -
     clustering = config.evaluation.clustering
     if not clustering.enabled or not data.matrix.names:
         return
+    matrix = data.feature_set.matrix.averaged
     with run.stage("clustering"):
         try:
             found = cluster_features(
-                data.X, data.matrix.index, data.table, clustering, seed=config.seed_everything
+                matrix.X, matrix.index, data.table, clustering, seed=config.seed_everything
             )
         except ValueError as error:
             raise DataError(f"the features can't be clustered: {error}") from error

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -180,6 +181,7 @@ class FoldTraining:
     history: list[pd.DataFrame] = field(default_factory=list)  # of history.csv
     temperatures: list[dict[str, Any]] = field(default_factory=list)  # of each calibration
     chosen: dict[str, dict[str, Candidate]] = field(default_factory=dict)  # by model and target
+    layers: list[dict[str, Any]] = field(default_factory=list)  # of layers.csv
 
     def models(self) -> Iterator[tuple[str, Fitted]]:
         """Fit and save one model after the other.
@@ -228,10 +230,21 @@ class FoldTraining:
                 for target, value in model.temperatures.items()
             ]
         model.save(self.folder, name)
+        self._keep_layers(name, model)
         return model
 
     def _note(self, model: str, said: str) -> None:
         say(f"{self.named(model)}: {said}", style="yellow")
+
+    def _keep_layers(self, name: str, fitted: Fitted) -> None:
+        """The weights of each stack's layers, for every target or member."""
+        if not (found := fitted.layer_weights()):
+            return
+        stacks = self.data.feature_set.stacked_by(self.config.models[name].extractor)
+        for one, features in zip(found, cycle(stacks)):  # the same of each member
+            of = {"fold": self.number, "model": name, "member": one.member, "target": one.target}
+            weights = ({"layer": i, "weight": weight} for i, weight in enumerate(one.weights))
+            self.layers += [of | {"features": features} | each for each in weights]
 
     def _keep_epochs(self, model: str, member: int, records: list[dict[str, float]]) -> None:
         table = pd.DataFrame(records).assign(fold=self.number, model=model, member=member)

@@ -51,7 +51,7 @@ def importance(config: ExperimentConfig, data: SpeechDataModule, run: RunFolder)
     """
     groups = data.groups
     shuffled: list[_Shuffled] = [("group", name, columns) for name, columns in groups.items()]
-    shuffled += [("feature", n, np.array([c])) for c, n in enumerate(data.matrix.names)]
+    shuffled += [("feature", name, columns) for name, columns in _features(data)]
     parts = list(_held_rows(data))
     counted = (part.count(np.ones(part.labels.shape)) for part in parts)
     rows: list[Float64] = [sum(counts) for counts in zip(*counted, strict=True)]
@@ -91,6 +91,20 @@ def _held_rows(data: SpeechDataModule) -> Iterator[HeldRows]:
     for number in range(len(data.folds)):
         rows = tested[fold == number]
         yield HeldRows(data.X[rows], data.labels[rows], units[fold == number], shapes)
+
+
+def _features(data: SpeechDataModule) -> Iterator[tuple[str, Int64]]:
+    """Single columns by name, but whole layers of an encoder."""
+    features = data.extraction.features
+    begins = dict(zip(features.matrix.stacks, features.stacked_by(), strict=True))
+    inside = {c for one in begins for c in range(one.start, one.end)}
+    for stack, name in begins.items():
+        for layer in range(stack.layers):
+            first = stack.start + layer * stack.width
+            yield f"{name} layer {layer}", np.arange(first, first + stack.width)
+    for column, name in enumerate(features.matrix.names):
+        if column not in inside:
+            yield name, np.array([column])
 
 
 def _counts(

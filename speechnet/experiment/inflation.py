@@ -79,7 +79,7 @@ def _compare(
         return None
     units, _ = unit_codes(list(table.index), table["speaker"])
     labels = np.unique(y, return_inverse=True)[1]
-    scaling, X = data.config.scaling, data.X[rows]
+    X, rest = data.X[rows], {"scaling": data.config.scaling, "stacks": data.matrix.stacks}
     random = StratifiedKFold(folds, shuffle=True, random_state=data.seed)
     grouped = StratifiedGroupKFold(folds, shuffle=True, random_state=data.seed)
     divisions = [*random.split(X, labels), *grouped.split(X, labels, units)]
@@ -88,7 +88,7 @@ def _compare(
     model = untuned_models()[reference_model()]
     # Threads: libsvm releases the GIL, and processes would have to start first.
     predicted = joblib.Parallel(backend="threading")(
-        joblib.delayed(fit_untuned)(model, X, labels, fit, held, scaling=scaling, seed=data.seed)
+        joblib.delayed(fit_untuned)(model, X, labels, fit, held, seed=data.seed, **rest)
         for fit, held in divisions
     )
     first, second = np.zeros_like(labels), np.zeros_like(labels)

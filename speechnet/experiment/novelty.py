@@ -43,10 +43,10 @@ def fit_novelty(data: SpeechDataModule, fold: int, folder: Path) -> pd.DataFrame
     train, test = data.folds[fold].train, data.folds[fold].test
     if not data.matrix.names:
         return pd.DataFrame(columns=["file", "fold", "novelty", "far"])
-    fitted = Novelty.fit(data.X[train], list(data.table["speaker"].iloc[train]))
+    X, averaged = data.feature_set.matrix.averaged.X, data.config.recipe.averaged
+    fitted = Novelty.fit(X[train], list(data.table["speaker"].iloc[train]))
     fitted.save(folder)
-    names, groups = data.matrix.names, data.config.recipe.groups
-    found = novelties([fitted], data.X[test], names, groups)
+    found = novelties([fitted], X[test], [*averaged], [*averaged.values()])
     files = [data.matrix.index[row] for row in test]
     return pd.DataFrame({"file": files, "fold": fold, "novelty": found.novelty, "far": found.far})
 
@@ -114,7 +114,7 @@ def _of_another_band(
 
 def _farthest(far: pd.Series, recipe: Recipe) -> str:
     """The groups of columns that lie far in most of the recordings."""
-    group = dict(zip(recipe.columns, recipe.groups, strict=True))
+    group = recipe.averaged
     named = (words.rsplit(maxsplit=2)[0] for text in far if text for words in text.split(", "))
     counts = Counter(group[column] for column in named)
     if not counts:

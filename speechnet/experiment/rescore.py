@@ -24,7 +24,6 @@ from speechnet.console.progress import file_progress
 from speechnet.core.errors import ConfigError, DataError
 from speechnet.core.files import absolute
 from speechnet.core.predictions import join, predictions_table
-from speechnet.core.types import FeatureSet
 from speechnet.core.wording import counted, listing, plural
 from speechnet.corpus.config import CorpusConfig
 from speechnet.corpus.labels import NOT_LISTED
@@ -159,7 +158,7 @@ def _score_own(run: SavedRun, data: SpeechDataModule, split: pd.DataFrame) -> _S
             tables.append(predict_rows(data, fitted, rows, part="test", fold=fold, model=model))
     bands = data.extraction.statistics["bandwidth"]
     new = [
-        _table(bands.iloc[rows], run.novelty(FeatureSet.vectors(data.X[rows]), fold=fold))
+        _table(bands.iloc[rows], run.novelty(data.feature_set.take(rows), fold=fold))
         for fold, rows in places.items()
     ]
     return tables, pd.concat(new).reset_index()

@@ -13,7 +13,7 @@ from speechnet.config.experiment import ExperimentConfig, read_experiment_file
 from speechnet.console.messages import say
 from speechnet.core.errors import ConfigError, DataError
 from speechnet.core.reading import open_regular
-from speechnet.core.types import FeatureSet, Float32, Float64, Targets
+from speechnet.core.types import FeatureSet, Float64, Targets
 from speechnet.evaluation.selection import Choice
 from speechnet.experiment.run_folder import RunFolder
 from speechnet.experiment.run_info import missing_packages
@@ -102,7 +102,7 @@ class SavedRun:
         Raises:
             DataError: the features have another width, or a probability is NaN.
         """
-        self._vectors(features)  # checks their width
+        self._check_width(features)
         taken = inputs(features, self.config.models[model].extractor)
         folds = range(self.folder.info["folds"])
         outputs = [self.fitted(model, fold).predict_proba(taken) for fold in folds]
@@ -115,11 +115,10 @@ class SavedRun:
                 )
         return means
 
-    def _vectors(self, features: FeatureSet) -> Float32:
+    def _check_width(self, features: FeatureSet) -> None:
         X, d = features.matrix.X, len(self.columns)
         if X.shape[1] != d:
             raise DataError(f"the features have shape {X.shape}, expected the run's [n, {d}]")
-        return X
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -139,14 +138,16 @@ class SavedRun:
             fold: compare with this fold's training rows alone; None for the mean over all folds.
         """
         chosen = self._novelty if fold is None else self._novelty[fold : fold + 1]
-        recipe = self.config.data.recipe
-        return novelties(chosen, self._vectors(features), recipe.columns, recipe.groups)
+        averaged = self.config.data.recipe.averaged
+        self._check_width(features)
+        return novelties(chosen, features.matrix.averaged.X, [*averaged], [*averaged.values()])
 
     @cached_property
     def _novelty(self) -> list[Novelty]:
         """Of each fold; none where the run has no vectors."""
         folds = range(self.folder.info["folds"] if self.columns else 0)
-        return [Novelty.load(self.folder.fold(fold), len(self.columns)) for fold in folds]
+        width = len(self.config.data.recipe.averaged)
+        return [Novelty.load(self.folder.fold(fold), width) for fold in folds]
 
     def _check_models_and_classes(self) -> None:
         """Refuse classes that differ or are in another order, which would mislabel every answer."""

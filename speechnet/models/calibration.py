@@ -28,7 +28,7 @@ from speechnet.core.errors import DataError
 from speechnet.core.files import write_whole
 from speechnet.core.reading import PlainError, parse_json, read_regular
 from speechnet.core.types import Float64, Int64, Targets
-from speechnet.models.model import MODELS, Fitted, Rows
+from speechnet.models.model import MODELS, Fitted, LayerWeights, Rows
 
 BOUNDS: Final = (0.05, 20.0)
 """The lowest and the highest temperature."""
@@ -137,6 +137,10 @@ class Calibrated(Fitted):
     def predict_without(self, features: Any) -> dict[str, Int64]:
         """See ``Fitted``: a temperature changes no prediction."""
         return self.fitted.predict_without(features)
+
+    def layer_weights(self) -> list[LayerWeights]:
+        """See ``Fitted``."""
+        return self.fitted.layer_weights()
 
     def save(self, folder: Path, name: str) -> None:
         """Write the model, and beside it ``<name>_temperature.json``."""

@@ -9,6 +9,8 @@ from math import isnan
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from speechnet.core.errors import ConfigError
+
 if TYPE_CHECKING:
     from speechnet.core.types import Int64
 
@@ -67,3 +69,17 @@ def combinations(values: Mapping[str, Sequence[Any]]) -> list[Candidate]:
         dict(zip(names, one, strict=True)) for one in product(*map(values.__getitem__, names))
     )
     return [{name: one[name] for name in values} for one in chosen]
+
+
+def check_layers(layers: Sequence[Any], count: int) -> None:
+    """Refuse numbers of layers that are not there, of ``count`` in the tallest stack.
+
+    Raises:
+        ConfigError: there is one.
+    """
+    for one in layers:
+        if isinstance(one, int) and not -count <= one < count:
+            raise ConfigError(
+                f"layer is {one}, but the features have {count} layers: 0 to {count - 1}, or -1 "
+                "for the last"
+            )

@@ -15,14 +15,14 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NamedTuple, Protocol
 
 from speechnet.core.errors import ConfigError
 from speechnet.core.registry import Registry, settings_lack
 from speechnet.models.candidates import Candidate, InnerFolds, Tried
 
 if TYPE_CHECKING:
-    from speechnet.core.types import FeatureSet, Float64, Int64, Targets
+    from speechnet.core.types import FeatureSet, Float64, Int64, Stack, Targets
 
 SEQUENCE: Final = "sequence"
 """What a model takes if it takes one row per frame."""
@@ -62,6 +62,11 @@ class Rows:
         """float32 ``[n, d]``, raw, or ``Sequences`` of ``n`` recordings; see ``inputs``."""
         taken = inputs(self.source.feature_set, self.extractor)
         return taken.take(self.positions) if hasattr(taken, "index") else taken[self.positions]
+
+    @property
+    def stacks(self) -> Sequence[Stack]:
+        """The columns of ``features`` that hold several layers of an encoder."""
+        return self.source.feature_set.of(self.extractor).stacks
 
     @cached_property
     def labels(self) -> Int64:
@@ -136,6 +141,20 @@ class Context:
     noted: Callable[[str], None] = lambda _: None
 
 
+class LayerWeights(NamedTuple):
+    """How much each layer of a stack counts.
+
+    Attributes:
+        target: for which; empty for all.
+        member: which network of several.
+        weights: of the layers, with the sum 1.
+    """
+
+    target: str
+    member: int
+    weights: Sequence[float]
+
+
 class Fitted:
     """A fitted model. It takes raw features: the scaling is part of it.
 
@@ -173,6 +192,10 @@ class Fitted:
         """
         del features
         return {}
+
+    def layer_weights(self) -> list[LayerWeights]:
+        """Those of each stack of its features, in their order, for each target or member."""
+        return []
 
     def save(self, folder: Path, name: str) -> None:
         """Write files to ``folder`` whose names begin with ``name``.

@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, RobustScaler, StandardScaler
 
-from speechnet.core.types import Float32
+from speechnet.core.types import Float32, Float64
 
 _SCALERS: Final = {
     "minmax": MinMaxScaler,
@@ -15,6 +15,9 @@ _SCALERS: Final = {
     "robust": RobustScaler,
     "none": FunctionTransformer,
 }
+
+_COLUMNS: Final = 4_096
+"""Columns scaled at once, in float64: an encoder's layers together have tens of thousands."""
 
 
 def make_scaler(scaling: str) -> Any:
@@ -31,8 +34,15 @@ def affine(scaling: str, X: Float32) -> tuple[Float32, Float32]:
         scaling: as ``make_scaler`` takes it.
         X: float32 ``[n, d]``, the training rows.
     """
+    blocks = [X[:, start : start + _COLUMNS] for start in range(0, max(1, X.shape[1]), _COLUMNS)]
+    found = (_affine(scaling, block.astype(np.float64)) for block in blocks)
+    centre, scale = map(np.concatenate, zip(*found, strict=True))
+    return centre.astype(np.float32), scale.astype(np.float32)
+
+
+def _affine(scaling: str, X: Float64) -> tuple[Float64, Float64]:
     width = X.shape[1]
-    scaler = make_scaler(scaling).fit(X.astype(np.float64))
+    scaler = make_scaler(scaling).fit(X)
     match scaling:
         case "minmax":
             centre, scale = scaler.data_min_, 1 / scaler.scale_
@@ -42,4 +52,4 @@ def affine(scaling: str, X: Float32) -> tuple[Float32, Float32]:
             centre, scale = scaler.center_, scaler.scale_
         case _:
             centre, scale = np.zeros(width), np.ones(width)
-    return np.asarray(centre, dtype=np.float32), np.asarray(scale, dtype=np.float32)
+    return centre, scale

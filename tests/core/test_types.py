@@ -129,6 +129,19 @@ def test_exit_codes_are_the_documented_ones(error: type[errors.SpeechnetError], 
     assert error.exit_code == code
 
 
+def test_layers_averaged() -> None:
+    """Each stack becomes its mean in its place; names lose the number of the layer."""
+    X = np.arange(22, dtype=np.float32).reshape(2, 11) ** 2
+    names = ["f0", *(f"e_{i}_mean_{j}" for i in (9, 10) for j in range(2)), "f1"]
+    names += [f"u{i}" for i in range(4)] + ["f2"]
+    found = FeatureMatrix(X, ("a", "b"), tuple(names), (Stack(1, 2, 2), Stack(6, 2, 2))).averaged
+    first, second = (X[:, i : i + 2] / 2 + X[:, i + 2 : i + 4] / 2 for i in (1, 6))
+    expected = np.concatenate([X[:, :1], first, X[:, 5:6], second, X[:, 10:]], axis=1)
+    assert np.array_equal(found.X, expected)
+    assert found.names == ("f0", "e_mean_0", "e_mean_1", "f1", "u0", "u1", "f2")
+    assert not found.stacks
+
+
 def test_sequences() -> None:
     """A recording's frames, some recordings in another order, and what does not fit together."""
     frames = np.arange(10, dtype=np.float32).reshape(5, 2)

@@ -21,7 +21,7 @@ from sklearn.metrics import balanced_accuracy_score
 from threadpoolctl import threadpool_limits
 
 from speechnet.config.experiment import ExperimentConfig, read_experiment
-from speechnet.core.types import FeatureMatrix, FeatureSet, Int64
+from speechnet.core.types import FeatureMatrix, FeatureSet, Int64, Stack
 from speechnet.data.augmented import Copies, TrainingSource
 from speechnet.data.datamodule import SpeechDataModule
 from speechnet.evaluation.chance import chance_interval
@@ -323,6 +323,43 @@ def fitted(training: FoldTraining, models: dict[str, Fitted]) -> dict[str, str]:
         "temperatures": training.temperatures,
     }
     return numbers(models | tables)
+
+
+class TestLayers:
+    def test_weights_and_choices_come_from_training_rows(self, tmp_path: Path) -> None:
+        """A layer that gives away the labels of test rows alone changes nothing, bit for bit.
+
+        One that tells the classes apart in all rows is weighed most, and chosen by every search.
+        """
+        config = configuration(
+            **LONGER
+            | {
+                "models.mlp.grid": "{}",
+                "models.knn": "{n_neighbors: [5], metric: [euclidean], folds: 2, layer: [all]}",
+                "models.svm": "{C: [1.0], folds: 2, layer: [all, mean]}",
+                "models.logreg": "{C: [0.1], folds: 2, layer: [mean, all]}",
+            }
+        )
+        telling, giveaway = 1, 2
+        rows = corpus(PROTOCOLS["speaker"], seed=0)
+        test, noise = rows.folds[0].test, np.random.default_rng(0).normal(size=(144, 3, WIDTH))
+        noise[:, telling] += 2 * np.eye(3, WIDTH)[rows.labels[:, 0]]
+        found = []
+        for given in (False, True):
+            X = noise.copy()
+            if given:
+                X[test, giveaway] = 100 * np.eye(3, WIDTH)[rows.labels[test, 0]]
+            data = again(rows, X.reshape(144, -1), rows.labels)
+            matrix = replace(data.feature_set.matrix, stacks=(Stack(0, 3, WIDTH),))
+            data.extraction = replace(data.extraction, features=FeatureSet({"encoder": matrix}))
+            del data.feature_set
+            found.append(train(config, data, tmp_path / str(given)))
+        assert fitted(*found[0]) == fitted(*found[1])
+        weights = pd.DataFrame(found[1][0].layers).pivot_table("weight", "model", "layer")
+        assert (weights.idxmax(axis=1).drop("sklearn_mlp") == telling).all()
+        assert (weights.loc[["knn", "svm", "logreg"], telling] == 1).all()
+        assert weights.loc["mlp", telling] > 0.5
+        assert weights.loc["mlp", giveaway] < 0.3
 
 
 class TestFitted:

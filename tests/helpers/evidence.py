@@ -222,6 +222,21 @@ def make_clustering(targets: Targets, ks: tuple[int, ...] = (2, 4, 10)) -> pd.Da
     return table.assign(value=table["value"] * rng.uniform(0.1, 1.5, len(table)))
 
 
+def make_layers(targets: Targets, models: list[str], *, layers: int = 13) -> pd.DataFrame:
+    """Weights that the first model learnt, and for each of the others a layer in each fold."""
+    rng = np.random.default_rng(0)
+    tables = []
+    for fold, member in itertools.product(range(3), range(2)):
+        weights = np.exp(-0.5 * ((np.arange(layers) - 8 + rng.normal()) / 2) ** 2)
+        key = {"fold": fold, "member": member, "features": "pretrained", "layer": range(layers)}
+        learnt = {"model": models[0], "target": "", "weight": weights / weights.sum()}
+        tables.append(pd.DataFrame(key | learnt))
+        for model, target in itertools.product(models[1:] if member == 0 else [], targets):
+            one = np.eye(layers)[rng.integers(6, 10)]
+            tables.append(pd.DataFrame(key | {"model": model, "target": target, "weight": one}))
+    return pd.concat(tables, ignore_index=True)
+
+
 def make_evidence(
     targets: Targets, models: list[str], *, speakers: int, corpora: list[str]
 ) -> dict[str, pd.DataFrame]:
@@ -241,4 +256,5 @@ def make_evidence(
         "importance": make_importance(targets, models[:1]),
         "cross": make_cross(targets, models[:2], corpora),
         "clustering": make_clustering(targets),
+        "layers": make_layers(targets, models),
     }

@@ -1,12 +1,21 @@
 """Small tables of features, labels and speakers that tests of splits and models stand on."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 
 from speechnet.config.data import DataConfig
-from speechnet.core.types import FeatureMatrix, FeatureSet, Int64, encode
+from speechnet.core.types import (
+    FeatureMatrix,
+    Features,
+    FeatureSet,
+    Int64,
+    Sequences,
+    Stack,
+    encode,
+)
 from speechnet.data.datamodule import SpeechDataModule
 from speechnet.features.extraction.extract import Extraction
 from speechnet.splits.config import SplitConfig
@@ -39,6 +48,33 @@ def features(labels: Int64, width: int = 6, *, signal: float = 2.0, seed: int = 
         centres = rng.normal(size=(column.max() + 1, width))
         X += signal * np.where(column[:, None] >= 0, centres[column], 0.0)
     return (50 + 3 * X).astype(np.float32)
+
+
+def layered(data: SpeechDataModule, layers: int, *, told: int, frames: int = 0) -> SpeechDataModule:
+    """The same rows as one layer of an encoder whose other layers are noise, of other sizes.
+
+    Args:
+        data: as ``speech_data`` makes it.
+        layers: how many.
+        told: the layer that has the features.
+        frames: of each recording; 0 for vectors.
+    """
+    rng = np.random.default_rng(1)
+    shape = (len(data.table), layers, max(1, frames), data.X.shape[1])
+    X = rng.normal(size=shape) * 10.0 ** np.arange(layers)[:, None, None]
+    X[:, told] = data.X[:, None]
+    width = shape[-1]
+    names = tuple(f"encoder_{layer}_mean_{i}" for layer in range(layers) for i in range(width))
+    index, stacks = tuple(data.table.index), (Stack(0, layers, width),)
+    rows = X.swapaxes(1, 2).reshape(-1, layers * width).astype(np.float32)
+    if frames:
+        starts = np.arange(len(index) + 1) * frames
+        found: Features = Sequences(rows, starts, index, names, 100.0, stacks)
+    else:
+        found = FeatureMatrix(rows, index, names, stacks)
+    data.extraction = replace(data.extraction, features=FeatureSet({"encoder": found}))
+    del data.feature_set  # what was cached of the rows alone
+    return data
 
 
 def speech_data(

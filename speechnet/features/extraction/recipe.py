@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from speechnet.audio.config import AudioConfig
 from speechnet.augment.config import Copy
+from speechnet.core.columns import averaged_names
 from speechnet.core.errors import ConfigError
 from speechnet.denoise.config import DenoiseConfig
 from speechnet.features.extractor import Extractor, foreign_source, version
@@ -52,9 +53,22 @@ class Recipe:
 
     @property
     def groups(self) -> tuple[str, ...]:
-        """The group that each of ``columns`` belongs to."""
-        chosen = (self.extractors[name] for name in self.vectors)
-        return tuple(one.group(column) for one in chosen for column in one.columns)
+        """The group that each of ``columns`` belongs to; several layers of an encoder are one."""
+        return tuple(
+            _group(name, self.extractors[name], column)
+            for name in self.vectors
+            for column in self.extractors[name].columns
+        )
+
+    @property
+    def averaged(self) -> dict[str, str]:
+        """The group of each column by name where layers are averaged; see ``FeatureMatrix``."""
+        found = {}
+        for name in self.vectors:
+            extractor = self.extractors[name]
+            for column in averaged_names(extractor.columns, extractor.n_layers):
+                found[column] = _group(name, extractor, column)
+        return found
 
     def highest_frequency(self) -> float:
         """The highest frequency in Hz that any extractor looks at."""
@@ -112,3 +126,7 @@ class Recipe:
         if device == "cpu" or not self.denoise.uses_gpu:
             return []
         return [name for name, one in self.extractors.items() if one.uses_gpu]
+
+
+def _group(name: str, extractor: Extractor, column: str) -> str:
+    return name if extractor.n_layers > 1 else extractor.group(column)

@@ -13,10 +13,11 @@ from sklearn.svm import SVC
 from speechnet.core.errors import DataError
 from speechnet.core.scratch import temporary_folder
 from speechnet.core.thread_warnings import collected_warnings
-from speechnet.core.types import Float32, Float64, Int64, Targets
+from speechnet.core.types import Float32, Float64, Int64, Stack, Targets
 from speechnet.models.candidates import Candidate, InnerFolds
-from speechnet.models.model import Context, Fitted, Rows
+from speechnet.models.model import Context, Fitted, LayerWeights, Rows
 from speechnet.models.scikit.files import dump_sklearn, load_sklearn
+from speechnet.models.scikit.layer_scaler import LayerScaler, with_layers
 from speechnet.models.scikit.pipelines import FitAndScore, Tunable, double, make_pipeline
 from speechnet.models.scikit.shared_kernels import predict_svm
 from speechnet.models.search import best, ignore_unconverged, search
@@ -24,7 +25,7 @@ from speechnet.models.search import best, ignore_unconverged, search
 
 def fit_estimators(model: Tunable, train: Rows, context: Context) -> FittedEstimators:
     """Search and fit an estimator for each target, on the rows that have a label of it."""
-    estimators = {}
+    estimators, stacks = {}, train.stacks
     for column, target in enumerate(context.targets):
         known = np.flatnonzero(train.labels[:, column] >= 0)
         X, y = train.features[known], train.labels[known, column]
@@ -35,8 +36,8 @@ def fit_estimators(model: Tunable, train: Rows, context: Context) -> FittedEstim
                 for fit, held in context.inner_folds(model.folds)
             ]
         if context.chosen is None:
-            tries = model.candidates()
-            run = FitAndScore(model, X, y, context.scaling, context.metric, context.seed)
+            tries = with_layers(model.candidates(), model.layer, stacks)
+            run = FitAndScore(model, X, y, context.scaling, context.metric, context.seed, stacks)
             with context.progress(f"{context.name}, {target}", len(tries) * len(folds)) as advance:
                 tried = search(
                     model.sharing(run), tries, folds, metric=context.metric, on_done=advance
@@ -45,9 +46,8 @@ def fit_estimators(model: Tunable, train: Rows, context: Context) -> FittedEstim
             candidate = best(tried).candidate
         else:
             candidate = context.chosen[target]
-        estimators[target] = fit_estimator(
-            model, candidate, X, y, folds=folds, scaling=context.scaling, seed=context.seed
-        )
+        rest: Any = {"scaling": context.scaling, "seed": context.seed, "stacks": stacks}
+        estimators[target] = fit_estimator(model, candidate, X, y, folds=folds, **rest)
     return FittedEstimators(estimators, context.targets, trusted=model.trusted)
 
 
@@ -60,6 +60,7 @@ def fit_estimator(
     folds: InnerFolds,
     scaling: str,
     seed: int,
+    stacks: Sequence[Stack] = (),
 ) -> Any:
     """Fit one candidate on all training rows.
 
@@ -75,14 +76,15 @@ def fit_estimator(
             SVM's probabilities.
         scaling: see ``make_scaler``.
         seed: of the estimator.
+        stacks: of the columns.
 
     Returns:
         A fitted scikit-learn estimator.
     """
-    estimator: Any = make_pipeline(model, candidate, scaling=scaling, seed=seed)
+    estimator: Any = make_pipeline(model, candidate, scaling=scaling, seed=seed, stacks=stacks)
     if not (model.margins and folds):
         with ignore_unconverged():
-            return estimator.fit(double(X), y)
+            return estimator.fit(double(X, stacks), y)
     # scikit-learn wants every row held out once: copies are where their recordings are, and then
     # weigh nothing.
     every = np.arange(len(y))
@@ -91,7 +93,7 @@ def fit_estimator(
     estimator = CalibratedClassifierCV(estimator, method="temperature", cv=parts, ensemble=False)
     weights = None if counted.all() else counted.astype(np.float64)
     with collected_warnings(_of_weights), ignore_unconverged():
-        return estimator.fit(double(X), y, sample_weight=weights)
+        return estimator.fit(double(X, stacks), y, sample_weight=weights)
 
 
 def _of_weights(warning: Warning) -> bool:
@@ -142,7 +144,8 @@ class FittedEstimators(Fitted):
             estimator = self.estimators[target]
             out[target] = np.zeros((len(features), len(classes)))
             if len(features):  # scikit-learn refuses an empty table
-                out[target][:, estimator.classes_] = _predict_proba(estimator, double(features))
+                found = _predict_proba(estimator, _rows(estimator, features))
+                out[target][:, estimator.classes_] = found
         return out
 
     def predict(self, features: Float32) -> Int64:
@@ -150,15 +153,23 @@ class FittedEstimators(Fitted):
 
         That takes a tenth of the time. No prediction has been seen to change by it.
         """
-        columns, X = [], double(features)
+        columns, X = [], _rows(next(iter(self.estimators.values())), features)
         for estimator in self.estimators.values():
-            inner = getattr(estimator, "calibrated_classifiers_", None)
-            pipeline = inner[0].estimator if inner else estimator
+            pipeline = _pipeline(estimator)
             if isinstance(pipeline["model"], SVC):
                 columns.append(predict_svm(pipeline["model"], pipeline["scale"].transform(X)))
             else:
                 columns.append(estimator.classes_[estimator.predict_proba(X).argmax(axis=1)])
         return np.stack(columns, axis=1).astype(np.int64)
+
+    def layer_weights(self) -> list[LayerWeights]:
+        """See ``Fitted``: those of one layer, or equal ones."""
+        scalers = ((target, _layers(one)) for target, one in self.estimators.items())
+        return [
+            LayerWeights(target, 0, weights)
+            for target, scaler in scalers
+            for weights in (scaler.weights() if scaler is not None else [])
+        ]
 
     def save(self, folder: Path, name: str) -> None:
         """Write ``<name>_<target>.skops`` for each target."""
@@ -184,7 +195,24 @@ class FittedEstimators(Fitted):
         return cls(read, targets, trusted=trusted)
 
 
-def _predict_proba(estimator: Any, X: Float64) -> Float64:
+def _pipeline(estimator: Any) -> Any:
+    """The scaler and the estimator, without the calibration."""
+    inner = getattr(estimator, "calibrated_classifiers_", None)
+    return inner[0].estimator if inner else estimator
+
+
+def _layers(estimator: Any) -> LayerScaler | None:
+    """The scaler, if it chooses among layers."""
+    scaler = getattr(_pipeline(estimator), "named_steps", {}).get("scale")
+    return scaler if isinstance(scaler, LayerScaler) else None
+
+
+def _rows(estimator: Any, features: Float32) -> Float32 | Float64:
+    """Raw rows as an estimator gets them."""
+    return features if _layers(estimator) is not None else double(features)
+
+
+def _predict_proba(estimator: Any, X: Float32 | Float64) -> Float64:
     """As ``estimator.predict_proba``, float64 ``[n, k]``."""
     match estimator:
         case CalibratedClassifierCV(method="temperature", calibrated_classifiers_=[calibrated]):

@@ -26,6 +26,7 @@ _IMPORTING: Final = threading.Lock()
 _DEEPEST: Final = 12
 """Levels from an estimator to its numbers at most: a pipeline in a calibration in a pipeline."""
 TRUSTED: Final = (
+    "speechnet.models.scikit.layer_scaler.LayerScaler",
     "sklearn.calibration.CalibratedClassifierCV",
     "sklearn.calibration._CalibratedClassifier",
     "sklearn.calibration._TemperatureScaling",

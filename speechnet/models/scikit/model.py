@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, TypeVar
 
 from speechnet.core.bounds import Number, Values
 from speechnet.models.candidates import Candidate, combinations
@@ -20,6 +20,8 @@ T = TypeVar("T")
 Tries = Annotated[list[T], Values()]
 Weighting = Literal["balanced"] | None
 Folds = Annotated[int, Number(ge=2)]
+_NOT_TUNED: Final = frozenset({"folds", "layer"})
+"""Settings of which no estimator knows."""
 
 
 def tries(*values: Any) -> Any:
@@ -35,6 +37,9 @@ class ScikitModel(Model):
 
     Attributes:
         folds: inner folds of the search.
+        layer: of an encoder of which the features hold several layers: a number from 0, or from -1
+            for the last, ``mean`` of the scaled layers, or ``all`` to try each by itself; without
+            effect on other columns.
         margins: whether the estimator gives decision values and no probabilities.
         trusted: the types that its file may hold beside those of ``speechnet.models.scikit.files``,
             such as ``sklearn.ensemble._forest.RandomForestClassifier``.
@@ -44,6 +49,7 @@ class ScikitModel(Model):
     """
 
     folds: Folds = 5
+    layer: Tries[Literal["mean", "all"] | int] = tries("mean")
     margins: ClassVar[bool] = False
     trusted: ClassVar[tuple[str, ...]] = ()
     untuned: ClassVar[Candidate] = {}
@@ -63,8 +69,8 @@ class ScikitModel(Model):
         return plain
 
     def candidates(self) -> list[Candidate]:
-        """Every combination of the values."""
-        names = (each.name for each in fields(self) if each.name != "folds")
+        """Every combination of the values; ``layer``'s come in where there are layers."""
+        names = (each.name for each in fields(self) if each.name not in _NOT_TUNED)
         return combinations({name: getattr(self, name) for name in names})
 
     @property

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from sklearn.pipeline import Pipeline
 
-from speechnet.core.types import Float32, Float64, Int64
+from speechnet.core.types import Float32, Float64, Int64, Stack
 from speechnet.models.candidates import Candidate
 from speechnet.models.scaling import make_scaler
+from speechnet.models.scikit.layer_scaler import LAYER, MEAN, LayerScaler
 from speechnet.models.search import Sharing, score
 
 
@@ -18,6 +20,7 @@ class Tunable(Protocol):
     """The part of a ``ScikitModel`` that is used here."""
 
     folds: int
+    layer: list[Any]
     margins: ClassVar[bool]
     trusted: ClassVar[tuple[str, ...]]
     untuned: ClassVar[Candidate]
@@ -32,18 +35,50 @@ class Tunable(Protocol):
         """What a search runs."""
 
 
-def make_pipeline(model: Tunable, candidate: Candidate, *, scaling: str, seed: int) -> Pipeline:
-    """An unfitted scaler and estimator."""
-    return Pipeline([("scale", make_scaler(scaling)), ("model", model.estimator(candidate, seed))])
+def make_pipeline(
+    model: Tunable,
+    candidate: Candidate,
+    *,
+    scaling: str,
+    seed: int,
+    stacks: Sequence[Stack] = (),
+) -> Pipeline:
+    """An unfitted scaler and estimator; of stacks it takes the candidate's layer, or the mean."""
+    scaler = scaler_of(candidate, scaling, stacks)
+    return Pipeline([("scale", scaler), ("model", make_estimator(model, candidate, seed))])
 
 
-def double(X: Float32) -> Float64:
-    """What scikit-learn gets: in float32 it takes a column that spans under 1e-6 for constant."""
-    return X.astype(np.float64)
+def make_estimator(model: Tunable, candidate: Candidate, seed: int) -> Any:
+    """The candidate's estimator, which knows nothing of layers."""
+    own = {key: value for key, value in candidate.items() if key != LAYER}
+    return model.estimator(own, seed)
+
+
+def scaler_of(candidate: Candidate, scaling: str, stacks: Sequence[Stack]) -> Any:
+    """An unfitted scaler; of stacks it gives the candidate's layer, or the mean."""
+    if not stacks:
+        return make_scaler(scaling)
+    return LayerScaler(scaling, [list(one) for one in stacks], candidate.get(LAYER, MEAN))
+
+
+def double(X: Float32, stacks: Sequence[Stack] = ()) -> Float32 | Float64:
+    """What scikit-learn gets: in float32 it takes a column that spans under 1e-6 for constant.
+
+    Many layers stay in float32: ``LayerScaler`` doubles those that it takes, one by one.
+    """
+    return X if stacks else X.astype(np.float64)
 
 
 def fit_untuned(
-    model: Tunable, X: Float32, y: Int64, fit: Int64, held: Int64, *, scaling: str, seed: int
+    model: Tunable,
+    X: Float32,
+    y: Int64,
+    fit: Int64,
+    held: Int64,
+    *,
+    scaling: str,
+    seed: int,
+    stacks: Sequence[Stack] = (),
 ) -> Int64:
     """Fit a model on some rows with its ``untuned`` hyper-parameters and predict others.
 
@@ -55,13 +90,15 @@ def fit_untuned(
         held: positions of the rows to predict, int64 ``[m]``.
         scaling: see ``make_scaler``.
         seed: of the estimator.
+        stacks: of the columns; the mean of their layers is taken.
 
     Returns:
         The classes, int64 ``[m]``.
     """
-    pipeline = make_pipeline(model, dict(model.untuned), scaling=scaling, seed=seed)
-    pipeline.fit(double(X[fit]), y[fit])
-    return np.asarray(pipeline.predict(double(X[held])), dtype=np.int64)
+    candidate = dict(model.untuned)
+    pipeline = make_pipeline(model, candidate, scaling=scaling, seed=seed, stacks=stacks)
+    pipeline.fit(double(X[fit], stacks), y[fit])
+    return np.asarray(pipeline.predict(double(X[held], stacks)), dtype=np.int64)
 
 
 @dataclass(frozen=True)
@@ -74,17 +111,27 @@ class FitAndScore:
     scaling: str
     metric: str
     seed: int
+    stacks: Sequence[Stack] = ()
 
     def __call__(self, candidate: Candidate, fit: Int64, held: Int64) -> float:
         """The score of one candidate on one inner fold."""
-        pipeline = make_pipeline(self.model, candidate, scaling=self.scaling, seed=self.seed)
-        pipeline.fit(double(self.X[fit]), self.y[fit])
-        return self.score(held, pipeline.predict(double(self.X[held])))
+        rest: Any = {"scaling": self.scaling, "seed": self.seed, "stacks": self.stacks}
+        pipeline = make_pipeline(self.model, candidate, **rest)
+        pipeline.fit(self._rows(fit), self.y[fit])
+        return self.score(held, pipeline.predict(self._rows(held)))
 
-    def scaled(self, fit: Int64, held: Int64) -> tuple[Float64, Float64]:
-        """Rows to fit on and rows held out as the model gets them; the former set the scale."""
-        scaler = make_scaler(self.scaling)
-        return scaler.fit_transform(double(self.X[fit])), scaler.transform(double(self.X[held]))
+    def scaled(self, candidate: Candidate, fit: Int64, held: Int64) -> tuple[Float64, Float64]:
+        """Rows to fit on and rows held out as a candidate gets them; the former set the scale."""
+        scaler = scaler_of(candidate, self.scaling, self.stacks)
+        return scaler.fit_transform(self._rows(fit)), scaler.transform(self._rows(held))
+
+    @property
+    def width(self) -> int:
+        """How many columns the estimator gets."""
+        return int(self.X.shape[1]) - sum((one.layers - 1) * one.width for one in self.stacks)
+
+    def _rows(self, rows: Int64) -> Float32 | Float64:
+        return double(self.X[rows], self.stacks)
 
     def score(self, held: Int64, predicted: Int64) -> float:
         """The score of predictions for the rows held out."""

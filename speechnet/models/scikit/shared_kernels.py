@@ -28,7 +28,8 @@ from sklearn.svm import SVC
 
 from speechnet.core.types import Float64, Int64
 from speechnet.models.candidates import Candidate
-from speechnet.models.scikit.pipelines import FitAndScore
+from speechnet.models.scikit.layer_scaler import LAYER
+from speechnet.models.scikit.pipelines import FitAndScore, make_estimator
 from speechnet.models.search import Scorer
 
 _LOG = logging.getLogger(__name__)
@@ -61,15 +62,17 @@ class SVMSearch:
     plain: FitAndScore
 
     def groups(self, candidates: Sequence[Candidate]) -> list[list[int]]:
-        """See ``Sharing``: candidates of one kernel and gamma share.
+        """See ``Sharing``: candidates of one layer, kernel and gamma share.
 
         ``linear`` has no gamma; one given by number stays apart, as it may be refused.
         """
-        shared: dict[tuple[str, Any], dict[Any, list[int]]] = defaultdict(lambda: defaultdict(list))
+        shared: dict[tuple[str, Any, Any], dict[Any, list[int]]] = defaultdict(
+            lambda: defaultdict(list)
+        )
         for position, one in enumerate(candidates):
             no_gamma = one["kernel"] == "linear" and isinstance(one["gamma"], str)
             gamma = None if no_gamma else one["gamma"]
-            shared[one["kernel"], gamma][one["class_weight"]].append(position)
+            shared[one["kernel"], gamma, one.get(LAYER)][one["class_weight"]].append(position)
         keys = sorted(shared, key=lambda key: _LONGEST_FIRST.index(key[0]))
         return [
             [position for same in shared[key].values() for position in _by_c(same, candidates)]
@@ -82,7 +85,7 @@ class SVMSearch:
         if 8 * len(fit) * (len(fit) + len(held)) > LARGEST:
             _LOG.info("%d rows are too many for a shared kernel matrix", len(fit))
             return lambda candidate: plain(candidate, fit, held)
-        matrices = cache(lambda: kernel_matrices(*plain.scaled(fit, held), kernel, gamma))
+        matrices = cache(lambda: kernel_matrices(*plain.scaled(group[0], fit, held), kernel, gamma))
         solved: dict[Any, dict[float, tuple[list[bytes], float]]] = defaultdict(dict)
 
         def score(candidate: Candidate) -> float:
@@ -93,7 +96,7 @@ class SVMSearch:
             # it met neither of them on its way, nor any bound between them.
             if lower is None or upper is None or by_bound[lower][0] != by_bound[upper][0]:
                 lower = C
-                model = plain.model.estimator(candidate, plain.seed)
+                model = make_estimator(plain.model, candidate, plain.seed)
                 by_bound[C] = _solve(plain, model, fit, held, *matrices())
             return by_bound[lower][1]
 

@@ -17,12 +17,14 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
 from speechnet.core.types import Float64, Int64
 from speechnet.models.candidates import Candidate
+from speechnet.models.scikit.layer_scaler import LAYER
 from speechnet.models.scikit.pipelines import FitAndScore
 from speechnet.models.search import Scorer
 
@@ -38,10 +40,10 @@ class KNNSearch:
     plain: FitAndScore
 
     def groups(self, candidates: Sequence[Candidate]) -> list[list[int]]:
-        """See ``Sharing``: candidates of one metric share."""
-        shared: dict[str, list[int]] = defaultdict(list)
+        """See ``Sharing``: candidates of one layer and metric share."""
+        shared: dict[tuple[str, Any], list[int]] = defaultdict(list)
         for position, candidate in enumerate(candidates):
-            shared[candidate["metric"]].append(position)
+            shared[candidate["metric"], candidate.get(LAYER)].append(position)
         return list(shared.values())
 
     def scorer(self, group: Sequence[Candidate], fit: Int64, held: Int64) -> Scorer:
@@ -51,7 +53,8 @@ class KNNSearch:
 
         @cache
         def graph(distance: str) -> Graph:
-            return Graph(*plain.scaled(fit, held), plain.y[fit], distance=distance, k=max(asked))
+            scaled = plain.scaled(group[0], fit, held)
+            return Graph(*scaled, plain.y[fit], distance=distance, k=max(asked))
 
         @cache
         def shared(distance: str, weights: str, k: int) -> float | None:
@@ -61,7 +64,7 @@ class KNNSearch:
         def score(candidate: Candidate) -> float:
             k, value = candidate["n_neighbors"], None
             if k in possible:
-                distance = distance_name(candidate, rows=len(fit), width=plain.X.shape[1])
+                distance = distance_name(candidate, rows=len(fit), width=plain.width)
                 value = shared(distance, candidate["weights"], k)
             return plain(candidate, fit, held) if value is None else value
 

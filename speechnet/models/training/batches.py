@@ -13,7 +13,7 @@ from lightning.pytorch import LightningDataModule
 from torch import Tensor
 from torch.utils.data import BatchSampler, DataLoader, RandomSampler, TensorDataset
 
-from speechnet.core.types import Features, Int64, Sequences
+from speechnet.core.types import Features, Int64, Sequences, tallest
 from speechnet.models.training.sequences import pad
 
 _DEV_SEQUENCES: Final = 256
@@ -63,9 +63,11 @@ class ChosenRows(LightningDataModule):
         """The dev rows; nothing where there are none.
 
         Vectors come in one batch; sequences in batches of up to 256, as padding makes them large.
+        Where there are several layers of each column, batches are as many times smaller.
         """
         n = len(self._dev)
-        size = _DEV_SEQUENCES if isinstance(self._features, Sequences) else n
+        most = _DEV_SEQUENCES if isinstance(self._features, Sequences) else n
+        size = -(-most // tallest(self._features.stacks))
         return [self._serve(self._dev, size, None)] if n else []
 
     def _serve(self, rows: Int64, size: int, seed: int | None) -> Iterable[tuple[Tensor, ...]]:

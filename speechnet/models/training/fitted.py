@@ -12,13 +12,13 @@ from torch import Tensor
 
 from speechnet.core.errors import DataError
 from speechnet.core.reading import open_regular
-from speechnet.core.types import Float32, Float64, Sequences, Targets
-from speechnet.models.model import Fitted
+from speechnet.core.types import Float32, Float64, Sequences, Targets, tallest
+from speechnet.models.model import Fitted, LayerWeights
 from speechnet.models.training.network import Network
 from speechnet.models.training.sequences import pad
 
 _ROWS: Final = 65_536
-"""Rows that a network is applied to at once."""
+"""Rows that a network is applied to at once, of one layer."""
 
 _SEQUENCES: Final = 64
 """The same of sequences, which are padded to the longest."""
@@ -43,13 +43,15 @@ class FittedNetworks(Fitted):
     @torch.inference_mode()
     def predict_proba(self, features: Float32 | Sequences) -> dict[str, Float64]:
         """See ``Fitted``."""
+        layers = tallest(self.networks[0].mix.stacks)
         if isinstance(features, Sequences):
             recordings = [features.of(row) for row in range(len(features.index))]
-            starts = range(0, len(recordings), _SEQUENCES)
-            means = [self._mean(*pad(recordings[i : i + _SEQUENCES])) for i in starts]
+            most = -(-_SEQUENCES // layers)
+            starts = range(0, len(recordings), most)
+            means = [self._mean(*pad(recordings[i : i + most])) for i in starts]
         else:
             x = torch.from_numpy(np.array(features, dtype=np.float32))
-            means = [self._mean(rows) for rows in torch.split(x, _ROWS)]
+            means = [self._mean(rows) for rows in torch.split(x, -(-_ROWS // layers))]
         return {t: torch.cat([mean[t] for mean in means]).numpy() for t in self.targets}
 
     def _mean(self, *inputs: Tensor) -> dict[str, Tensor]:
@@ -60,6 +62,14 @@ class FittedNetworks(Fitted):
             members = [out[target].double().softmax(dim=1) for out in outputs]
             found[target] = torch.stack(members).mean(dim=0)
         return found
+
+    def layer_weights(self) -> list[LayerWeights]:
+        """See ``Fitted``: what each network has learnt, for all targets."""
+        return [
+            LayerWeights("", member, weights.tolist())
+            for member, network in enumerate(self.networks)
+            for weights in network.mix.weights()
+        ]
 
     def save(self, folder: Path, name: str) -> None:
         """Nothing is left to do: training has written ``<name>_<member>.ckpt``."""

@@ -21,6 +21,8 @@ from speechnet.models.training.objective import count_hits, make_optimizer, make
 PER_MEMBER = frozenset({"dropout", "lr", "momentum", "noise", "patience", "weight_decay"})
 """Settings in which networks that are trained together may differ; noise and dropout if not 0."""
 
+_SCALING = ("centre", "scale")
+
 _ROWS = 256
 """Dev rows predicted at once, at least: they need no more memory than training does."""
 
@@ -163,7 +165,13 @@ class _Stack:
         def one(parameters: dict[str, Tensor], buffers: dict[str, Tensor]) -> Any:
             return functional_call(self._template, (parameters, buffers), (X,))
 
-        logits: dict[str, Tensor] = vmap(one, randomness="same")(self._parameters, self._buffers)
+        # All have the same scaling. Of many layers, rows scaled once are worth the exception.
+        shared = _SCALING if self._template.mix.stacks else ()
+        buffers = self._buffers | {name: self._buffers[name][0] for name in shared}
+        each = {name: None if name in shared else 0 for name in buffers}
+        logits: dict[str, Tensor] = vmap(one, in_dims=(0, each), randomness="same")(
+            self._parameters, buffers
+        )
         return logits
 
     def _learnt(self) -> list[Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import reduce
 from typing import Any
 
@@ -40,14 +41,22 @@ class LightningNetwork(Network, LightningModule):
         targets: each target's ordered classes.
         model: the name of a ``NetworkModel``.
         config: its settings, as a dict of plain types.
+        stacks: see ``Network``.
 
     Attributes:
         automatic_optimization: false where a batch of the trainer's is many steps at once: most
             of a small step is what Lightning does around it.
     """
 
-    def __init__(self, width: int, targets: Targets, model: str, config: dict[str, Any]) -> None:
-        super().__init__(width, targets, model, config)
+    def __init__(
+        self,
+        width: int,
+        targets: Targets,
+        model: str,
+        config: dict[str, Any],
+        stacks: Sequence[Sequence[int]] = (),
+    ) -> None:
+        super().__init__(width, targets, model, config, stacks)
         self.save_hyperparameters()
         self._losses: list[Tensor] = []  # [1 + targets] a step: the sum, and each head's
         self._counts: list[tuple[Tensor, Tensor]] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from speechnet.core.errors import ConfigError
 from speechnet.core.types import Targets
 from speechnet.models.model import MODELS
+from speechnet.models.training.layer_mix import LayerMix
 from speechnet.models.training.settings import NetworkSettings
 
 
@@ -23,6 +25,7 @@ class Network(nn.Module):
         targets: each target's ordered classes.
         model: the name of a ``NetworkModel``.
         config: its settings, as a dict of plain types.
+        stacks: the columns of which it mixes the layers, each ``Stack`` as three numbers.
     """
 
     centre: Tensor
@@ -30,7 +33,14 @@ class Network(nn.Module):
     noise: Tensor
     trunk: Any  # each model's own
 
-    def __init__(self, width: int, targets: Targets, model: str, config: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        width: int,
+        targets: Targets,
+        model: str,
+        config: dict[str, Any],
+        stacks: Sequence[Sequence[int]] = (),
+    ) -> None:
         super().__init__()
         self.targets = targets
         self.config = cast("NetworkSettings", MODELS[model](**config))
@@ -42,7 +52,8 @@ class Network(nn.Module):
         for column, classes in enumerate(targets.values()):
             self.register_buffer(f"class_weights_{column}", torch.ones(len(classes)))
         self.model = model
-        self.trunk, self.out = self.config.trunk(width)
+        self.mix = LayerMix(width, stacks)
+        self.trunk, self.out = self.config.trunk(self.mix.out)
         made = (nn.Linear(self.out, len(classes)) for classes in targets.values())
         self.heads = nn.ModuleList(made)
 
@@ -66,7 +77,7 @@ class Network(nn.Module):
         Raises:
             ConfigError: the trunk's output isn't as wide as ``trunk`` said.
         """
-        x = (x - self.centre) / self.scale
+        x = self.mix((x - self.centre) / self.scale)
         if self.training and self.config.noise > 0:
             drawn = torch.randn(
                 max(len(x), self.config.batch_size), *x.shape[1:], dtype=x.dtype, device=x.device

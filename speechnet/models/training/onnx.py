@@ -15,6 +15,7 @@ from speechnet.core.errors import ConfigError
 from speechnet.models.calibration import Calibrated
 from speechnet.models.model import Fitted
 from speechnet.models.training.fitted import FittedNetworks
+from speechnet.models.training.layer_mix import LayerMix
 from speechnet.models.training.layers import Dropout
 from speechnet.models.training.network import Network
 
@@ -143,11 +144,35 @@ def _log_sum(graph: _Graph, logits: Sequence[str]) -> str:
 def _network(graph: _Graph, network: Network) -> dict[str, str]:
     """Adds one network; returns the name of each target's logits."""
     x = graph.add("Div", graph.add("Sub", INPUT, network.centre), network.scale)
+    x = _mix(graph, x, network.mix)
     trunk = network.trunk if isinstance(network.trunk, nn.Sequential) else [network.trunk]
     for layer in trunk:
         x = _layer(graph, x, layer)
     heads = zip(network.targets, network.heads, strict=True)
     return {target: _layer(graph, x, head) for target, head in heads}
+
+
+def _mix(graph: _Graph, x: str, mix: LayerMix) -> str:
+    """Adds the weighted sum of each stack's layers."""
+    pieces, end = [], 0
+    for stack, weights in zip(mix.stacks, mix.weights(), strict=True):
+        if stack.start > end:
+            pieces.append(_columns(graph, x, end, stack.start))
+        columns = _columns(graph, x, stack.start, stack.end)
+        shape = Tensor([0, stack.layers, stack.width]).long()  # 0 keeps the rows
+        layers = graph.add("Reshape", columns, shape)
+        pieces.append(graph.add("MatMul", weights, layers))
+        end = stack.end
+    if not pieces:
+        return x
+    if end < mix.width:
+        pieces.append(_columns(graph, x, end, mix.width))
+    return graph.add("Concat", *pieces, axis=1)
+
+
+def _columns(graph: _Graph, x: str, start: int, end: int) -> str:
+    axis = 1
+    return graph.add("Slice", x, *(Tensor([one]).long() for one in (start, end, axis)))
 
 
 def _layer(graph: _Graph, x: str, layer: nn.Module) -> str:

@@ -161,10 +161,11 @@ class NetworkTrainer:
         rows = Rows(self.rows, train, config.extractor)
         features, labels = rows.features, rows.labels
         X = features.frames if isinstance(features, Sequences) else features
+        stacks = [list(one) for one in rows.stacks]
         name = next(name for name, kind in MODELS.items() if kind is type(config))
         plain = asdict(replace(config, grid={}))
         targets = {target: list(classes) for target, classes in self.targets.items()}
-        network = LightningNetwork(X.shape[1], targets, name, plain)
+        network = LightningNetwork(X.shape[1], targets, name, plain, stacks)
         centre, scale = affine(self.scaling, X)
         network.set_scaling(torch.from_numpy(centre), torch.from_numpy(scale))
         if isinstance(network.trunk, OverTime):

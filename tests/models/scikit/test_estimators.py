@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from functools import cache
 from types import ModuleType
-from typing import Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.naive_bayes import GaussianNB
 
 from speechnet.core.errors import ConfigError
-from speechnet.core.types import Float32, Int64
+from speechnet.core.types import Float32, Int64, Stack
 from speechnet.models.candidates import Candidate
 from speechnet.models.classical.knn import KNN
 from speechnet.models.classical.logreg import LogReg
@@ -78,6 +78,10 @@ def test_trusted_types_are_necessary_and_sufficient(problem: tuple) -> None:
                 kind(), candidate, X, y, folds=folds, scaling=SCALINGS[number % 4], seed=0
             )
             found |= set(skops.get_untrusted_types(data=skops.dumps(estimator)))
+    stacks = [Stack(1, 3, 1)]
+    rest: dict[str, Any] = {"folds": folds, "scaling": "robust", "seed": 0, "stacks": stacks}
+    layered = fit_estimator(LogReg(), {"C": 1.0, "layer": 2}, X, y, **rest)
+    found |= set(skops.get_untrusted_types(data=skops.dumps(layered)))
     assert found == set(TRUSTED)
 
 
@@ -131,7 +135,7 @@ def test_every_value_is_every_value() -> None:
     assert knn.metric == ["manhattan", "euclidean"]
     assert svm.kernel == ["linear", "poly", "rbf", "sigmoid"]
     assert svm.class_weight == ["balanced", None]
-    assert {each.name for each in fields(svm)} - set(svm.candidates()[0]) == {"folds"}
+    assert {each.name for each in fields(svm)} - set(svm.candidates()[0]) == {"folds", "layer"}
 
 
 @pytest.mark.parametrize("classes", [2, 3])

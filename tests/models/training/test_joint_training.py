@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from helpers.tables import layered
 from lightning.pytorch import seed_everything
 
 from speechnet.core.types import Int64
@@ -31,6 +32,7 @@ class TestTogether:
             {"optimizer": "sgd", "schedule": "onecycle", "activation": "silu"},
             {"schedule": "none", "norm": "none", "class_weights": "none", "activation": "tanh"},
             {"hidden": [], "loss_weights": {"gender": 0.3}},
+            {"dropout": 0.3, "noise": 0.2, "layers": 3},
         ],
     )
     def test_as_alone(
@@ -44,6 +46,9 @@ class TestTogether:
 
         Two of the three members share their rates; each drops its own share and adds its own noise.
         """
+        settings = settings.copy()
+        if layers := settings.pop("layers", 0):
+            hard = layered(hard, layers, told=1)
         trainer = trainer_of(hard, max_epochs=6)
         hard.labels[::7, 0] = -1
         rows, dev = hard.folds[0].train, hard.folds[0].dev

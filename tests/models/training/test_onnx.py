@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -27,11 +28,16 @@ WIDTH = 11
 
 
 def _network(
-    seed: int, *, targets: Targets = TARGETS, spread: float = 1.0, **config: Any
+    seed: int,
+    *,
+    targets: Targets = TARGETS,
+    spread: float = 1.0,
+    stacks: Sequence[Sequence[int]] = (),
+    **config: Any,
 ) -> LightningNetwork:
     """A network whose every number is drawn, the statistics of its batches too; one scaling."""
     torch.manual_seed(seed)
-    network = LightningNetwork(WIDTH, targets, "mlp", asdict(MLP(**config)))
+    network = LightningNetwork(WIDTH, targets, "mlp", asdict(MLP(**config)), stacks)
     network.set_scaling(torch.linspace(-1e3, 1e3, WIDTH), 10 ** torch.linspace(-3, 3, WIDTH))
     with torch.no_grad():
         for parameter in network.parameters():
@@ -65,6 +71,19 @@ def _run(classifiers: list[Fitted], X: Float32) -> dict[str, Float32]:
 def _mean(classifiers: list[Fitted], X: Float32) -> dict[str, Float64]:
     every = [classifier.predict_proba(X) for classifier in classifiers]
     return {target: np.mean([one[target] for one in every], axis=0) for target in every[0]}
+
+
+@pytest.mark.parametrize(
+    "stacks",
+    [[[0, 5, 2]], [[1, 2, 5]], [[0, 11, 1]], [[1, 2, 1], [3, 3, 2]], [[0, 2, 2], [4, 2, 2]]],
+)
+def test_layers_are_mixed(stacks: list[list[int]]) -> None:
+    """At either end, everywhere, or several."""
+    network = _network(0, stacks=stacks, hidden=[8])
+    classifier, X = FittedNetworks([network]), _rows(network, 50)
+    found, expected = _run([classifier], X), classifier.predict_proba(X)
+    for target in TARGETS:
+        np.testing.assert_allclose(found[target], expected[target], atol=1e-5)
 
 
 @pytest.mark.parametrize("norm", ["batch", "layer", "none"])

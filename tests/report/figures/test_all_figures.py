@@ -41,8 +41,8 @@ SHAPES = {
 }
 KNOWN = [
     "ablation", "clusters", "clusters_chance", "comparisons", "confusion", "corpus", "cross",
-    "gender_recall", "importance", "inflation", "learning_curves", "members", "reliability",
-    "risk_coverage", "roc", "scores", "speakers",
+    "gender_recall", "importance", "inflation", "layer_weights", "learning_curves", "members",
+    "reliability", "risk_coverage", "roc", "scores", "speakers",
 ]  # fmt: skip
 VALUES = [
     "difference", "low", "high", "p", "p_holm", "random", "disjoint", "confidence", "accuracy",
@@ -108,6 +108,7 @@ def test_there_is_a_figure_for_each_table() -> None:
     assert known_files(data) == {
         *("uar", "accuracy", "comparisons", "inflation", "risk_coverage", "learning_curves"),
         "members_ensemble",
+        "layer_weights",
         *("corpus", "clusters", "clusters_chance", "gender_recall_a_b", "speakers_a_b"),
         *(f"{name}_{target}" for name in by_target for target in ("gender", "a_b")),
         *(f"importance_{target}_m_1" for target in ("gender", "a_b")),
@@ -129,7 +130,8 @@ def test_what_a_run_lacks_is_not_drawn() -> None:
         name: table.assign(**{column: "dev" for column in ("target", "part") if column in table})
         for name, table in others.items()
     }
-    more = {"learning_curves", "corpus", "clusters", "clusters_chance"}
+    more = {"learning_curves", "layer_weights", "members_ensemble"}
+    more |= {"corpus", "clusters", "clusters_chance"}
     assert known_files(with_tables(data, **elsewhere)) == bare | more
 
 
