@@ -48,11 +48,12 @@ def theirs(weights: Path) -> Iterator[SimpleNamespace]:
 
 
 def rows(*clips: np.ndarray, device: str = "cpu") -> np.ndarray:
-    return np.stack(EVERY.extract(clips, Sound(SR, device=device)))
+    return np.stack([np.asarray(row) for row in EVERY.extract(clips, Sound(SR, device=device))])
 
 
 def frames(*clips: np.ndarray, device: str = "cpu", hop: float = 0.04) -> list[np.ndarray]:
-    return SpeakerEncoderFrames(hop=hop).extract(clips, Sound(SR, device=device))
+    found = SpeakerEncoderFrames(hop=hop).extract(clips, Sound(SR, device=device))
+    return [np.asarray(one) for one in found]
 
 
 def outputs(theirs: SimpleNamespace, y: np.ndarray) -> np.ndarray:
