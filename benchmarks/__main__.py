@@ -29,6 +29,7 @@ ROWS = {
     "11": "applied.one_clip",
     "12": "applied.cold",
     "13": "signals.large_set",
+    "14": "pretrained.files_to_rows",
     "gpu": "gpu.all_rows",
 }
 """What measures a row. Imported when it is asked for: one row needs no package of another's."""

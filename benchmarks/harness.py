@@ -103,7 +103,12 @@ class Measured:
 
 
 def in_turns(
-    ours: Callable[[], object], theirs: Callable[[], object], *, rounds: int, warm: bool = True
+    ours: Callable[[], object],
+    theirs: Callable[[], object],
+    *,
+    rounds: int,
+    warm: bool = True,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> tuple[list[float], list[float]]:
     """Seconds of each, round by round, the first to go alternating; ``warm``: once more before."""
     if warm:
@@ -113,16 +118,16 @@ def in_turns(
     for i in range(rounds):
         turns = [(ours, seconds[0]), (theirs, seconds[1])]
         for function, kept in turns[:: 1 if i % 2 else -1]:
-            kept.append(timed(function))
+            kept.append(timed(function, clock))
     return seconds
 
 
-def timed(function: Callable[[], object]) -> float:
-    """Seconds that one call takes."""
+def timed(function: Callable[[], object], clock: Callable[[], float] = time.perf_counter) -> float:
+    """Seconds that one call takes, by the wall clock or another."""
     gc.collect()
-    start = time.perf_counter()
+    start = clock()
     function()
-    return time.perf_counter() - start
+    return clock() - start
 
 
 @contextmanager

@@ -190,9 +190,8 @@ class SavedRun:
             described, before = recipe.describe(name), features[name]["recipe"]
             if described.get("files") != before.get("files"):  # of a pretrained encoder
                 raise DataError(
-                    f"{path}: the files of data.features.{name} have changed since this run was "
-                    f"made, in {recipe.extractors[name].model}; put those back that it was made "  # type: ignore[attr-defined]
-                    "with"
+                    f"{path}: what data.features.{name} in its config.yaml names has changed since "
+                    "this run was made; put the files back that it was made with"
                 )
             then = before["versions"]
             changed |= {

@@ -124,6 +124,15 @@ def test_damaged_runs(run_copy: Path, damage: Callable[[Path], object], message:
     assert not (run_copy / "fold_2").exists()
 
 
+def test_another_encoder_is_refused(run_copy: Path) -> None:
+    """Features of other weights mean something else, though there are as many of them."""
+    features = json.loads((run_copy / "run.json").read_text())["features"]
+    features["functionals"]["recipe"]["files"] = {"model.safetensors": "0" * 64}
+    _damage_info(run_copy, features=features)
+    with pytest.raises(DataError, match=r"functionals in its config\.yaml names has changed"):
+        SavedRun(run_copy)
+
+
 def test_other_libraries_are_named(run_copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Features may differ under another version of a library: said, not hidden."""
     features = json.loads((run_copy / "run.json").read_text())["features"]

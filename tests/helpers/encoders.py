@@ -37,6 +37,8 @@ _MELS: Final[dict[str, Any]] = {
     "begin_suppress_tokens": None,
 }
 
+_TEXT: Final = {key: value for key, value in _MELS.items() if "suppress" not in key}
+
 KINDS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "wav2vec2-group": ("Wav2Vec2", _WAVES),
     "wav2vec2-layer": ("Wav2Vec2", _WAVES | _LAYER),
@@ -47,6 +49,9 @@ KINDS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
         "Wav2Vec2Bert",
         {key: value for key, value in _WAVES.items() if "conv" not in key},
     ),
+    "conformer": ("Wav2Vec2Conformer", _WAVES),
+    "transcriber": ("Speech2Text", _TEXT | {"conv_channels": 16}),
+    "patches": ("AST", {key: _WAVES[key] for key in [*_WAVES][:4]} | {"max_length": 100}),
     "whisper": ("Whisper", _MELS | {"num_mel_bins": 80, "max_source_positions": 100}),
 }
 """transformers' name of each kind, and its configuration."""
@@ -74,6 +79,10 @@ def save_encoder(kind: str, folder: Path, **changes: Any) -> Path:
     getattr(transformers, f"{named}Model")(config).save_pretrained(folder)
     if named == "Whisper":
         prepare = transformers.WhisperFeatureExtractor(feature_size=80, chunk_length=2)
+    elif named == "Speech2Text":
+        prepare = transformers.Speech2TextFeatureExtractor()
+    elif named == "AST":
+        prepare = transformers.ASTFeatureExtractor(max_length=100)
     elif named == "Wav2Vec2Bert":
         prepare = transformers.SeamlessM4TFeatureExtractor()
     else:

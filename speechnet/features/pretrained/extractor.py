@@ -272,9 +272,9 @@ class PretrainedFrames(_OfEncoder):
         encoder = self.encoder
         if encoder.hop is not None:
             return encoder.rate / encoder.hop
-        from speechnet.features.pretrained.network import measured_rate
+        from speechnet.features.pretrained.network import network
 
-        return measured_rate(encoder, self.dtype)
+        return network(encoder, self.dtype, "cpu").rate
 
     def _asked(self) -> Any:
         return self.layer

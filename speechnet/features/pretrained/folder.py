@@ -26,7 +26,7 @@ WEIGHTS: Final = "model.safetensors"
 INDEX: Final = f"{WEIGHTS}.index.json"
 
 _PICKLES: Final = frozenset({".bin", ".pt", ".pth", ".ckpt", ".pkl", ".msgpack", ".h5"})
-_LAYERS: Final = ("num_hidden_layers", "encoder_layers")
+_LAYERS: Final = ("num_hidden_layers", "encoder_layers", "encoder_num_hidden_layers")
 _WIDTH: Final = ("hidden_size", "d_model")
 _RATES: Final = (4_000, 192_000)
 # Seconds that an encoder without a front end that is known here gets at least.
@@ -77,7 +77,8 @@ def read_encoder(path: Path) -> Encoder:
             whole safetensors.
     """
     if not path.is_dir():
-        kind = "is a file, expected the folder around it" if path.is_file() else "doesn't exist"
+        there = "is a file, expected the folder around it"
+        kind = there if path.is_file() else "doesn't exist; put it there, or set model to another"
         raise ConfigError(f"the encoder's folder {path} {kind}")
     config = _json(path / CONFIG)
     prepared, preparing = _preprocessor(path)

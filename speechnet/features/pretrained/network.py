@@ -56,6 +56,8 @@ class Network:
         self._model, self._prepare = _load(encoder, getattr(torch, dtype))
         self._model.to(device)
         self._front = _OneByOne.put_into(self._model) if self.pads else None
+        # Frames a second, of an encoder whose configuration doesn't tell.
+        self.rate = encoder.rate / encoder.hop if encoder.hop else self._measured_rate()
 
     @property
     def pads(self) -> bool:
@@ -123,6 +125,24 @@ class Network:
             count: Tensor = mask.sum(dim=-1)
             return count
         return torch.full_like(lengths, n_frames)
+
+    def _measured_rate(self) -> float:
+        """Frames per second; refuses an encoder whose frames of padding aren't told from others."""
+        own_noise = torch.Generator().manual_seed(0)  # it leaves torch's own numbers alone
+        y = torch.randn(1, 2 * self.encoder.rate, generator=own_noise).to(self._model.device)
+        counts = []
+        with torch.inference_mode():
+            for seconds in (1, 2):
+                n = seconds * self.encoder.rate
+                _, own = self.layers(y[:, :n], torch.tensor([n], device=y.device))
+                counts.append(int(own))
+        if counts[0] == counts[1]:
+            raise ConfigError(
+                f"{self.encoder.path} gives as many frames of one second as of two: it pads "
+                "recordings, and speechnet doesn't know how an encoder of the kind "
+                f"{self.encoder.architecture} does that"
+            )
+        return float(counts[1] - counts[0])
 
 
 class _OneByOne(nn.Module):
@@ -247,20 +267,3 @@ def describe(
         return [one.cpu().numpy() for one in reduce(layers, own)]
 
     return clips.map(windows, compute)
-
-
-@lru_cache(maxsize=4)
-def measured_rate(encoder: Encoder, dtype: str) -> float:
-    """Frames per second of an encoder whose configuration doesn't tell."""
-    y = torch.zeros(1, 2 * encoder.rate)
-    with torch.inference_mode():
-        found = network(encoder, dtype, "cpu")
-        one, two = (
-            int(found.layers(y[:, :n], torch.tensor([n]))[1]) for n in (encoder.rate, y.shape[1])
-        )
-    if one == two:
-        raise ConfigError(
-            f"{encoder.path} gives as many frames of one second as of two: it pads recordings, and "
-            f"speechnet doesn't know how an encoder of the kind {encoder.architecture} does that"
-        )
-    return float(two - one)
