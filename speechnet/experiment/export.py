@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,17 +17,22 @@ from speechnet.console.progress import working
 from speechnet.core.errors import ConfigError, SpeechnetError
 from speechnet.core.files import storage_errors, write_whole
 from speechnet.core.reading import read_regular
-from speechnet.core.types import Float32, Targets
+from speechnet.core.types import Float32, Float64, Targets
 from speechnet.core.version import __version__
+from speechnet.experiment.export_sound import front, front_of, of_torch, sounds, wanted
 from speechnet.experiment.manifest import NAME as SUMS
 from speechnet.experiment.run_location import check_writable
 from speechnet.experiment.saved_run import SavedRun
 from speechnet.features.functionals import Functionals
+from speechnet.features.log_mel import LogMel
 from speechnet.models.model import MODELS, Fitted
-from speechnet.models.training.onnx import INPUT, networks, to_onnx
+from speechnet.models.training.onnx import INPUT, SAMPLES, networks, to_onnx
 
 TOLERANCE: Final = 1e-5
 """The largest allowed difference from a probability of torch."""
+
+TOLERANCE_OF_SOUNDS: Final = 1e-4
+"""The same of a network that takes samples: a Fourier transform comes first."""
 
 _BY_SPEAKER: Final = "Features are standardised by speaker, from several recordings of each"
 _BATCHES: Final = (1, 7, 256)
@@ -67,17 +72,22 @@ def export(
         )
     run = SavedRun(run_path)
     name = _exportable(run, model)
-    folds = _folds(run, fold)
+    folds, heard = _folds(run, fold), front_of(run, name)
     path = run.folder.path / "export" if out is None else out
     check_writable(path)
     path /= "model.onnx" if fold == "all" else f"model_fold_{fold}.onnx"
     with working("translating the network"):
         models = [run.fitted(name, number) for number in folds]
-        made = to_onnx(models, len(run.columns))
-        for key, text in _about(run, folds).items():
+        if heard is None:
+            made, cases = to_onnx(models, len(run.columns)), _vectors(models, run.targets)
+        else:
+            centred = _centred(run)
+            made = to_onnx(models, len(heard.columns), front(heard, centred=centred))
+            cases = _sounds(models, heard, run.targets, centred=centred)
+        for key, text in _about(run, name, folds).items():
             made.metadata_props.add(key=key, value=text)
         content = made.SerializeToString()
-        off = _largest_difference(content, models, run.targets)
+        off = _largest_difference(content, cases)
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, content)
@@ -107,26 +117,29 @@ def _exportable(run: SavedRun, asked: str | None) -> str:
 
 
 def _folds(run: SavedRun, fold: int | Literal["all"]) -> list[int]:
-    if INPUT in run.targets:
-        raise ConfigError(f"a target is called {INPUT!r}, as the model's input is; rename it")
+    for name in (INPUT, SAMPLES):
+        if name in run.targets:
+            raise ConfigError(f"a target is called {name!r}, as the model's input is; rename it")
     folds = list(range(run.folder.info["folds"]))
     if fold != "all" and fold not in folds:
         raise ConfigError(f"--fold {fold}: the run has folds 0 to {folds[-1]}; or say all")
     return folds if fold == "all" else [fold]
 
 
-def _about(run: SavedRun, folds: Sequence[int]) -> dict[str, str]:
+def _about(run: SavedRun, model: str, folds: Sequence[int]) -> dict[str, str]:
     """The file's metadata; lists and mappings are JSON."""
     info, path = run.folder.info, run.folder.path
     corpus = info["corpus"].get("name", "unknown")
     best = run.folder.best()
+    heard = front_of(run, model)
     return {
         "speechnet": __version__,
         "run": f"{run.config.experiment}/{path.resolve().name}",
         "run_sha256": hashlib.sha256(read_regular(path / SUMS)).hexdigest(),
         "folds": json.dumps(list(folds)),
         "classes": json.dumps(run.targets, ensure_ascii=False),
-        "recipe": json.dumps(_recipe(run), ensure_ascii=False),
+        "recipe": json.dumps(_recipe(run, heard), ensure_ascii=False),
+        **({} if heard is None else {SAMPLES: wanted(run)}),
         "protocol": info["protocol"],
         "best_model": "unknown" if best is None else f"{best.model}, {best.reason}",
         "licence": f"Made by speechnet, whose code is under the MIT licence. The weights were "
@@ -134,25 +147,34 @@ def _about(run: SavedRun, folds: Sequence[int]) -> dict[str, str]:
     }
 
 
-def _recipe(run: SavedRun) -> dict[str, Any]:
+def _centred(run: SavedRun) -> bool:
+    """Whether a graph of samples subtracts their mean; before trimming, it can't."""
+    audio = run.config.data.audio
+    return audio.remove_dc and audio.trim_db is None
+
+
+def _recipe(run: SavedRun, heard: LogMel | None) -> dict[str, Any]:
     """How a row of the input is made: the arguments of speechnet's configuration classes.
+
+    Of samples, what the graph makes of them: ``heard`` is a part of it.
 
     Scaling is part of the model. Presets are spelt out, since a later version may change them.
     """
     data, then = run.config.data, run.folder.info["features"]
     recipe = data.recipe
-    features = {name: asdict(recipe.extractors[name]) for name in recipe.vectors}  # type: ignore[call-overload]
+    names = [name for name, one in recipe.extractors.items() if one is heard] or recipe.vectors
+    features = {name: asdict(recipe.extractors[name]) for name in names}  # type: ignore[call-overload]
     functionals = recipe.extractors.get("functionals")
-    if isinstance(functionals, Functionals):
+    if isinstance(functionals, Functionals) and "functionals" in features:
         features["functionals"] |= {"preset": None, "include": functionals.groups()}
         features["functionals"] |= {"n_mfcc": functionals.mfcc_count()}
     return {
         "audio": asdict(recipe.audio),
         "denoise": asdict(recipe.denoise),
         "features": features,
-        "columns": list(recipe.columns),
+        "columns": [c for name in names for c in recipe.extractors[name].columns],
         "per_speaker": f"{_BY_SPEAKER}: (x - mean) / sd" if data.per_speaker else None,
-        "recipes": {name: then[name]["recipe"] for name in recipe.vectors},
+        "recipes": {name: then[name]["recipe"] for name in names},
     }
 
 
@@ -173,27 +195,46 @@ def _inputs(models: Sequence[Fitted]) -> Float32:
     return random.permutation(np.concatenate(rows))
 
 
-def _largest_difference(content: bytes, models: Sequence[Fitted], targets: Targets) -> float:
-    """The largest difference between onnxruntime's probabilities and the models' mean.
+_Case = tuple[str, dict[str, Float32], dict[str, Float64], float]
+"""What a test is called, the graph's input, what torch gives by target, the allowed difference."""
+
+
+def _vectors(models: Sequence[Fitted], targets: Targets) -> Iterator[_Case]:
+    """Batches of rows, and the models' mean."""
+    X = _inputs(models)
+    every = [one.predict_proba(X) for one in models]
+    for size in _BATCHES:
+        means = {t: np.mean([one[t][:size] for one in every], axis=0) for t in targets}
+        yield f"in a batch of {size}", {INPUT: X[:size]}, means, TOLERANCE
+
+
+def _sounds(
+    models: Sequence[Fitted], heard: LogMel, targets: Targets, *, centred: bool
+) -> Iterator[_Case]:
+    """Sounds of several lengths, and the models' mean."""
+    for sound in sounds():
+        means = of_torch(models, heard, sound, targets, centred=centred)
+        yield f"of {len(sound):,} samples", {SAMPLES: sound}, means, TOLERANCE_OF_SOUNDS
+
+
+def _largest_difference(content: bytes, cases: Iterable[_Case]) -> float:
+    """The largest difference between onnxruntime's probabilities and those expected.
 
     Raises:
-        SpeechnetError: it exceeds ``TOLERANCE``.
+        SpeechnetError: it exceeds what is allowed.
     """
     import onnxruntime
 
-    X = _inputs(models)
-    every = [one.predict_proba(X) for one in models]
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     worst = 0.0
-    for size in _BATCHES:
-        found = session.run(list(targets), {INPUT: X[:size]})
-        for target, values in zip(targets, found, strict=True):
-            expected = np.mean([one[target][:size] for one in every], axis=0)
-            off = float(np.abs(values - expected).max())
-            if not off <= TOLERANCE:  # true of NaN
+    for name, given, expected, allowed in cases:
+        found = session.run(list(expected), given)
+        for target, values in zip(expected, found, strict=True):
+            off = float(np.abs(values - expected[target]).max())
+            if not off <= allowed:  # true of NaN
                 raise SpeechnetError(
                     f"the ONNX model's probabilities of {target} are off by {off:.2g} from torch's "
-                    f"in a batch of {size}, {TOLERANCE:.0e} is allowed; nothing was written"
+                    f"{name}, {allowed:.0e} is allowed; nothing was written"
                 )
             worst = max(worst, off)
     return worst

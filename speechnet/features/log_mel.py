@@ -76,14 +76,16 @@ class LogMel(Extractor):
                 f"({self.fmax:g} Hz)"
             )
 
+    def transform(self, device: str = "cpu") -> Any:
+        """The ``MelSpectrogram`` of torchaudio that gives the power, before it becomes dB."""
+        length = max(round(self.window * 16_000), 2)
+        return _transform(length, self._hop_length, self.n_mels, self.fmin, self.fmax, device)
+
     def extract(self, clips: Sequence[Float32], sound: Sound) -> list[Float32 | Excluded]:
         """See ``Extractor``."""
         from speechnet.core.clip_batches import clip_batches
 
-        length = max(round(self.window * 16_000), 2)
-        transform = _transform(
-            length, self._hop_length, self.n_mels, self.fmin, self.fmax, sound.device
-        )
+        transform = self.transform(sound.device)
 
         def frames(y: Tensor, lengths: Tensor) -> list[Float32]:
             power = transform(y).clamp_(min=10 ** (self.floor_db / 10))

@@ -217,8 +217,8 @@ class Model(metaclass=ABCMeta):  # not ABC: all bases must be dataclasses for js
             sequences has a setting ``features: str | None = None``, which names the extractor.
         kinds: the kinds of target that it can learn.
         joint: whether one model learns all targets, with a head for each.
-        exportable: whether it can be written as ONNX; only models that take vectors can, see
-            ``speechnet.models.training.onnx``.
+        exportable: whether it can be written as ONNX, a model of sequences with the log-mel that it
+            takes; see ``speechnet.models.training.onnx``.
     """
 
     label: ClassVar[str]
@@ -277,8 +277,6 @@ def _missing(thing: Any) -> str:
         return " and ".join(absent)
     if not hasattr(thing, "label"):
         return "a label"
-    if thing.exportable and thing.takes == SEQUENCE:
-        return "vectors to take, which exportable needs"
     return settings_lack(thing)
 
 

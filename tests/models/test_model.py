@@ -16,7 +16,6 @@ class OverTime(NetworkModel):
 
     label = "network"
     takes = "sequence"
-    exportable = True
 
     def trunk(self, width: int) -> tuple[Any, int]:
         raise NotImplementedError
@@ -26,14 +25,12 @@ class OverTime(NetworkModel):
 class NoLine(OverTime):
     """Its base classes document the other settings."""
 
-    exportable = False
     units: int = 16
 
 
 @pytest.mark.parametrize(
     ("thing", "lacks"),
     [
-        (OverTime, "vectors to take, which exportable needs"),
         (NoLine, "a line for units under Attributes:"),
     ],
 )

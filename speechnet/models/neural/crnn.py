@@ -30,6 +30,7 @@ class CRNN(SequenceModel):
     """
 
     label = "CRNN"
+    exportable = True
 
     channels: Annotated[list[Annotated[int, Number(ge=1)]], Values()] = field(
         default_factory=lambda: [32, 64, 96, 128]

@@ -6,8 +6,8 @@ half a second per network, and writes paths of the machine into the file.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final
 
 from torch import Tensor, nn
 
@@ -18,12 +18,18 @@ from speechnet.models.training.fitted import FittedNetworks
 from speechnet.models.training.layer_mix import LayerMix
 from speechnet.models.training.layers import Dropout
 from speechnet.models.training.network import Network
+from speechnet.models.training.onnx_graph import Graph
+from speechnet.models.training.onnx_sequences import described
+from speechnet.models.training.over_time import OverTime
 
 if TYPE_CHECKING:
     import onnx
 
 INPUT: Final = "features"
 """Name of the graph's input; its outputs have the names of the targets."""
+
+SAMPLES: Final = "samples"
+"""The same of networks over time, whose graph makes the features itself."""
 
 _OPSET: Final = 20
 """Of ONNX's operations: the first that has GELU; onnxruntime 1.17 and later know it."""
@@ -36,8 +42,10 @@ _PLAIN: Final = {nn.ReLU: "Relu", nn.Tanh: "Tanh", nn.GELU: "Gelu"}
 """Layers without parameters that ONNX has under a name of its own."""
 
 
-def to_onnx(models: Sequence[Fitted], width: int) -> onnx.ModelProto:
-    """Translate the networks of some folds, for any batch size.
+def to_onnx(
+    models: Sequence[Fitted], width: int, front: Callable[[Graph, str], str] | None = None
+) -> onnx.ModelProto:
+    """Translate the networks of some folds, for any batch size, or for one sound of any length.
 
     For each target ``p = mean_f softmax(log(sum_m softmax(z_fm)) / T_f)`` over the folds ``f`` and
     their members ``m``, with the logits ``z`` and the temperatures ``T``. That is ``Calibrated`` in
@@ -47,10 +55,13 @@ def to_onnx(models: Sequence[Fitted], width: int) -> onnx.ModelProto:
     Args:
         models: one of each fold, of the same targets.
         width: number of features, ``d``.
+        front: of networks over time: adds to a graph what makes frames ``[1, frames, d]`` of
+            samples ``[n]``, both by their names.
 
     Returns:
-        A model with the input ``features``, float32 ``[n, d]``, raw, and an output of each target's
-        name, float32 ``[n, k]``.
+        A model with an output of each target's name, float32 ``[n, k]``, and the input
+        ``features``, float32 ``[n, d]``, raw. With a ``front`` the outputs are ``[k]``, and the
+        input is ``samples``, float32 mono ``[n]``.
 
     Raises:
         ImportError: onnx is not installed.
@@ -58,17 +69,23 @@ def to_onnx(models: Sequence[Fitted], width: int) -> onnx.ModelProto:
     """
     from onnx import TensorProto, helper
 
-    graph = _Graph()
+    graph = Graph()
     targets = models[0].targets
-    folds = [_fold(graph, one) for one in models]
+    name, x = (INPUT, INPUT) if front is None else (SAMPLES, front(graph, SAMPLES))
+    folds = [_fold(graph, x, one) for one in models]
     for target in targets:
-        graph.add("Mean", *(fold[target] for fold in folds), output=target)
+        means = [fold[target] for fold in folds]
+        if front is None:
+            graph.add("Mean", *means, output=target)
+        else:
+            graph.add("Squeeze", graph.add("Mean", *means), Tensor([0]).long(), output=target)
+    rows, columns = (["n"], [width]) if front is None else ([], [])
     made = helper.make_graph(
         graph.nodes,
         "speechnet",
-        [helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, ["n", width])],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", *columns])],
         [
-            helper.make_tensor_value_info(target, TensorProto.FLOAT, ["n", len(classes)])
+            helper.make_tensor_value_info(target, TensorProto.FLOAT, [*rows, len(classes)])
             for target, classes in targets.items()
         ],
         graph.constants,
@@ -92,35 +109,9 @@ def networks(fitted: Fitted) -> list[Network]:
     return inner.networks
 
 
-class _Graph:
-    """Nodes and constants collected so far; each value gets a name that no target has."""
-
-    def __init__(self) -> None:
-        self.nodes: list[onnx.NodeProto] = []
-        self.constants: list[onnx.TensorProto] = []
-
-    def add(
-        self, operation: str, *inputs: str | Tensor, output: str = "", **attributes: Any
-    ) -> str:
-        """Add an operation on named values and constants; returns the name of its result."""
-        from onnx import helper
-
-        names = [self._constant(one) if isinstance(one, Tensor) else one for one in inputs]
-        name = output or f"/{operation}/{len(self.nodes)}"
-        self.nodes.append(helper.make_node(operation, names, [name], **attributes))
-        return name
-
-    def _constant(self, values: Tensor) -> str:
-        from onnx import numpy_helper
-
-        name = f"/constant/{len(self.constants)}"
-        self.constants.append(numpy_helper.from_array(values.detach().cpu().numpy(), name))
-        return name
-
-
-def _fold(graph: _Graph, fitted: Fitted) -> dict[str, str]:
+def _fold(graph: Graph, x: str, fitted: Fitted) -> dict[str, str]:
     """Adds a fold's networks; returns the name of each target's probabilities."""
-    logits = [_network(graph, network) for network in networks(fitted)]
+    logits = [_network(graph, x, network) for network in networks(fitted)]
     temperatures = fitted.temperatures if isinstance(fitted, Calibrated) else {}
     probabilities = {}
     for target in fitted.targets:
@@ -130,7 +121,7 @@ def _fold(graph: _Graph, fitted: Fitted) -> dict[str, str]:
     return probabilities
 
 
-def _log_sum(graph: _Graph, logits: Sequence[str]) -> str:
+def _log_sum(graph: Graph, logits: Sequence[str]) -> str:
     """Logarithm of the members' summed probabilities, up to a constant that no softmax sees."""
     if len(logits) == 1:
         return logits[0]
@@ -141,18 +132,21 @@ def _log_sum(graph: _Graph, logits: Sequence[str]) -> str:
     return graph.add("ReduceLogSumExp", together, axis, keepdims=0)
 
 
-def _network(graph: _Graph, network: Network) -> dict[str, str]:
+def _network(graph: Graph, x: str, network: Network) -> dict[str, str]:
     """Adds one network; returns the name of each target's logits."""
-    x = graph.add("Div", graph.add("Sub", INPUT, network.centre), network.scale)
+    x = graph.add("Div", graph.add("Sub", x, network.centre), network.scale)
     x = _mix(graph, x, network.mix)
-    trunk = network.trunk if isinstance(network.trunk, nn.Sequential) else [network.trunk]
-    for layer in trunk:
-        x = _layer(graph, x, layer)
+    trunk = network.trunk
+    if isinstance(trunk, OverTime):
+        x = described(graph, x, trunk)
+    else:
+        for layer in trunk if isinstance(trunk, nn.Sequential) else [trunk]:
+            x = _layer(graph, x, layer)
     heads = zip(network.targets, network.heads, strict=True)
     return {target: _layer(graph, x, head) for target, head in heads}
 
 
-def _mix(graph: _Graph, x: str, mix: LayerMix) -> str:
+def _mix(graph: Graph, x: str, mix: LayerMix) -> str:
     """Adds the weighted sum of each stack's layers."""
     pieces, end = [], 0
     for stack, weights in zip(mix.stacks, mix.weights(), strict=True):
@@ -170,12 +164,12 @@ def _mix(graph: _Graph, x: str, mix: LayerMix) -> str:
     return graph.add("Concat", *pieces, axis=1)
 
 
-def _columns(graph: _Graph, x: str, start: int, end: int) -> str:
+def _columns(graph: Graph, x: str, start: int, end: int) -> str:
     axis = 1
     return graph.add("Slice", x, *(Tensor([one]).long() for one in (start, end, axis)))
 
 
-def _layer(graph: _Graph, x: str, layer: nn.Module) -> str:
+def _layer(graph: Graph, x: str, layer: nn.Module) -> str:
     match layer:
         case Dropout() | nn.Dropout():
             return x

@@ -56,17 +56,20 @@ class OverTime(nn.Module):
         if self.config.normalise == "recording":
             x = standardised(x, lengths)
         rows = len(x)
-        if self.config.crop_seconds is not None:
-            x, lengths = self._cut(x, lengths, self.config.crop_seconds)
+        if (size := self.crop_frames) is not None and size < x.shape[1]:
+            x, lengths = self._cut(x, lengths, size)
         if self.training:
             x, lengths = self._changed(x, lengths, mixing)
         described: Tensor = self.layers(x, lengths)
         return described.view(rows, -1, described.shape[1]).mean(dim=1)
 
-    def _cut(self, x: Tensor, lengths: Tensor, seconds: float) -> tuple[Tensor, Tensor]:
-        size = max(round(seconds * float(self.rate)), 1)
-        if size >= x.shape[1]:
-            return x, lengths
+    @property
+    def crop_frames(self) -> int | None:
+        """The frames of a crop; None where recordings are taken whole."""
+        seconds = self.config.crop_seconds
+        return None if seconds is None else max(round(seconds * float(self.rate)), 1)
+
+    def _cut(self, x: Tensor, lengths: Tensor, size: int) -> tuple[Tensor, Tensor]:
         if self.training:
             shares = torch.rand(len(x), 1, device=x.device)
         else:

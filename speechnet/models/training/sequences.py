@@ -13,7 +13,7 @@ from torch.nn.utils.rnn import pad_sequence
 from speechnet.core.types import Float32
 
 _STRIDE: Final = 2
-_EPS: Final = 1e-5
+EPS: Final = 1e-5
 
 
 class FrameCNN(nn.Module):
@@ -164,5 +164,5 @@ def weighted_statistics(x: Tensor, weights: Tensor) -> Tensor:
         float ``[n, 2 k]``.
     """
     mean = (weights * x).sum(dim=1)
-    spread = ((weights * (x - mean[:, None]).square()).sum(dim=1) + _EPS).sqrt()
+    spread = ((weights * (x - mean[:, None]).square()).sum(dim=1) + EPS).sqrt()
     return torch.cat([mean, spread], dim=1)

@@ -14,14 +14,17 @@ import torch
 from torch import nn
 
 from speechnet.core.errors import ConfigError
-from speechnet.core.types import Float32, Float64, Targets
+from speechnet.core.types import Float32, Float64, Sequences, Targets
 from speechnet.models.calibration import Calibrated
 from speechnet.models.model import Fitted
+from speechnet.models.neural.cnn import CNN
+from speechnet.models.neural.crnn import CRNN
 from speechnet.models.neural.mlp import MLP
 from speechnet.models.scikit.estimators import FittedEstimators
 from speechnet.models.training.fitted import FittedNetworks
 from speechnet.models.training.lightning_module import LightningNetwork
 from speechnet.models.training.onnx import to_onnx
+from speechnet.models.training.onnx_graph import Graph
 
 TARGETS: Targets = {"gender": ["female", "male"], "emotion": ["angry", "happy", "sad", "calm"]}
 WIDTH = 11
@@ -68,7 +71,7 @@ def _run(classifiers: list[Fitted], X: Float32) -> dict[str, Float32]:
     return dict(zip(names, session.run(None, {"features": X}), strict=True))
 
 
-def _mean(classifiers: list[Fitted], X: Float32) -> dict[str, Float64]:
+def _mean(classifiers: list[Fitted], X: Float32 | Sequences) -> dict[str, Float64]:
     every = [classifier.predict_proba(X) for classifier in classifiers]
     return {target: np.mean([one[target] for one in every], axis=0) for target in every[0]}
 
@@ -175,3 +178,48 @@ def test_what_can_not_be_translated() -> None:
         to_onnx([FittedNetworks([network])], WIDTH)
     with pytest.raises(ConfigError, match="can't export a FittedEstimators: only networks"):
         to_onnx([FittedEstimators({}, TARGETS)], WIDTH)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        CRNN(channels=[3, 4, 5, 6], hidden=4),
+        CRNN(channels=[4, 5], hidden=3, recurrent="gru", normalise="recording"),
+        CRNN(channels=[4, 5], hidden=3, crop_seconds=0.2, crops=3),
+    ],
+)
+def test_over_time(config: CRNN) -> None:
+    """Frames of one recording of any length, members and a temperature too."""
+
+    def network(seed: int) -> LightningNetwork:
+        torch.manual_seed(seed)
+        made = LightningNetwork(WIDTH, TARGETS, "crnn", asdict(config))
+        made.set_scaling(torch.linspace(-3, 3, WIDTH), torch.linspace(0.5, 2, WIDTH))
+        made.trunk.rate.fill_(100.0)
+        with torch.no_grad():
+            for parameter in made.parameters():
+                parameter.add_(0.3 * torch.randn_like(parameter))
+        return made
+
+    def front(graph: Graph, samples: str) -> str:
+        return graph.add("Reshape", samples, torch.tensor([1, -1, WIDTH]))
+
+    temperatures = {"gender": 0.5, "emotion": 2.0}
+    fitted = Calibrated(FittedNetworks([network(0), network(1)]), temperatures)
+    made = to_onnx([fitted, FittedNetworks([network(2)])], WIDTH, front)
+    onnx.checker.check_model(made, full_check=True)
+    session = onnxruntime.InferenceSession(made.SerializeToString())
+    for n in (1, 2, 19, 20, 21, 57):
+        x = np.random.default_rng(n).normal(size=(n, WIDTH)).astype(np.float32)
+        names = tuple(map(str, range(WIDTH)))
+        one = Sequences(x, np.array([0, n]), ("a",), names, 100.0)
+        expected = _mean([fitted, FittedNetworks([network(2)])], one)
+        for target, values in zip(TARGETS, session.run(None, {"samples": x.ravel()}), strict=True):
+            np.testing.assert_allclose(values, expected[target][0], atol=1e-5)
+
+
+def test_only_networks_over_time_that_are_known() -> None:
+    """Another one is an error."""
+    network = LightningNetwork(WIDTH, TARGETS, "cnn", asdict(CNN()))
+    with pytest.raises(ConfigError, match="a network over time of FrameCNN, expected ConvRec"):
+        to_onnx([FittedNetworks([network])], WIDTH, lambda _, name: name)
