@@ -89,7 +89,8 @@ def large_set(bench: Bench) -> list[Measured]:
     files = bench.speech()
     clips = [load(path, replace(AUDIO, sample_rate=16_000)).y for path in files]
     config = FunctionalsLarge()
-    (first, last), width = (config.columns.index(f"f0_{name}") for name in ("mean", "p95")), 574
+    names = ("large_energy_mean", "large_f0_mean", "large_f0_p95")
+    width, first, last = map(config.columns.index, names)
 
     def ours(y: np.ndarray) -> np.ndarray:
         (found,) = config.extract([y], Sound(16_000))

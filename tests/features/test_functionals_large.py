@@ -15,6 +15,7 @@ from speechnet.audio.decode import load
 from speechnet.core.clip_batches import clip_batches
 from speechnet.core.errors import ConfigError, Excluded
 from speechnet.features.extractor import Sound
+from speechnet.features.functionals import Functionals
 from speechnet.features.functionals_large import FunctionalsLarge
 
 SR, HOP, N_FFT, FPS = 16_000, 160, 1_024, 100
@@ -37,7 +38,8 @@ def rows(*clips: np.ndarray, device: str = "cpu") -> np.ndarray:
 
 
 def named(row: np.ndarray) -> dict[str, float]:
-    return dict(zip(FunctionalsLarge().columns, row.tolist(), strict=True))
+    columns = [column.removeprefix("large_") for column in FunctionalsLarge().columns]
+    return dict(zip(columns, row.tolist(), strict=True))
 
 
 def contours(y: np.ndarray) -> dict[str, np.ndarray]:
@@ -239,13 +241,14 @@ def test_a_batch_is_its_clips_one_by_one(device: str, monkeypatch: pytest.Monkey
 
 
 def test_groups_and_refusals() -> None:
-    """Every column has its group; bounds of the pitch are checked."""
+    """Every column has its group, and none a name of another set's; bounds are checked."""
     config = FunctionalsLarge()
+    assert not set(config.columns) & set(Functionals().columns)
     groups = [config.group(column) for column in config.columns]
-    assert list(dict.fromkeys(groups)) == [
+    assert [group.removeprefix("large_") for group in dict.fromkeys(groups)] == [
         *("mfcc", "mfcc_slope", "mel", "spectrum", "spectrum_slope", "contrast", "energy", "f0"),
         *("voicing", "correlation", "autocorrelation", "modulation"),
     ]
-    assert config.group("f0_energy") == "f0"
+    assert config.group("large_f0_energy") == "large_f0"
     with pytest.raises(ConfigError, match=r"f0_min is 500 Hz, expected below f0_max \(400 Hz\)"):
         FunctionalsLarge(f0_min=500, f0_max=400).check(22_050)

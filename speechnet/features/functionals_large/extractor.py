@@ -36,7 +36,7 @@ class FunctionalsLarge(Extractor):
 
     At 16 kHz, of frames of 64 ms every 10 ms, up to 7 kHz. A frame is voiced if its periodicity is
     above 0.7 and its energy no more than 40 dB below the loudest frame's. What needs voiced frames
-    (or unvoiced ones, or two in a row) is 0 where there are none; ``voiced_share`` says so.
+    (or unvoiced ones, or two in a row) is 0 where there are none: ``large_voiced_share`` says so.
 
     Attributes:
         f0_min: lowest fundamental frequency that is looked for, in Hz.
@@ -52,11 +52,11 @@ class FunctionalsLarge(Extractor):
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns, such as ``mfcc_07_mean`` or ``modulation_energy_4hz``."""
-        return tuple(column for columns in GROUPS.values() for column in columns)
+        """The columns, such as ``large_mfcc_07_mean`` or ``large_modulation_energy_4hz``."""
+        return tuple(_group_of())
 
     def group(self, column: str) -> str:
-        """See ``Extractor``."""
+        """See ``Extractor``: a group of ``layout.GROUPS``, such as ``large_mfcc``."""
         return _group_of()[column]
 
     def highest_frequency(self, sample_rate: int) -> float:  # noqa: ARG002 - its own is fixed
@@ -87,7 +87,10 @@ class FunctionalsLarge(Extractor):
 
 @cache
 def _group_of() -> dict[str, str]:
-    return {column: group for group, columns in GROUPS.items() for column in columns}
+    """Each column, in order, with its group. ``functionals`` has columns of the bare names."""
+    return {
+        f"large_{column}": f"large_{group}" for group, many in GROUPS.items() for column in many
+    }
 
 
 def _too_short(n_samples: int) -> Excluded | None:
