@@ -47,9 +47,17 @@ def averaged_names(names: Sequence[str], layers: int) -> tuple[str, ...]:
     if layers == 1:
         return tuple(names)
     width = len(names) // layers
-    found = []
-    for column in range(width):
-        parts = (name.split("_") for name in names[column::width])
-        places = zip(*parts, strict=False)
-        found.append("_".join(each[0] for each in places if len({*each}) == 1))
+    words = (_words(names[column::width]) for column in range(width))
+    found = ["_".join(each[0] for each in some if len({*each}) == 1) for some in words]
     return tuple(found) if len({*found} - {""}) == width else tuple(names[:width])
+
+
+def layer_names(names: Sequence[str], layers: int) -> list[str]:
+    """What the columns of a stack call its layers, such as ``07``; else their numbers from 0."""
+    differ = [each for each in _words(names[:: len(names) // layers]) if len({*each}) > 1]
+    return [*differ[0]] if len(differ) == 1 else [*map(str, range(layers))]
+
+
+def _words(names: Sequence[str]) -> list[tuple[str, ...]]:
+    """The first words of some names, their second words, and so on."""
+    return [*zip(*(name.split("_") for name in names), strict=False)]

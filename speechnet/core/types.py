@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from speechnet.core.columns import averaged_names
+from speechnet.core.columns import averaged_names, layer_names
 from speechnet.core.errors import ConfigError
 
 Float32 = NDArray[np.float32]
@@ -214,11 +214,15 @@ class FeatureSet:
         names = tuple(name for one in vectors for name in one.names)
         return FeatureMatrix(X, self.index, names, stacks)
 
-    def stacked_by(self, name: str | None = None) -> list[str]:
-        """The extractor of each of the stacks of ``of(name)``."""
-        wanted = [key for key, one in self.by_extractor.items() if isinstance(one, FeatureMatrix)]
-        chosen = wanted if name is None else [name]
-        return [key for key in chosen for _ in self.by_extractor[key].stacks]
+    def encoders(self, name: str | None = None) -> list[tuple[str, list[str]]]:
+        """The extractor of each stack of ``of(name)``, and what its columns call the layers."""
+        found = []
+        for key, one in self.by_extractor.items():
+            if key == name or (name is None and isinstance(one, FeatureMatrix)):
+                columns = (one.names[stack.start : stack.end] for stack in one.stacks)
+                pairs = zip(columns, one.stacks, strict=True)
+                found += [(key, layer_names(names, stack.layers)) for names, stack in pairs]
+        return found
 
     def take(self, rows: Int64) -> FeatureSet:
         """Some recordings, in the order asked for."""

@@ -240,11 +240,12 @@ class FoldTraining:
         """The weights of each stack's layers, for every target or member."""
         if not (found := fitted.layer_weights()):
             return
-        stacks = self.data.feature_set.stacked_by(self.config.models[name].extractor)
-        for one, features in zip(found, cycle(stacks)):  # the same of each member
+        encoders = self.data.feature_set.encoders(self.config.models[name].extractor)
+        for one, (features, layers) in zip(found, cycle(encoders)):  # the same of each member
             of = {"fold": self.number, "model": name, "member": one.member, "target": one.target}
-            weights = ({"layer": i, "weight": weight} for i, weight in enumerate(one.weights))
-            self.layers += [of | {"features": features} | each for each in weights]
+            for i, weight in enumerate(one.weights):
+                layer = {"features": features, "layer": i, "name": layers[i], "weight": weight}
+                self.layers.append(of | layer)
 
     def _keep_epochs(self, model: str, member: int, records: list[dict[str, float]]) -> None:
         table = pd.DataFrame(records).assign(fold=self.number, model=model, member=member)

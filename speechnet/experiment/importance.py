@@ -96,12 +96,12 @@ def _held_rows(data: SpeechDataModule) -> Iterator[HeldRows]:
 def _features(data: SpeechDataModule) -> Iterator[tuple[str, Int64]]:
     """Single columns by name, but whole layers of an encoder."""
     features = data.extraction.features
-    begins = dict(zip(features.matrix.stacks, features.stacked_by(), strict=True))
-    inside = {c for one in begins for c in range(one.start, one.end)}
-    for stack, name in begins.items():
-        for layer in range(stack.layers):
-            first = stack.start + layer * stack.width
-            yield f"{name} layer {layer}", np.arange(first, first + stack.width)
+    stacks = features.matrix.stacks
+    inside = {column for one in stacks for column in range(one.start, one.end)}
+    for stack, (encoder, layers) in zip(stacks, features.encoders(), strict=True):
+        for place, layer in enumerate(layers):
+            first = stack.start + place * stack.width
+            yield f"{encoder} layer {layer}", np.arange(first, first + stack.width)
     for column, name in enumerate(features.matrix.names):
         if column not in inside:
             yield name, np.array([column])

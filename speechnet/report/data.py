@@ -52,7 +52,7 @@ COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
     "excluded": ("file", "reason", "detail"),
     "dropped": ("target", "label", "count", "why"),
     "calibration": ("model", "target", "fold", "temperature", "ece_before", "ece_after"),
-    "layers": ("fold", "model", "member", "target", "features", "layer", "weight"),
+    "layers": ("fold", "model", "member", "target", "features", "layer", "name", "weight"),
     "search": ("fold", "model", "target", "candidate", "mean", "sd", "chosen"),
     "mistakes": (
         *("target", "model", "fold", "file", "speaker", "gender", "truth", "predicted"),

@@ -138,6 +138,10 @@ def test_layers_averaged() -> None:
     first, second = (X[:, i : i + 2] / 2 + X[:, i + 2 : i + 4] / 2 for i in (1, 6))
     expected = np.concatenate([X[:, :1], first, X[:, 5:6], second, X[:, 10:]], axis=1)
     assert np.array_equal(found.X, expected)
+    both = FeatureSet(
+        {"e": FeatureMatrix(X[:, 1:5], ("a", "b"), tuple(names[1:5]), (Stack(0, 2, 2),))}
+    )
+    assert both.encoders() == both.encoders("e") == [("e", ["9", "10"])]
     assert found.names == ("f0", "e_mean_0", "e_mean_1", "f1", "u0", "u1", "f2")
     assert not found.stacks
 

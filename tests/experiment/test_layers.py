@@ -56,6 +56,7 @@ def run(words: list[str]) -> Path:
 def test_weights_of_every_model(run: Path) -> None:
     """Of each fold, member and target, with the sum 1; a search's choice is that of search.csv."""
     table = read_table(run / "layers.csv").fillna({"target": ""})
+    assert table["name"].tolist() == table["layer"].astype(str).tolist()  # no numbers in columns
     assert set(table["features"]) == {"functionals"}
     fitted = table.groupby(["fold", "model", "member", "target"])
     np.testing.assert_allclose(fitted["weight"].sum(), 1, atol=1e-6)

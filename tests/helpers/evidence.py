@@ -229,6 +229,7 @@ def make_layers(targets: Targets, models: list[str], *, layers: int = 13) -> pd.
     for fold, member in itertools.product(range(3), range(2)):
         weights = np.exp(-0.5 * ((np.arange(layers) - 8 + rng.normal()) / 2) ** 2)
         key = {"fold": fold, "member": member, "features": "pretrained", "layer": range(layers)}
+        key["name"] = [str(layer) for layer in key["layer"]]
         learnt = {"model": models[0], "target": "", "weight": weights / weights.sum()}
         tables.append(pd.DataFrame(key | learnt))
         for model, target in itertools.product(models[1:] if member == 0 else [], targets):

@@ -37,9 +37,9 @@ class ScikitModel(Model):
 
     Attributes:
         folds: inner folds of the search.
-        layer: of an encoder of which the features hold several layers: a number from 0, or from -1
-            for the last, ``mean`` of the scaled layers, or ``all`` to try each by itself; without
-            effect on other columns.
+        layer: of an encoder of which the features hold several layers: a place among these, from 0
+            or from -1 for the last, ``mean`` of the scaled layers, or ``all`` to try each by
+            itself; without effect on other columns.
         margins: whether the estimator gives decision values and no probabilities.
         trusted: the types that its file may hold beside those of ``speechnet.models.scikit.files``,
             such as ``sklearn.ensemble._forest.RandomForestClassifier``.

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import PercentFormatter
 
 from speechnet.core.wording import counted, listing
 from speechnet.report.data import ReportData
@@ -19,8 +19,10 @@ from speechnet.report.names import in_line, percent
 
 _FITTED: Final = ["model", "fold", "member", "target"]
 _EQUAL: Final = 1e-6
-"""Difference below which a classical model's weights are those of the mean."""
+"""Rounding of a share."""
 
+_TICKS: Final = 13
+"""Layers that are named at most."""
 _ASIDE: Final = 0.1
 """Of a layer, by which the models' marks stand beside each other."""
 
@@ -54,34 +56,40 @@ def layer_weights(data: ReportData) -> Iterator[Drawing]:
 
 
 def _panels(features: str, rows: pd.DataFrame) -> Iterator[_Panel]:
-    """Networks have no target of their own; models that take the mean of layers aren't shown."""
+    """Networks have no target of their own; models that always take the mean aren't shown."""
     learnt = rows["target"] == ""
     if learnt.any():
         yield _Panel(features, True, rows[learnt])
     rest = rows[~learnt]
     if rest.empty:
         return
-    highest = rest.groupby(_FITTED)["weight"].transform("max")
-    if len(one := rest[highest > 1 - _EQUAL]):
-        yield _Panel(features, False, one)
+    single = rest.groupby(_FITTED)["weight"].transform("max") > 1 - _EQUAL
+    rest = rest.assign(weight=rest["weight"].where(single, 0.0))
+    chosen = rest[rest["model"].isin(rest.loc[single, "model"])]
+    if len(chosen):
+        yield _Panel(features, False, chosen)
 
 
 def _caption(panel: _Panel) -> str:
     """In a sentence which layers count most."""
     of = f"layers of {in_line(panel.features)}"
-    told = []
+    told, names = [], dict(zip(panel.rows["layer"], panel.rows["name"], strict=True))
     for label, rows in panel.rows.groupby("label", sort=False):
         means = rows.groupby("layer")["weight"].mean()
-        top = int(means.index[int(means.argmax())])
+        top = means.argmax()
+        layer, share = names[means.index[int(top)]], means.iloc[int(top)]
         if panel.learnt:
-            told.append(f"{label} weighs layer {top} most, {percent(means[top])} %")
-        else:
-            times = counted(len(rows.groupby(_FITTED)), "search", "searches")
-            told.append(f"{label} took layer {top} most often, {percent(means[top])} % of {times}")
+            told.append(f"{label} weighs layer {layer} most, {percent(share)} %")
+            continue
+        searches = len(rows.groupby(_FITTED))
+        times, average = round(share * searches), round((1 - means.sum()) * searches)
+        of_all = counted(searches, "search", "searches")
+        took = f"{label} took layer {layer} most often, in {times} of {of_all}"
+        told.append(took + (f", and the mean of all in {average}" if average else ""))
     if panel.learnt:
         equal = percent(1 / panel.rows["layer"].nunique())
         return f"Of the {of} {listing(told)}; equal weights would be {equal} %."
-    return f"Searches among the {of}: {listing(told)}."
+    return f"Searches among the {of}: {'; '.join(told)}."
 
 
 def _draw(panels: list[_Panel]) -> Figure:
@@ -93,8 +101,7 @@ def _draw(panels: list[_Panel]) -> Figure:
         size=(4.4, 3.0),
         margin=(0.6, 1.0),
         share=False,
-        note="Lines are means over folds and members, bands one standard deviation. Layers count "
-        "from 0, the lowest.",
+        note="Lines are means over folds and members, bands one standard deviation.",
     )
 
 
@@ -121,5 +128,6 @@ def _panel(ax: Axes, panel: _Panel, *, labels: list[str]) -> None:
     ax.set(xlabel="Layer", ylabel=f"{'Weight' if panel.learnt else 'Share of searches'} (%)")
     ax.set_ylim(bottom=0)
     ax.set_xlim(-0.5, layers - 0.5)
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    some = panel.rows.drop_duplicates("layer").iloc[:: -(-layers // _TICKS)]
+    ax.set_xticks(some["layer"], [in_line(name) for name in some["name"]])
     ax.yaxis.set_major_formatter(PercentFormatter(1, symbol=""))
