@@ -28,7 +28,9 @@ from speechnet.evaluation.chance import chance_interval
 from speechnet.experiment import fold
 from speechnet.experiment.fit import parallel
 from speechnet.experiment.fold import FoldTraining, context_of
+from speechnet.models.classical.knn import KNN
 from speechnet.models.model import Fitted, Rows
+from speechnet.models.out_of_fold import predict_held_out
 from speechnet.splits.config import SplitConfig
 
 pytestmark = pytest.mark.slow
@@ -452,7 +454,7 @@ class TestCopies:
 
             monkeypatch.setattr(TrainingSource, "with_copies", every)
         found: dict[str, list[Results]] = {name: [] for name in names}
-        for seed in range(3):
+        for seed in range(2):
             data = with_copies(corpus(PROTOCOLS["kfold"], seed=seed))
             _, models = train(config, data, tmp_path / str(seed))
             test = data.folds[0].test
@@ -488,6 +490,52 @@ class TestCopies:
         nearest = searched[searched["candidate"].str.contains('"n_neighbors": 1')]
         scores = nearest.filter(like="score_").to_numpy(dtype=float)
         assert scores.min() > 0.9 if planted else scores.max() < 0.55
+
+    def test_inner_folds_within_inner_folds(
+        self, shorter: ExperimentConfig, tmp_path: Path
+    ) -> None:
+        """Recordings are held out, each once; a copy is fitted on exactly where its recording is.
+
+        Also among the rows of one fit side, as of a model that is fitted again for an ensemble.
+        """
+        data = with_copies(corpus(PROTOCOLS["kfold"], seed=0, speakers=12, each=12))
+        n, rows = len(data.table), fold.training_rows(data, 0)
+        origin = data.training.origin[rows]
+        divide = context_of(shorter, data, 0, name="any", folder=tmp_path).inner_folds
+        for fit, _ in divide(2):
+            for among in (np.arange(len(rows)), fit):
+                pairs = divide(2, among)
+                held = np.concatenate([among[of] for _, of in pairs])
+                assert sorted(held) == sorted(among[rows[among] < n])
+                for fitted_on, of in pairs:
+                    apart = np.isin(origin[among], origin[among[of]], invert=True)
+                    assert sorted(fitted_on) == np.flatnonzero(apart).tolist()
+                    assert (rows[among[fitted_on]] >= n).sum() == 2 * (
+                        rows[among[fitted_on]] < n
+                    ).sum()
+
+    @pytest.mark.parametrize("planted", [False, True])
+    def test_out_of_fold(self, shorter: ExperimentConfig, planted: bool, tmp_path: Path) -> None:
+        """What an ensemble learns from: a recording isn't known by its copies, unless they leak."""
+        config = replace(shorter, models={"knn": KNN(n_neighbors=[1], metric=["euclidean"])})
+        data = with_copies(corpus(PROTOCOLS["kfold"], seed=0))
+        training, models = train(config, data, tmp_path / "fold")
+        rest = {"fitted": models, "choices": training.chosen, "folder": tmp_path}
+        context = context_of(config, data, 0, name="ensemble", **rest)
+        rows = Rows(data.training, fold.training_rows(data, 0))
+        if planted:
+            honest, copies = context.inner_folds, np.arange(len(data.folds[0].train), len(rows))
+
+            def leaky(folds: int, among: Int64 | None = None) -> Any:
+                return [(np.union1d(fit, copies), of) for fit, of in honest(folds, among)]
+
+            context = replace(context, inner_folds=leaky)
+        dev = Rows(data.training, data.folds[0].dev)
+        found = predict_held_out(["knn"], rows, dev, context, folds=2)
+        assert sorted(found.rows) == [*range(len(data.folds[0].train))]
+        predicted = found.probabilities["emotion"][0].argmax(axis=1)
+        uar = balanced_accuracy_score(rows.labels[found.rows, 0], predicted)
+        assert uar > 0.9 if planted else uar < 0.55
 
     def test_copies_of_other_rows_change_nothing(
         self, shorter: ExperimentConfig, tmp_path: Path
