@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 import soundfile
 import torch
+from helpers.devices import DEVICES
 from helpers.encoders import KINDS, RATE, save_encoder
 
 from speechnet.audio.config import AudioConfig
@@ -97,11 +98,12 @@ def test_equals_transformers(made: Made, kind: str) -> None:
     assert len(frames.columns) == 3 * 16
 
 
+@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("kind", USUAL)
-def test_neighbours_change_nothing(made: Made, kind: str) -> None:
+def test_neighbours_change_nothing(made: Made, kind: str, device: str) -> None:
     """In a batch as alone, of one length or of several."""
     encoder = read_encoder(made(kind))
-    together = batches(encoder, "cpu", 7.0)
+    together = batches(encoder, device, 7.0)
     together.batch_samples = 200_000
     sizes = []
 

@@ -83,7 +83,7 @@ class Network:
         if self._front is not None:
             self._front.lengths = lengths.tolist()
         # TF32 would round by a thousandth, and by which algorithm a batch's size suggests.
-        with torch.backends.cudnn.flags(allow_tf32=False):
+        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
             found = self._model(**inputs, output_hidden_states=True, return_dict=True)
         layers = list(found.hidden_states)
         encoder = self.encoder
