@@ -103,9 +103,9 @@ def seen_in_pretraining(
         if found:
             yield _warning(
                 "seen_in_pretraining",
-                f"The weights of {feature} have seen {listing(found)}",
-                f"{origin['what']} was trained on it, perhaps on the very recordings that are "
-                "tested: speech that it has never heard may be recognised less well",
+                f"{feature} was trained on {listing(found)}: scores may be too high",
+                f"{origin['what']} has perhaps seen the very recordings that are tested; speech "
+                "that it has never heard may be recognised less well",
                 corpora=len(found),
             )
 
