@@ -106,9 +106,9 @@ class _OfEncoder(EncoderConfig, Extractor):
         """See ``Extractor``."""
         return max(len(self.chosen), 1)
 
-    def group(self, column: str) -> str:
-        """See ``Extractor``: a layer is a group, such as ``pretrained_12``."""
-        return "_".join(column.split("_")[: self.name.count("_") + 2])
+    def group(self, column: str) -> str:  # noqa: ARG002 - all columns go together
+        """See ``Extractor``: the encoder as a whole, whose layers say much the same."""
+        return self.name
 
     @property
     def paths(self) -> tuple[str, ...]:  # type: ignore[override] # an id of the hub is none
