@@ -37,7 +37,9 @@ _APPLY: Final[dict[str, _Apply]] = {
         y, sr, random, snr=random.uniform(*one.snr), colour=random.choice(one.colours)
     ),
     "gain": lambda y, sr, random, one: effects.change_gain(y, sr, db=random.uniform(*one.db)),
-    "telephone": lambda y, sr, random, one: effects.limit_band(y, sr),  # noqa: ARG005
+    "telephone": lambda y, sr, random, one: effects.limit_band(
+        y, sr, low=random.uniform(*one.low), high=random.uniform(*one.high)
+    ),
     "codec": lambda y, sr, random, one: effects.encode(
         y, sr, codec=random.choice(one.codecs), level=random.uniform(*one.level)
     ),

@@ -123,13 +123,17 @@ class GainConfig(_Effect):
 
 @dataclass
 class TelephoneConfig(_Effect):
-    """The band of a telephone, 300 to 3400 Hz.
+    """A band of frequencies, by default that of a telephone.
 
     Attributes:
         p: the chance in each copy.
+        low: the range of its lower end in Hz.
+        high: the range of its upper end in Hz.
     """
 
     p: Share = 0.0
+    low: Annotated[list[Annotated[float, Number(ge=0)]], Values(2)] = between(300, 300)
+    high: Annotated[list[Annotated[float, Number(gt=0)]], Values(2)] = between(3400, 3400)
 
 
 @dataclass

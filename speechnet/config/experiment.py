@@ -36,7 +36,7 @@ from speechnet.core.files import absolute
 from speechnet.core.metrics import tuning_metric
 from speechnet.core.schema import Schema, build, hints_of
 from speechnet.core.wording import did_you_mean
-from speechnet.evaluation.config import AblationConfig, ClusteringConfig
+from speechnet.evaluation.config import AblationConfig, ClusteringConfig, RobustnessConfig
 from speechnet.features.extractor import EXTRACTORS
 from speechnet.models.candidates import check_layers
 from speechnet.models.model import MODELS, SEQUENCE, Model, fitting_order
@@ -65,6 +65,7 @@ class EvaluationConfig:
             target and fold; predicted labels stay the same.
         audit: limits beyond which the audit remarks on something about the corpus.
         ablate: the experiment without some of its parts, to measure their effect.
+        robustness: the finished models on worsened test recordings.
         cross: with several corpora, train on each alone and test on all.
         clustering: clustering of the features, without labels.
         figures: draw figures.
@@ -75,6 +76,7 @@ class EvaluationConfig:
     calibrate: bool = True
     audit: AuditConfig = field(default_factory=AuditConfig)
     ablate: AblationConfig = field(default_factory=AblationConfig)
+    robustness: RobustnessConfig = field(default_factory=RobustnessConfig)
     cross: bool = False
     clustering: ClusteringConfig = field(default_factory=ClusteringConfig)
     figures: bool = True

@@ -209,15 +209,7 @@ class SpeechDataModule:
         rows = np.unique(np.concatenate([fold.train for fold in self.folds]))
         place = {file: int(row) for file, row in zip(self.table.index[rows], rows, strict=True)}
         found = [
-            extract_features(
-                self.corpus.root,
-                self.table.iloc[rows],
-                replace(config.recipe, copy=Copy(config.augment, number, noises)),
-                cache_dir=config.cache,
-                device=config.device,
-                keep_duplicates=True,
-                progress=self._progress,
-            )
+            self.changed(rows, Copy(config.augment, number, noises))
             for number in range(config.augment.copies)
         ]
         origin = [place[file] for one in found for file in one.index]
@@ -226,6 +218,18 @@ class SpeechDataModule:
             np.array(origin, dtype=np.int64),
             failed=len(found) * len(rows) - len(origin),
             computed=sum(one.computed for one in found),
+        )
+
+    def changed(self, rows: Int64, copy: Copy) -> Extraction:
+        """Compute or look up the features of changed copies of some recordings of ``table``."""
+        return extract_features(
+            self.corpus.root,
+            self.table.iloc[rows],
+            replace(self.config.recipe, copy=copy),
+            cache_dir=self.config.cache,
+            device=self.config.device,
+            keep_duplicates=True,
+            progress=self._progress,
         )
 
     @cached_property

@@ -34,6 +34,35 @@ class AblationConfig:
 
 
 @dataclass
+class RobustnessConfig:
+    """The finished models on test recordings that are made worse, one effect at a time.
+
+    Each severity takes the extraction of all test recordings once; the cache keeps it.
+
+    Attributes:
+        enabled: whether it is measured.
+        noise: signal-to-noise ratios in dB of noise that has the spectrum of the recording itself.
+        band: upper ends of a band in Hz, from 0.
+        reverb: reverberation times of a room in seconds, its sound as strong as the direct one.
+        codec: libsndfile's compression levels of an MP3, from 0 to 0.95, the smallest file.
+    """
+
+    enabled: bool = False
+    noise: Annotated[list[Annotated[float, Number(ge=-20, le=100)]], Values(0, once=True)] = field(
+        default_factory=lambda: [20.0, 10.0, 0.0]
+    )
+    band: Annotated[list[Annotated[float, Number(gt=0)]], Values(0, once=True)] = field(
+        default_factory=lambda: [8000.0, 4000.0, 2000.0]
+    )
+    reverb: Annotated[list[Annotated[float, Number(gt=0, le=5)]], Values(0, once=True)] = field(
+        default_factory=lambda: [0.3, 0.6, 1.2]
+    )
+    codec: Annotated[list[Annotated[float, Number(ge=0, le=0.95)]], Values(0, once=True)] = field(
+        default_factory=lambda: [0.5, 0.8, 0.95]
+    )
+
+
+@dataclass
 class ClusteringConfig:
     """How the features are clustered, and what the clusters are compared with.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -27,8 +27,11 @@ def score_predictions(
     *,
     seed: int = 0,
     resamples: int = 10_000,
+    only: Collection[str] | None = None,
 ) -> pd.DataFrame:
     """Score every model on every target, part and fold by every metric.
+
+    ``only`` names the metrics, None for all.
 
     Besides each fold's scores there are those of ``all`` rows pooled and, with two or more folds,
     their ``mean`` and ``sd`` (standard deviation, n - 1 in the divisor). A row in several folds, as
@@ -52,6 +55,8 @@ def score_predictions(
     """
     validate_predictions(predictions, targets)
     metrics = [each for each in METRICS.values() if each.kind == "categorical"]
+    if only is not None:
+        metrics = [each for each in metrics if each.name in only]
     resampled = [each for each in metrics if each.interval]
     rows: list[tuple[str, str, str, str, str, float, float, float]] = []
     for block in blocks(predictions, targets, speakers):

@@ -41,6 +41,7 @@ from speechnet.experiment.novelty import TABLE as NOVELTY_TABLE
 from speechnet.experiment.novelty import fit_novelty
 from speechnet.experiment.parallel import parallel
 from speechnet.experiment.report import draw_figures, report_data, write_report
+from speechnet.experiment.robustness import check_robustness, robustness
 from speechnet.experiment.run_folder import RunFolder
 from speechnet.experiment.run_location import check_writable
 from speechnet.experiment.tensorboard import log_figures
@@ -122,6 +123,8 @@ def _check(config: ExperimentConfig) -> None:
             )
         noise_files(config.data.augment)
         rehearse_effects(config.data.augment, {*recipe.rates.values()})
+    if config.evaluation.robustness.enabled:
+        check_robustness(config)
     rehearse_metrics()
     for name, model in config.models.items():
         if isinstance(model, ScikitModel):
@@ -138,6 +141,7 @@ def _stages(config: ExperimentConfig) -> list[str]:
     asked = {
         "ablation": evaluation.ablate.parts,
         "importance": evaluation.ablate.importance,
+        "robustness": evaluation.robustness.enabled,
         "cross": evaluation.cross,
         "clustering": evaluation.clustering.enabled and config.data.recipe.vectors,
         "mistakes": report.mistakes,
@@ -284,6 +288,9 @@ def _evaluate(
     if evaluation.ablate.importance:
         with run.stage("importance"):
             run.write_table("importance.csv", importance(config, data, run))
+    if evaluation.robustness.enabled:
+        with run.stage("robustness"):
+            run.write_table("robustness.csv", robustness(config, data, run, predictions))
     if evaluation.cross:
         with run.stage("cross"):
             run.write_table("cross.csv", cross_matrix(data, resamples=evaluation.resamples))
@@ -317,7 +324,7 @@ def _close(run: RunFolder, found: ReportData, *, report: bool) -> None:
     """Print the result on one screen; everything else is in the report."""
     options = {"protocol": run.info["protocol"], "unit": found.unit, "labels": run.labels}
     output.print(scores_table(found.scores, found.targets, width=output.width, **options))
-    shown = ("best_model", "difference", "members", "published")
+    shown = ("best_model", "difference", "members", "robustness", "published")
     for line in in_words(results(found), *shown, details=False):
         say(line, to=output)
     for line in warnings_in_words(foremost(limits(found))):

@@ -27,7 +27,7 @@ _NUMBERS: Final = frozenset(
         *("value", "low", "high", "mean", "sd", "rank", "count", "duration", "confidence", "share"),
         *("difference", "p", "p_holm", "rows", "units", "epoch", "member", "lr", "unconverged"),
         *("accuracy", "risk", "coverage", "recall", "gap", "uar", "baseline", "drop", "k"),
-        *("random", "disjoint", "pc1", "pc2", "null_mean", "null_sd", "temperature"),
+        *("random", "disjoint", "pc1", "pc2", "null_mean", "null_sd", "temperature", "lost"),
     ]
 )
 """Columns that must hold numbers."""

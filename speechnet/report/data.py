@@ -36,6 +36,10 @@ COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
         *("model", "target", "name", "alone", "together", "without"),
         *("difference", "low", "high", "p_holm"),
     ),
+    "robustness": (
+        *("effect", "severity", "model", "target", "part", "fold", "metric"),
+        *("value", "low", "high", "lost"),
+    ),
     "inflation": ("model", "target", "random", "disjoint", "difference", "low", "high"),
     "reliability": ("model", "target", "part", "low", "high", "count", "confidence", "accuracy"),
     "risk_coverage": ("model", "target", "part", "coverage", "risk"),

@@ -30,7 +30,7 @@ _LOG: Final = logging.getLogger(__name__)
 
 SECTIONS: Final = (
     *("corpus", "models", "pairs", "members", "confusion", "network", "people", "clusters"),
-    *("ablation", "importance", "inflation", "cross", "more"),
+    *("ablation", "importance", "robustness", "inflation", "cross", "more"),
 )
 """The sections and headings of the report at which figures stand; ``more`` is for all others."""
 

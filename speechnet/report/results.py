@@ -13,7 +13,8 @@ from speechnet.core.wording import all_of, counted
 from speechnet.evaluation.groups import UAR, worst_gap
 from speechnet.evaluation.significance import SIGNIFICANT
 from speechnet.report.data import ReportData
-from speechnet.report.names import p_value, percent, points
+from speechnet.report.names import p_value, percent, percent_interval, points
+from speechnet.report.worsened import CLEAN, worsened
 
 _PUBLISHED_FOR: Final = "emotion"
 HARDEST: Final = 3
@@ -24,11 +25,11 @@ _CLAUSES: Final = 4  # how many differences are told; the others stand in the ta
 def results(data: ReportData) -> list[Finding]:
     """What came out: the best model, differences, published results, who it is worse for.
 
-    Their ``check`` is one of ``best_model, at_chance, difference, members, published, departures,
-    gender_gap, hardest_speakers``, in this order.
+    Their ``check`` is one of ``best_model, at_chance, difference, members, robustness, published,
+    departures, gender_gap, hardest_speakers``, in this order.
     """
     every = (
-        *(_best_model, at_chance, _differences, _members, _published),
+        *(_best_model, at_chance, _differences, _members, _robustness, _published),
         *(_worse_for, _hardest_speakers),
     )
     return [finding for found in every for finding in found(data)]
@@ -154,6 +155,7 @@ def _tested(rows: pd.DataFrame, family: int) -> str:
 def _members(data: ReportData) -> Iterator[Finding]:
     """Which models an ensemble is shown to be better with, or worse."""
     table = data.table("members")
+    table = table[table["target"].isin([*data.targets])]
     for (model, target), rows in table.groupby(["model", "target"], sort=False):
         shown = rows["p_holm"] <= SIGNIFICANT
         names = rows["name"].map(data.label)
@@ -175,6 +177,29 @@ def _members(data: ReportData) -> Iterator[Finding]:
         )
         what, numbers = "; ".join(clauses), {"pairs": len(rows), "shown": int(shown.sum())}
         yield _result("members", what, detail, subject=str(target), **numbers)
+
+
+def _robustness(data: ReportData) -> Iterator[Finding]:
+    """How far the best model falls on worse recordings."""
+    table = worsened(data)
+    for target in data.targets_in("robustness"):
+        rows = table[(table["target"] == target) & (table["model"] == data.shown)]
+        clean, worse = (rows[(rows["effect"] == CLEAN) == own] for own in (True, False))
+        worse = worse.dropna(subset=["value"])
+        if len(worse) and len(clean):
+            lowest = worse.sort_values("value", kind="stable").iloc[0]
+            before, after = float(clean["value"].iloc[0]), float(lowest["value"])
+            what = (
+                f"{data.label(data.shown)} falls from {percent(before)} to {percent(after)} % UAR"
+            )
+            what += f" with {lowest['words']}, the worst of {counted(len(worse), 'condition')}"
+            hardest = worse.groupby("effect", sort=False)["value"].idxmin()
+            detail = "; ".join(
+                f"{row['words']} {percent_interval(row['value'], row['low'], row['high'])} %"
+                for _, row in worse.loc[hardest].iterrows()
+            )
+            numbers = {"uar": before, "lowest": after, "lost": int(worse["lost"].max())}
+            yield _result("robustness", what, detail, subject=target, **numbers)
 
 
 def _published(data: ReportData) -> Iterator[Finding]:

@@ -73,6 +73,26 @@ def make_members(targets: Targets, models: list[str]) -> pd.DataFrame:
     return table.assign(p_holm=table["p"], units=24, unit="speaker")
 
 
+def make_robustness(targets: Targets, models: list[str]) -> pd.DataFrame:
+    """Every effect in two severities, of two folds, with wide intervals."""
+    rng = np.random.default_rng(20)
+    effects = {"clean": [np.nan], "noise": [10, 0], "band": [4000, 2000]}
+    effects |= {"reverb": [0.3, 1.2], "codec": [0.5, 0.9]}
+    keys = [
+        (effect, severity, model, target, "test", fold, "uar")
+        for effect, severities in effects.items()
+        for severity in severities
+        for target in targets
+        for model in models
+        for fold in ("0", "1", "all", "mean", "sd")
+    ]
+    columns = ["effect", "severity", "model", "target", "part", "fold", "metric"]
+    table = pd.DataFrame(keys, columns=columns).assign(value=rng.uniform(0.3, 0.8, len(keys)))
+    ends = spread(rng, table["value"].to_numpy())
+    summed = table["fold"].isin(["all", "mean"])
+    return table.assign(**{name: np.where(summed, of, np.nan) for name, of in ends.items()}, lost=1)
+
+
 def make_inflation(targets: Targets) -> pd.DataFrame:
     """One model under two protocols."""
     rng = np.random.default_rng(13)
@@ -247,6 +267,7 @@ def make_evidence(
         "references": make_references(),
         "comparisons": make_comparisons(targets, models),
         "members": make_members(targets, models),
+        "robustness": make_robustness(targets, models),
         "inflation": make_inflation(targets),
         "reliability": make_reliability(targets, models),
         "risk_coverage": make_risk_coverage(targets, models),

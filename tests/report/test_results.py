@@ -219,3 +219,24 @@ def test_what_each_model_brings(by: tuple[float, float], p: tuple[float, float],
     assert line in found.line
     assert "SVM +10.0 [+0.0, +20.0] points" in found.detail
     assert found.numbers == {"pairs": 2, "shown": sum(one <= 0.05 for one in p)}
+
+
+def test_how_far_the_best_model_falls() -> None:
+    """Its worst condition in the line, the worst of each effect in the detail, other models not."""
+    rows = [
+        ("clean", float("nan"), "svm", 0.7),
+        ("noise", 20.0, "svm", 0.6),
+        ("noise", 0.0, "svm", 0.35),
+        ("codec", 0.5, "svm", 0.65),
+        ("noise", 0.0, "knn", 0.2),
+    ]
+    table = pd.DataFrame(rows, columns=["effect", "severity", "model", "value"]).assign(
+        target="emotion", part="test", fold="0", metric="uar", low=0.1, high=0.9, lost=0
+    )
+    data = run(robustness=table)
+    assert data.shown == "svm"
+    [found] = only(data, "robustness")
+    assert found.line == (
+        "SVM falls from 70.0 to 35.0 % UAR with noise at 0 dB, the worst of 3 conditions"
+    )
+    assert found.detail == "noise at 0 dB 35.0 [10.0, 90.0] %; MP3 at level 0.5 65.0 [10.0, 90.0] %"

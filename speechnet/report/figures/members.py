@@ -20,19 +20,20 @@ from speechnet.report.scores import models_of
 @FIGURES.register("members")
 def members(data: ReportData) -> Iterator[Drawing]:
     """The UAR that an ensemble loses without each of its models, a panel per target."""
+    targets = data.targets_in("members")
     table = data.table("members")
-    for model in models_of(table):
+    for model in models_of(table) if targets else []:
         found = map(sentence, in_words(results(data), "members"))
         yield Drawing(
             file=f"members_{model}",
             section="members",
             title=f"{in_line(data.label(model))}: what each model brings",
             caption=f"Test UAR lost without it, in percentage points. {' '.join(found)}".strip(),
-            draw=partial(_draw, data, model),
+            draw=partial(_draw, data, model, targets),
         )
 
 
-def _draw(data: ReportData, model: str) -> Figure:
+def _draw(data: ReportData, model: str, targets: list[str]) -> Figure:
     table = data.table("members")
     table = table[table["model"] == model]
     names = list(table["name"].unique())
@@ -46,7 +47,7 @@ def _draw(data: ReportData, model: str) -> Figure:
         ax.set_xlabel("UAR lost without it (percentage points)")
 
     return style.draw_panels(
-        list(table["target"].unique()),
+        targets,
         panel,
         f"{in_line(data.label(model))}: what each model brings on the test part",
         size=(4.8, 0.6 + forest.row_heights(labels)),

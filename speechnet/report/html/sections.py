@@ -36,6 +36,7 @@ from speechnet.report.html.parts import (
 from speechnet.report.html.scores import calibration_table, class_table, pairs_note, score_table
 from speechnet.report.names import method_name, percent, readable, sentence
 from speechnet.report.results import in_words, results
+from speechnet.report.worsened import worsened
 
 _MARKS: Final = {"fault": "fault", "warning": "warn"}
 _AMI: Final = "adjusted_mutual_information"
@@ -305,7 +306,24 @@ def _parts(data: ReportData, pictures: Pictures) -> Iterator[Item]:
 
 
 def _elsewhere(data: ReportData, pictures: Pictures) -> Iterator[Item]:
-    """The same under other splits and on other corpora."""
+    """Of worse recordings, under other splits and on other corpora."""
+    yield Heading("Worse recordings")
+    yield from _shown(
+        data,
+        "robustness",
+        "Test UAR of worse recordings",
+        _target_and_model(data)
+        | {"recordings": text("words"), "UAR, %": interval("value"), "lost": whole("lost")},
+        above=lambda: [
+            *pictures("robustness"),
+            Sentences(in_words(results(data), "robustness")),
+        ],
+        rows=lambda _: worsened(data),
+        empty="No recording was made worse; evaluation.robustness.enabled: true does it.",
+        note="One effect at a time. Lost: recordings that can't be used any more; the others are "
+        "scored." + _by_speaker(data),
+        folded=True,
+    )
     yield Heading("What a random split would report")
     yield from _shown(
         data,
@@ -333,6 +351,15 @@ def _elsewhere(data: ReportData, pictures: Pictures) -> Iterator[Item]:
         above=lambda: pictures("cross"),
         empty="One corpus was not tried on another: it takes several in data.corpora, and "
         "evaluation.cross: true.",
+    )
+
+
+def _by_speaker(data: ReportData) -> str:
+    if not data.setting("data", "per_speaker"):
+        return ""
+    return (
+        " Each speaker's worse recordings are standardised by themselves: what an effect does to "
+        "all of them alike is lost by that."
     )
 
 

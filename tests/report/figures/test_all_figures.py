@@ -42,7 +42,7 @@ SHAPES = {
 KNOWN = [
     "ablation", "clusters", "clusters_chance", "comparisons", "confusion", "corpus", "cross",
     "gender_recall", "importance", "inflation", "layer_weights", "learning_curves", "members",
-    "reliability", "risk_coverage", "roc", "scores", "speakers",
+    "reliability", "risk_coverage", "robustness", "roc", "scores", "speakers",
 ]  # fmt: skip
 VALUES = [
     "difference", "low", "high", "p", "p_holm", "random", "disjoint", "confidence", "accuracy",
@@ -104,7 +104,7 @@ def test_there_is_a_figure_for_each_table() -> None:
     only = speakers.assign(uar=speakers["uar"].mask(speakers["target"] == "gender"))
     data = build_data(targets, models=models)
     data = with_tables(data, **evidence | {"speakers": only})
-    by_target = ["confusion", "roc", "reliability", "ablation", "cross"]
+    by_target = ["confusion", "roc", "reliability", "ablation", "robustness", "cross"]
     assert known_files(data) == {
         *("uar", "accuracy", "comparisons", "inflation", "risk_coverage", "learning_curves"),
         "members_ensemble",
@@ -130,8 +130,7 @@ def test_what_a_run_lacks_is_not_drawn() -> None:
         name: table.assign(**{column: "dev" for column in ("target", "part") if column in table})
         for name, table in others.items()
     }
-    more = {"learning_curves", "layer_weights", "members_ensemble"}
-    more |= {"corpus", "clusters", "clusters_chance"}
+    more = {"learning_curves", "layer_weights", "corpus", "clusters", "clusters_chance"}
     assert known_files(with_tables(data, **elsewhere)) == bare | more
 
 

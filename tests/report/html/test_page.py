@@ -31,7 +31,7 @@ from speechnet.report.names import UNDEFINED
 pytestmark = pytest.mark.slow
 
 FIGURE = SVG.format("<path d='M 0 0'/>")
-FIGURES_SHOWN = 25
+FIGURES_SHOWN = 27
 
 
 CLIPS = {"mistakes/001.mp3": b"ID3 sound"}
