@@ -135,22 +135,20 @@ class _OfEncoder(EncoderConfig, Extractor):
         from speechnet.features.pretrained.network import batches, describe
 
         encoder = self.encoder
-        most = min(round(self.longest * encoder.rate), encoder.longest or len(max(clips, key=len)))
-        windows: list[Float32] = []
-        whys: list[Excluded | None] = []
-        counts = []
-        for clip in clips:
-            whys.append(_too_short(clip, encoder))
-            parts = [] if whys[-1] else np.array_split(clip, -(-len(clip) // most))
-            counts.append(len(parts))
-            windows += parts
+        most = round(self.longest * encoder.rate)
+        most = min(most, encoder.longest or most)
+        whys = [_too_short(clip, encoder) for clip in clips]
+        windows = [
+            [] if why else np.array_split(clip, -(-len(clip) // most))
+            for clip, why in zip(clips, whys, strict=True)
+        ]
         together = batches(encoder, sound.device, self.batch)
         with self._named():
-            found = iter(describe(windows, encoder, self.dtype, together, self._reduce))
-        each = iter(windows)
+            every = [window for some in windows for window in some]
+            found = iter(describe(every, encoder, self.dtype, together, self._reduce))
         return [
-            why or self._join([next(found) for _ in range(n)], [len(next(each)) for _ in range(n)])
-            for why, n in zip(whys, counts, strict=True)
+            why or self._join([next(found) for _ in some])
+            for why, some in zip(whys, windows, strict=True)
         ]
 
     def _named_layers(self) -> list[str]:
@@ -177,8 +175,8 @@ class _OfEncoder(EncoderConfig, Extractor):
         """What is kept of a batch; see ``speechnet.features.pretrained.network.Reduce``."""
 
     @abstractmethod
-    def _join(self, windows: list[Float32], lengths: list[int]) -> Float32:
-        """A recording's features from those of its windows, of so many samples each."""
+    def _join(self, windows: list[Float32]) -> Float32:
+        """A recording's features from those of its windows."""
 
 
 @EXTRACTORS.register("pretrained")
@@ -234,10 +232,10 @@ class Pretrained(_OfEncoder):
 
         return statistics(layers, own)
 
-    def _join(self, windows: list[Float32], lengths: list[int]) -> Float32:
+    def _join(self, windows: list[Float32]) -> Float32:
         from speechnet.features.pretrained.reductions import joined
 
-        return joined(windows, lengths).ravel()
+        return joined(windows).ravel()
 
 
 @EXTRACTORS.register("pretrained_frames")
@@ -287,7 +285,7 @@ class PretrainedFrames(_OfEncoder):
 
         return stacked(layers, own, self.chosen)
 
-    def _join(self, windows: list[Float32], lengths: list[int]) -> Float32:  # noqa: ARG002
+    def _join(self, windows: list[Float32]) -> Float32:
         import numpy as np
 
         return np.concatenate(windows)

@@ -33,12 +33,11 @@ def statistics(layers: Sequence[Tensor], own: Tensor) -> Sequence[Tensor]:
     return torch.stack(rows, dim=1).unbind()
 
 
-def joined(windows: Sequence[Float32], counts: Sequence[int]) -> Float32:
-    """The statistics of a recording from those of its windows.
+def joined(windows: Sequence[Float32]) -> Float32:
+    """The statistics of a recording from those of its windows, which are of one length.
 
     Args:
         windows: float32 ``[layers, 2, d]`` each: mean and standard deviation.
-        counts: how many frames each has.
 
     Returns:
         float32 ``[layers, 2, d]``, as if all frames had been counted at once.
@@ -46,9 +45,8 @@ def joined(windows: Sequence[Float32], counts: Sequence[int]) -> Float32:
     if len(windows) == 1:
         return windows[0]
     mean, std = np.moveaxis(np.stack(windows).astype(np.float64), 2, 0)  # [windows, layers, d]
-    overall = np.average(mean, axis=0, weights=counts)
-    # The mean square, around a mean that no window need have.
-    square = np.average(std**2 + (mean - overall) ** 2, axis=0, weights=counts)
+    overall = mean.mean(axis=0)
+    square = (std**2 + (mean - overall) ** 2).mean(axis=0)  # around a mean that no window need have
     return np.stack([overall, np.sqrt(square)], axis=1).astype(np.float32)
 
 
