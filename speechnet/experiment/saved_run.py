@@ -138,15 +138,20 @@ class SavedRun:
             fold: compare with this fold's training rows alone; None for the mean over all folds.
         """
         chosen = self._novelty if fold is None else self._novelty[fold : fold + 1]
-        averaged = self.config.data.recipe.averaged
         self._check_width(features)
-        return novelties(chosen, features.matrix.averaged.X, [*averaged], [*averaged.values()])
+        names, groups = [*self._averaged], [*self._averaged.values()]
+        return novelties(chosen, features.matrix.averaged.X, names, groups)
+
+    @cached_property
+    def _averaged(self) -> dict[str, str]:
+        """The group of each column that novelty is measured in, by the column's name."""
+        return self.config.data.recipe.averaged
 
     @cached_property
     def _novelty(self) -> list[Novelty]:
         """Of each fold; none where the run has no vectors."""
         folds = range(self.folder.info["folds"] if self.columns else 0)
-        width = len(self.config.data.recipe.averaged)
+        width = len(self._averaged)
         return [Novelty.load(self.folder.fold(fold), width) for fold in folds]
 
     def _check_models_and_classes(self) -> None:
