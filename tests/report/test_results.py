@@ -10,6 +10,7 @@ from helpers.results import build_data, with_info, with_tables
 
 from speechnet.core.findings import Finding
 from speechnet.report.data import ReportData
+from speechnet.report.figure import FIGURES
 from speechnet.report.findings import inflated
 from speechnet.report.results import difference, in_words, results
 from speechnet.report.terminal import findings_table, recalls_in_words
@@ -240,3 +241,5 @@ def test_how_far_the_best_model_falls() -> None:
         "SVM falls from 70.0 to 35.0 % UAR with noise at 0 dB, the worst of 3 conditions"
     )
     assert found.detail == "noise at 0 dB 35.0 [10.0, 90.0] %; MP3 at level 0.5 65.0 [10.0, 90.0] %"
+    [drawing] = FIGURES["robustness"](data)
+    assert "falls from 70.0 to 35.0 %" in drawing.caption

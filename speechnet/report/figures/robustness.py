@@ -22,9 +22,10 @@ from speechnet.report.worsened import CLEAN, EFFECTS, worsened
 @FIGURES.register("robustness")
 def robustness(data: ReportData) -> Iterator[Drawing]:
     """UAR against severity, a panel for each effect, a figure for each target."""
-    found = [each for each in results(data) if each.check == "robustness"]
+    found = results(data)
     for target in data.targets_in("robustness"):
-        said = map(sentence, in_words(e for e in found if e.subject == target))
+        own = [each for each in found if each.subject == target]
+        said = map(sentence, in_words(own, "robustness"))
         caption = f"Test UAR of recordings made worse, the mildest on the left. {' '.join(said)}"
         title, draw = "Worse recordings", partial(_draw, data, target)
         yield Drawing.of_target("robustness", target, "robustness", title, caption.strip(), draw)

@@ -314,10 +314,7 @@ def _elsewhere(data: ReportData, pictures: Pictures) -> Iterator[Item]:
         "Test UAR of worse recordings",
         _target_and_model(data)
         | {"recordings": text("words"), "UAR, %": interval("value"), "lost": whole("lost")},
-        above=lambda: [
-            *pictures("robustness"),
-            Sentences(in_words(results(data), "robustness")),
-        ],
+        above=lambda: pictures("robustness") or [Sentences(in_words(results(data), "robustness"))],
         rows=lambda _: worsened(data),
         empty="No recording was made worse; evaluation.robustness.enabled: true does it.",
         note="One effect at a time. Lost: recordings that can't be used any more; the others are "
