@@ -26,7 +26,7 @@ pytestmark = pytest.mark.slow
 
 MODELS = (
     "{crnn: {channels: [8], hidden: 8, dropout: 0.0, averaging: 0.8, batch_size: 8, lr: 0.01, "
-    "warp: 0.0, members: 2, grid: {recurrent: [lstm, gru]}, folds: 2}, "
+    "warp: 0.0, frequency_masks: 0, members: 2, grid: {recurrent: [lstm, gru]}, folds: 2}, "
     "svm: {C: [1.0], folds: 2}, ensemble: {of: [svm, crnn]}}"
 )
 

@@ -33,18 +33,18 @@ class CRNN(SequenceModel):
     exportable = True
 
     channels: Annotated[list[Annotated[int, Number(ge=1)]], Values()] = field(
-        default_factory=lambda: [32, 64, 96, 128]
+        default_factory=lambda: [24, 48, 64, 96]
     )
     recurrent: Literal["lstm", "gru"] = "lstm"
     hidden: Annotated[int, Number(ge=1)] = 64
-    dropout: Annotated[float, Number(ge=0, lt=1)] = 0.3
-    stretch: Annotated[float, Number(ge=0, lt=1)] = 0.15
-    warp: Annotated[float, Number(ge=0, lt=1)] = 0.1
-    time_masks: Annotated[int, Number(ge=0)] = 2
-    frequency_masks: Annotated[int, Number(ge=0)] = 2
-    mixup: Annotated[float, Number(ge=0)] = 0.2
+    dropout: Annotated[float, Number(ge=0, lt=1)] = 0.15
+    stretch: Annotated[float, Number(ge=0, lt=1)] = 0.1
+    warp: Annotated[float, Number(ge=0, lt=1)] = 0.08
+    time_masks: Annotated[int, Number(ge=0)] = 1
+    frequency_masks: Annotated[int, Number(ge=0)] = 1
     averaging: Annotated[float, Number(ge=0, lt=1)] = 0.99
-    lr: Annotated[float, Number(ge=0)] = 0.001
+    lr: Annotated[float, Number(ge=0)] = 0.003
+    schedule: Literal["none", "cosine", "onecycle", "plateau"] = "onecycle"
     batch_size: Annotated[int, Number(ge=1)] = 32
 
     def layers(self, width: int) -> tuple[nn.Module, int]:

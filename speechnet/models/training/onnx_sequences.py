@@ -44,7 +44,9 @@ def described(graph: Graph, x: str, trunk: OverTime) -> str:
 def _layers(graph: Graph, x: str, layers: ConvRecurrent) -> str:
     """``[n, frames, d]`` -> ``[n, k]``, all rows of the same length."""
     x = graph.add("Unsqueeze", x, _axis(1))
-    x = graph.add("Relu", _convolved(graph, x, layers.stem))
+    stem = layers.stem
+    x = graph.add("Conv", x, stem.weight, stem.bias, strides=[2, 2], pads=[1, 1, 1, 1])  # type: ignore[arg-type] # it has a bias
+    x = graph.add("Relu", x)
     for block in cast("list[ResidualBlock]", layers.blocks):
         inner = graph.add("Relu", _convolved(graph, x, block.first))
         inner = _convolved(graph, inner, block.second)

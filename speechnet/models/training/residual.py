@@ -30,7 +30,8 @@ class ConvRecurrent(nn.Module):
     ) -> None:
         super().__init__()
         stem, *others = channels
-        self.stem = MaskedConvolution(1, stem, stride=(2, 2))
+        # Without a norm: across channels, it would take away how loud a place is.
+        self.stem = nn.Conv2d(1, stem, 3, stride=2, padding=1)
         width = -(-width // 2)
         self.blocks = nn.ModuleList()
         for number, size in enumerate(others):
@@ -54,8 +55,8 @@ class ConvRecurrent(nn.Module):
         x = x * within(lengths, x.shape[1]).to(x.dtype)
         # Channels side by side: a convolution on a CPU then takes half the time.
         x = x.unsqueeze(1).contiguous(memory_format=torch.channels_last)
-        x, lengths = self.stem(x, lengths)
-        x = x.relu()
+        x, lengths = self.stem(x).relu(), halved(lengths, 2)
+        x = x * inside(lengths, x)
         for block in self.blocks:
             x, lengths = block(x, lengths)
         x = x.permute(0, 2, 3, 1).flatten(2)
@@ -77,8 +78,13 @@ class MaskedConvolution(nn.Module):
         """Float ``[n, before, frames, columns]``, and the frames of each, int64 ``[n]``."""
         lengths = halved(lengths, self.stride[0])
         x = self.convolution(x).permute(0, 2, 3, 1)
-        inside = within(lengths, x.shape[1]).unsqueeze(-1).to(x.dtype)
-        return (self.norm(x) * inside).permute(0, 3, 1, 2), lengths
+        x = self.norm(x).permute(0, 3, 1, 2)
+        return x * inside(lengths, x), lengths
+
+
+def inside(lengths: Tensor, x: Tensor) -> Tensor:
+    """Which frames of ``[n, channels, frames, columns]`` belong to each recording, 1 or 0."""
+    return within(lengths, x.shape[2]).unsqueeze(1).to(x.dtype)
 
 
 def halved(lengths: Tensor, stride: int) -> Tensor:
