@@ -7,25 +7,36 @@ asks for them: dev and test parts, audits and scores are positions below ``n``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
-from speechnet.augment.config import AugmentConfig, Noise
+from speechnet.audio.config import AudioConfig
+from speechnet.audio.decode import probe
+from speechnet.augment.config import Noise
+from speechnet.config.data import DataConfig
 from speechnet.core.errors import ConfigError, Excluded
-from speechnet.core.progress import Progress
+from speechnet.core.progress import Progress, silent
+from speechnet.core.safe_text import printable
 from speechnet.core.types import FeatureSet, Int64
-from speechnet.corpus.discovery import NO_AUDIO, discover, is_foreign
-from speechnet.features.extraction.file_hashes import FileHashes
+from speechnet.corpus.discovery import NO_AUDIO, discover, inside, is_foreign
+from speechnet.features.extraction.file_hashes import Content, FileHashes
+
+_ANY: Final = AudioConfig(min_duration=0, max_duration=None)
+"""Noises may be of any length."""
 
 
-def noise_files(augment: AugmentConfig) -> tuple[Path, list[str]]:
+def noise_files(config: DataConfig) -> tuple[Path, list[str]]:
     """The folder of noises, and the recordings in it; no recordings where none is named.
 
     Raises:
-        ConfigError: there is no such folder, or no recording in it.
+        ConfigError: there is no such folder, no recording in it, one that can't be read by its
+            header, or one of a corpus's own folder.
     """
+    augment = config.augment
     folder = augment.noise.folder
     if not augment.copies or folder is None or "noise" not in augment.effects:
         return Path(), []
@@ -34,27 +45,54 @@ def noise_files(augment: AugmentConfig) -> tuple[Path, list[str]]:
     if not (readable := [path for path in found if not is_foreign(path)]):
         what = f"there are {NO_AUDIO}" if root.is_dir() else "there is no such folder"
         raise ConfigError(f"data.augment.noise.folder is {folder!r:.200}, but {what}")
+    corpora = [Path(one.root).expanduser() for one in config.corpora or [config.corpus] if one.root]
+    for path in readable:
+        if any(inside(corpus.resolve(), str(root.resolve() / path)) for corpus in corpora):
+            raise _refused(path, "it lies in a corpus's folder, whose recordings may be tested")
+        try:
+            probe(root / path, _ANY, whole=False)
+        except Excluded as why:
+            raise _refused(path, str(why)) from why
     return root.resolve(), readable
 
 
-def hashed_noises(augment: AugmentConfig, cache: Path, progress: Progress) -> tuple[Noise, ...]:
-    """The recordings of ``noise_files`` in the order of their digests, those that can be read.
+def hashed_noises(
+    config: DataConfig, corpus: Path, recordings: Sequence[str], progress: Progress = silent
+) -> tuple[Noise, ...]:
+    """The recordings of ``noise_files`` in the order of their digests.
+
+    Args:
+        config: with the folder of noises.
+        corpus: the root of the corpus.
+        recordings: the paths of its recordings below the root, each once.
+        progress: shows how many files are done.
 
     Raises:
-        ConfigError: see ``noise_files``.
+        ConfigError: see ``noise_files``; or a noise is a copy of one of the recordings.
     """
-    root, files = noise_files(augment)
+    root, files = noise_files(config)
     if not files:
         return ()
-    hashes = FileHashes(root, cache_dir=cache, progress=progress)
+    own = FileHashes(corpus, cache_dir=config.cache).of(recordings)
+    known = {one.digest: path for path, one in own.items() if isinstance(one, Content)}
+    hashes = FileHashes(root, cache_dir=config.cache, progress=progress)
     contents = hashes.of(files)
     hashes.keep()
-    found = {
-        content.digest: Noise(content.digest, str(root / path))
-        for path, content in contents.items()
-        if not isinstance(content, Excluded)
-    }
+    found = {}
+    for path, content in contents.items():
+        if isinstance(content, Excluded):
+            raise _refused(path, str(content))
+        if content.digest in known:
+            raise _refused(path, f"it is the corpus's {printable(known[content.digest])}")
+        found[content.digest] = Noise(content.digest, str(root / path))
     return tuple(found[digest] for digest in sorted(found))
+
+
+def _refused(path: str, why: str) -> ConfigError:
+    return ConfigError(
+        f"data.augment.noise.folder: {printable(path)} can't be used as noise: {why}. Take it out "
+        "of the folder"
+    )
 
 
 @dataclass(frozen=True)
@@ -65,12 +103,14 @@ class Copies:
         features: of the ``m`` copies, raw.
         origin: the positions of their recordings in the table, int64 ``[m]``.
         failed: how many more were asked for, and can't be used.
+        why: the first of these, in words.
         computed: how many were computed; the others came from the cache.
     """
 
     features: FeatureSet
     origin: Int64
     failed: int = 0
+    why: str = ""
     computed: int = 0
 
     def only(self, rows: Int64, columns: Int64) -> Copies:

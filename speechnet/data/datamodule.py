@@ -201,11 +201,17 @@ class SpeechDataModule:
 
     @cached_property
     def copies(self) -> Copies | None:
-        """Changed copies of the recordings that some fold trains on; None where none are wanted."""
+        """Changed copies of the recordings that some fold trains on; None where none are wanted.
+
+        Raises:
+            ConfigError: a noise can't be used; see ``hashed_noises``.
+            DataError: none of the copies can be used.
+        """
         config = self.config
         if not config.augment.copies:
             return None
-        noises = hashed_noises(config.augment, config.cache, self._progress)
+        paths = self.corpus.table["path"].unique().tolist()
+        noises = hashed_noises(config, self.corpus.root, paths, self._progress)
         rows = np.unique(np.concatenate([fold.train for fold in self.folds]))
         place = {file: int(row) for file, row in zip(self.table.index[rows], rows, strict=True)}
         found = [
@@ -213,10 +219,14 @@ class SpeechDataModule:
             for number in range(config.augment.copies)
         ]
         origin = [place[file] for one in found for file in one.index]
+        why = _first(pd.concat([one.excluded for one in found]), 1)
+        if not origin:
+            raise DataError(f"no changed copy can be used (data.augment). The first: {why}")
         return Copies(
             FeatureSet.stacked([one.features for one in found]),
             np.array(origin, dtype=np.int64),
             failed=len(found) * len(rows) - len(origin),
+            why=why,
             computed=sum(one.computed for one in found),
         )
 
@@ -280,5 +290,5 @@ def _counted(excluded: pd.DataFrame) -> str:
     return ", ".join(f"{n} {why}" for why, n in excluded["reason"].value_counts().items())
 
 
-def _first(excluded: pd.DataFrame) -> str:
-    return "; ".join(f"{row.file}: {row.detail}" for row in excluded.head(3).itertuples())
+def _first(excluded: pd.DataFrame, count: int = 3) -> str:
+    return "; ".join(f"{row.file}: {row.detail}" for row in excluded.head(count).itertuples())

@@ -76,13 +76,13 @@ def say_copies(data: SpeechDataModule) -> None:
     """Say how many changed copies training will see, and how many can't be used."""
     if data.copies is None:
         return
-    lost = counted(data.copies.failed, "copy", "copies")
+    failed, why = data.copies.failed, data.copies.why
+    lost = f"; {counted(failed, 'copy', 'copies')} can't be used and {plural(failed, 'is', 'are')} "
     say(
         f"Training also sees {counted(len(data.copies.origin), 'changed copy', 'changed copies')} "
         f"of its recordings ({listing(data.config.augment.effects)})"
-        + (f"; {lost} can't be used and {plural(data.copies.failed, 'is', 'are')} left out"
-           if data.copies.failed else "")
-    )  # fmt: skip
+        + (f"{lost}left out, the first: {why}" if failed else "")
+    )
 
 
 def _describe_corpus(data: SpeechDataModule, run: RunFolder) -> dict[str, Any]:

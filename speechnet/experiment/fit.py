@@ -121,7 +121,7 @@ def _check(config: ExperimentConfig) -> None:
                 f"data.augment: a changed copy would have what {', '.join(recipe.by_name)} says of "
                 "the recording itself; leave it out of data.features, or set copies to 0"
             )
-        noise_files(config.data.augment)
+        noise_files(config.data)
         rehearse_effects(config.data.augment, {*recipe.rates.values()})
     if config.evaluation.robustness.enabled:
         check_robustness(config)

@@ -1,5 +1,7 @@
 """Copies of recordings: which there are, what they are, and where they stand."""
 
+import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,8 +16,7 @@ from speechnet.augment.chain import changed
 from speechnet.augment.config import AugmentConfig, Copy
 from speechnet.config.data import DataConfig
 from speechnet.config.experiment import read_experiment
-from speechnet.core.errors import ConfigError
-from speechnet.core.progress import silent
+from speechnet.core.errors import ConfigError, DataError
 from speechnet.core.types import FeatureMatrix, FeatureSet, Float32
 from speechnet.data.augmented import Copies, hashed_noises, noise_files
 from speechnet.data.datamodule import SpeechDataModule
@@ -115,6 +116,7 @@ def test_a_copy_that_fails_is_left_out_and_counted(
     other = replace(AUGMENT, copies=1, seed=5, gain=replace(AUGMENT.gain, p=1.0))
     found = made(replace(config, augment=other)).copies
     assert found.failed > 0
+    assert re.fullmatch(r"\S+\.wav: not finite: .*", found.why)
     assert found.failed + len(found.origin) == len(data.copies.origin) / 2
     assert np.isfinite(found.features.matrix.X).all()
 
@@ -157,14 +159,46 @@ def test_a_folder_of_noises(config: DataConfig, tmp_path: Path) -> None:
     for folder, said in ((tmp_path / "none", "no such folder"), (tmp_path, "no audio files")):
         noise = replace(AUGMENT.noise, folder=str(folder))
         with pytest.raises(ConfigError, match=rf"data\.augment\.noise\.folder .*{said}"):
-            noise_files(replace(AUGMENT, noise=noise))
+            noise_files(replace(config, augment=replace(AUGMENT, noise=noise)))
     for name in ("a.wav", "same.wav"):
         soundfile.write(tmp_path / name, 0.1 * np.sin(np.arange(8_000)), 8_000)
     noise = replace(AUGMENT.noise, folder=str(tmp_path), p=1.0)
     data = made(replace(config, augment=replace(AUGMENT, copies=1, noise=noise)))
     assert data.copies.computed == len(data.copies.origin) > 0
-    [one] = hashed_noises(data.config.augment, config.cache, silent)
+    [one] = hashed_noises(data.config, data.corpus.root, [])
     assert Path(one.path).parent == tmp_path.resolve()
     (tmp_path / "a.wav").unlink()
     assert made(data.config).copies.computed == 0
-    assert noise_files(replace(data.config.augment, copies=0)) == (Path(), [])
+    none = replace(data.config.augment, copies=0)
+    assert noise_files(replace(data.config, augment=none)) == (Path(), [])
+    (tmp_path / "b.wav").write_text("no sound")
+    with pytest.raises(ConfigError, match=r"b\.wav can't be used as noise: unreadable"):
+        noise_files(data.config)
+
+
+def test_what_is_tested_is_no_noise(
+    config: DataConfig, data: SpeechDataModule, tmp_path: Path
+) -> None:
+    """Recordings of the corpus, where they lie and copied elsewhere, would be heard in training."""
+    root, tested = data.corpus.root, data.table.iloc[data.folds[0].test[0]]
+    beside = replace(config, corpus=replace(config.corpus, name="ravdess", root=str(root)))
+    for one, folder in ((beside, root), (config, tmp_path)):
+        shutil.copy(root / tested["path"], tmp_path / "rain.wav")
+        noise = replace(AUGMENT.noise, folder=str(folder))
+        other = SpeechDataModule(replace(one, augment=replace(AUGMENT, noise=noise)), seed=0)
+        other.corpus, other.extraction, other.folds = data.corpus, data.extraction, data.folds
+        said = "lies in a corpus's folder" if folder == root else f"rain.wav .* {tested['path']}"
+        with pytest.raises(ConfigError, match=rf"noise\.folder: .*{said}"):
+            _ = other.copies
+
+
+def test_no_copy_at_all(
+    config: DataConfig, data: SpeechDataModule, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Training as if copies had not been asked for would be another experiment."""
+    monkeypatch.setattr(chain, "_APPLY", chain._APPLY | {"gain": lambda y, *_: y * np.nan})
+    every = replace(AUGMENT, copies=1, seed=6, gain=replace(AUGMENT.gain, p=1.0))
+    other = SpeechDataModule(replace(config, augment=every), seed=0)
+    other.corpus, other.extraction, other.folds = data.corpus, data.extraction, data.folds
+    with pytest.raises(DataError, match=r"no changed copy can be used .*not finite"):
+        _ = other.copies

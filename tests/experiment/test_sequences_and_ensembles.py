@@ -1,6 +1,6 @@
 """Models of frames and models made of others are fitted, saved and read back like any other."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -92,8 +92,10 @@ def test_fitted_saved_and_read_back(tmp_path: Path) -> None:
 def test_refitted(tmp_path: Path) -> None:
     """For an ablation, behind the models that it is made of, it is fitted as in the run."""
     data = framed(speech_data(corpus_table(speakers=16, each=4)))
-    models = MODELS.replace("[svm, cnn]", "[svm, cnn], how: stacker, folds: 2")
-    config = configuration("--trainer.max_epochs", "2", "--models.cnn.members", "1", models=models)
+    models = MODELS.replace("[svm, crnn]", "[svm, crnn], how: stacker, folds: 2")
+    config = configuration("--trainer.max_epochs", "2", "--models.crnn.members", "1", models=models)
+    assert list(config.models) == ["crnn", "svm", "ensemble"]
+    assert asdict(config.models["ensemble"])["how"] == "stacker"
     folder = tmp_path / "fold_0"
     folder.mkdir()
     training = FoldTraining(config, data, number=0, folder=folder)
