@@ -16,8 +16,8 @@ _SCALERS: Final = {
     "none": FunctionTransformer,
 }
 
-_COLUMNS: Final = 4_096
-"""Columns scaled at once, in float64: an encoder's layers together have tens of thousands."""
+_NUMBERS: Final = 2**25
+"""Scaled at once, in float64: frames are many, and an encoder's layers have many columns."""
 
 
 def make_scaler(scaling: str) -> Any:
@@ -34,7 +34,8 @@ def affine(scaling: str, X: Float32) -> tuple[Float32, Float32]:
         scaling: as ``make_scaler`` takes it.
         X: float32 ``[n, d]``, the training rows.
     """
-    blocks = [X[:, start : start + _COLUMNS] for start in range(0, max(1, X.shape[1]), _COLUMNS)]
+    width = max(1, _NUMBERS // max(1, len(X)))
+    blocks = [X[:, start : start + width] for start in range(0, max(1, X.shape[1]), width)]
     found = (_affine(scaling, block.astype(np.float64)) for block in blocks)
     centre, scale = map(np.concatenate, zip(*found, strict=True))
     return centre.astype(np.float32), scale.astype(np.float32)

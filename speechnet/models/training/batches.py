@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
-from itertools import islice
 from typing import Any, Final
 
 import numpy as np
 import torch
 from lightning.pytorch import LightningDataModule
 from torch import Tensor
-from torch.utils.data import BatchSampler, DataLoader, RandomSampler, TensorDataset
+from torch.utils.data import (
+    BatchSampler,
+    DataLoader,
+    RandomSampler,
+    Sampler,
+    SequentialSampler,
+    TensorDataset,
+)
 
 from speechnet.core.types import Features, Int64, Sequences, tallest
-from speechnet.models.training.sequences import pad
+from speechnet.models.training.sequences import PADDED, by_length, pad
 
 _DEV_SEQUENCES: Final = 256
 """Sequences of a dev part that are padded at once."""
@@ -62,7 +68,7 @@ class ChosenRows(LightningDataModule):
     def val_dataloader(self) -> list[Iterable[tuple[Tensor, ...]]]:
         """The dev rows; nothing where there are none.
 
-        Vectors come in one batch; sequences in batches of up to 256, as padding makes them large.
+        Vectors come in one batch; sequences in batches of up to 256, fewer where they are long.
         Where there are several layers of each column, batches are as many times smaller.
         """
         n = len(self._dev)
@@ -115,13 +121,15 @@ def sequence_loader(
 ) -> DataLoader[int]:
     """Batches of ``padded``, one in memory at a time, shuffled for each epoch by the seed."""
     chosen: Any = rows.tolist()  # as good as a Dataset
-    collate = partial(padded, sequences, labels)
-    if seed is None:
-        return DataLoader(chosen, batch_size, collate_fn=collate)
-    order = RandomSampler(chosen, generator=torch.Generator().manual_seed(seed))
+    order: Sampler[int] = SequentialSampler(chosen)
+    if seed is not None:
+        order = RandomSampler(chosen, generator=torch.Generator().manual_seed(seed))
     lengths = np.diff(sequences.starts)[rows]
+    most = PADDED // tallest(sequences.stacks)
     return DataLoader(
-        chosen, batch_sampler=SimilarLengths(order, batch_size, False, lengths), collate_fn=collate
+        chosen,
+        batch_sampler=SimilarLengths(order, batch_size, False, lengths, most),
+        collate_fn=partial(padded, sequences, labels),
     )
 
 
@@ -129,29 +137,49 @@ class SimilarLengths(BatchSampler):
     """Batches of recordings of similar lengths, so that little of them is padding.
 
     Of each ``_POOL`` batches' recordings in a sampler's order, those of similar lengths make a
-    batch; the batches come in the order in which the sampler drew the first of each.
+    batch; the batches come in the order in which the sampler drew the first of each. Recordings so
+    long that a whole batch of them would hold more frames than allowed make smaller batches of
+    their own, the same in every epoch, as an epoch's steps are counted before the first. Several
+    devices must take as many steps as each other: there, no batch is smaller.
 
     Args:
         sampler: draws positions.
         batch_size: recordings in a batch.
         drop_last: see ``BatchSampler``; Lightning makes these three anew for several devices.
         lengths: of the recordings, int64 ``[n]``.
+        frames: the most frames of a batch, padding included; a longer recording is alone.
     """
 
     def __init__(
-        self, sampler: Iterable[int], batch_size: int, drop_last: bool, lengths: Int64
+        self,
+        sampler: Sampler[int],
+        batch_size: int,
+        drop_last: bool,
+        lengths: Int64,
+        frames: int,
     ) -> None:
         super().__init__(sampler, batch_size, drop_last)
         self.lengths = lengths
+        self._own = lengths * batch_size > frames
+        if len(sampler) < len(lengths):  # type: ignore[arg-type] # it has a length
+            self._own[:] = False
+        own = np.flatnonzero(self._own)
+        cut = by_length(lengths[own], rows=batch_size, frames=frames)
+        self._long = [own[batch].tolist() for batch in cut]
+
+    def __len__(self) -> int:
+        rest = len(self.sampler) - int(self._own.sum())  # type: ignore[arg-type] # it has a length
+        return -(-rest // self.batch_size) + len(self._long)
 
     def __iter__(self) -> Iterator[list[int]]:
-        size = self.batch_size
-        positions = iter(self.sampler)
-        while pool := list(islice(positions, size * _POOL)):
-            by_length = sorted(range(len(pool)), key=lambda place: self.lengths[pool[place]])
-            batches = [by_length[start : start + size] for start in range(0, len(pool), size)]
-            for batch in sorted(batches):
-                yield [pool[place] for place in batch]
+        size, drawn = self.batch_size, list(self.sampler)
+        place = {position: number for number, position in enumerate(drawn)}
+        rest = [position for position in drawn if not self._own[position]]
+        batches = [*self._long]
+        for first in range(0, len(rest), size * _POOL):
+            pool = sorted(rest[first : first + size * _POOL], key=self.lengths.__getitem__)
+            batches += [pool[start : start + size] for start in range(0, len(pool), size)]
+        yield from sorted(batches, key=lambda batch: place[batch[0]])
 
 
 def padded(

@@ -15,13 +15,13 @@ from speechnet.core.reading import open_regular
 from speechnet.core.types import Float32, Float64, Sequences, Targets, tallest
 from speechnet.models.model import Fitted, LayerWeights
 from speechnet.models.training.network import Network
-from speechnet.models.training.sequences import pad
+from speechnet.models.training.sequences import PADDED, by_length, pad
 
 _ROWS: Final = 65_536
 """Rows that a network is applied to at once, of one layer."""
 
 _SEQUENCES: Final = 64
-"""The same of sequences, which are padded to the longest."""
+"""The same of sequences, which are padded to the longest; fewer where they are long."""
 
 
 class FittedNetworks(Fitted):
@@ -45,14 +45,18 @@ class FittedNetworks(Fitted):
         """See ``Fitted``."""
         layers = tallest(self.networks[0].mix.stacks)
         if isinstance(features, Sequences):
-            recordings = [features.of(row) for row in range(len(features.index))]
-            most = -(-_SEQUENCES // layers)
-            starts = range(0, len(recordings), most)
-            means = [self._mean(*pad(recordings[i : i + most])) for i in starts]
+            batches = by_length(
+                np.diff(features.starts), rows=-(-_SEQUENCES // layers), frames=PADDED // layers
+            )
+            inputs = [[features.of(row) for row in batch] for batch in batches]
+            means = [self._mean(*pad(recordings)) for recordings in inputs]
+            order = np.argsort(np.concatenate([np.empty(0, dtype=np.int64), *batches]))
         else:
             x = torch.from_numpy(np.array(features, dtype=np.float32))
             means = [self._mean(rows) for rows in torch.split(x, -(-_ROWS // layers))]
-        return {t: torch.cat([mean[t] for mean in means]).numpy() for t in self.targets}
+            order = np.arange(len(x))
+        none = {t: torch.empty(0, len(k), dtype=torch.float64) for t, k in self.targets.items()}
+        return {t: torch.cat([none[t], *(each[t] for each in means)]).numpy()[order] for t in none}
 
     def _mean(self, *inputs: Tensor) -> dict[str, Tensor]:
         """What ``Network`` takes -> by target float64 ``[n, k]``."""

@@ -6,14 +6,18 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from speechnet.core.types import Float32
+from speechnet.core.types import Float32, Int64
 
 _STRIDE: Final = 2
 EPS: Final = 1e-5
+
+PADDED: Final = 2**16
+"""Frames of a batch, padding included, of one layer: 64 recordings of ten seconds."""
 
 
 class FrameCNN(nn.Module):
@@ -131,6 +135,26 @@ def pad(recordings: Sequence[Float32]) -> tuple[Tensor, Tensor]:
     """
     frames = [torch.tensor(one) for one in recordings]
     return pad_sequence(frames, batch_first=True), torch.tensor([len(one) for one in frames])
+
+
+def by_length(lengths: Int64, *, rows: int, frames: int) -> list[Int64]:
+    """The positions of recordings in batches of similar lengths, the shortest first.
+
+    So a batch that holds a long recording holds few, and ``pad`` makes none larger than a bound.
+
+    Args:
+        lengths: frames of each, int64 ``[n]``.
+        rows: the most recordings of a batch.
+        frames: the most frames of a batch, padding included; a longer recording is alone.
+    """
+    order = np.argsort(lengths, kind="stable")
+    batches, start = [], 0
+    for end in range(1, len(order) + 1):
+        size = end - start + 1
+        if end == len(order) or size > rows or size * lengths[order[end]] > frames:
+            batches.append(order[start:end])
+            start = end
+    return batches
 
 
 def within(lengths: Tensor, frames: int) -> Tensor:

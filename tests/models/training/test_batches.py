@@ -10,6 +10,7 @@ from helpers.tables import speech_data
 from speechnet.core.errors import ConfigError
 from speechnet.core.types import FeatureSet, Int64, Sequences
 from speechnet.data.datamodule import SpeechDataModule
+from speechnet.models.training import batches
 from speechnet.models.training.batches import ChosenRows, padded, sequence_loader
 
 LENGTHS = [4, 1, 3, 7, 2]
@@ -79,6 +80,27 @@ def test_similar_lengths_share_a_batch() -> None:
         assert abs(np.corrcoef(longest, np.arange(len(longest)))[0, 1]) < 0.4
         epochs.append([rows for *_, rows in batches])
     assert epochs[0] != epochs[1]
+
+
+@pytest.mark.parametrize("seed", [None, 0])
+def test_long_recordings_make_small_batches(
+    seed: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No batch beyond the bound but of one recording; as many batches as are announced."""
+    monkeypatch.setattr(batches, "PADDED", 100)
+    lengths = [3, 150, 60, 2, 90, 4, 30, 5, 31, 1, 29, 7]
+    labels = np.arange(len(lengths))[:, None]
+    loader = sequence_loader(
+        sequences(lengths), labels, np.arange(len(lengths)), batch_size=4, seed=seed
+    )
+    orders = []
+    for _ in range(3):
+        served = [(x, rows[:, 0].tolist()) for x, _, rows in loader]
+        assert sorted(row for _, rows in served for row in rows) == [*range(len(lengths))]
+        assert all(len(x) == 1 or x.shape[0] * x.shape[1] <= 100 for x, _ in served)
+        assert len(served) == len(loader) < len(lengths) - 3
+        orders.append([rows for _, rows in served])
+    assert (orders[0] == orders[1] == orders[2]) == (seed is None)
 
 
 @pytest.fixture

@@ -259,3 +259,23 @@ def test_learns(
     test = data.feature_set.of("log_mel").take(fold.test)
     right = FittedNetworks.from_checkpoints([path]).predict(test) == data.labels[fold.test]
     assert right.mean() > 0.6  # guessing has 0.375
+
+
+def test_predicted_in_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Long and short, in whatever batches: what each recording alone gives, in their own order."""
+    monkeypatch.setattr("speechnet.models.training.fitted.PADDED", 20)
+    some = [recordings()[row] for row in (3, 0, 4, 2, 1)]
+    starts = np.cumsum([0, *map(len, some)]).astype(np.int64)
+    names = tuple(f"mel_{band}" for band in range(9))
+    together = Sequences(torch.cat(some).numpy(), starts, tuple("abcde"), names, 100.0)
+    fitted = FittedNetworks([made(SMALL)])
+    found = fitted.predict_proba(together)
+    for row, one in enumerate(some):
+        logits = fitted.networks[0](one[None], torch.tensor([len(one)]))
+        for target in TARGETS:
+            expected = logits[target][0].detach().double().softmax(dim=0)
+            np.testing.assert_allclose(found[target][row], expected, atol=1e-6)
+    nothing = fitted.predict_proba(together.take(np.empty(0, dtype=np.int64)))
+    assert {target: one.shape for target, one in nothing.items()} == {
+        target: (0, len(classes)) for target, classes in TARGETS.items()
+    }
