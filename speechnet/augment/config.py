@@ -135,6 +135,15 @@ class TelephoneConfig(_Effect):
     low: Annotated[list[Annotated[float, Number(ge=0)]], Values(2)] = between(300, 300)
     high: Annotated[list[Annotated[float, Number(gt=0)]], Values(2)] = between(3400, 3400)
 
+    def check(self, name: str) -> None:
+        """Refuse what isn't a range, and a band that may end below its beginning."""
+        super().check(name)
+        if self.low[1] >= self.high[0]:
+            raise ConfigError(
+                f"data.augment.{name}.low is {self.low}, expected less than {self.high[0]:g}, "
+                "where high begins: nothing would be left of a band from higher to lower"
+            )
+
 
 @dataclass
 class CodecConfig(_Effect):

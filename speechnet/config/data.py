@@ -15,6 +15,7 @@ from speechnet.core.bounds import Number, Written
 from speechnet.core.columns import ANSWERS, SIGNAL_STATISTICS
 from speechnet.core.errors import ConfigError
 from speechnet.core.targets import TargetSetting, parse_targets
+from speechnet.core.wording import listing
 from speechnet.corpus.config import CorpusConfig, SynthConfig
 from speechnet.denoise.config import DenoiseConfig
 from speechnet.features.extraction.recipe import Recipe
@@ -109,6 +110,23 @@ class DataConfig:
     def cache(self) -> Path:
         """The cache folder."""
         return Path(self.cache_dir or default_cache()).expanduser()
+
+
+def check_features(data: DataConfig) -> None:
+    """Refuse the extractors' settings, and numbers of your own that are a target's answers.
+
+    Raises:
+        ConfigError: see ``Recipe.check``; or features looked up by name have a target's name.
+    """
+    data.recipe.check()
+    targets = {name.casefold() for name in data.targets}
+    for name in data.recipe.by_name:
+        own = (column.removeprefix(f"{name}_") for column in data.recipe.extractors[name].columns)
+        if answers := [column for column in own if column.casefold() in targets]:
+            raise ConfigError(
+                f"data.features.{name} has the columns {listing(answers)}, and data.targets too: "
+                "no feature may hold the answers; leave them out of the table"
+            )
 
 
 def check_names(targets: Mapping[str, TargetSetting]) -> None:

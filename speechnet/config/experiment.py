@@ -20,7 +20,7 @@ from speechnet.config.arguments import (
     read_words,
     to_yaml,
 )
-from speechnet.config.data import DataConfig, FeaturesConfig, check_names
+from speechnet.config.data import DataConfig, FeaturesConfig, check_features, check_names
 from speechnet.config.mapping import chosen, default_names, mapping_class
 from speechnet.config.split import checked_split
 from speechnet.config.trainer import (
@@ -267,7 +267,7 @@ def _check(config: ExperimentConfig) -> None:
         raise ConfigError("parallel.n_jobs is 0, expected 1 or more, or -1 for one a core")
     check_names(config.data.targets)
     tuning_metric(config.evaluation.tune_by, key="evaluation.tune_by")
-    config.data.recipe.check()
+    check_features(config.data)
     _check_models(config)
 
 

@@ -45,6 +45,9 @@ class RobustnessConfig:
         band: upper ends of a band in Hz, from 0.
         reverb: reverberation times of a room in seconds, its sound as strong as the direct one.
         codec: libsndfile's compression levels of an MP3, from 0 to 0.95, the smallest file.
+
+    Raises:
+        ConfigError: it is enabled, and no effect has a severity.
     """
 
     enabled: bool = False
@@ -60,6 +63,13 @@ class RobustnessConfig:
     codec: Annotated[list[Annotated[float, Number(ge=0, le=0.95)]], Values(0, once=True)] = field(
         default_factory=lambda: [0.5, 0.8, 0.95]
     )
+
+    def __post_init__(self) -> None:
+        if self.enabled and not (self.noise or self.band or self.reverb or self.codec):
+            raise ConfigError(
+                "evaluation.robustness is enabled, but noise, band, reverb and codec are all "
+                "empty: give one of them a severity, or leave enabled out"
+            )
 
 
 @dataclass

@@ -236,8 +236,8 @@ def _from_npy(path: Path) -> _Found:
     beside = path.with_suffix(".txt")
     content, listed = _bytes(path), _bytes(beside)
     try:
-        X = np.load(io.BytesIO(content), allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
+        X = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
+    except Exception as error:  # whatever a header that is wrong raises
         raise _wrong(path, "isn't a .npy of numbers, or is damaged; no objects are read") from error
     if X.ndim != 2 or X.dtype.kind not in "fiu":
         raise _wrong(path, f"holds {X.dtype} {list(X.shape)}, expected floats [n, d]")
@@ -266,7 +266,7 @@ def _from_columns(path: Path, column: str) -> _Found:
         )
     if twice := [name for name, n in Counter(columns).items() if n > 1]:
         raise _wrong(path, f"has several columns {listing(twice)}")
-    names = table[column].cast("string").to_pylist()
+    names = _names(path, table, column)
     if not names:
         raise _wrong(path, "has no rows, expected one for each recording")
     if not all(names):
@@ -285,23 +285,46 @@ def _from_columns(path: Path, column: str) -> _Found:
 def _parsed(path: Path, content: bytes, column: str) -> pa.Table:
     """The table of a CSV or Parquet."""
     import pyarrow as pa
-    from pyarrow import csv, parquet
+    from pyarrow import parquet
 
     try:
         if path.suffix.lower() == ".parquet":
-            return parquet.read_table(io.BytesIO(content))
-        header = content.partition(b"\n")[0].decode("utf-8-sig", errors="replace")
-        return csv.read_csv(
-            io.BytesIO(content),
-            # In one block: a column's type follows from all of its rows.
-            read_options=csv.ReadOptions(block_size=min(len(content) + 1, 2**31 - 1)),
-            parse_options=csv.ParseOptions(delimiter=max(",;\t|", key=header.count)),
-            convert_options=csv.ConvertOptions(
-                column_types=dict.fromkeys((column, "start", "end"), pa.string())
-            ),
-        )
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+            table = parquet.read_table(io.BytesIO(content))
+        else:
+            table = _parsed_text(content, column)
+        _ = table.column_names  # decodes them
+    except UnicodeDecodeError as error:
+        raise _wrong(path, "isn't UTF-8 in the names of its columns; save it as UTF-8") from error
+    except (pa.ArrowException, OSError) as error:
         raise _wrong(path, f"can't be read: {error}") from error
+    return table
+
+
+def _parsed_text(content: bytes, column: str) -> pa.Table:
+    import pyarrow as pa
+    from pyarrow import csv
+
+    header = content.partition(b"\n")[0].decode("utf-8-sig")
+    return csv.read_csv(
+        io.BytesIO(content),
+        # In one block: a column's type follows from all of its rows.
+        read_options=csv.ReadOptions(block_size=min(len(content) + 1, 2**31 - 1)),
+        parse_options=csv.ParseOptions(delimiter=max(",;\t|", key=header.count)),
+        convert_options=csv.ConvertOptions(
+            column_types=dict.fromkeys((column, "start", "end"), pa.string())
+        ),
+    )
+
+
+def _names(path: Path, table: pa.Table, column: str) -> list[Any]:
+    """The recordings' names, None where one is missing."""
+    import pyarrow as pa
+
+    try:
+        return list(table[column].cast(pa.string()).to_pylist())
+    except pa.ArrowException as error:
+        kind = table.schema.field(column).type
+        raise _wrong(path, f"has {kind} in the column {column}, expected names") from error
 
 
 def _check_columns(path: Path, table: pa.Table, names: Sequence[str]) -> None:

@@ -16,6 +16,7 @@ from speechnet.augment.config import (
     Noise,
     NoiseConfig,
     SpeedConfig,
+    TelephoneConfig,
 )
 from speechnet.core.errors import ConfigError, Excluded
 from speechnet.core.types import Float32
@@ -100,6 +101,8 @@ def test_ranges_are_ranges() -> None:
     for wrong in ([30.0, 5.0], [1.0, 2.0, 3.0]):
         with pytest.raises(ConfigError, match=r"data\.augment\.noise\.snr is \["):
             AugmentConfig(noise=NoiseConfig(snr=wrong))
+    with pytest.raises(ConfigError, match=r"telephone\.low is \[300, 3600\], .* less than 3400"):
+        AugmentConfig(telephone=TelephoneConfig(low=[300, 3600]))
     with pytest.raises(ConfigError, match="every effect's p is 0"):
         AugmentConfig(copies=1, gain=GainConfig(p=0), **OFF)
 

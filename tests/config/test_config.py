@@ -247,6 +247,13 @@ def test_paths_become_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         (["--data.max_bad_share", "1.5"], r"data\.max_bad_share is 1\.5, expected 0 to 1"),
         (["--data.features.functionals.include", "{mfc: [mean]}"], "unknown feature 'mfc'.*'mfcc'"),
         (["--evaluation.clustering.k", "[1]"], r"evaluation\.clustering\.k"),
+        (
+            [
+                "--evaluation.robustness",
+                "{enabled: on, noise: [], band: [], reverb: [], codec: []}",
+            ],
+            r"evaluation\.robustness is enabled, but .* all empty",
+        ),
         (["--models.mlp.grid", "{lr: [1.0]}", "--data.split.dev", "0"], "needs a dev part"),
         (
             ["--models.mlp.schedule", "plateau", "--data.split.dev", "0"],
@@ -278,6 +285,15 @@ def test_refused(flags: list[str], message: str) -> None:
         read_experiment(flags)
     assert "\n" not in str(caught.value)
     assert "Parser key" not in str(caught.value)
+
+
+def test_features_that_are_a_target(tmp_path: Path) -> None:
+    """Whatever the experiment predicts can't be among the numbers that it is predicted from."""
+    (tmp_path / "t.csv").write_text("file,pitch,Arousal\nx,1.5,2\n")
+    flags = ["--data.features.table.path", str(tmp_path / "t.csv")]
+    assert "table" in read_experiment(flags)[0].data.recipe.extractors
+    with pytest.raises(ConfigError, match=r"data\.features\.table has the columns Arousal, and"):
+        read_experiment([*flags, "--data.targets.arousal", "[low, high]"])
 
 
 def test_mistakes_in_files(tmp_path: Path) -> None:

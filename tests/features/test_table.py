@@ -156,6 +156,41 @@ def test_a_wrong_array(tmp_path: Path, array: np.ndarray, names: str | None, why
         Table(str(tmp_path / "t.npy")).check(16_000)
 
 
+def _save_npz(path: Path) -> None:
+    with path.open("wb") as file:
+        np.savez(file, X=X)
+
+
+def _promise(path: Path) -> None:
+    np.save(path, np.zeros((2, 9)))
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b"(2, 9), }" + b" " * 13, b"(99999999999999, 9), }"))
+
+
+@pytest.mark.parametrize(
+    ("name", "save", "why"),
+    [
+        ("t.csv", lambda path: path.write_bytes("file,tonhöhe\nx,1\n".encode("latin-1")), "UTF-8"),
+        ("t.csv", lambda path: path.write_text("file,a\nx,1\n", encoding="utf-16"), "UTF-8"),
+        ("t.npy", _save_npz, "isn't a .npy of numbers"),
+        ("t.npy", _promise, "or is damaged"),
+        (
+            "t.parquet",
+            lambda path: pd.DataFrame({"file": [["x"]], "a": [1]}).to_parquet(path),
+            "expected names",
+        ),
+    ],
+)
+def test_no_such_file_as_its_name_says(
+    tmp_path: Path, name: str, save: Callable[[Path], None], why: str
+) -> None:
+    """Another encoding, an archive, a header that lies, and lists for names."""
+    (tmp_path / "t.txt").write_text("x\n")
+    save(tmp_path / name)
+    with pytest.raises(DataError, match=why):
+        Table(str(tmp_path / name)).check(16_000)
+
+
 @pytest.mark.parametrize(
     ("path", "error", "why"),
     [
