@@ -32,6 +32,7 @@ from speechnet.features.extraction.recipe import Recipe
 from speechnet.features.extractor import Sound
 from speechnet.features.pretrained import Pretrained, PretrainedFrames
 from speechnet.features.pretrained.folder import read_encoder
+from speechnet.features.pretrained.hub import snapshot
 from speechnet.features.pretrained.known import known_encoders
 from speechnet.features.pretrained.network import batches, describe, network
 from speechnet.features.pretrained.reductions import stacked, statistics
@@ -285,6 +286,7 @@ def pointer(folder: Path) -> None:
         (no_weights, "no model.safetensors, only pytorch_model.bin, .* take a revision"),
         (cut, "bytes, expected .*: it was cut short"),
         (pointer, "is a Git LFS pointer"),
+        (lambda f: (f / "adapter_config.json").write_text("{}"), "holds an adapter"),
         (lambda f: (f / "model.safetensors").write_bytes(b"\x80\x04."), "isn't a safetensors"),
     ],
 )
@@ -325,7 +327,8 @@ def test_no_network_and_nothing_cached(monkeypatch: pytest.MonkeyPatch) -> None:
 
     for name in ("snapshot_download", "model_info"):
         monkeypatch.setattr(huggingface_hub, name, unreachable)
-    with pytest.raises(ConfigError, match=r"some/encoder at 01234567 isn't .*no route"):
+    said = r"no folder some/encoder exists.* 01234567.* \(OSError: no route"
+    with pytest.raises(ConfigError, match=said):
         Pretrained(model="some/encoder", revision="01234567" * 5).check(RATE)
     assert asked == [True, False]
 
@@ -343,6 +346,22 @@ def test_a_commit_of_the_hub(made: Made, tmp_path: Path, monkeypatch: pytest.Mon
     )
     extractor = Pretrained(model="microsoft/wavlm-tiny", revision=commit)
     assert extractor.encoder.path.samefile(place)
+    whole = huggingface_hub.snapshot_download
+
+    def download(*given: Any, local_files_only: bool = False, **options: Any) -> str:
+        if not local_files_only:
+            shutil.copytree(made("wavlm"), place, dirs_exist_ok=True)
+        return whole(*given, local_files_only=True, **options)
+
+    # One that was cut short goes on.
+    (place / "model.safetensors").unlink()
+    index = {"weight_map": {"w": "model-00001-of-00002.safetensors"}}
+    (place / "model.safetensors.index.json").write_text(json.dumps(index))
+    monkeypatch.setattr(huggingface_hub, "model_info", lambda *_, **__: None)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
+    read_encoder.cache_clear()
+    snapshot.cache_clear()
+    assert extractor.encoder.files[-1].name == "model.safetensors"
 
 
 @pytest.mark.parametrize(
@@ -400,12 +419,36 @@ def test_known_encoders(made: Made, tmp_path: Path) -> None:
     unknown = Pretrained(model=str(made("wavlm"))).provenance
     assert (unknown.licence, unknown.seen) == ("unknown", ())
     assert "the corpora that it has seen are unknown" in unknown.what
+    assert unknown.source == "wavlm"  # not where it lies, which nobody else need know
     called = Path(shutil.copytree(made("wavlm"), tmp_path / "WavLM-Large"))
     assert Pretrained(model=str(called)).provenance.licence == "unknown"  # by far too small
     edit(called / "config.json", num_hidden_layers=24, hidden_size=1024)
     read_encoder.cache_clear()
     known = Pretrained(model=str(called)).provenance
     assert (known.licence, known.seen) == ("MIT", ("Libri-Light", "GigaSpeech", "VoxPopuli"))
+
+
+@pytest.mark.parametrize(
+    ("place", "saved_from", "licence"),
+    [
+        ("my-model", "WavLMModel", "unknown"),  # whatever it began with
+        ("wavlm-large", "WavLMForSequenceClassification", "unknown"),
+        ("wavlm-large", None, "unknown"),
+        ("models--me--wavlm-large/snapshots/0123", "WavLMModel", "unknown"),
+        ("models--microsoft--wavlm-large/snapshots/0123", None, "MIT"),
+    ],
+)
+def test_trained_further(
+    copied: Made, tmp_path: Path, place: str, saved_from: str | None, licence: str
+) -> None:
+    """Weights of somebody else aren't taken for those that they began with."""
+    folder = copied("wavlm")
+    classes = saved_from and [saved_from]
+    settings = {"num_hidden_layers": 24, "hidden_size": 1024, "architectures": classes}
+    edit(folder / "config.json", _name_or_path="microsoft/wavlm-large", **settings)
+    there = tmp_path / place
+    there.parent.mkdir(parents=True, exist_ok=True)
+    assert Pretrained(model=str(folder.rename(there))).provenance.licence == licence
 
 
 def test_a_flag_adds_it(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -430,6 +473,17 @@ def test_nothing_of_a_folder_is_executed(copied: Made) -> None:
     with pytest.raises(ConfigError, match="can't load"):
         Pretrained(model=str(folder)).extract(CLIPS[:1], Sound(RATE))
     assert not (folder / "ran").exists()
+
+
+def test_a_folder_has_no_say_in_how_attention_is_computed(made: Made, copied: Made) -> None:
+    """Least of all by code that it names on the hub."""
+    folder = copied("hubert")
+    edit(folder / "config.json", attn_implementation="some-owner/some-kernel")
+    found, expected = (
+        Pretrained(model=str(one)).extract(CLIPS[:1], Sound(RATE))
+        for one in (folder, made("hubert"))
+    )
+    np.testing.assert_array_equal(found[0], expected[0])
 
 
 @pytest.mark.parametrize("kind", OTHERS)

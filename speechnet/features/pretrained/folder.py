@@ -24,6 +24,7 @@ PREPROCESSOR: Final = "preprocessor_config.json"
 PROCESSOR: Final = "processor_config.json"  # which newer versions write instead, around the same
 WEIGHTS: Final = "model.safetensors"
 INDEX: Final = f"{WEIGHTS}.index.json"
+ADAPTER: Final = "adapter_config.json"
 
 _PICKLES: Final = frozenset({".bin", ".pt", ".pth", ".ckpt", ".pkl", ".msgpack", ".h5"})
 _LAYERS: Final = ("num_hidden_layers", "encoder_layers", "encoder_num_hidden_layers")
@@ -42,7 +43,7 @@ class Encoder:
     Attributes:
         path: its folder.
         architecture: the ``model_type`` of its configuration, such as ``wavlm``.
-        name: what its configuration calls itself; empty if nothing.
+        classes: those of transformers that it was saved from, such as ``WavLMModel``.
         layers: hidden states: the input of the first layer, and the output of each.
         width: numbers in a frame of each.
         rate: the sample rate that it was trained with, in Hz.
@@ -54,7 +55,7 @@ class Encoder:
 
     path: Path
     architecture: str
-    name: str
+    classes: tuple[str, ...]
     layers: int
     width: int
     rate: int
@@ -73,13 +74,20 @@ def read_encoder(path: Path) -> Encoder:
     """Read the configuration of an encoder.
 
     Raises:
-        ConfigError: there is no such folder, it isn't a speech encoder's, or its weights aren't
-            whole safetensors.
+        ConfigError: there is no such folder, it isn't a speech encoder's or is that of an
+            adapter, or its weights aren't whole safetensors.
     """
     if not path.is_dir():
         there = "is a file, expected the folder around it"
-        kind = there if path.is_file() else "doesn't exist; put it there, or set model to another"
+        # A finished run can't be given another place: its config.yaml is as it was.
+        kind = there if path.is_file() else "doesn't exist; put it, or a link to it, there"
         raise ConfigError(f"the encoder's folder {path} {kind}")
+    if (path / ADAPTER).exists():
+        # transformers would load whatever encoder it names, from wherever that lies.
+        raise ConfigError(
+            f"{path} holds an adapter ({ADAPTER}), expected a whole encoder: merge it into its "
+            "encoder (peft's merge_and_unload) and save that"
+        )
     config = _json(path / CONFIG)
     prepared, preparing = _preprocessor(path)
     rate = preparing.get("sampling_rate")
@@ -97,7 +105,7 @@ def read_encoder(path: Path) -> Encoder:
     return Encoder(
         path=path,
         architecture=str(config.get("model_type", "")),
-        name=str(config.get("_name_or_path", "")),
+        classes=_texts(config.get("architectures")),
         layers=_count(config, _LAYERS, path) + 1,
         width=_count(config, _WIDTH, path),
         rate=rate,
@@ -140,6 +148,10 @@ def _numbers(value: object) -> list[int]:
     """A list of whole numbers above 0; empty if it is anything else."""
     found = value if isinstance(value, list) else []
     return found if all(type(one) is int and one > 0 for one in found) else []
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    return tuple(map(str, value)) if isinstance(value, list) else ()
 
 
 def _count(config: Mapping[str, Any], keys: tuple[str, ...], path: Path) -> int:

@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import Final
 
 from speechnet.core.errors import ConfigError, in_words
-from speechnet.features.pretrained.folder import CONFIG, INDEX, PREPROCESSOR, PROCESSOR, WEIGHTS
+from speechnet.features.pretrained.folder import (
+    CONFIG,
+    INDEX,
+    PREPROCESSOR,
+    PROCESSOR,
+    WEIGHTS,
+    read_encoder,
+)  # fmt: skip
 
 _ID: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}")
@@ -46,10 +53,11 @@ def snapshot(model: str, revision: str | None) -> Path:
                 model, revision=revision, allow_patterns=_FILES, local_files_only=True
             )
         )
-        if (path / CONFIG).is_file() and ((path / WEIGHTS).is_file() or (path / INDEX).is_file()):
-            return path
+        read_encoder(path)  # a download that was cut short goes on below
     except Exception:  # noqa: S110 - whatever it raises, what follows says what is wrong
         pass
+    else:
+        return path
     try:
         # This asks once; a download asks again and again, half a minute without a network.
         hub.model_info(model, revision=revision, timeout=_PATIENCE)
@@ -57,6 +65,7 @@ def snapshot(model: str, revision: str | None) -> Path:
     except Exception as error:  # of the network, of the hub, of the disk
         said = in_words(error).splitlines()[0]
         raise ConfigError(
-            f"{model} at {revision[:8]} isn't in the cache of the Hugging Face hub, and can't be "
-            f"downloaded ({said:.200}); set model to a folder that holds it"
+            f"no folder {model} exists; and as an id of the Hugging Face hub, at the commit "
+            f"{revision[:8]}, it isn't whole in the hub's cache, and can't be downloaded "
+            f"({said:.200}). Copy it into that cache, or for a new run set model to its folder"
         ) from error

@@ -1,13 +1,14 @@
 """Known encoders: their licence, and the corpora that they were trained on.
 
 Each is a YAML of ``speechnet/features/encoders`` whose keys are those of ``KnownEncoder``. A folder
-is taken for a known encoder if it is called so, by itself or by its configuration, and its network
-is of the same kind and size.
+is taken for a known encoder if its network is of the same kind and size, and it lies in the cache
+of the Hugging Face hub under the encoder's id, or is called like it and holds the class that was
+published. What ``config.json`` calls itself doesn't count: an encoder that was trained further is
+often saved with the name of the one it began as.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -18,6 +19,9 @@ from speechnet.core.registry import YamlRegistry
 from speechnet.core.schema import decode
 from speechnet.features.extractor import Provenance
 from speechnet.features.pretrained.folder import Encoder
+from speechnet.features.pretrained.hub import is_id
+
+_UNTRAINED: Final = ("Model", "ForPreTraining")  # for no task
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,7 @@ class KnownEncoder:
         title: its name in words.
         model: its id on the Hugging Face hub.
         architecture: the ``model_type`` of its configuration.
+        head: how the class ends that its makers saved, without the kind of network: ``ForCTC``.
         layers: of its network, without the front end.
         width: numbers in a frame.
         licence: what may be done with its weights.
@@ -43,22 +48,21 @@ class KnownEncoder:
     licence: str
     source: str
     seen: tuple[str, ...]
+    head: str = "Model"
 
     def is_it(self, encoder: Encoder) -> bool:
-        """Whether a folder holds it, by its name and its size."""
+        """Whether a folder holds it, by its place or name, its classes and its size."""
         size = (encoder.architecture, encoder.layers - 1, encoder.width)
-        wanted = self.model.casefold()
-        named = any(name in {wanted, wanted.partition("/")[2]} for name in _names(encoder))
-        return named and size == (self.architecture, self.layers, self.width)
+        return self._named(encoder) and size == (self.architecture, self.layers, self.width)
 
-
-def _names(encoder: Encoder) -> Iterator[str]:
-    """What a folder is called: by itself, by its configuration, and in the cache of the hub."""
-    yield encoder.path.name.casefold()
-    yield encoder.name.casefold()
-    for parent in encoder.path.parents:
-        if parent.name.startswith("models--"):
-            yield parent.name.removeprefix("models--").replace("--", "/").casefold()
+    def _named(self, encoder: Encoder) -> bool:
+        place, wanted = encoder.path, self.model.casefold()
+        if place.parent.name == "snapshots":  # in the cache of the hub, by commit
+            return place.parents[1].name.casefold() == f"models--{wanted.replace('/', '--')}"
+        # Pretraining and its network alone are one encoder, whichever of them was saved again.
+        published = all(one.endswith((*_UNTRAINED, self.head)) for one in encoder.classes)
+        called = place.name.casefold() == wanted.partition("/")[2]
+        return called and published and bool(encoder.classes)
 
 
 def _read(path: Path) -> KnownEncoder:
@@ -89,4 +93,5 @@ def provenance(encoder: Encoder, model: str) -> Provenance:
         if one.is_it(encoder):
             return Provenance(f"{one.title} ({one.model})", one.licence, one.source, one.seen)
     what = f"an encoder of the kind {encoder.architecture} that speechnet doesn't know: "
-    return Provenance(f"{what}the corpora that it has seen are unknown", "unknown", model)
+    source = model if is_id(model) else Path(model).name  # a report tells no folders
+    return Provenance(f"{what}the corpora that it has seen are unknown", "unknown", source)

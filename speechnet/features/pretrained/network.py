@@ -188,6 +188,7 @@ def _load(encoder: Encoder, dtype: torch.dtype) -> tuple[Any, Any]:
             config.add_adapter = False  # it would shorten the last layer
             model, info = AutoModel.from_pretrained(
                 path, config=config, use_safetensors=True, output_loading_info=True, dtype=dtype,
+                attn_implementation=None,  # transformers' own, and not what config.json names
                 **place,
             )  # fmt: skip
             prepare = AutoFeatureExtractor.from_pretrained(path, **place)
