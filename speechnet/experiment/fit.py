@@ -227,7 +227,7 @@ def _train(
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Every model's predictions, the temperatures that calibrated them, and ``predict_without``."""
     tables: list[pd.DataFrame] = []
-    trained, new, without = [], [], []
+    trained, new, without = [], [], [pd.DataFrame()]
     for number, fold in enumerate(each(data.folds, "fold")):
         folder = run.fold(number)
         with storage_errors(folder):
@@ -245,8 +245,9 @@ def _train(
                 for part, rows in parts.items()
             }
             tables += found.values()
-            test = Rows(data, fold.test, extractor)
-            without.append(predict_without(data, fitted, test, fold=number, model=name))
+            if config.models[name].made_of:
+                test = Rows(data, fold.test, extractor)
+                without.append(predict_without(data, fitted, test, fold=number, model=name))
             tell(f"{training.named(name)}: {recalls_in_words(found, data.targets)}")
     if searched := [table for one in trained for table in one.searched]:
         run.write_table("search.csv", pd.concat(searched, ignore_index=True))

@@ -148,7 +148,7 @@ def predict_without(
 
     Returns:
         Columns ``model, name`` (of the one left out), ``target, fold, file, truth, predicted``;
-        rows that have a label, and none for a model that isn't made of others.
+        rows that have a label.
     """
     files = np.array([data.matrix.index[row] for row in rows.positions], dtype=object)
     tables = [pd.DataFrame()]

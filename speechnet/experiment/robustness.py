@@ -9,7 +9,8 @@ Conventions:
     With ``data.per_speaker`` a speaker's changed recordings are standardised by themselves, as if
     all of them had been recorded so. What an effect does to all recordings alike is lost by that.
 
-    Recordings that can't be used any more once they are changed are left out, and counted.
+    Recordings that can't be used any more once they are changed are left out, and counted. Where
+    none is left, the scores are NaN.
 """
 
 from __future__ import annotations
@@ -43,14 +44,14 @@ from speechnet.experiment.run_folder import RunFolder
 from speechnet.features.extraction.speaker_norm import by_speaker
 from speechnet.models.calibration import load_fitted
 from speechnet.models.model import inputs
+from speechnet.report.worsened import CLEAN
 
-CLEAN: Final = "clean"
-"""The effect of the recordings as they are; its severity is NaN."""
 COLUMNS: Final = (
     *("effect", "severity", "model", "target", "part", "fold", "metric"),
     *("value", "low", "high", "lost"),
 )
 _METRIC: Final = "uar"
+_LESS_IS_WORSE: Final = frozenset({"noise", "band"})
 _ONE: Final[dict[str, Callable[[float], dict[str, Any]]]] = {
     "noise": lambda snr: {"noise": NoiseConfig(p=1, snr=[snr, snr], colours=["speech"])},
     "band": lambda hz: {"telephone": TelephoneConfig(p=1, low=[0, 0], high=[hz, hz])},
@@ -73,8 +74,12 @@ class _Condition:
 
 
 def conditions(asked: RobustnessConfig) -> list[_Condition]:
-    """Every severity of every effect, in order."""
-    return [_Condition(effect, severity) for effect in _ONE for severity in getattr(asked, effect)]
+    """Every severity of every effect, the mildest first."""
+    return [
+        _Condition(effect, severity)
+        for effect in _ONE
+        for severity in sorted(getattr(asked, effect), reverse=effect in _LESS_IS_WORSE)
+    ]
 
 
 def check_robustness(config: ExperimentConfig) -> None:
@@ -132,6 +137,10 @@ def robustness(
             table = join(found, data.targets)
             lost = len(tested) - table["file"].nunique()
             tables.append(scored(table, one.effect, one.severity, lost))
+        else:
+            none = tables[0].assign(effect=one.effect, severity=one.severity, lost=len(tested))
+            none[["value", "low", "high"]] = np.nan
+            tables.append(none)
     return pd.concat(tables, ignore_index=True)
 
 
@@ -143,6 +152,8 @@ def _predicted(
     place = {file: row for row, file in enumerate(data.table.index)}
     origin = np.array([place[file] for file in found.index], dtype=np.int64)
     features = found.features
+    if not len(origin):
+        return
     if config.data.per_speaker:
         features = by_speaker(features, list(data.table["speaker"].iloc[origin]))
     for number, fold in enumerate(data.folds):

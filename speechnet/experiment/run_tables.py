@@ -28,10 +28,12 @@ _NUMBERS: Final = frozenset(
         *("difference", "p", "p_holm", "rows", "units", "epoch", "member", "lr", "unconverged"),
         *("accuracy", "risk", "coverage", "recall", "gap", "uar", "baseline", "drop", "k"),
         *("random", "disjoint", "pc1", "pc2", "null_mean", "null_sd", "temperature", "lost"),
+        *("alone", "together", "without", "weight", "layer", "severity"),
     ]
 )
 """Columns that must hold numbers."""
 _OF_TABLE: Final[dict[str, frozenset[str]]] = {
+    "audit.csv": frozenset(["count"]),
     "corpus.csv": frozenset(["duration"]),
     "leakage.csv": frozenset(),
     "settings.csv": frozenset(),

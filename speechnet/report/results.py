@@ -189,10 +189,11 @@ def _robustness(data: ReportData) -> Iterator[Finding]:
         if len(worse) and len(clean):
             lowest = worse.sort_values("value", kind="stable").iloc[0]
             before, after = float(clean["value"].iloc[0]), float(lowest["value"])
-            what = (
-                f"{data.label(data.shown)} falls from {percent(before)} to {percent(after)} % UAR"
-            )
-            what += f" with {lowest['words']}, the worst of {counted(len(worse), 'condition')}"
+            every, label = counted(len(worse), "condition"), data.label(data.shown)
+            what = f"{label} falls from {percent(before)} to {percent(after)} % UAR"
+            what += f" with {lowest['words']}, the worst of {every}"
+            if after >= before:
+                what = f"{label} does not fall below its {percent(before)} % UAR in {every}"
             hardest = worse.groupby("effect", sort=False)["value"].idxmin()
             detail = "; ".join(
                 f"{row['words']} {percent_interval(row['value'], row['low'], row['high'])} %"

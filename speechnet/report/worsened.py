@@ -10,7 +10,7 @@ from speechnet.report.data import ReportData
 from speechnet.report.scores import scores_by_key
 
 CLEAN: Final = "clean"
-
+"""The effect of the recordings as they are; its severity is NaN."""
 
 _COLUMNS: Final = (
     *("effect", "severity", "words", "target", "model"),
@@ -44,12 +44,13 @@ def worsened(data: ReportData) -> pd.DataFrame:
 
     Returns:
         Columns ``effect, severity, words, target, model, value, low, high, lost``; the value is
-        the mean over folds, or else the score of the only fold, or of all rows.
+        the mean over folds, or else the score of the only fold, or of all rows; NaN where every
+        recording is lost.
     """
     rows: list[dict[str, object]] = []
     table = data.table("robustness")
     for key, scores in table.groupby(["effect", "severity"], sort=False, dropna=False):
-        effect, severity = str(key[0]), float(str(key[1]))
+        effect, severity = str(key[0]), float(scores["severity"].iloc[0])
         for (model, target, _, _), score in scores_by_key(scores).items():
             if target in data.targets:
                 where = (effect, severity, in_words(effect, severity), target, model)

@@ -243,3 +243,7 @@ def test_how_far_the_best_model_falls() -> None:
     assert found.detail == "noise at 0 dB 35.0 [10.0, 90.0] %; MP3 at level 0.5 65.0 [10.0, 90.0] %"
     [drawing] = FIGURES["robustness"](data)
     assert "falls from 70.0 to 35.0 %" in drawing.caption
+    [found] = only(
+        run(robustness=table.assign(value=table["value"].where(table.index > 0, 0.2))), "robustness"
+    )
+    assert found.line == "SVM does not fall below its 20.0 % UAR in 3 conditions"

@@ -356,7 +356,8 @@ def _by_speaker(data: ReportData) -> str:
         return ""
     return (
         " Each speaker's worse recordings are standardised by themselves: what an effect does to "
-        "all of them alike is lost by that."
+        "all of them alike is lost by that. Where a speaker's other recordings are trained on, the "
+        "recordings as they are were standardised together with those, and differ by that as well."
     )
 
 
