@@ -199,7 +199,7 @@ def read_experiment(
         values["experiment"] = files[-1] if files else "experiment"
     config, text = _made(schema, values)
     print_if_asked(arguments, text)
-    _check(config)
+    _check(config, dropped=[one.key for one in given if one.value is None])
     return config, text
 
 
@@ -256,8 +256,8 @@ def _make_absolute(data: DataConfig) -> None:
         data.cache_dir = str(absolute(data.cache_dir))
 
 
-def _check(config: ExperimentConfig) -> None:
-    """Checks of the configuration that need no data."""
+def _check(config: ExperimentConfig, dropped: Sequence[str]) -> None:
+    """Checks of the configuration that need no data; ``dropped`` are the keys set to null."""
     if not re.fullmatch(r"\w[\w.-]*", config.experiment):
         raise ConfigError(
             f"experiment is {config.experiment!r}, expected letters, digits, '_', '-' and '.', "
@@ -268,17 +268,17 @@ def _check(config: ExperimentConfig) -> None:
     check_names(config.data.targets)
     tuning_metric(config.evaluation.tune_by, key="evaluation.tune_by")
     check_features(config.data)
-    _check_models(config)
+    _check_models(config, dropped)
 
 
-def _check_models(config: ExperimentConfig) -> None:
+def _check_models(config: ExperimentConfig, dropped: Sequence[str]) -> None:
     if not config.models:
         raise ConfigError("no model is left: name one below models, such as models: {mlp: {}}")
     config.models = {name: config.models[name] for name in fitting_order(config.models)}
     recipe = config.data.recipe
     layers = max((recipe.extractors[name].n_layers for name in recipe.vectors), default=1)
     for name, model in config.models.items():
-        _choose_sequence(config, name, model)
+        _choose_sequence(config, name, model, dropped)
         if isinstance(model, NetworkModel):
             kinds = {key: list[kind] for key, kind in hints_of(type(model)).items()}  # type: ignore[valid-type]
             grid = {"models": {name: {"grid": model.grid}}}
@@ -287,13 +287,15 @@ def _check_models(config: ExperimentConfig) -> None:
             _check_end(config, name, model)
         try:
             model.check(list(config.data.targets), dev=config.data.split.dev != 0)
-            if isinstance(model, ScikitModel) and layers > 1:
+            if isinstance(model, ScikitModel):
                 check_layers(model.layer, layers)
         except ConfigError as error:
             raise ConfigError(f"models.{name}.{error}") from error
 
 
-def _choose_sequence(config: ExperimentConfig, name: str, model: Any) -> None:
+def _choose_sequence(
+    config: ExperimentConfig, name: str, model: Any, dropped: Sequence[str]
+) -> None:
     """Choose the features of a model of sequences; refuse a model whose features are missing."""
     features = chosen(config.data.features)
     if model.takes != SEQUENCE:
@@ -317,6 +319,11 @@ def _choose_sequence(config: ExperimentConfig, name: str, model: Any) -> None:
             f"{', '.join(known)}{did_you_mean(model.features, known)}"
         )
     if model.features not in there:
+        if (key := f"data.features.{model.features}") in dropped:
+            raise ConfigError(
+                f"{key} is null, but models.{name} takes it: leave that model out as well "
+                f"(--models.{name} null), or name another sequence in models.{name}.features"
+            )
         setattr(config.data.features, model.features, EXTRACTORS[model.features]())
 
 

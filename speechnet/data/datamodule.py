@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from functools import cached_property
 
@@ -10,7 +11,7 @@ import pandas as pd
 
 from speechnet.augment.config import Copy
 from speechnet.config.data import DataConfig, check_names
-from speechnet.core.errors import ConfigError, DataError
+from speechnet.core.errors import ConfigError, DataError, Excluded
 from speechnet.core.files import storage_errors
 from speechnet.core.progress import Progress, silent
 from speechnet.core.targets import refuse_continuous
@@ -124,8 +125,13 @@ class SpeechDataModule:
             write_corpus(folder, config, on_file=lambda: advance(1, 0.0))
         return replace(corpus, root=str(folder))
 
-    def extract(self) -> None:
-        """Compute or look up the features; does nothing the second time."""
+    def extract(self, *, at_any_rate: bool = False) -> None:
+        """Compute or look up the features; does nothing the second time.
+
+        Args:
+            at_any_rate: compute features even where ``check_share`` will refuse what is already
+                known to be faulty.
+        """
         if not hasattr(self, "extraction"):
             self.extraction = extract_features(
                 self.corpus.root,
@@ -134,8 +140,20 @@ class SpeechDataModule:
                 cache_dir=self.config.cache,
                 device=self.config.device,
                 verify=self.config.verify,
+                give_up=None if at_any_rate else self._hopeless,
                 progress=self._progress,
             )
+
+    def _hopeless(self, excluded: Mapping[str, Excluded]) -> bool:
+        known = [*self.corpus.excluded["reason"], *(why.reason for why in excluded.values())]
+        return self._too_many(sum(reason not in POLICY_REASONS for reason in known))
+
+    def _too_many(self, bad: int) -> bool:
+        return bad / self._total > self.config.max_bad_share
+
+    @property
+    def _total(self) -> int:
+        return len(self.corpus.table) + len(self.corpus.excluded)
 
     def check_share(self) -> None:
         """Refuse a corpus too much of which can't be used.
@@ -144,13 +162,12 @@ class SpeechDataModule:
             DataError: more than ``max_bad_share`` of the recordings are faulty, or none is left.
         """
         bad = self.excluded[~self.excluded["reason"].isin(POLICY_REASONS)]
-        total = len(self.corpus.table) + len(self.corpus.excluded)
-        allowed = self.config.max_bad_share
-        if len(bad) / total > allowed:
+        total = self._total
+        if self._too_many(len(bad)):
             raise DataError(
                 f"{len(bad):,} of {counted(total, 'recording')} can't be used, more than "
                 "data.max_bad_share = "
-                f"{allowed:g} allows: {_counted(bad)}. The first: {_first(bad)}"
+                f"{self.config.max_bad_share:g} allows: {_counted(bad)}. The first: {_first(bad)}"
             )
         if not self.extraction.index:
             raise DataError(

@@ -50,7 +50,7 @@ def audit(config: ExperimentConfig) -> Path:
     with parallel(config.parallel):
         data.load_corpus()
         announce(data)
-        data.extract()
+        data.extract(at_any_rate=True)
         if not data.extraction.index:
             data.check_share()  # raises with what is wrong with all of them
         misfits = _misfits(data)

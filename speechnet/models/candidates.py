@@ -75,8 +75,13 @@ def check_layers(layers: Sequence[Any], count: int) -> None:
     """Refuse numbers of layers that are not there, of ``count`` in the tallest stack.
 
     Raises:
-        ConfigError: there is one.
+        ConfigError: there is one; or there is a choice among one layer.
     """
+    if count == 1 and [*layers] != ["mean"]:
+        raise ConfigError(
+            f"layer is {[*layers]}, but no features hold several layers of an encoder: leave it "
+            "out, or have several, as with data.features.pretrained.layers: all"
+        )
     for one in layers:
         if isinstance(one, int) and not -count <= one < count:
             raise ConfigError(

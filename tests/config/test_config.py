@@ -238,6 +238,11 @@ def test_paths_become_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         (["--data.split.protocol", "speakr"], r"protocol is 'speakr', .*did you mean speaker\?"),
         (["--models.svm.kernel", "[rbf, lin]"], r"kernel\[1\] is 'lin', .*did you mean linear"),
         (["--models.svm.C", "[]"], r"models\.svm\.C is \[\]"),
+        (["--models.svm.layer", "[mean, 0]"], r"models\.svm\.layer is \['mean', 0\], but no feat"),
+        (
+            ["--models.crnn", "{}", "--data.features.log_mel", "null"],
+            r"data\.features\.log_mel is null, but models\.crnn takes it: .*--models\.crnn null",
+        ),
         (["--trainer.logger", "true"], r"trainer\.logger can't be set"),
         (["--trainer.fast_dev_run", "true"], r"trainer\.fast_dev_run can't be set"),
         (["--trainer.max_epochs", "0"], r"trainer\.max_epochs is 0.*--models\.NAME null"),

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from helpers.encoders import encoder_folder
 
 from speechnet.cli.main import COMMANDS as KNOWN
 from speechnet.cli.main import main
@@ -55,10 +56,13 @@ def test_there_are_examples() -> None:
 
 
 @pytest.mark.parametrize("words", [words for _, words in COMMANDS], ids=" ".join)
-def test_commands_can_be_typed(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_commands_can_be_typed(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each command names a command, and settings that it knows, with values that it takes."""
     monkeypatch.chdir(ROOT)  # where configs/ lies
-    command, *rest = words
+    encoder = str(encoder_folder(tmp_path))
+    command, *rest = [word.replace("path/to/wavlm-large", encoder) for word in words]
     if command in {"fit", "audit"}:
         read_experiment(rest)
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
@@ -56,13 +56,14 @@ def extract_features(
     device: str = "cpu",
     verify: bool = False,
     keep_duplicates: bool = False,
+    give_up: Callable[[Mapping[str, Excluded]], bool] | None = None,
     progress: Progress = silent,
 ) -> Extraction:
     """Compute or look up the features of each recording of a table; see ``CorpusExtractor``."""
     with CorpusExtractor(
         root, recipe, cache_dir=cache_dir, device=device, verify=verify, progress=progress
     ) as extractor:
-        return extractor.extract(table, keep_duplicates=keep_duplicates)
+        return extractor.extract(table, keep_duplicates=keep_duplicates, give_up=give_up)
 
 
 class CorpusExtractor:
@@ -121,6 +122,7 @@ class CorpusExtractor:
         *,
         keep_duplicates: bool = False,
         channels: Sequence[int | None] | None = None,
+        give_up: Callable[[Mapping[str, Excluded]], bool] | None = None,
     ) -> Extraction:
         """Compute or look up the features of a corpus table's recordings, or exclude them.
 
@@ -130,6 +132,8 @@ class CorpusExtractor:
                 first are excluded, since they could be on both sides of a split.
             channels: the only channel to read of each row, from 0, or None for all, mixed as the
                 recipe says; by default None for each.
+            give_up: whether to leave it at what is excluded before anything is computed, by file;
+                the features are then those of no recording.
 
         Raises:
             ConfigError: two settings of the recipe don't go together, or the device is not there.
@@ -138,7 +142,8 @@ class CorpusExtractor:
         recordings, excluded = self._look_up(table, channels or [None] * len(table))
         named, lacking = self._by_name(recordings)
         excluded |= lacking
-        recordings = [one for one in recordings if one.file not in lacking]
+        given_up = give_up is not None and give_up(excluded)
+        recordings = [one for one in recordings if one.file not in lacking and not given_up]
         keys = {one.key: one for one in recordings}
         rows = {name: store.read(keys) for name, store in self._stores.items()}
         tasks = {}

@@ -39,7 +39,7 @@ class ScikitModel(Model):
         folds: inner folds of the search.
         layer: of an encoder of which the features hold several layers: a place among these, from 0
             or from -1 for the last, ``mean`` of the scaled layers, or ``all`` to try each by
-            itself; without effect on other columns.
+            itself; without effect on other columns, and refused where no features hold several.
         margins: whether the estimator gives decision values and no probabilities.
         trusted: the types that its file may hold beside those of ``speechnet.models.scikit.files``,
             such as ``sklearn.ensemble._forest.RandomForestClassifier``.

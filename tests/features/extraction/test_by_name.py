@@ -9,7 +9,11 @@ import soundfile
 from helpers import faults
 
 from speechnet.audio.config import AudioConfig
+from speechnet.config.data import DataConfig
 from speechnet.core.columns import CORPUS_COLUMNS
+from speechnet.core.errors import DataError
+from speechnet.corpus.config import CorpusConfig
+from speechnet.data.datamodule import SpeechDataModule
 from speechnet.denoise import DenoiseConfig
 from speechnet.features.extraction import outcomes
 from speechnet.features.extraction.extract import Extraction, extract_features
@@ -82,3 +86,25 @@ def test_an_empty_table(root: Path) -> None:
     found = run(root, table=Table(str(root.parent / "t.csv")))
     assert found.features.matrix.X.shape == (0, 1)
     assert set(found.excluded["reason"]) == {"not_in_table"}
+
+
+def test_a_table_that_lacks_too_many(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ends the run before anything is decoded; an audit goes on."""
+    monkeypatch.setattr(outcomes, "load_at_rates", None)  # nothing may be decoded
+    config = DataConfig(
+        corpus=CorpusConfig(
+            name="folders", root=str(root.parent), labels={"emotion": {"corpus": "sad"}}
+        ),
+        targets={"emotion": None},
+        cache_dir=str(root.parent / "cache"),
+    )
+    config.features.table = Table(str(root.parent / "t.csv"))
+    module = SpeechDataModule(config, seed=0)
+    message = r"1 of 5 recordings can't be used.*1 not_in_table\. The first: corpus/absent\.wav"
+    with pytest.raises(DataError, match=message):
+        module.prepare_data()
+    monkeypatch.undo()
+    module = SpeechDataModule(config, seed=0)
+    module.load_corpus()
+    module.extract(at_any_rate=True)
+    assert module.extraction.index == ("corpus/a.wav", "corpus/b.wav")
