@@ -291,6 +291,7 @@ def _check_models(config: ExperimentConfig, dropped: Sequence[str]) -> None:
                 check_layers(model.layer, layers)
         except ConfigError as error:
             raise ConfigError(f"models.{name}.{error}") from error
+    config.data.recipe.check()  # the features that models have added, too
 
 
 def _choose_sequence(

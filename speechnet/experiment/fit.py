@@ -113,8 +113,11 @@ def _check(config: ExperimentConfig) -> None:
             "evaluation.cross: its models take vectors, and data.features has none; add "
             "functionals there, or leave it out"
         )
-    choose_device(recipe, config.data.device)
+    device = choose_device(recipe, config.data.device)
     rehearse(recipe)
+    if device != "cpu" or config.parallel.n_jobs != 1:  # it isn't this process's CPU that computes
+        for extractor in recipe.extractors.values():
+            extractor.release()
     if config.data.augment.copies:
         if recipe.by_name:
             raise ConfigError(

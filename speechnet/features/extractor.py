@@ -124,6 +124,9 @@ class Extractor(ABC):
         """What ``extract`` gives, by the names of recordings; only where ``by_name``."""
         raise NotImplementedError(f"{type(self).__name__} doesn't go by name")
 
+    def release(self) -> None:  # noqa: B027 - most keep nothing
+        """Let go of what it keeps in memory from call to call, such as a network."""
+
     @property
     def stored(self) -> int:
         """How many numbers the cache keeps of a row, of which ``choose`` makes the columns.

@@ -5,6 +5,7 @@ All of them are tiny, with random weights; no test reads the network.
 
 import json
 import shutil
+import tracemalloc
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -220,6 +221,19 @@ def test_a_choice_of_layers(made: Made) -> None:
     assert len({str(one.fingerprint(RATE)) for one in [average, *others]}) == 4
 
 
+def test_layers_that_are_not_chosen_take_no_memory(made: Made) -> None:
+    """The mean of all is made of a block of rows at a time."""
+    extractor = Pretrained(model=str(made("hubert")))
+    stored = np.random.default_rng(0).standard_normal((20_000, 96)).astype(np.float16)
+    extractor.columns  # noqa: B018 - the folder is read
+    tracemalloc.start()
+    found = as_features(extractor, stored, np.arange(20_001), [str(i) for i in range(20_000)])
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 20_000 * 32 * 4 + stored.nbytes  # below half of float32
+    np.testing.assert_array_equal(found.X, extractor.choose(stored.astype(np.float32)))
+
+
 def extracted(root: Path, cache_dir: Path, extractor: Any) -> Extraction:
     files = sorted(path.name for path in root.iterdir())
     table = pd.DataFrame(None, index=pd.Index(files, name="file"), columns=[*CORPUS_COLUMNS])
@@ -304,7 +318,7 @@ def test_wrong_folders(copied: Made, spoil: Callable[[Path], object], said: str)
         ({}, r"model is null, expected the folder"),
         ({"model": "some/encoder"}, "no folder some/encoder exists; .* revision must be"),
         ({"model": "some/encoder", "revision": "main"}, "40 hexadecimal digits, and is 'main'"),
-        ({"layers": [3]}, r"layers has 3, expected 0 to 2"),
+        ({"layers": [3]}, r"layers has 3, expected 0 to 2 .*-3 to -1"),
         ({"layers": [2, -1]}, r"layers is \[2, 2\], expected each layer once"),
     ],
 )
@@ -385,6 +399,9 @@ def test_weights_of_another_network(copied: Made, change: dict[str, Any], said: 
     recipe = Recipe(AudioConfig(), DenoiseConfig(method="none"), {"pretrained": extractor})
     if not said:
         rehearse(recipe)
+        assert network.cache_info().currsize > 0
+        extractor.release()
+        assert network.cache_info().currsize == 0
         return
     with pytest.raises(ConfigError, match=said):
         rehearse(recipe)
@@ -459,6 +476,8 @@ def test_a_flag_adds_it(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     assert config.data.features.functionals is not None
     assert config.data.features.pretrained.model == str(folder)
     assert str(folder) in text
+    with pytest.raises(ConfigError, match=r"^data\.features\.pretrained_frames\.model is null"):
+        read_experiment(["--models.attention_pooling.features", "pretrained_frames"])
 
 
 def test_nothing_of_a_folder_is_executed(copied: Made) -> None:

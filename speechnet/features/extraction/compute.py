@@ -21,6 +21,7 @@ from speechnet.features.extractor import Extractor, Sound
 
 _LOG: Final = logging.getLogger(__name__)
 _NOT_FINITE: Final = "not_finite_features"
+_BLOCK: Final = 512  # rows, of which an encoder may store 51,200 numbers each
 
 
 class ExtractorError(SpeechnetError):
@@ -157,12 +158,22 @@ def as_features(
 
     Recording ``i`` of ``index`` has the frames from ``starts[i]`` up to ``starts[i + 1]``.
     """
-    chosen = extractor.choose(frames.astype(np.float32, copy=False))
+    chosen = _chosen(extractor, frames)
     columns, layers = extractor.columns, extractor.n_layers
     stacks = (Stack(0, layers, len(columns) // layers),) if layers > 1 else ()
     if extractor.kind == "vector":
         return FeatureMatrix(chosen, tuple(index), columns, stacks)
     return Sequences(chosen, starts, tuple(index), columns, extractor.frame_rate, stacks)
+
+
+def _chosen(extractor: Extractor, frames: Float32) -> Float32:
+    """The columns of all frames, which are never all of float32 before they are chosen among."""
+    if frames.dtype == np.float32:
+        return extractor.choose(frames)
+    chosen = np.empty((len(frames), len(extractor.columns)), np.float32)
+    for i in range(0, len(frames), _BLOCK):
+        chosen[i : i + _BLOCK] = extractor.choose(frames[i : i + _BLOCK].astype(np.float32))
+    return chosen
 
 
 def rehearse(recipe: Recipe) -> None:

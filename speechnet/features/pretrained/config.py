@@ -20,7 +20,7 @@ class EncoderConfig:
         dtype: the type that the network computes with.
         longest: seconds of the longest recording that passes through the network as a whole; longer
             ones go in windows of equal length.
-        batch: on a GPU, seconds of sound in a batch. What doesn't fit into memory is halved.
+        batch: on a GPU, seconds of sound in a batch; one that doesn't fit into memory is halved.
     """
 
     model: str | None = None

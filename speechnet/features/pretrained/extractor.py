@@ -95,7 +95,10 @@ class _OfEncoder(EncoderConfig, Extractor):
         key = f"data.features.{self.name}.{self._layers_key}"
         for layer in layers:
             if not -n <= layer < n:
-                raise ConfigError(f"{key} has {layer}, expected 0 to {n - 1} for this encoder")
+                raise ConfigError(
+                    f"{key} has {layer}, expected 0 to {n - 1} for this encoder, or -{n} to -1 "
+                    "from its last"
+                )
         found = [layer % n for layer in layers]
         if len({*found}) < len(found):
             raise ConfigError(f"{key} is {found}, expected each layer once")
@@ -150,6 +153,12 @@ class _OfEncoder(EncoderConfig, Extractor):
             why or self._join([next(found) for _ in some])
             for why, some in zip(whys, windows, strict=True)
         ]
+
+    def release(self) -> None:
+        """See ``Extractor``."""
+        from speechnet.features.pretrained.network import network
+
+        network.cache_clear()
 
     def _named_layers(self) -> list[str]:
         return [str(layer) for layer in self.chosen] or ["average"]
@@ -246,7 +255,7 @@ class PretrainedFrames(_OfEncoder):
     Attributes:
         layer: which layer: ``last``, ``mean`` for the mean of all, its number from 0, or a list of
             them side by side, of which networks learn the weights. Every frame of every layer
-            listed is kept: 100 MB an hour for each of 768 units, and twice that in memory.
+            listed is kept: of 768 units 276 MB an hour, and twice that in memory.
     """
 
     kind: ClassVar[Literal["vector", "sequence"]] = "sequence"
