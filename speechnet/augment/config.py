@@ -38,8 +38,8 @@ class _Effect:
             ConfigError: it has another length than two, or its ends are swapped.
         """
         for key, value in vars(self).items():
-            drawn = isinstance(value, list) and not isinstance(value[0], str)
-            if drawn and (len(value) != 2 or value[0] > value[1]):
+            ends = isinstance(value, list) and not isinstance(value[0], str)
+            if ends and (len(value) != 2 or value[0] > value[1]):
                 raise ConfigError(
                     f"data.augment.{name}.{key} is {value}, expected the lower and the upper end "
                     "of a range"

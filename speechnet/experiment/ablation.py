@@ -66,7 +66,7 @@ def check_ablation(config: ExperimentConfig, table: pd.DataFrame) -> None:
     """Refuse a ``config.evaluation.ablate`` that can't be done, before anything is computed.
 
     Raises:
-        ConfigError: a model isn't in the experiment or takes more than vectors, there are no two
+        ConfigError: a model isn't in the experiment or takes sequences itself, there are no two
             targets or groups of columns to compare, no copies to leave out, or the recipe excludes
             a denoising mode.
         DataError: features can't be standardised by unknown speakers.

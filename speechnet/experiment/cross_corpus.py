@@ -8,8 +8,8 @@ Conventions:
     their rows pooled.
 
     The models are not tuned, and see no changed copies, so that cells differ only in their
-    recordings. Scaling is fitted on
-    the training rows of each model. No speaker is assumed to be in two corpora.
+    recordings. Scaling is fitted on the training rows of each model. No speaker is assumed to be in
+    two corpora.
 """
 
 from __future__ import annotations

@@ -77,10 +77,10 @@ class Ensemble(Model):
         """See ``Model``. The members are fitted already; how they are combined is learnt here."""
         import numpy as np
 
-        found, labels = self._learnt_on(train, dev, context)
         members = {
             name: Member(context.fitted[name], context.models[name].extractor) for name in self.of
         }
+        found, labels = self._learnt_on(members, train, dev, context)
         combined: dict[str, Combination] = {}
         without: dict[str, dict[str, Combination]] = {name: {} for name in self.of}
         for (target, probabilities), truth in zip(found.items(), labels.T, strict=True):
@@ -93,7 +93,7 @@ class Ensemble(Model):
         return FittedEnsemble(members, combined, context.targets, without)
 
     def _learnt_on(
-        self, train: Rows, dev: Rows, context: Context
+        self, members: Mapping[str, Member], train: Rows, dev: Rows, context: Context
     ) -> tuple[Mapping[str, Float64], Int64]:
         """Each target's probabilities ``[m, n, k]`` of some rows, and these rows' labels."""
         import numpy as np
@@ -106,9 +106,6 @@ class Ensemble(Model):
         if self.learn_on == "inner":
             found = predict_held_out(self.of, train, dev, context, folds=self.folds)
             return found.probabilities, train.labels[found.rows]
-        members = {
-            name: Member(context.fitted[name], context.models[name].extractor) for name in self.of
-        }
         return _predictions(members, dev.features), dev.labels
 
     def _combine(self, probabilities: Float64, truth: Int64) -> Combination:

@@ -98,9 +98,9 @@ class Context:
         scaling: of the columns: ``minmax``, ``standard``, ``robust`` or ``none``.
         seed: of whatever is random.
         metric: what a search maximises.
-        inner_folds: divides the training rows, or some of them, into inner folds.
-            Each recording is held out once; changed copies, which stand behind the recordings, are
-            only fitted on, and only where their recording is.
+        inner_folds: divides the training rows, or some of them, into inner folds. Each recording is
+            held out once; changed copies, which stand behind the recordings, are only fitted on,
+            and only where their recording is.
         folder: for checkpoints, logs and temporary files.
         name: of the model; the names of its files begin with it.
         make_trainer: makes a Lightning Trainer with callbacks and loggers beside the configured.

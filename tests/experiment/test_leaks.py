@@ -563,6 +563,24 @@ class TestCopies:
 class TestEnsembles:
     """What combines models is fitted as well, and could learn from rows that it mustn't see."""
 
+    def test_test_rows_change_nothing(self, tmp_path: Path) -> None:
+        """Outliers, giveaways and other labels there: its numbers stay; a training row counts."""
+        more = {f"models.{name}": "null" for name in ("mlp", "sklearn_mlp", "svm")}
+        learnt = "{of: [knn, logreg], how: stacker, folds: 2, prior: 0.01}"
+        config = configuration(**more, **{"models.ensemble": learnt})
+        data = corpus(PROTOCOLS["speaker"], seed=0)
+        X, labels = data.X.copy(), data.labels.copy()
+        test = data.folds[0].test
+        X[test, 0], X[test, 1:], labels[test] = labels[test, 0], 1e6, (labels[test] + 1) % 3
+        other = data.X.copy()
+        other[data.folds[0].train[:1]] += 5
+        found = []
+        for number, one in enumerate([(data.X, data.labels), (X, labels), (other, data.labels)]):
+            _, models = train(config, again(data, *one), tmp_path / str(number))
+            found.append(numbers(models["ensemble"]))
+        assert found[0] == found[1]
+        assert {key for key in found[0] if "combined" in key and found[2][key] != found[0][key]}
+
     @pytest.mark.parametrize("leak", [False, True])
     def test_stacker(self, leak: bool, tmp_path: Path) -> None:
         """Learnt on inner folds it stays at chance; learnt on the test rows it gives itself away.

@@ -12,7 +12,7 @@ from speechnet.core.errors import ConfigError
 from speechnet.core.types import FeatureSet, Sequences, encode_all
 from speechnet.data.datamodule import SpeechDataModule
 from speechnet.experiment.ablation import refit
-from speechnet.experiment.fold import FoldTraining, context_of
+from speechnet.experiment.fold import FoldTraining, context_of, predict_without
 from speechnet.experiment.parallel import parallel
 from speechnet.models.calibration import Calibrated, calibrate, load_fitted
 from speechnet.models.classical.svm import SVM
@@ -138,6 +138,31 @@ def test_rows_that_are_learnt_on(how: str, on: str, tmp_path: Path) -> None:
         found.append(combined(fit(data, config, tmp_path / part)["ensemble"]))
     assert found[0] == found[1]
     assert found[0] != found[2]
+
+
+def test_without_a_member(tmp_path: Path) -> None:
+    """What a learnt ensemble predicts without one of its models: as one fitted of the others."""
+    models = "{knn: {folds: 2}, svm: {C: [1.0], folds: 2}, logreg: {C: [0.01], folds: 2}, "
+    learnt = "ensemble: {of: [knn, svm, logreg], how: weights, folds: 2, prior: 1.0}}"
+    config, folder = configuration(models=models + learnt), tmp_path / "fold_0"
+    table = corpus_table(speakers=20, each=4)
+    data = speech_data(table, X=features(encode_all(table, TARGETS), signal=0.7))
+    folder.mkdir()
+    training = FoldTraining(config, data, number=0, folder=folder)
+    models_fitted = dict(training.models())
+    found = predict_without(
+        data, models_fitted["ensemble"], rows(data, config, "ensemble", "test"), fold=0, model="e"
+    )
+    more = {"fitted": models_fitted, "choices": training.chosen}
+    context = context_of(config, data, 0, name="ensemble", folder=folder, **more)
+    train, dev, test = (rows(data, config, "ensemble", part) for part in ("train", "dev", "test"))
+    for left_out in ("knn", "svm", "logreg"):
+        others = [name for name in ("knn", "svm", "logreg") if name != left_out]
+        expected = replace(config.models["ensemble"], of=others).fit(train, dev, context)
+        called = expected.predict(test.features)
+        for column, (target, classes) in enumerate(TARGETS.items()):
+            own = found[(found["name"] == left_out) & (found["target"] == target)]
+            assert own["predicted"].tolist() == [classes[code] for code in called[:, column]]
 
 
 def test_out_of_fold(tmp_path: Path) -> None:

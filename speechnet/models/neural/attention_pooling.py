@@ -23,7 +23,7 @@ class AttentionPooling(SequenceModel):
         dropout: share of the projected, and of the pooled values, dropped.
     """
 
-    label = "attention pooling"
+    label = "Attention pooling"
 
     hidden: Annotated[int, Number(ge=1)] = 256
     dropout: Annotated[float, Number(ge=0, lt=1)] = 0.3

@@ -23,7 +23,7 @@ class LayerScaler(TransformerMixin, BaseEstimator):  # type: ignore[misc] # both
 
     Layers are scaled before their mean is taken: their numbers may differ in size by a factor of a
     hundred, and the raw mean would be that of the largest. A network's mix starts from the same
-    mean. Memory grows with one layer of float64, not with all.
+    mean. Only one layer at a time is copied to float64; the rows themselves hold all in float32.
 
     Args:
         scaling: see ``make_scaler``.

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from speechnet.core.errors import ConfigError
 from speechnet.models.training.onnx_graph import Graph
-from speechnet.models.training.over_time import OverTime
+from speechnet.models.training.over_time import OverTime, crop_shares
 from speechnet.models.training.residual import (
     BothWays,
     ConvRecurrent,
@@ -118,7 +118,7 @@ def _crops(graph: Graph, x: str, size: int, count: int) -> str:
     frames = graph.add("Squeeze", graph.add("Shape", x, start=1, end=2), _axis(0))
     width = graph.add("Min", frames, torch.tensor(size))
     room = graph.add("Cast", graph.add("Sub", frames, width), to=1)
-    starts = graph.add("Mul", torch.linspace(0, 1, count)[:, None], room)
+    starts = graph.add("Mul", crop_shares(count)[:, None], room)
     starts = graph.add("Cast", graph.add("Round", starts), to=7)
     steps = graph.add("Range", torch.tensor(0), width, torch.tensor(1))
     places = graph.add("Add", starts, steps)  # [count, size]

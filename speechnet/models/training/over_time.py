@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 class OverTime(nn.Module):
     """Normalises, crops and, in training, changes the frames; then come the network's layers.
 
-    In training a crop begins anywhere. Otherwise the crops are spread evenly, and their outputs are
-    averaged.
+    In training a crop begins anywhere. Otherwise the crops are spread evenly, a single one in
+    the middle, and their outputs are averaged.
 
     Args:
         config: the network's settings.
@@ -73,7 +73,7 @@ class OverTime(nn.Module):
         if self.training:
             shares = torch.rand(len(x), 1, device=x.device)
         else:
-            shares = torch.linspace(0, 1, self.config.crops, device=x.device).expand(len(x), -1)
+            shares = crop_shares(self.config.crops).to(x.device).expand(len(x), -1)
         return crop(x, lengths, shares, size)
 
     def _changed(self, x: Tensor, lengths: Tensor, mixing: Mixing | None) -> tuple[Tensor, Tensor]:
@@ -104,6 +104,11 @@ def standardised(x: Tensor, lengths: Tensor) -> Tensor:
     """
     mean, spread = mean_and_spread(x, lengths).chunk(2, dim=1)
     return (x - mean[:, None]) / spread[:, None]
+
+
+def crop_shares(crops: int) -> Tensor:
+    """Where each of some crops begins, float32 ``[crops]``; see ``crop``. One is the middle."""
+    return torch.linspace(0, 1, crops) if crops > 1 else torch.tensor([0.5])
 
 
 def crop(x: Tensor, lengths: Tensor, shares: Tensor, size: int) -> tuple[Tensor, Tensor]:

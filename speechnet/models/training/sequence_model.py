@@ -30,7 +30,7 @@ class SequenceModel(NetworkModel):
             then takes each recording's own mean and standard deviation out of each column.
         crop_seconds: longer recordings are cut: trained on a part that begins anywhere, and
             recognised by the mean over several parts; null takes all of every recording.
-        crops: parts of a longer recording that are averaged.
+        crops: parts of a longer recording that are averaged; one is its middle.
         stretch: in training, recordings become longer or shorter by up to this share.
         warp: in training, columns move up or down in frequency by up to this share.
         time_masks: spans of frames hidden in training.

@@ -185,6 +185,7 @@ def test_what_can_not_be_translated() -> None:
     [
         CRNN(channels=[3, 4, 5, 6], hidden=4),
         CRNN(channels=[4, 5], hidden=3, recurrent="gru", normalise="recording"),
+        CRNN(channels=[4], hidden=3, crop_seconds=0.2, crops=1),
         CRNN(channels=[4, 5], hidden=3, crop_seconds=0.2, crops=3),
     ],
 )
