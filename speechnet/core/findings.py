@@ -58,6 +58,7 @@ WIDTH: Final = ("chance", "few_speakers", "wide_interval")
 """Checks whose findings say how certain a score is."""
 
 REST: Final = (
+    "unlisted_pretraining",
     "excluded",
     "near_duplicates",
     "bandwidth",

@@ -71,7 +71,8 @@ class Provenance:
         licence: what may be done with it.
         source: where it is to be found.
         seen: the corpora that its weights were trained on, by their usual names. A run warns
-            beside its scores if one of them is its own corpus.
+            beside its scores if one of them is its own corpus. An entry that ends with ``not
+            listed`` stands for what isn't known; a run notes that as well.
     """
 
     what: str

@@ -26,6 +26,8 @@ _WIDE: Final = 0.2
 _MANY_BAD: Final = 0.05  # from this share of recordings excluded on, it is remarked on
 _MANY_UNLIKE: Final = 0.05
 """Of unseen speakers of one corpus about a hundredth is unlike the training data."""
+_UNLISTED: Final = "not listed"
+"""How an entry of ``Provenance.seen`` ends that names no corpus."""
 _MUCH: Final = 0.05  # so much more, as a share, a random split has to report for a warning
 _INFLATION: Final = ("random", "disjoint", "difference", "low", "high")
 
@@ -90,7 +92,7 @@ def _of_the_data(data: ReportData) -> Iterator[Finding]:
 def seen_in_pretraining(
     features: Mapping[str, Any], titles: Mapping[str, str]
 ) -> Iterator[Finding]:
-    """Features whose pretrained weights have seen a corpus that they are tested on.
+    """Features whose pretrained weights have seen a corpus that they are tested on, or may have.
 
     Args:
         features: by name, as in ``run.json``.
@@ -108,6 +110,10 @@ def seen_in_pretraining(
                 "that it has never heard may be recognised less well",
                 corpora=len(found),
             )
+        elif any(one.endswith(_UNLISTED) for one in origin["seen"]):
+            what = f"{feature} may know this corpus: its training data isn't listed"
+            detail = f"what {origin['what']} was trained on is known in part or not at all"
+            yield Finding("unlisted_pretraining", "note", what, detail=detail)
 
 
 def _bare(name: str) -> str:

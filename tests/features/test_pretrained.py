@@ -434,8 +434,8 @@ def test_known_encoders(made: Made, tmp_path: Path) -> None:
         one.model for one in known_encoders()
     }
     unknown = Pretrained(model=str(made("wavlm"))).provenance
-    assert (unknown.licence, unknown.seen) == ("unknown", ())
-    assert "the corpora that it has seen are unknown" in unknown.what
+    assert (unknown.licence, unknown.seen) == ("unknown", ("not listed",))
+    assert "that speechnet doesn't know" in unknown.what
     assert unknown.source == "wavlm"  # not where it lies, which nobody else need know
     called = Path(shutil.copytree(made("wavlm"), tmp_path / "WavLM-Large"))
     assert Pretrained(model=str(called)).provenance.licence == "unknown"  # by far too small

@@ -15,7 +15,7 @@ from helpers.results import TARGETS, with_info, with_tables
 
 from speechnet.core.findings import Finding, as_table, foremost
 from speechnet.report.data import ReportData
-from speechnet.report.findings import audited, limits
+from speechnet.report.findings import audited, limits, seen_in_pretraining
 from speechnet.report.html.page import Attachments, page
 from speechnet.report.names import percent_interval
 from speechnet.report.terminal import warnings_in_words
@@ -311,5 +311,16 @@ def test_weights_that_have_seen_the_corpus(titles: dict[str, str], found: bool) 
     data = make_report_data(TARGETS, whole=False, info=info)
     seen = [each for each in limits(data) if each.check == "seen_in_pretraining"]
     assert [each.numbers["corpora"] for each in seen] == [1] * found
+    assert "unlisted_pretraining" not in checks(limits(data))
     shown = Read(page(data, Attachments())).tables["Weights and programs of others"]
     assert shown[1] == ["encoder", "an encoder", "none", "TIMIT, CREMA-D", "?"]
+
+
+def test_weights_whose_corpora_nobody_names() -> None:
+    """They may have seen any; that is good to know, and no warning."""
+    origin = {"what": "Whisper", "licence": "MIT", "source": "?", "seen": ["9 hours, not listed"]}
+    [found] = seen_in_pretraining({"pretrained": {"provenance": origin}}, {"emodb": "EmoDB"})
+    assert (found.check, found.severity) == ("unlisted_pretraining", "note")
+    assert found.line == "pretrained may know this corpus: its training data isn't listed"
+    origin = origin | {"seen": ["Libri-Light"]}
+    assert not [*seen_in_pretraining({"pretrained": {"provenance": origin}}, {"emodb": "EmoDB"})]

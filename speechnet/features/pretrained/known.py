@@ -92,6 +92,6 @@ def provenance(encoder: Encoder, model: str) -> Provenance:
     for one in known_encoders():
         if one.is_it(encoder):
             return Provenance(f"{one.title} ({one.model})", one.licence, one.source, one.seen)
-    what = f"an encoder of the kind {encoder.architecture} that speechnet doesn't know: "
+    what = f"an encoder of the kind {encoder.architecture} that speechnet doesn't know"
     source = model if is_id(model) else Path(model).name  # a report tells no folders
-    return Provenance(f"{what}the corpora that it has seen are unknown", "unknown", source)
+    return Provenance(what, "unknown", source, ("not listed",))
