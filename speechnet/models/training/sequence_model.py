@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from speechnet.core.bounds import Number
 from speechnet.models.training.model import NetworkModel
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 _Share = Annotated[float, Number(ge=0, lt=1)]
 
@@ -79,6 +80,13 @@ class SequenceModel(NetworkModel):
 
     def callbacks(self) -> list[Any]:
         """See ``NetworkSettings``."""
-        from lightning.pytorch.callbacks import EMAWeightAveraging
+        from lightning.pytorch.callbacks import WeightAveraging
 
-        return [EMAWeightAveraging(decay=self.averaging)] if self.averaging else []
+        # Lightning's own average is a closure, which can't be sent to the processes of devices.
+        update = partial(_moved, self.averaging)
+        return [WeightAveraging(avg_fn=update)] if self.averaging else []
+
+
+def _moved(decay: float, average: Tensor, current: Tensor, _: object) -> Tensor:
+    """The moving average after another step."""
+    return decay * average + (1 - decay) * current

@@ -1,5 +1,6 @@
 """Networks over time: padding changes nothing, crops, norms, what training alone does, averages."""
 
+import pickle
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -239,6 +240,13 @@ def test_averaged_weights(tmp_path: Path, trainer_of: Callable[..., NetworkTrain
         for c in range(2)
     ]
     assert records[chosen]["dev_uar"] == pytest.approx(np.mean(recalls))
+
+
+def test_what_watches_a_training_can_be_sent_to_other_processes() -> None:
+    """As where several devices train one network."""
+    [found] = pickle.loads(pickle.dumps(SMALL.callbacks()))  # noqa: S301 - made here
+    average = found._kwargs["avg_fn"](torch.tensor(1.0), torch.tensor(2.0), 5)
+    assert float(average) == pytest.approx(1.01)
 
 
 def bands() -> SpeechDataModule:
