@@ -90,8 +90,8 @@ def hashed_noises(
 
 def _refused(path: str, why: str) -> ConfigError:
     return ConfigError(
-        f"data.augment.noise.folder: {printable(path)} can't be used as noise: {why}. Take it out "
-        "of the folder"
+        f"data.augment.noise.folder: {printable(path)} can't be used as noise, take it out of the "
+        f"folder: {why}"
     )
 
 
