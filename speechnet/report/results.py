@@ -185,7 +185,7 @@ def _robustness(data: ReportData) -> Iterator[Finding]:
     for target in data.targets_in("robustness"):
         rows = table[(table["target"] == target) & (table["model"] == data.shown)]
         clean, worse = (rows[(rows["effect"] == CLEAN) == own] for own in (True, False))
-        worse = worse.dropna(subset=["value"])
+        gone, worse = (worse[worse["value"].isna() == none] for none in (True, False))
         if len(worse) and len(clean):
             lowest = worse.sort_values("value", kind="stable").iloc[0]
             before, after = float(clean["value"].iloc[0]), float(lowest["value"])
@@ -199,6 +199,8 @@ def _robustness(data: ReportData) -> Iterator[Finding]:
                 f"{row['words']} {percent_interval(row['value'], row['low'], row['high'])} %"
                 for _, row in worse.loc[hardest].iterrows()
             )
+            if len(gone):
+                detail += f"; too few recordings are left to score with {all_of([*gone['words']])}"
             numbers = {"uar": before, "lowest": after, "lost": int(worse["lost"].max())}
             yield _result("robustness", what, detail, subject=target, **numbers)
 

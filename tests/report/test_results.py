@@ -247,3 +247,7 @@ def test_how_far_the_best_model_falls() -> None:
         run(robustness=table.assign(value=table["value"].where(table.index > 0, 0.2))), "robustness"
     )
     assert found.line == "SVM does not fall below its 20.0 % UAR in 3 conditions"
+    lost = table.assign(value=table["value"].mask(table["effect"] == "codec"))
+    [found] = only(run(robustness=lost), "robustness")
+    assert found.line.endswith("the worst of 2 conditions")
+    assert found.detail.endswith("; too few recordings are left to score with MP3 at level 0.5")
