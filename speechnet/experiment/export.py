@@ -110,9 +110,10 @@ def _exportable(run: SavedRun, asked: str | None) -> str:
     for name in run.models:
         if name in able and asked in {None, name}:
             return name
+    what = f"model {asked}" if asked else "model"
     raise ConfigError(
-        f"{run.folder.path} has no model {asked or ''} that can be exported: it has "
-        f"{', '.join(run.models)}, and {', '.join(able)} can be. Name one below models and run fit"
+        f"{run.folder.path} has no {what} that can be exported: it has {', '.join(run.models)}; "
+        f"those that can be are {', '.join(able)}. Name one below models and run fit"
     )
 
 
